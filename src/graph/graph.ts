@@ -1,0 +1,98 @@
+/** The Graph: the one representation of a network that everything else reads. Immutable. */
+import type { OperationAttributes, OperationKind, ParameterRole, Shape } from './operations.ts';
+import type { DType } from './tensor.ts';
+
+/** Names a node and the value it computes. */
+export type ValueId = string;
+
+interface NodeOf<K extends OperationKind> {
+  /** Unique; the module path where one node is the module (`layer1.0.conv1`), else the path with a suffix (`layer1.0.add`). */
+  readonly id: ValueId;
+  readonly kind: K;
+  readonly attributes: OperationAttributes[K];
+  readonly inputs: readonly ValueId[];
+  /** State-dict names by role. */
+  readonly parameters: Readonly<Partial<Record<ParameterRole, string>>>;
+  /** Path of the PyTorch module that computes it; '' for the root's own forward. */
+  readonly module: string;
+  /** PyTorch class of that module when the node is the module (`Conv2d`, `BatchNorm2d`); '' for a function call. */
+  readonly moduleType: string;
+  /** Whether the reference's MACs counter sees it: it misses functional calls and subclasses (semantics of the paper's figures). */
+  readonly counted: boolean;
+}
+
+/** A node; narrowing on `kind` gives its attributes. */
+export type GraphNode<K extends OperationKind = OperationKind> = { [P in K]: NodeOf<P> }[K];
+
+export interface ParameterSpec {
+  /** State-dict name. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** False for buffers: running statistics and counters. */
+  readonly trainable: boolean;
+}
+
+/** A composite module, for the hierarchy that a person sees. */
+export interface ModuleSpec {
+  readonly path: string;
+  /** PyTorch class name: `Bottleneck`, `Attention`, `Sequential`. */
+  readonly type: string;
+}
+
+/** What an image must look like before it enters the network. */
+export interface InputConfig {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+  /** Shorter side after resizing, before the centre crop. */
+  readonly resize: number;
+  readonly interpolation: 'bilinear' | 'bicubic' | 'lanczos' | 'nearest';
+}
+
+export interface Graph {
+  /** Model name, timm's or torchvision's: `resnet50`. */
+  readonly name: string;
+  /** Architecture family: `resnet`, `deit`, … or `onnx`. */
+  readonly family: string;
+  readonly input: InputConfig;
+  readonly classes: number;
+  /** In an order in which every node comes after its inputs. */
+  readonly nodes: readonly GraphNode[];
+  /** In state-dict order. */
+  readonly parameters: readonly ParameterSpec[];
+  readonly modules: readonly ModuleSpec[];
+  /** Logits [N, classes] in evaluation. */
+  readonly output: ValueId;
+  /** Logits in training: one, or class head and distillation head of a distilled DeiT. */
+  readonly trainingOutputs: readonly ValueId[];
+}
+
+/** Layers that no criterion may prune at their output: those that compute the logits. */
+export function classifiers(graph: Graph): ReadonlySet<ValueId> {
+  const byId = nodesById(graph);
+  const found = new Set<ValueId>();
+  const visit = (id: ValueId): void => {
+    const node = byId.get(id);
+    if (!node) return;
+    if (node.kind === 'linear' || node.kind === 'conv') found.add(id);
+    else for (const input of node.inputs) visit(input);
+  };
+  for (const id of [graph.output, ...graph.trainingOutputs]) visit(id);
+  return found;
+}
+
+export function nodesById(graph: Graph): ReadonlyMap<ValueId, GraphNode> {
+  return new Map(graph.nodes.map((node) => [node.id, node]));
+}
+
+export function parametersByName(graph: Graph): ReadonlyMap<string, ParameterSpec> {
+  return new Map(graph.parameters.map((parameter) => [parameter.name, parameter]));
+}
+
+/** Shape of the images that enter: [N, C, H, W]. */
+export function inputShape(graph: Graph): Shape {
+  return [-1, graph.input.channels, graph.input.height, graph.input.width];
+}

@@ -1,0 +1,175 @@
+/**
+ * Multiply-accumulates and parameters of one image, by the counter of the paper's figures.
+ *
+ * The counter adds norms, activations and pooling modules to the products, and sees modules only (`counted`).
+ * An attention module is counted as a whole; its projection is counted as if it were square, which after pruning it is
+ * not: `macs` has that figure, `macsTrue` the projection's real width.
+ */
+import type { Graph, GraphNode, ValueId } from './graph.ts';
+import { nodesById, parametersByName } from './graph.ts';
+import type { OperationKind, Shape } from './operations.ts';
+import { inferShapes, sizePerImage } from './shapes.ts';
+
+export interface Cost {
+  /** By the reference's counter. */
+  readonly macs: number;
+  /** The same with every projection at its real width. */
+  readonly macsTrue: number;
+  /** Trainable parameters. */
+  readonly params: number;
+}
+
+interface NodeShapes {
+  readonly inputs: readonly Shape[];
+  readonly output: Shape;
+  readonly weight: readonly number[];
+  readonly hasBias: boolean;
+}
+
+type MacsRule<K extends OperationKind> = (node: GraphNode<K>, shapes: NodeShapes) => number;
+
+const none = (): number => 0;
+const inputElements = (_: GraphNode, { inputs }: NodeShapes): number => sizePerImage(inputs[0]);
+
+/** What the counter adds for one node that it sees. */
+export const macsRules: { readonly [K in OperationKind]: MacsRule<K> } = {
+  input: none,
+  parameter: none,
+  constant: none,
+  conv: (_, { output, weight, hasBias }) => {
+    const positions = sizePerImage(output) / Math.abs(output[1]);
+    return positions * weight[0] * (weight[1] * weight[2] * weight[3] + (hasBias ? 1 : 0));
+  },
+  linear: (_, { inputs, weight, hasBias }) => sizePerImage(inputs[0]) * weight[0] + (hasBias ? weight[0] : 0),
+  matmul: (_, { inputs, output }) => sizePerImage(output) * Math.abs(inputs[0].at(-1) as number),
+  batchNorm: (_, { inputs }) => 2 * sizePerImage(inputs[0]),
+  layerNorm: (_, { inputs }) => 2 * sizePerImage(inputs[0]),
+  activation: (node, { output }) =>
+    ['relu', 'relu6', 'gelu', 'geluTanh', 'leakyRelu'].includes(node.attributes.function) ? sizePerImage(output) : 0,
+  add: none,
+  subtract: none,
+  multiply: none,
+  divide: none,
+  scale: none,
+  concat: none,
+  slice: none,
+  pad: none,
+  reshape: none,
+  transpose: none,
+  softmax: none,
+  maxPool: inputElements,
+  averagePool: inputElements,
+  mean: inputElements,
+  roll: none,
+  gather: none,
+  expand: none,
+  dropout: none,
+  dropPath: none,
+};
+
+/** An attention module as the counter sees it: found by its module type and its qkv and proj layers. */
+export interface AttentionCost {
+  readonly module: string;
+  readonly qkv: ValueId;
+  readonly proj: ValueId;
+  /** The product of queries and keys: its output is [N, (windows,) heads, L, L]. */
+  readonly product: ValueId;
+}
+
+/** Module types that the counter counts as a whole. */
+const ATTENTION_TYPES = new Set(['Attention', 'WindowAttention']);
+
+export function attentionModules(graph: Graph): readonly AttentionCost[] {
+  return graph.modules.flatMap(({ path, type }) => {
+    if (!ATTENTION_TYPES.has(type)) return [];
+    const inside = graph.nodes.filter((node) => node.module === path || node.module.startsWith(`${path}.`));
+    const qkv = inside.find((node) => node.id === `${path}.qkv`);
+    const proj = inside.find((node) => node.id === `${path}.proj`);
+    const product = inside.find((node) => node.kind === 'matmul' && node.attributes.transposeB);
+    return qkv && proj && product ? [{ module: path, qkv: qkv.id, proj: proj.id, product: product.id }] : [];
+  });
+}
+
+/** Shapes of values and parameters: the Graph's own, or those a plan would leave. */
+export interface ShapeTable {
+  value(id: ValueId): Shape;
+  parameter(name: string): readonly number[];
+}
+
+/** MACs of one attention module: `projectionOut` is q in the reference's count, the real width in the true one. */
+function attentionMacs(graph: ReadonlyMap<ValueId, GraphNode>, a: AttentionCost, shapes: ShapeTable): [number, number] {
+  const qkvNode = graph.get(a.qkv) as GraphNode;
+  const projNode = graph.get(a.proj) as GraphNode;
+  const input = shapes.value(qkvNode.inputs[0]);
+  const tokens = Math.abs(input.at(-2) as number);
+  const width = Math.abs(input.at(-1) as number);
+  const windows = sizePerImage(input) / (tokens * width);
+  const q = Math.floor(shapes.parameter(qkvNode.parameters.weight as string)[0] / 3);
+  const heads = Math.abs(shapes.value(a.product).at(-3) as number);
+  const headDim = Math.floor(q / heads);
+  const qkv = tokens * q + 3 * tokens * width * q + (qkvNode.parameters.bias ? 3 * tokens * q : 0);
+  const products = heads * (2 * tokens * tokens * headDim + tokens * tokens);
+  const real = shapes.parameter(projNode.parameters.weight as string)[0];
+  const projection = (out: number): number => tokens * out * (q + 1);
+  return [windows * (qkv + products + projection(q)), windows * (qkv + products + projection(real))];
+}
+
+/** MACs of every counted node; an attention module's stand at its qkv node. */
+export interface NodeMacs {
+  readonly macs: ReadonlyMap<ValueId, number>;
+  readonly macsTrue: ReadonlyMap<ValueId, number>;
+}
+
+/** Prepares the counter for one Graph: the returned function prices any table of shapes for it. */
+export function compileMacs(graph: Graph): (shapes: ShapeTable) => NodeMacs {
+  const byId = nodesById(graph);
+  const attentions = attentionModules(graph);
+  const inAttention = (module: string): boolean =>
+    attentions.some((a) => module === a.module || module.startsWith(`${a.module}.`));
+  const single = graph.nodes.filter((node) => node.counted && !inAttention(node.module));
+  return (shapes) => {
+    const macs = new Map<ValueId, number>();
+    const macsTrue = new Map<ValueId, number>();
+    for (const node of single) {
+      const rule = macsRules[node.kind] as MacsRule<OperationKind>;
+      const count = rule(node, {
+        inputs: node.inputs.map((id) => shapes.value(id)),
+        output: shapes.value(node.id),
+        weight: node.parameters.weight ? shapes.parameter(node.parameters.weight) : [],
+        hasBias: node.parameters.bias !== undefined,
+      });
+      if (!count) continue;
+      macs.set(node.id, count);
+      macsTrue.set(node.id, count);
+    }
+    for (const attention of attentions) {
+      const [counted, real] = attentionMacs(byId, attention, shapes);
+      macs.set(attention.qkv, counted);
+      macsTrue.set(attention.qkv, real);
+    }
+    return { macs, macsTrue };
+  };
+}
+
+/** The Graph's own shapes as a table. */
+export function shapeTable(graph: Graph): ShapeTable {
+  const values = inferShapes(graph);
+  const parameters = parametersByName(graph);
+  return {
+    value: (id) => values.get(id) as Shape,
+    parameter: (name) => parameters.get(name)?.shape as readonly number[],
+  };
+}
+
+const sum = (values: Iterable<number>): number => {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+};
+
+/** MACs and parameters of a Graph. */
+export function graphCost(graph: Graph): Cost {
+  const { macs, macsTrue } = compileMacs(graph)(shapeTable(graph));
+  const params = sum(graph.parameters.map((p) => (p.trainable ? p.shape.reduce((a, b) => a * b, 1) : 0)));
+  return { macs: sum(macs.values()), macsTrue: sum(macsTrue.values()), params };
+}

@@ -1,0 +1,104 @@
+/**
+ * The operations a Graph is made of, and the attributes of each.
+ *
+ * Every operation has one output. Values are laid out as in PyTorch (N, C, H, W; tokens as N, L, C).
+ * A table over `OperationKind` must have an entry for each of them, and the compiler says which is missing.
+ */
+import type { Tensor } from './tensor.ts';
+
+/** Size of one dimension: a positive number, or −k for k times the batch size. */
+export type Dimension = number;
+export type Shape = readonly Dimension[];
+
+/** The batch dimension of an input. */
+export const BATCH = -1;
+
+export type Pair = readonly [height: number, width: number];
+
+/** Padding of the two spatial dimensions. */
+export interface SpatialPadding {
+  readonly top: number;
+  readonly left: number;
+  readonly bottom: number;
+  readonly right: number;
+}
+
+export type ActivationFunction =
+  | 'relu'
+  | 'relu6'
+  | 'leakyRelu'
+  | 'gelu'
+  | 'geluTanh'
+  | 'silu'
+  | 'sigmoid'
+  | 'tanh'
+  | 'hardSwish'
+  | 'hardSigmoid';
+
+export interface OperationAttributes {
+  /** A value fed from outside, e.g. images of [N, 3, 224, 224]. */
+  input: { readonly shape: Shape };
+  /** A bare parameter (role `value`) used as a value: cls_token, pos_embed, layer scale. */
+  parameter: Record<never, never>;
+  /** A fixed value: an attention mask. */
+  constant: { readonly tensor: Tensor<'float32'> };
+  /** torch.nn.functional.conv2d. Roles: weight [O, I/groups, kh, kw], bias? [O]. */
+  conv: {
+    readonly kernel: Pair;
+    readonly stride: Pair;
+    readonly padding: SpatialPadding;
+    readonly dilation: Pair;
+    readonly groups: number;
+  };
+  /** torch.nn.functional.linear over the last dimension. Roles: weight [O, I], bias? [O]. */
+  linear: Record<never, never>;
+  /** Batched product of the last two dimensions; leading dimensions are equal or 1. `transposeB`: b is [..., n, k]. */
+  matmul: { readonly transposeB: boolean };
+  /** Over dimension 1. Roles: weight, bias, runningMean, runningVar, batchCount. */
+  batchNorm: { readonly eps: number; readonly momentum: number };
+  /** Over one dimension (`axis`, counted from 0). Roles: weight, bias. */
+  layerNorm: { readonly eps: number; readonly axis: number };
+  activation: { readonly function: ActivationFunction /** Slope of leakyRelu. */; readonly slope?: number };
+  /** Element-wise with broadcasting from the right, as in PyTorch. */
+  add: Record<never, never>;
+  subtract: Record<never, never>;
+  multiply: Record<never, never>;
+  divide: Record<never, never>;
+  /** Times a number, or times (size of the last dimension)^−½, which follows head_dim when heads get narrower. */
+  scale: { readonly by: number | 'rsqrt(last dimension)' };
+  concat: { readonly axis: number };
+  /** Elements start, start + step, … below end of one dimension. */
+  slice: { readonly axis: number; readonly start: number; readonly end: number; readonly step: number };
+  /** Zeros before and after one dimension. */
+  pad: { readonly axis: number; readonly before: number; readonly after: number };
+  /** To `shape`, elements in order. */
+  reshape: { readonly shape: Shape };
+  /** Output dimension i is input dimension permutation[i]. */
+  transpose: { readonly permutation: readonly number[] };
+  softmax: { readonly axis: number };
+  maxPool: { readonly kernel: Pair; readonly stride: Pair; readonly padding: SpatialPadding };
+  /** `countPadding`: PyTorch's count_include_pad. */
+  averagePool: {
+    readonly kernel: Pair;
+    readonly stride: Pair;
+    readonly padding: SpatialPadding;
+    readonly countPadding: boolean;
+  };
+  /** Mean over `axes`; adaptive average pooling to 1 × 1 is the mean over the spatial axes. */
+  mean: { readonly axes: readonly number[]; readonly keepDimensions: boolean };
+  /** torch.roll. */
+  roll: { readonly axes: readonly number[]; readonly shifts: readonly number[] };
+  /** Rows `indices` (any number of dimensions, here flat) of dimension 0: a relative position bias table. */
+  gather: { readonly indices: Int32Array };
+  /** Dimensions of size 1 repeated to `shape`: class tokens over the batch. */
+  expand: { readonly shape: Shape };
+  /** Identity in evaluation. */
+  dropout: { readonly probability: number };
+  /** Stochastic depth of one sample's residual branch; identity in evaluation. */
+  dropPath: { readonly probability: number };
+}
+
+export type OperationKind = keyof OperationAttributes;
+
+/** What a parameter is to its node. */
+export type ParameterRole = 'weight' | 'bias' | 'runningMean' | 'runningVar' | 'batchCount' | 'value';
