@@ -1,0 +1,135 @@
+/**
+ * Options as tables: one entry gives a flag's name, type, default and help, and the type of the parsed values.
+ * Names follow argparse: `--pruning-ratio`, `--pruning_ratio` and any prefix that no other flag shares are the same.
+ */
+import { UsageError } from './errors.ts';
+
+interface FlagOf<T> {
+  readonly kind: 'string' | 'number' | 'integer' | 'boolean' | 'list';
+  readonly help: string;
+  readonly initial: T;
+  readonly choices?: readonly string[];
+  /** Other names, without dashes. */
+  readonly aliases?: readonly string[];
+}
+
+type Extra = Pick<FlagOf<never>, 'aliases'>;
+
+export type FlagTable = Readonly<Record<string, FlagOf<unknown>>>;
+/** What parsing a table gives: values by the table's keys. */
+export type FlagValues<T extends FlagTable> = { -readonly [K in keyof T]: T[K] extends FlagOf<infer V> ? V : never };
+
+export const flag = {
+  string: <T extends string | undefined>(initial: T, help: string, extra: Extra = {}): FlagOf<string | T> => ({
+    kind: 'string',
+    help,
+    initial,
+    ...extra,
+  }),
+  choice: <C extends string, T extends C | undefined>(
+    choices: readonly C[],
+    initial: T,
+    help: string,
+    extra: Extra = {},
+  ): FlagOf<C | T> => ({ kind: 'string', help, initial, choices, ...extra }),
+  number: <T extends number | undefined>(initial: T, help: string, extra: Extra = {}): FlagOf<number | T> => ({
+    kind: 'number',
+    help,
+    initial,
+    ...extra,
+  }),
+  integer: <T extends number | undefined>(initial: T, help: string, extra: Extra = {}): FlagOf<number | T> => ({
+    kind: 'integer',
+    help,
+    initial,
+    ...extra,
+  }),
+  boolean: (help: string, extra: Extra = {}): FlagOf<boolean> => ({ kind: 'boolean', help, initial: false, ...extra }),
+  list: (help: string, extra: Extra = {}): FlagOf<readonly string[]> => ({ kind: 'list', help, initial: [], ...extra }),
+};
+
+export const flagName = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** The table's initial values. */
+export function flagDefaults<T extends FlagTable>(table: T): FlagValues<T> {
+  return Object.fromEntries(Object.entries(table).map(([key, spec]) => [key, spec.initial])) as FlagValues<T>;
+}
+
+function findFlag(table: FlagTable, name: string): string {
+  const wanted = name.replaceAll('_', '-');
+  const names = Object.entries(table).flatMap(([key, spec]) =>
+    [flagName(key), ...(spec.aliases ?? [])].map((n) => [n.replaceAll('_', '-'), key] as const),
+  );
+  const exact = names.find(([n]) => n === wanted);
+  if (exact) return exact[1];
+  const keys = new Set(names.filter(([n]) => n.startsWith(wanted)).map(([, key]) => key));
+  if (keys.size === 1) return [...keys][0];
+  const dashed = wanted.length === 1 ? `-${wanted}` : `--${wanted}`;
+  if (keys.size > 1)
+    throw new UsageError(`${dashed} could be ${[...keys].map((k) => `--${flagName(k)}`).join(' or ')}`);
+  throw new UsageError(`unknown option ${dashed}`);
+}
+
+function convert(key: string, spec: FlagOf<unknown>, text: string): unknown {
+  const name = `--${flagName(key)}`;
+  if (spec.kind === 'number' || spec.kind === 'integer') {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value)) throw new UsageError(`${name} needs a number, got "${text}"`);
+    if (spec.kind === 'integer' && !Number.isInteger(value))
+      throw new UsageError(`${name} needs an integer, got ${text}`);
+    return value;
+  }
+  if (spec.choices && !spec.choices.includes(text))
+    throw new UsageError(`${name} must be one of ${spec.choices.join(', ')}, got "${text}"`);
+  return text;
+}
+
+export interface ParsedFlags<T extends FlagTable> {
+  readonly values: FlagValues<T>;
+  /** Keys that the command line set, as against initial values. */
+  readonly given: ReadonlySet<keyof T>;
+  readonly positionals: readonly string[];
+}
+
+const isOption = (text: string): boolean => /^--?[A-Za-z]/.test(text);
+
+/** Parses a command line by a table. Throws UsageError naming the option that is wrong. */
+export function parseFlags<T extends FlagTable>(table: T, args: readonly string[]): ParsedFlags<T> {
+  const values: Record<string, unknown> = flagDefaults(table);
+  const given = new Set<keyof T>();
+  const positionals: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    if (!isOption(arg)) {
+      if (arg !== '--') positionals.push(arg);
+      continue;
+    }
+    const [name, ...rest] = arg.replace(/^--?/, '').split('=');
+    const key = findFlag(table, name);
+    const spec = table[key];
+    given.add(key);
+    if (spec.kind === 'boolean') {
+      values[key] = rest.length ? rest.join('=') !== 'false' : true;
+      continue;
+    }
+    const taken: string[] = rest.length ? [rest.join('=')] : [];
+    if (!taken.length && i + 1 < args.length && !isOption(args[i + 1])) taken.push(args[++i]);
+    if (!taken.length) throw new UsageError(`--${flagName(key)} needs a value`);
+    if (spec.kind === 'list') {
+      while (!rest.length && i + 1 < args.length && !isOption(args[i + 1])) taken.push(args[++i]);
+      values[key] = [...(values[key] as readonly string[]), ...taken];
+    } else values[key] = convert(key, spec, taken[0]);
+  }
+  return { values: values as FlagValues<T>, given, positionals };
+}
+
+/** The table as help text, one flag a line. */
+export function formatFlags(table: FlagTable): string {
+  const rows = Object.entries(table).map(([key, spec]) => {
+    const value = spec.kind === 'boolean' ? '' : ` ${spec.choices?.join('|') ?? spec.kind.toUpperCase()}`;
+    const initial =
+      spec.initial === undefined || spec.initial === false || spec.kind === 'list' ? '' : ` (default ${spec.initial})`;
+    return [`  --${flagName(key)}${value}`, `${spec.help}${initial}`] as const;
+  });
+  return rows.map(([left, right]) => `${left.padEnd(34)} ${right}`).join('\n');
+}
