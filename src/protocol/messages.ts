@@ -1,0 +1,145 @@
+/**
+ * The wire between host and worker: every request with its parameters, result and time limit; notifications; errors.
+ *
+ * vscode-jsonrpc over the IPC channel of a forked process. A request's parameters travel in an envelope with a progress
+ * token; cancellation is JSON-RPC's own.
+ */
+import type { GraphView, GroupsView, ParameterStatistics, PlanView, ScoresView, TargetRange } from './graph-view.ts';
+import type {
+  ArchitectureChoice,
+  ChangedVerdict,
+  DatasetSummary,
+  EvaluateSettings,
+  EvaluationResult,
+  ExportFormat,
+  FinetuneResult,
+  FinetuneSettings,
+  ModelInfo,
+  ModelSource,
+  PlanSettings,
+  ProgressReport,
+  PruneResult,
+  RunPoint,
+  RuntimeStatus,
+  ScoreSettings,
+  ZooEntry,
+} from './values.ts';
+
+/** What opening a model gives: the model, or the question that only the person can answer. */
+export type OpenResult =
+  | { readonly kind: 'model'; readonly model: ModelInfo; readonly graph: GraphView; readonly groups: GroupsView }
+  | { readonly kind: 'ambiguous'; readonly question: string; readonly choices: readonly ArchitectureChoice[] };
+
+/** A request that names a model and the scores its plan rests on; null: nothing was scored, by ratio alone. */
+interface PlanRequest {
+  readonly source: ModelSource;
+  readonly scores: ScoreSettings | null;
+  readonly plan: PlanSettings;
+}
+
+/** Every request that the host sends to the worker. */
+export interface WorkerRequests {
+  'models/list': { params: Record<never, never>; result: readonly ZooEntry[] };
+  /** Reads, recognises, couples. Never sends weights. */
+  'model/open': { params: { source: ModelSource }; result: OpenResult };
+  /** Figures of one layer's parameters; empty when the model has no weights. */
+  'model/statistics': { params: { source: ModelSource; node: string }; result: readonly ParameterStatistics[] };
+  /** Forgets a model: its last editor was closed. */
+  'model/close': { params: { source: ModelSource }; result: null };
+  'dataset/validate': { params: { path: string }; result: DatasetSummary };
+  /** Scores channels and keeps them: plans with the same settings find them. */
+  'score/run': { params: { source: ModelSource; settings: ScoreSettings }; result: ScoresView };
+  /** MACs that can be reached with these pins and options. */
+  'plan/range': { params: PlanRequest; result: TargetRange };
+  'plan/compute': { params: PlanRequest; result: PlanView };
+  /** The plan as JSON text, as it is saved. */
+  'plan/export': { params: PlanRequest; result: { json: string; text: string } };
+  'prune/run': { params: PlanRequest & { output: string; overwrite: boolean }; result: PruneResult };
+  /** A recipe's flags for this model, to be edited before the run. */
+  'finetune/defaults': {
+    params: { source: ModelSource; recipe: string; dataPath: string };
+    result: FinetuneSettings;
+  };
+  'finetune/run': {
+    params: {
+      /** Names the run in `run/point` notifications and `run/control`. */
+      run: string;
+      source: ModelSource;
+      settings: FinetuneSettings;
+      outputDirectory: string;
+      resume: boolean;
+    };
+    result: FinetuneResult;
+  };
+  'run/control': { params: { run: string; action: RunControl }; result: null };
+  /** Points recorded in a run's folder. */
+  'run/history': { params: { directory: string }; result: readonly RunPoint[] };
+  'evaluate/run': { params: { source: ModelSource; settings: EvaluateSettings }; result: EvaluationResult };
+  'evaluate/changed': {
+    params: { dataPath: string; split: string; before: readonly number[]; after: readonly number[]; limit: number };
+    result: readonly ChangedVerdict[];
+  };
+  'export/run': {
+    params: { source: ModelSource; format: ExportFormat; output: string; overwrite: boolean };
+    result: { saved: string };
+  };
+  'runtime/status': { params: Record<never, never>; result: RuntimeStatus };
+  'runtime/install': { params: Record<never, never>; result: RuntimeStatus };
+}
+
+/** `pause` holds after the current step, `stopAfterEpoch` ends the run in order; stopping now is cancellation. */
+export type RunControl = 'pause' | 'continue' | 'stopAfterEpoch';
+
+export type WorkerMethod = keyof WorkerRequests;
+export type ParamsOf<M extends WorkerMethod> = WorkerRequests[M]['params'];
+export type ResultOf<M extends WorkerMethod> = WorkerRequests[M]['result'];
+
+/** What travels: the parameters and the token under which progress comes back. */
+export interface Envelope<M extends WorkerMethod = WorkerMethod> {
+  readonly params: ParamsOf<M>;
+  readonly progress?: string;
+}
+
+/** Notifications from the worker. */
+export interface WorkerNotifications {
+  'worker/ready': { pid: number; node: string };
+  progress: { token: string; report: ProgressReport };
+  'run/point': { run: string; point: RunPoint };
+  log: { level: 'info' | 'warn' | 'error'; message: string };
+}
+
+/**
+ * How long the host waits before it takes the worker for hung and restarts it, in milliseconds.
+ * `silence` counts from the last progress report, for work whose length depends on the model and the data.
+ */
+export type TimeLimit = { readonly total: number } | { readonly silence: number };
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+
+export const timeLimits: { readonly [M in WorkerMethod]: TimeLimit } = {
+  'models/list': { total: 30 * SECOND },
+  'model/open': { silence: 2 * MINUTE },
+  'model/statistics': { total: 30 * SECOND },
+  'model/close': { total: 30 * SECOND },
+  'dataset/validate': { silence: 2 * MINUTE },
+  'score/run': { silence: 10 * MINUTE },
+  /** MACs that can be reached with these pins and options. */
+  'plan/range': { params: PlanRequest; result: TargetRange };
+  'plan/range': { total: 30 * SECOND },
+  'plan/compute': { total: 30 * SECOND },
+  'plan/export': { total: 30 * SECOND },
+  'prune/run': { silence: 5 * MINUTE },
+  'finetune/defaults': { total: 30 * SECOND },
+  'finetune/run': { silence: 15 * MINUTE },
+  'run/control': { total: 10 * SECOND },
+  'run/history': { total: 30 * SECOND },
+  'evaluate/run': { silence: 10 * MINUTE },
+  'evaluate/changed': { total: MINUTE },
+  'export/run': { silence: 5 * MINUTE },
+  'runtime/status': { total: MINUTE },
+  'runtime/install': { silence: 10 * MINUTE },
+};
+
+/** JSON-RPC error code of an `ErrorShape`; its kind is in the error's data. */
+export const ERROR_CODE = -32050;
