@@ -1,0 +1,117 @@
+/**
+ * Messages between the extension host and the model editor's webview.
+ *
+ * The host keeps the truth: on `ready` it sends `graph/show` with all that it knows, then `graph/update` with what
+ * changed. The webview keeps only how things are looked at (expanded modules, zoom, tabs) in getState/setState.
+ */
+import type { GraphView, GroupsView, NodeDetails, PlanView, ScoresView, Side, TargetRange } from './graph-view.ts';
+import type { ReadyMessage } from './panels.ts';
+import type { PlanSettings, ProgressReport } from './values.ts';
+
+/** Work under way on this model. */
+export interface GraphEditorTask {
+  /** `Scoring channels`, `Pruning`. */
+  readonly title: string;
+  readonly progress: ProgressReport;
+  readonly cancellable: boolean;
+}
+
+/** Everything that the editor shows; null where there is nothing yet. */
+export interface GraphEditorState {
+  /** File name or model name. */
+  readonly title: string;
+  readonly phase: 'loading' | 'ready' | 'failed';
+  /** While loading: what is being done. When failed: what is wrong, where, and what to do. */
+  readonly message: string;
+  readonly view: GraphView | null;
+  readonly groups: GroupsView | null;
+  readonly scores: ScoresView | null;
+  /** Reachable MACs; known as soon as there are groups. */
+  readonly range: TargetRange | null;
+  /** MACs asked for; null before a target was set. */
+  readonly target: number | null;
+  readonly plan: PlanView | null;
+  /** The plan belongs to other scores, pins or options than the present ones. */
+  readonly planStale: boolean;
+  /** The pruned model, after Prune; the split view draws the plan before that. */
+  readonly pruned: GraphView | null;
+  /** Options and pins of the next plan; its target is `target` above where one was set. */
+  readonly settings: PlanSettings;
+  readonly task: GraphEditorTask | null;
+  /** Why nothing can be run (an untrusted workspace, a file without weights); '' when it can. */
+  readonly cannotRun: string;
+  /** The model may be scored with data; without: weight criteria only. */
+  readonly dataset: string | null;
+}
+
+/** What the webview is asked to do by a command of the palette or a menu. */
+export type GraphEditorCommand =
+  | 'fit'
+  | 'find'
+  | 'expandAll'
+  | 'collapseAll'
+  | 'expand'
+  | 'collapse'
+  | 'expandSame'
+  | 'selectScope'
+  | 'pinOutputs'
+  | 'pinInputs'
+  | 'exportSvg'
+  | 'exportPng'
+  | 'showDense'
+  | 'showSplit'
+  | 'showPruned'
+  | 'focusTarget'
+  | 'showLayers'
+  | 'showScopes'
+  | 'showPlan';
+
+/** Host → editor, as `Message<HostToGraph>`. */
+export interface HostToGraph {
+  /** Everything, in answer to `ready`. */
+  'graph/show': GraphEditorState;
+  /** Replaces the fields that it names. */
+  'graph/update': Partial<GraphEditorState>;
+  /** Answer to `graph/target` with the same seq; answers to older ones are dropped. `problem`: why there is no plan. */
+  'graph/plan': { readonly seq: number; readonly plan: PlanView | null; readonly problem: string };
+  /** Selection made elsewhere (Groups tree, another editor): node ids or a scope, brought into view when `reveal`. */
+  'graph/select': { readonly nodes: readonly string[]; readonly scope: number | null; readonly reveal: boolean };
+  /** Answer to `graph/details`; `problem`: why there are no statistics. */
+  'graph/details': { readonly node: string; readonly details: NodeDetails | null; readonly problem: string };
+  /** Answer to `graph/planText`. */
+  'graph/planText': string;
+  'graph/command': GraphEditorCommand;
+}
+
+/** Extension commands that the editor's buttons run. */
+export type GraphEditorAction =
+  | 'score'
+  | 'selectDataset'
+  | 'prune'
+  | 'finetune'
+  | 'evaluate'
+  | 'savePlan'
+  | 'applyPlan'
+  | 'export'
+  | 'cancel'
+  | 'retry';
+
+/** Editor → host, as `Message<GraphToHost>`. */
+export interface GraphToHost extends ReadyMessage {
+  /** Wants a plan for that many MACs; answered by `graph/plan`. The newest counts, older ones may stay unanswered. */
+  'graph/target': { readonly seq: number; readonly macs: number };
+  /** Options changed; answered by `graph/update` with the settings as kept, and a new plan where there is a target. */
+  'graph/settings': Partial<PlanSettings>;
+  /** Outputs or inputs of a layer must stay as they are, or may go again; answered as `graph/settings`. */
+  'graph/pin': { readonly layer: string; readonly side: Side; readonly pinned: boolean };
+  /** The person selected these nodes, or a scope as a whole. */
+  'graph/selected': { readonly nodes: readonly string[]; readonly scope: number | null };
+  /** Statistics of a node's parameters are wanted. */
+  'graph/details': { readonly node: string };
+  'graph/planText': null;
+  'graph/run': GraphEditorAction;
+  /** A drawing to save under a proposed name: SVG text, or a PNG as base64. */
+  'graph/export': { readonly format: 'svg' | 'png'; readonly name: string; readonly data: string };
+  /** Something broke in the webview: for the log. */
+  'graph/error': string;
+}

@@ -1,0 +1,168 @@
+/**
+ * What the worker computes for drawing a model: plain JSON, figures only, never weights.
+ *
+ * Nodes, modules, groups and scopes are referred to by their position in the arrays here.
+ */
+import type { CostFigures } from './values.ts';
+
+export interface GraphView {
+  /** Model name: `resnet50`. */
+  readonly name: string;
+  readonly family: string;
+  readonly classes: number;
+  /** [channels, height, width] of an image. */
+  readonly input: readonly [number, number, number];
+  /** In an order in which every node comes after its inputs. */
+  readonly nodes: readonly GraphViewNode[];
+  /** The module tree; modules[0] is the root with path ''. A parent stands before its children. */
+  readonly modules: readonly GraphViewModule[];
+  /** Index of the node that gives the logits. */
+  readonly output: number;
+  readonly cost: CostFigures;
+}
+
+export interface GraphViewModule {
+  readonly path: string;
+  /** PyTorch class: `Bottleneck`; '' where the Graph names none. */
+  readonly type: string;
+  /** Index of the module that holds it; −1 for the root. */
+  readonly parent: number;
+}
+
+export interface GraphViewNode {
+  /** The Graph's id: `layer1.0.conv1`. */
+  readonly id: string;
+  /** Operation kind: `conv`. */
+  readonly kind: string;
+  /** Type for a person: `conv 3×3`, `ReLU`, `attention product`. */
+  readonly label: string;
+  /** Index of the module in which it is drawn. */
+  readonly module: number;
+  /** Indices of the nodes whose values it reads. */
+  readonly inputs: readonly number[];
+  /** Attributes as text, in order. */
+  readonly attributes: readonly (readonly [name: string, value: string])[];
+  /** Shape of its value; −k is k times the batch size. */
+  readonly shape: readonly number[];
+  /** Channels of its value (heads × head_dim inside attention); 0 where it has none. */
+  readonly width: number;
+  /** Channels that its weight reads; 0 for a node without input channels. */
+  readonly inWidth: number;
+  readonly parameters: readonly ParameterView[];
+  /** MACs of one image by the paper's counter; an attention module's stand at its qkv. */
+  readonly macs: number;
+  readonly params: number;
+}
+
+export interface ParameterView {
+  /** `weight`, `bias`, `runningMean`, … */
+  readonly role: string;
+  /** State-dict name. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  readonly trainable: boolean;
+}
+
+/** Figures of one parameter's values, computed when the inspector asks for them. */
+export interface ParameterStatistics {
+  readonly name: string;
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly std: number;
+  /** Share of exact zeros, 0 … 1. */
+  readonly zeros: number;
+}
+
+/** What the inspector asks for when a layer is selected. */
+export interface NodeDetails {
+  /** By parameter in the node's order; empty when the file has no weights. */
+  readonly statistics: readonly ParameterStatistics[];
+}
+
+export type Side = 'out' | 'in';
+
+export interface GroupMemberView {
+  readonly node: number;
+  readonly side: Side;
+  /** Channels of this node that belong to the group. */
+  readonly channels: number;
+}
+
+/** Channels that can only go together. */
+export interface GroupView {
+  /** Name for a person: `layer1.0.conv1.out`. */
+  readonly name: string;
+  /** Index of its scope; −1 when it cannot be pruned. */
+  readonly scope: number;
+  /** Channels (or heads) that can be chosen from. */
+  readonly channels: number;
+  /** Groups of a grouped convolution or heads that lose the same channels; 1 otherwise. */
+  readonly channelGroups: number;
+  readonly members: readonly GroupMemberView[];
+  /** Why it cannot be pruned; null when it can. */
+  readonly frozen: string | null;
+}
+
+/** Groups that are ranked together. */
+export interface ScopeView {
+  /** What its groups have in common: `conv.out → batchNorm → relu → conv.in`. */
+  readonly label: string;
+  readonly kind: 'channels' | 'heads' | 'headDim';
+  readonly groups: readonly number[];
+  readonly channels: number;
+}
+
+export interface GroupsView {
+  readonly groups: readonly GroupView[];
+  readonly scopes: readonly ScopeView[];
+}
+
+/** Histograms of the scores, the same bins for a scope and its groups. */
+export interface ScoresView {
+  /** `taylor`, `l1`, … */
+  readonly criterion: string;
+  /** For a person: `Taylor, 50 batches of 64 images`. */
+  readonly label: string;
+  readonly scopes: readonly ScopeScores[];
+  /** Counts in the bins of the group's scope; empty for a group without scope. */
+  readonly groups: readonly (readonly number[])[];
+}
+
+export interface ScopeScores {
+  /** Ascending; one more than counts. */
+  readonly edges: readonly number[];
+  readonly counts: readonly number[];
+}
+
+/** What can be reached with the present pins and options. */
+export interface TargetRange {
+  readonly min: number;
+  readonly max: number;
+  /** Why it cannot go lower: `the classifier and 4 pinned layers need it`. */
+  readonly reason: string;
+}
+
+/** A plan's consequences, position by position as in the GraphView and GroupsView it belongs to. */
+export interface PlanView {
+  /** MACs asked for. */
+  readonly target: number;
+  /** MACs of the dense model and of the pruned one. */
+  readonly before: CostFigures;
+  readonly after: CostFigures;
+  readonly range: TargetRange;
+  /** Channels kept of each group. */
+  readonly kept: readonly number[];
+  /** Score at or below which channels go, by scope; null where nothing is ranked. */
+  readonly thresholds: readonly (number | null)[];
+  /** `width`, `inWidth`, `macs` and `params` of each node after pruning. */
+  readonly widths: readonly number[];
+  readonly inWidths: readonly number[];
+  readonly macs: readonly number[];
+  readonly params: readonly number[];
+  /** Paths of modules removed whole. */
+  readonly removed: readonly string[];
+  /** The plan was made from something other than scores: by ratio alone. */
+  readonly unscored: boolean;
+}
