@@ -4,7 +4,7 @@
  * vscode-jsonrpc over the IPC channel of a forked process. A request's parameters travel in an envelope with a progress
  * token; cancellation is JSON-RPC's own.
  */
-import type { GraphView, GroupsView, ParameterStatistics, PlanView, ScoresView, TargetRange } from './graph-view.ts';
+import type { GraphView, GroupsView, NodeDetails, PlanView, ScoresView, TargetRange } from './graph-view.ts';
 import type {
   ArchitectureChoice,
   ChangedVerdict,
@@ -42,8 +42,8 @@ export interface WorkerRequests {
   'models/list': { params: Record<never, never>; result: readonly ZooEntry[] };
   /** Reads, recognises, couples. Never sends weights. */
   'model/open': { params: { source: ModelSource }; result: OpenResult };
-  /** Figures of one layer's parameters; empty when the model has no weights. */
-  'model/statistics': { params: { source: ModelSource; node: string }; result: readonly ParameterStatistics[] };
+  /** Figures of one layer's parameters, for the inspector. */
+  'model/details': { params: { source: ModelSource; node: string }; result: NodeDetails };
   /** Forgets a model: its last editor was closed. */
   'model/close': { params: { source: ModelSource }; result: null };
   'dataset/validate': { params: { path: string }; result: DatasetSummary };
@@ -120,12 +120,10 @@ const MINUTE = 60 * SECOND;
 export const timeLimits: { readonly [M in WorkerMethod]: TimeLimit } = {
   'models/list': { total: 30 * SECOND },
   'model/open': { silence: 2 * MINUTE },
-  'model/statistics': { total: 30 * SECOND },
+  'model/details': { total: 30 * SECOND },
   'model/close': { total: 30 * SECOND },
   'dataset/validate': { silence: 2 * MINUTE },
   'score/run': { silence: 10 * MINUTE },
-  /** MACs that can be reached with these pins and options. */
-  'plan/range': { params: PlanRequest; result: TargetRange };
   'plan/range': { total: 30 * SECOND },
   'plan/compute': { total: 30 * SECOND },
   'plan/export': { total: 30 * SECOND },

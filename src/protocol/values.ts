@@ -1,5 +1,4 @@
 /** Values that host, worker and webviews exchange: plain JSON, no weights. Paths are absolute paths on the workspace's machine. */
-import type { Pin, PlanOptions } from './graph-view.ts';
 
 /**
  * Where a model comes from. Every request names its model so and the worker caches what it has opened:
@@ -110,25 +109,45 @@ export interface ScoreSettings {
   readonly seed: number;
 }
 
-/** What a plan is computed from, besides the scores. */
+/** A layer that the plan must leave as it is, at its output, its input, or both. */
+export interface Pin {
+  /** Node id. */
+  readonly layer: string;
+  readonly side: 'out' | 'in' | 'both';
+}
+
+/** The FLOP target as typed (`4.2G`, `4200M`, `50%`, `-30%`), or a channel ratio as in the paper. */
+export type PlanTarget =
+  | { readonly kind: 'macs'; readonly text: string }
+  | { readonly kind: 'ratio'; readonly ratio: number };
+
 export interface PlanSettings {
-  /** MACs of one image that the pruned model may cost, by the paper's counter. */
-  readonly macs: number;
-  readonly options: PlanOptions;
+  readonly target: PlanTarget;
+  readonly isomorphic: boolean;
+  readonly global: boolean;
+  readonly roundTo: number;
+  /** No layer loses more than this share. */
+  readonly maxRatio: number;
+  readonly headRatio?: number;
+  /** Without it, head dims are ranked like any other channel. */
+  readonly headDimRatio?: number;
+  /** Whole blocks to remove, where the family allows it. */
+  readonly removeLayers: number;
   readonly pins: readonly Pin[];
   /** Layer-name globs that stay as they are. */
   readonly ignore: readonly string[];
-  /** Whole blocks to remove, where the family allows it. */
-  readonly removeLayers: number;
 }
 
-/** Global isomorphic ranking, heads left alone: what the paper does. */
-export const DEFAULT_PLAN_OPTIONS: PlanOptions = {
-  ranking: 'isomorphic',
-  headRatio: 0,
-  headDimRatio: null,
+/** Half the MACs by global isomorphic ranking, heads left alone: what the paper does. */
+export const DEFAULT_PLAN: PlanSettings = {
+  target: { kind: 'macs', text: '50%' },
+  isomorphic: true,
+  global: true,
   roundTo: 2,
   maxRatio: 1,
+  removeLayers: 0,
+  pins: [],
+  ignore: [],
 };
 
 /** Settings of a finetuning run, by the flags of the paper's train.py (`lr`, `epochs`, `weight-decay`, …). */
