@@ -1,0 +1,58 @@
+/** What a command of the command line is. */
+import type { FlagTable, FlagValues } from '../support/flags.ts';
+import { flag } from '../support/flags.ts';
+import type { RunContext } from '../support/progress.ts';
+
+export interface Invocation<T extends FlagTable> {
+  readonly values: FlagValues<T>;
+  /** Keys of the flags that the command line set. */
+  readonly given: ReadonlySet<keyof T>;
+  readonly positionals: readonly string[];
+}
+
+/** A command returns its result: one JSON object, printed with `--json`; `text` is what a person reads otherwise. */
+export interface CommandResult {
+  readonly json: object;
+  readonly text: string;
+}
+
+export interface Command<T extends FlagTable = FlagTable> {
+  readonly summary: string;
+  /** Positional arguments, for the help. */
+  readonly usage: string;
+  readonly flags: T;
+  run(invocation: Invocation<T>, context: Required<RunContext>): Promise<CommandResult>;
+}
+
+/** Checks a command against its own flag table, then lets it stand in a list of commands. */
+export const command = <T extends FlagTable>(definition: Command<T>): Command => definition as unknown as Command;
+
+/** Which model: a positional NAME|FILE or --model, with weights from --ckpt. */
+export const modelFlags = {
+  model: flag.string(undefined, "timm's or torchvision's name, or a checkpoint file"),
+  ckpt: flag.string(undefined, 'checkpoint with the weights of a model given by name'),
+  useEma: flag.boolean('take the moving average of a training checkpoint'),
+  isTorchvision: flag.boolean('accepted: names are recognised by themselves'),
+  heads: flag.string(undefined, 'attention heads where a bare state dict leaves them open: one number, or one a layer'),
+};
+
+/** Which images, and how they are prepared. */
+export const dataFlags = {
+  dataPath: flag.string(undefined, 'folder with train/ and val/ (or test/), one folder a class'),
+  interpolation: flag.choice(
+    ['nearest', 'bilinear', 'bicubic', 'lanczos'],
+    undefined,
+    "resizing (default: the model's)",
+  ),
+  valResize: flag.integer(undefined, "shorter side before the crop (default: the model's)"),
+  inputSize: flag.integer(undefined, "side of the crop (default: the model's)"),
+  noImagenetMeanStd: flag.boolean('normalise by mean and std 0.5', { aliases: ['disable-imagenet-mean-std'] }),
+  synsets: flag.string(undefined, 'file with one class folder name a line, in the order of the logits'),
+  workers: flag.integer(undefined, 'decoding threads (default: cores − 1)', { aliases: ['j'] }),
+};
+
+/** How the arithmetic is done. */
+export const computeFlags = {
+  backend: flag.choice(['auto', 'tensorflow', 'embedded'], 'auto', 'what computes'),
+  threads: flag.integer(undefined, 'threads of the backend (default: all cores)'),
+};

@@ -1,0 +1,77 @@
+/** Entry of the command line: `espalier COMMAND …`. Exit code 0, 1 (failed, reason on stderr) or 2 (bad usage). */
+import { UsageError, UserError } from '../support/errors.ts';
+import { formatFlags, parseFlags, flag } from '../support/flags.ts';
+import { commands } from './commands.ts';
+import { ProgressBar, say } from './terminal.ts';
+
+const commonFlags = {
+  json: flag.boolean('print one JSON object as the last line of stdout'),
+  help: flag.boolean('print this', { aliases: ['h'] }),
+};
+
+/** After Ctrl-C a run stops between two steps; if it has not by then, the process ends. */
+const STOP_TIMEOUT_MS = 1800;
+
+function helpText(name?: string): string {
+  if (!name) {
+    const rows = Object.entries(commands).map(([n, c]) => `  ${n.padEnd(10)} ${c.summary}`);
+    return ['usage: espalier COMMAND …', '', ...rows, '', 'espalier COMMAND --help prints the options of one.'].join(
+      '\n',
+    );
+  }
+  const { summary, usage, flags } = commands[name];
+  return [`usage: espalier ${name} ${usage}`, summary, '', formatFlags({ ...flags, ...commonFlags })].join('\n');
+}
+
+function abortOnInterrupt(): AbortSignal {
+  const controller = new AbortController();
+  const stop = (): void => {
+    controller.abort(new UserError('stopped'));
+    setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  return controller.signal;
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const [name, ...rest] = args;
+  if (!name || name === '--help' || name === '-h') {
+    process.stdout.write(`${helpText()}\n`);
+    if (!name) throw new UsageError('no command');
+    return;
+  }
+  if (!Object.hasOwn(commands, name))
+    throw new UsageError(`unknown command "${name}": one of ${Object.keys(commands).join(', ')}`);
+  const command = commands[name];
+  const { values, given, positionals } = parseFlags({ ...command.flags, ...commonFlags }, rest);
+  if (values.help) {
+    process.stdout.write(`${helpText(name)}\n`);
+    return;
+  }
+  const bar = new ProgressBar();
+  const context = { signal: abortOnInterrupt(), progress: bar.report };
+  try {
+    const result = await command.run({ values, given, positionals }, context);
+    bar.finish();
+    if (values.json) process.stdout.write(`${JSON.stringify(result.json)}\n`);
+    else process.stdout.write(`${result.text}\n`);
+  } finally {
+    bar.finish();
+  }
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) {
+    say(`espalier: ${error.message}`);
+    return 2;
+  }
+  if (error instanceof UserError) say(`espalier: ${error.message}`);
+  else say(`espalier: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  return 1;
+}
+
+main(process.argv.slice(2)).then(
+  () => process.exit(0),
+  (error: unknown) => process.exit(exitCodeOf(error)),
+);

@@ -1,0 +1,92 @@
+/** What the command line prints: progress and tables on stderr, the result as JSON on stdout. */
+import type { Progress, ProgressReport } from '../support/progress.ts';
+
+const BAR_WIDTH = 28;
+/** Between two drawings on a terminal, and between two lines where there is none. */
+const DRAW_INTERVAL_MS = 80;
+const LINE_INTERVAL_MS = 5000;
+
+export const formatDuration = (seconds: number): string =>
+  seconds < 60
+    ? `${Math.ceil(seconds)}s`
+    : seconds < 3600
+      ? `${Math.floor(seconds / 60)}m${String(Math.round(seconds % 60)).padStart(2, '0')}s`
+      : `${Math.floor(seconds / 3600)}h${String(Math.floor((seconds % 3600) / 60)).padStart(2, '0')}m`;
+
+/** 2053000000 → `2.053 G`; the units of the papers. */
+export function formatCount(value: number): string {
+  for (const [unit, size] of [
+    ['G', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const)
+    if (Math.abs(value) >= size) return `${(value / size).toFixed(value / size < 10 ? 3 : 2)} ${unit}`;
+  return String(value);
+}
+
+export const formatPercent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+
+/** One progress bar at a time on stderr; `finish` ends its line. */
+export class ProgressBar {
+  readonly #out: NodeJS.WriteStream;
+  #phase = '';
+  #started = 0;
+  #drawn = 0;
+  #open = false;
+
+  constructor(out: NodeJS.WriteStream = process.stderr) {
+    this.#out = out;
+  }
+
+  readonly report: Progress = (report) => {
+    const now = performance.now();
+    if (report.phase !== this.#phase) {
+      this.finish();
+      this.#phase = report.phase;
+      this.#started = now;
+      this.#drawn = Number.NEGATIVE_INFINITY;
+    }
+    const last = report.total > 0 && report.done >= report.total;
+    const interval = this.#out.isTTY ? DRAW_INTERVAL_MS : LINE_INTERVAL_MS;
+    if (!last && now - this.#drawn < interval) return;
+    this.#drawn = now;
+    this.#draw(report, (now - this.#started) / 1000);
+    if (last) this.finish();
+  };
+
+  #draw({ phase, done, total, message = '' }: ProgressReport, elapsed: number): void {
+    const share = total > 0 ? Math.min(1, done / total) : 0;
+    const filled = Math.round(share * BAR_WIDTH);
+    const bar = total > 0 ? `${'█'.repeat(filled)}${'·'.repeat(BAR_WIDTH - filled)} ${done}/${total}` : `${done}`;
+    const left =
+      share > 0 && share < 1
+        ? ` ETA ${formatDuration((elapsed * (1 - share)) / share)}`
+        : ` ${formatDuration(elapsed)}`;
+    const line = `${phase.padEnd(9)} ${bar}${left}${message && `  ${message}`}`;
+    this.#out.write(this.#out.isTTY ? `\r\x1b[2K${line}` : `${line}\n`);
+    this.#open = this.#out.isTTY;
+  }
+
+  finish(): void {
+    if (this.#open) this.#out.write('\n');
+    this.#open = false;
+    this.#phase = '';
+  }
+}
+
+/** Rows of text in columns; the first column left, the others right. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+        .join('   ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+export const say = (text: string): void => {
+  process.stderr.write(`${text}\n`);
+};
