@@ -117,6 +117,8 @@ export interface ScopeView {
 export interface GroupsView {
   readonly groups: readonly GroupView[];
   readonly scopes: readonly ScopeView[];
+  /** By node: the groups whose channels its value carries, so that the ribbons that tie a group can be shown. */
+  readonly carried: readonly (readonly number[])[];
 }
 
 /** Histograms of the scores, the same bins for a scope and its groups. */

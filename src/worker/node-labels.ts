@@ -1,0 +1,63 @@
+/** What a person reads on a layer's box: its operation in a few words. */
+import type { GraphNode } from '../graph/graph.ts';
+import type { ActivationFunction, OperationKind, Pair } from '../graph/operations.ts';
+
+const ACTIVATIONS: { readonly [F in ActivationFunction]: string } = {
+  relu: 'ReLU',
+  relu6: 'ReLU6',
+  leakyRelu: 'leaky ReLU',
+  gelu: 'GELU',
+  geluTanh: 'GELU (tanh)',
+  silu: 'SiLU',
+  sigmoid: 'sigmoid',
+  tanh: 'tanh',
+  hardSwish: 'hard swish',
+  hardSigmoid: 'hard sigmoid',
+};
+
+const size = ([height, width]: Pair): string => `${height}×${width}`;
+const stride = ([height, width]: Pair): string =>
+  height === 1 && width === 1 ? '' : height === width ? ` /${height}` : ` /${height}×${width}`;
+
+type Label<K extends OperationKind> = string | ((node: GraphNode<K>, weight: readonly number[] | undefined) => string);
+
+const labels: { readonly [K in OperationKind]: Label<K> } = {
+  input: 'images',
+  parameter: 'parameter',
+  constant: 'constant',
+  conv: ({ attributes: a }, weight) => {
+    const depthwise = a.groups > 1 && weight?.[1] === 1;
+    const kind = depthwise ? 'depthwise' : a.groups > 1 ? `conv in ${a.groups} groups` : 'conv';
+    return `${kind} ${size(a.kernel)}${stride(a.stride)}`;
+  },
+  linear: 'linear',
+  matmul: ({ attributes: a }) => (a.transposeB ? 'product a·bᵀ' : 'product a·b'),
+  batchNorm: 'batch norm',
+  layerNorm: 'layer norm',
+  activation: ({ attributes: a }) => ACTIVATIONS[a.function],
+  add: 'add',
+  subtract: 'subtract',
+  multiply: 'multiply',
+  divide: 'divide',
+  scale: 'scale',
+  concat: 'concat',
+  slice: 'slice',
+  pad: 'pad',
+  reshape: 'reshape',
+  transpose: 'transpose',
+  softmax: 'softmax',
+  maxPool: ({ attributes: a }) => `max pool ${size(a.kernel)}${stride(a.stride)}`,
+  averagePool: ({ attributes: a }) => `average pool ${size(a.kernel)}${stride(a.stride)}`,
+  mean: 'mean',
+  roll: 'roll',
+  gather: 'gather',
+  expand: 'expand',
+  dropout: 'dropout',
+  dropPath: 'drop path',
+};
+
+/** `conv 3×3 /2`, `depthwise 7×7`, `GELU`. */
+export function nodeLabel(node: GraphNode, weight: readonly number[] | undefined): string {
+  const label = labels[node.kind] as Label<OperationKind>;
+  return typeof label === 'string' ? label : label(node, weight);
+}
