@@ -1,0 +1,23 @@
+/** Where the decode worker's code lies: beside the bundle once built, in the source (through tsx) before. */
+import path from 'node:path';
+import { Worker } from 'node:worker_threads';
+
+/** Name of the worker's own bundle, an entry point of the build beside whichever bundle starts it. */
+export const DECODE_WORKER_BUNDLE = 'decode-worker.cjs';
+
+/** CommonJS is what the build makes; the source runs as ES modules, which have no `__dirname`. */
+declare const __dirname: string | undefined;
+
+/** tsx's hooks are not inherited by threads: the thread registers its own, then loads the TypeScript. */
+function startFromSource(workerData: unknown): Worker {
+  const tsx = import.meta.resolve('tsx/esm/api');
+  const source = new URL('./decode-worker.ts', import.meta.url).href;
+  const code = `import(${JSON.stringify(tsx)}).then(({ register }) => (register(), import(${JSON.stringify(source)})));`;
+  return new Worker(code, { eval: true, workerData, execArgv: [] });
+}
+
+/** Starts a thread that runs decode-worker. */
+export function startDecodeWorker(workerData: unknown): Worker {
+  if (typeof __dirname !== 'string') return startFromSource(workerData);
+  return new Worker(path.join(__dirname, DECODE_WORKER_BUNDLE), { workerData });
+}
