@@ -60,7 +60,7 @@ export function loadTensorFlow(settings: TensorFlowSettings = {}, runtime = inst
   const { binding: file } = runtimeFiles(runtime.folder);
   const known = loaded.get(file);
   if (known) return known;
-  applySettings(settings);
+  applySettings(settings, runtime);
   const binding = openBinding(file);
   loaded.set(file, binding);
   return binding;

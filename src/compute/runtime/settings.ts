@@ -1,4 +1,6 @@
 /** TensorFlow's settings are environment variables, read when its library is loaded or first used. */
+import path from 'node:path';
+import type { FoundRuntime } from './locate.ts';
 
 export interface TensorFlowSettings {
   /** Threads within one operation; default: all cores. */
@@ -28,17 +30,26 @@ export function settingsVariables(settings: TensorFlowSettings): Record<string, 
   };
 }
 
-/** What the person does not set by hand. GPU memory is taken as it is needed: a workstation's GPU also draws its screen. */
-const DEFAULTS: Readonly<Record<string, string>> = {
-  TF_CPP_MIN_LOG_LEVEL: '2',
-  TF_FORCE_GPU_ALLOW_GROWTH: 'true',
-};
+/** What TensorFlow should be told about a runtime where the person has not said otherwise. */
+export function runtimeVariables({ folder, manifest }: FoundRuntime): Record<string, string> {
+  if (manifest.variant === 'cpu') return { TF_CPP_MIN_LOG_LEVEL: '2' };
+  return {
+    TF_CPP_MIN_LOG_LEVEL: '2',
+    // GPU memory is taken as it is needed: a workstation's GPU also draws its screen.
+    TF_FORCE_GPU_ALLOW_GROWTH: 'true',
+    XLA_FLAGS: `--xla_gpu_cuda_data_dir=${path.join(folder, 'nvidia', 'cuda_nvcc')}`,
+  };
+}
 
 /**
  * Sets the variables in this process; call it before TensorFlow is loaded. In a worker thread `process.env` is a copy that
  * TensorFlow does not see: there the main thread must have set them.
  */
-export function applySettings(settings: TensorFlowSettings, variables: NodeJS.ProcessEnv = process.env): void {
-  for (const [name, value] of Object.entries(DEFAULTS)) variables[name] ??= value;
+export function applySettings(
+  settings: TensorFlowSettings,
+  runtime: FoundRuntime,
+  variables: NodeJS.ProcessEnv = process.env,
+): void {
+  for (const [name, value] of Object.entries(runtimeVariables(runtime))) variables[name] ??= value;
   Object.assign(variables, settingsVariables(settings));
 }
