@@ -1,0 +1,134 @@
+/** Writes package.json's `contributes` and package.nls.json from src/extension/contributions.ts. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as from from '../src/extension/contributions.ts';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+
+export interface Manifest {
+  readonly contributes: object;
+  readonly activationEvents: readonly string[];
+  readonly capabilities: object;
+  /** package.nls.json. */
+  readonly texts: Readonly<Record<string, string>>;
+}
+
+/** What VS Code reads of the contributions; texts are `%key%` references into `texts`. */
+export function manifest(): Manifest {
+  const texts: Record<string, string> = {};
+  const text = (key: string, value: string): string => {
+    texts[key] = value;
+    return `%${key}%`;
+  };
+  const commands = Object.entries<from.CommandContribution>(from.commands);
+  const contributes = {
+    commands: commands.map(([command, { title, icon, enablement }]) => ({
+      command,
+      title: text(`command.${command}`, title),
+      category: 'Espalier',
+      ...(icon && { icon }),
+      ...(enablement && { enablement }),
+    })),
+    menus: {
+      commandPalette: commands.flatMap(([command, { palette }]) =>
+        palette === undefined ? [] : [{ command, when: palette === false ? 'false' : palette }],
+      ),
+      ...from.menus,
+    },
+    keybindings: from.keybindings,
+    viewsContainers: { activitybar: [from.viewContainer] },
+    views: {
+      [from.viewContainer.id]: Object.entries(from.views).map(([id, { name, icon }]) => ({
+        id,
+        name: text(`view.${id}`, name),
+        icon,
+      })),
+    },
+    viewsWelcome: from.welcome.map(({ view, text: contents, when }, index) => ({
+      view,
+      contents: text(`welcome.${index}`, contents),
+      ...(when && { when }),
+    })),
+    customEditors: [from.customEditor],
+    configuration: {
+      title: 'Espalier',
+      properties: Object.fromEntries(
+        Object.entries<from.SettingContribution>(from.settings).map(([id, setting], order) => [
+          id,
+          settingSchema(id, setting, order, text),
+        ]),
+      ),
+    },
+    taskDefinitions: [from.taskDefinition],
+    walkthroughs: [
+      {
+        id: from.walkthrough.id,
+        title: text('walkthrough.title', from.walkthrough.title),
+        description: text('walkthrough.description', from.walkthrough.description),
+        steps: from.walkthrough.steps.map((step) => ({
+          id: step.id,
+          title: text(`walkthrough.${step.id}.title`, step.title),
+          description: text(`walkthrough.${step.id}.description`, step.description),
+          media: { svg: step.image, altText: text(`walkthrough.${step.id}.alt`, step.altText) },
+          completionEvents: step.completionEvents,
+        })),
+      },
+    ],
+  };
+  return {
+    contributes,
+    // Commands, views and custom editors activate by themselves; the zoo's documents are restored after a restart.
+    activationEvents: [`onFileSystem:${from.ZOO_SCHEME}`, `onTaskType:${from.TASK_TYPE}`],
+    capabilities: {
+      untrustedWorkspaces: {
+        supported: from.trust.supported,
+        description: text('trust.description', from.trust.description),
+        restrictedConfigurations: from.trust.restrictedConfigurations,
+      },
+      virtualWorkspaces: {
+        supported: false,
+        description: text('virtual.description', 'Checkpoints are read by a process of their own, from a real disk.'),
+      },
+    },
+    texts,
+  };
+}
+
+function settingSchema(
+  id: string,
+  setting: from.SettingContribution,
+  order: number,
+  text: (key: string, value: string) => string,
+): object {
+  const { type, scope, description } = setting;
+  const choices = 'choices' in setting ? setting.choices : undefined;
+  return {
+    type,
+    default: setting.default,
+    scope,
+    order,
+    markdownDescription: text(`setting.${id}`, description),
+    ...(choices && {
+      enum: Object.keys(choices),
+      enumDescriptions: Object.entries(choices).map(([choice, what]) => text(`setting.${id}.${choice}`, what)),
+    }),
+    ...('minimum' in setting && { minimum: setting.minimum }),
+    ...('maximum' in setting && { maximum: setting.maximum }),
+    ...(type === 'array' && { items: { type: 'string' } }),
+  };
+}
+
+/** Texts of the files as they should be. */
+export function generated(): { readonly packageJson: string; readonly nls: string } {
+  const { contributes, activationEvents, capabilities, texts } = manifest();
+  const packageJson = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as Record<string, unknown>;
+  const written = { ...packageJson, activationEvents, capabilities, contributes };
+  return { packageJson: `${JSON.stringify(written, null, 2)}\n`, nls: `${JSON.stringify(texts, null, 2)}\n` };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { packageJson, nls } = generated();
+  writeFileSync(path.join(root, 'package.json'), packageJson);
+  writeFileSync(path.join(root, 'package.nls.json'), nls);
+}

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+import { generated, manifest } from '../../scripts/generate-contributions.ts';
+import * as contributions from '../../src/extension/contributions.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const read = (name: string): string => readFileSync(path.join(root, name), 'utf8');
+
+test('package.json and package.nls.json are what contributions.ts says', () => {
+  const { packageJson, nls } = generated();
+  assert.deepEqual(JSON.parse(read('package.json')), JSON.parse(packageJson), 'run npm run contributions');
+  assert.deepEqual(JSON.parse(read('package.nls.json')), JSON.parse(nls), 'run npm run contributions');
+});
+
+test('menus, keys and walkthrough name commands that exist', () => {
+  const named = [...Object.values(contributions.menus).flat(), ...contributions.keybindings].map(
+    ({ command }) => command as string,
+  );
+  const linked = [
+    ...contributions.welcome.map(({ text }) => text),
+    ...contributions.walkthrough.steps.map((s) => s.description),
+  ]
+    .flatMap((text) => [...text.matchAll(/\(command:([\w.]+)\)/g)].map(([, command]) => command))
+    .filter((command) => command.startsWith('espalier.'));
+  for (const command of [...named, ...linked]) assert.ok(Object.hasOwn(contributions.commands, command), command);
+});
+
+test('contributed pictures exist', () => {
+  const pictures = [
+    contributions.viewContainer.icon,
+    ...Object.values(contributions.views).map(({ icon }) => icon),
+    ...contributions.walkthrough.steps.map(({ image }) => image),
+  ];
+  for (const picture of pictures) assert.ok(existsSync(path.join(root, picture)), picture);
+});
+
+test('every text is in package.nls.json and in no language twice', () => {
+  const { texts, contributes } = manifest();
+  const references = JSON.stringify(contributes).match(/%[\w.]+%/g) ?? [];
+  for (const reference of references) assert.ok(Object.hasOwn(texts, reference.slice(1, -1)), reference);
+});
+
+test('commands that need no argument can be reached from the palette or say when', () => {
+  const hidden = Object.entries<contributions.CommandContribution>(contributions.commands).filter(
+    ([, c]) => c.palette === false,
+  );
+  const inMenus = new Set(
+    Object.values(contributions.menus)
+      .flat()
+      .map(({ command }) => command as string),
+  );
+  for (const [id] of hidden) assert.ok(inMenus.has(id), `${id} can be reached from nowhere`);
+});
