@@ -67,13 +67,13 @@ export function toFloat32(tensor: Tensor): Float32Array {
     case 'float32':
       return tensor.data as Float32Array;
     case 'float16':
-      return Float32Array.from(tensor.data as Uint16Array, halfToNumber);
+      return halfToFloat32(tensor.data as Uint16Array);
     case 'bfloat16':
       return bfloat16ToFloat32(tensor.data as Uint16Array);
     case 'int64':
       return Float32Array.from(tensor.data as BigInt64Array, Number);
     default:
-      return Float32Array.from(tensor.data as Float64Array | Int32Array | Int16Array | Int8Array | Uint8Array);
+      return new Float32Array(tensor.data as Float64Array | Int32Array | Int16Array | Int8Array | Uint8Array);
   }
 }
 
@@ -87,8 +87,63 @@ export function halfToNumber(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+let halfTable: Float32Array | undefined;
+
+/** By a table of all 65,536 values: several times faster than taking each apart. */
+function halfToFloat32(bits: Uint16Array): Float32Array {
+  halfTable ??= Float32Array.from({ length: 0x10000 }, (_, value) => halfToNumber(value));
+  const table = halfTable;
+  const numbers = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) numbers[i] = table[bits[i]];
+  return numbers;
+}
+
 function bfloat16ToFloat32(bits: Uint16Array): Float32Array {
   const words = new Uint32Array(bits.length);
   for (let i = 0; i < bits.length; i++) words[i] = bits[i] << 16;
   return new Float32Array(words.buffer);
+}
+
+/** Bits of float32 numbers, whose `data` may be a view. */
+function wordsOf(numbers: Float32Array): Uint32Array {
+  return new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length);
+}
+
+/** float32 to bfloat16 bits, rounded to nearest even as PyTorch does; NaN stays NaN. */
+export function float32ToBfloat16(numbers: Float32Array): Uint16Array {
+  const words = wordsOf(numbers);
+  const bits = new Uint16Array(words.length);
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i];
+    const notANumber = (word & 0x7fffffff) > 0x7f800000;
+    bits[i] = notANumber ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+  }
+  return bits;
+}
+
+/** float32 to IEEE 754 binary16 bits, rounded to nearest even as PyTorch does; too large becomes infinity. */
+export function float32ToHalf(numbers: Float32Array): Uint16Array {
+  const words = wordsOf(numbers);
+  const bits = new Uint16Array(words.length);
+  for (let i = 0; i < words.length; i++) bits[i] = halfOfWord(words[i]);
+  return bits;
+}
+
+function halfOfWord(word: number): number {
+  const sign = (word >>> 16) & 0x8000;
+  const magnitude = word & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff);
+  // From 65520 on, the nearest value of the format would be 65536, which it does not have.
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  if (magnitude >= 0x38800000) {
+    const rebiased = magnitude - 0x38000000;
+    return sign | ((rebiased + 0xfff + ((rebiased >>> 13) & 1)) >>> 13);
+  }
+  // Subnormal: a multiple of 2^-24, rounded. The scaled value is exact in double precision.
+  const exponent = magnitude >>> 23;
+  const significand = exponent ? (magnitude & 0x7fffff) | 0x800000 : magnitude & 0x7fffff;
+  const scaled = significand * 2 ** (Math.max(exponent, 1) - 126);
+  const floor = Math.floor(scaled);
+  const rest = scaled - floor;
+  return sign | (floor + (rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? 1 : 0));
 }
