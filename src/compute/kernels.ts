@@ -100,7 +100,10 @@ export interface KernelAttributes {
   oneHot: { readonly classes: number; readonly on: number; readonly off: number };
   /** ([N, C]) → int32 [N]: the first largest entry. */
   argMax: None;
-  /** (logits [N, C], targets [N, C]) → loss [N] = −Σ targets · log softmax(logits), and its gradient [N, C] by the logits. */
+  /**
+   * (logits [N, C], targets [N, C], each row adding up to 1) → loss [N] = −Σ targets · log softmax(logits), and its gradient by the logits,
+   * softmax(logits) − targets.
+   */
   crossEntropy: None;
 
   // ---- optimisers, as torch.optim computes them; outputs are the new values of the states that enter

@@ -17,6 +17,14 @@ export class ProgramBuilder {
   /** The Graph node that what follows comes from. */
   source = '';
 
+  get nodes(): readonly KernelNode[] {
+    return this.#nodes;
+  }
+
+  node(index: number): KernelNode {
+    return this.#nodes[index];
+  }
+
   shape(ref: Ref): Shape {
     return this.#nodes[ref.node].shapes[ref.output];
   }
