@@ -1,10 +1,23 @@
 /** Every model known by name. */
 import type { Graph } from '../graph/graph.ts';
 import { cifarResnetVariants } from './cifar-resnet.ts';
+import { convNeXtVariants } from './convnext.ts';
+import { deitVariants } from './deit.ts';
+import { mobileNetVariants } from './mobilenet.ts';
+import { regNetVariants } from './regnet.ts';
 import { resnetVariants } from './resnet.ts';
+import { swinVariants } from './swin.ts';
 import type { BuildOptions, Variant } from './variant.ts';
 
-export const variants: readonly Variant[] = [...cifarResnetVariants, ...resnetVariants];
+export const variants: readonly Variant[] = [
+  ...cifarResnetVariants,
+  ...resnetVariants,
+  ...deitVariants,
+  ...convNeXtVariants,
+  ...swinVariants,
+  ...mobileNetVariants,
+  ...regNetVariants,
+];
 
 const byName = new Map(variants.map((variant) => [variant.name, variant]));
 

@@ -13,6 +13,8 @@ export interface BuildOptions {
   readonly heads?: (attention: string) => number | undefined;
   /** Stochastic depth of the last block; blocks before it have linearly less. */
   readonly dropPath?: number;
+  /** Dropout before the classifier; the family's own by default (0 in timm). */
+  readonly dropout?: number;
 }
 
 export interface Variant {
