@@ -1,28 +1,9 @@
 /** MobileNetV2 (Sandler et al. 2018) with torchvision's state-dict names. timm's `mobilenetv2_100` is in efficientnet.ts. */
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, ValueId } from '../graph/graph.ts';
-import { activationModule, depthRamp, dropout, residual } from './layers.ts';
+import { type BlockPlan, blockPlans, HEAD_WIDTH, MOBILENET_V2_STAGES, STEM_WIDTH } from './inverted-residuals.ts';
+import { activationModule, dropout, residual } from './layers.ts';
 import { type BuildOptions, imageNetInput, type Variant } from './variant.ts';
-
-interface StageConfig {
-  /** Hidden channels for each input channel of a block. */
-  readonly expansion: number;
-  readonly width: number;
-  readonly depth: number;
-  readonly stride: number;
-}
-
-const STAGES: readonly StageConfig[] = [
-  { expansion: 1, width: 16, depth: 1, stride: 1 },
-  { expansion: 6, width: 24, depth: 2, stride: 2 },
-  { expansion: 6, width: 32, depth: 3, stride: 2 },
-  { expansion: 6, width: 64, depth: 4, stride: 2 },
-  { expansion: 6, width: 96, depth: 3, stride: 1 },
-  { expansion: 6, width: 160, depth: 3, stride: 2 },
-  { expansion: 6, width: 320, depth: 1, stride: 1 },
-];
-const STEM_WIDTH = 32;
-const HEAD_WIDTH = 1280;
 
 /** Convolution, batch norm and ReLU6: entries 0, 1 and 2 of a sequential module. */
 function convNormReLU6(
@@ -34,13 +15,6 @@ function convNormReLU6(
   b.module(path, 'Conv2dNormActivation');
   const y = b.conv(`${path}.0`, x, { ...conv, padding: Math.floor(conv.kernel / 2) });
   return activationModule(b, `${path}.2`, b.batchNorm(`${path}.1`, y), 'relu6');
-}
-
-interface BlockPlan extends Omit<StageConfig, 'depth'> {
-  readonly path: string;
-  readonly drop: number;
-  /** Whether the block adds its input: by the unpruned widths, which pruning keeps equal. */
-  readonly adds: boolean;
 }
 
 function block(b: GraphBuilder, plan: BlockPlan, x: ValueId): ValueId {
@@ -58,26 +32,15 @@ function block(b: GraphBuilder, plan: BlockPlan, x: ValueId): ValueId {
   return plan.adds ? residual(b, path, x, y, { path: `${path}.drop_path`, probability: plan.drop }) : y;
 }
 
-function plans(dropPath = 0): BlockPlan[] {
-  let width = STEM_WIDTH;
-  const list = STAGES.flatMap((stage) =>
-    Array.from({ length: stage.depth }, (_, i) => {
-      const stride = i === 0 ? stage.stride : 1;
-      const adds = stride === 1 && width === stage.width;
-      width = stage.width;
-      return { expansion: stage.expansion, width, stride, adds };
-    }),
-  );
-  const drops = depthRamp(list.length, dropPath);
-  return list.map((plan, i) => ({ ...plan, path: `features.${i + 1}`, drop: drops[i] }));
-}
-
 function build(name: string, options: BuildOptions = {}): Graph {
   const b = new GraphBuilder(options.shapes);
   const input = imageNetInput(options.inputSize);
   b.module('features', 'Sequential');
   let x = convNormReLU6(b, 'features.0', b.input(input), { out: STEM_WIDTH, kernel: 3, stride: 2 });
-  const blocks = plans(options.dropPath);
+  // Blocks are numbered through all stages.
+  let count = 0;
+  const next = (): string => `features.${++count}`;
+  const blocks = blockPlans(MOBILENET_V2_STAGES, next, (s) => MOBILENET_V2_STAGES[s].depth, options.dropPath);
   for (const plan of blocks) x = block(b, plan, x);
   x = convNormReLU6(b, `features.${blocks.length + 1}`, x, { out: HEAD_WIDTH, kernel: 1 });
   x = b.mean('', x, [2, 3], false, { suffix: 'pool' });

@@ -3,11 +3,14 @@ import type { Graph } from '../graph/graph.ts';
 import { cifarResnetVariants } from './cifar-resnet.ts';
 import { convNeXtVariants } from './convnext.ts';
 import { deitVariants } from './deit.ts';
+import { denseNetVariants } from './densenet.ts';
+import { efficientNetVariants } from './efficientnet.ts';
 import { mobileNetVariants } from './mobilenet.ts';
 import { regNetVariants } from './regnet.ts';
 import { resnetVariants } from './resnet.ts';
 import { swinVariants } from './swin.ts';
 import type { BuildOptions, Variant } from './variant.ts';
+import { vggVariants } from './vgg.ts';
 
 export const variants: readonly Variant[] = [
   ...cifarResnetVariants,
@@ -17,6 +20,9 @@ export const variants: readonly Variant[] = [
   ...swinVariants,
   ...mobileNetVariants,
   ...regNetVariants,
+  ...vggVariants,
+  ...denseNetVariants,
+  ...efficientNetVariants,
 ];
 
 const byName = new Map(variants.map((variant) => [variant.name, variant]));

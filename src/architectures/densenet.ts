@@ -1,0 +1,59 @@
+/**
+ * DenseNet (Huang et al. 2017). State-dict names are the same in timm and torchvision; modules are timm's, whose
+ * BatchNormAct2d the reference's counter does not know, so that its norms are not counted.
+ */
+import { GraphBuilder } from '../graph/builder.ts';
+import type { Graph, ValueId } from '../graph/graph.ts';
+import { batchNormAct, blockCount, dropout, globalPool } from './layers.ts';
+import { type BuildOptions, imageNetInput, type Variant } from './variant.ts';
+
+const DEPTHS = { densenet121: [6, 12, 24, 16], densenet169: [6, 12, 32, 32] } as const;
+/** New channels of each layer. */
+const GROWTH = 32;
+/** Channels of a layer's 1 × 1 convolution for each new channel. */
+const BOTTLENECK = 4;
+const STEM_WIDTH = 64;
+
+/** The input and `GROWTH` new channels computed from it, side by side. */
+function denseLayer(b: GraphBuilder, path: string, x: ValueId): ValueId {
+  b.module(path, 'DenseLayer');
+  let y = batchNormAct(b, `${path}.norm1`, x, 'relu');
+  y = b.conv(`${path}.conv1`, y, { out: BOTTLENECK * GROWTH, kernel: 1 });
+  y = batchNormAct(b, `${path}.norm2`, y, 'relu');
+  y = b.conv(`${path}.conv2`, y, { out: GROWTH, kernel: 3, padding: 1 });
+  return b.concat(path, [x, y], 1);
+}
+
+/** Half the channels and half the side. */
+function transition(b: GraphBuilder, path: string, x: ValueId): ValueId {
+  b.module(path, 'DenseTransition');
+  const y = batchNormAct(b, `${path}.norm`, x, 'relu');
+  const narrowed = b.conv(`${path}.conv`, y, { out: b.shape(x)[1] >> 1, kernel: 1 });
+  return b.averagePool(`${path}.pool`, narrowed, 2, 2);
+}
+
+function build(name: string, usual: readonly number[], options: BuildOptions = {}): Graph {
+  const b = new GraphBuilder(options.shapes);
+  const input = imageNetInput(options.inputSize, { interpolation: 'bicubic' });
+  b.module('features', 'Sequential');
+  let x = b.conv('features.conv0', b.input(input), { out: STEM_WIDTH, kernel: 7, stride: 2, padding: 3 });
+  x = b.maxPool('features.pool0', batchNormAct(b, 'features.norm0', x, 'relu'), 3, 2, 1);
+  usual.forEach((depth, i) => {
+    const path = `features.denseblock${i + 1}`;
+    b.module(path, 'DenseBlock');
+    const layer = (n: number): string => `${path}.denselayer${n + 1}`;
+    const count = blockCount(options.shapes, 'features.conv0.weight', (n) => `${layer(n)}.conv1.weight`, depth);
+    for (let n = 0; n < count; n++) x = denseLayer(b, layer(n), x);
+    if (i < usual.length - 1) x = transition(b, `features.transition${i + 1}`, x);
+  });
+  x = batchNormAct(b, 'features.norm5', x, 'relu');
+  x = dropout(b, 'head_drop', globalPool(b, 'global_pool.pool', x), options.dropout ?? 0);
+  const classes = options.shapes?.('classifier.weight')?.[0] ?? options.classes ?? 1000;
+  return b.finish({ name, family: 'densenet', input, classes }, b.linear('classifier', x, classes));
+}
+
+export const denseNetVariants: readonly Variant[] = Object.entries(DEPTHS).map(([name, depths]) => ({
+  name,
+  family: 'densenet',
+  build: (options) => build(name, depths, options),
+}));

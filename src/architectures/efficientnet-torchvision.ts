@@ -1,0 +1,69 @@
+/** EfficientNet-B0 with torchvision's state-dict names: `features.<stage>.<block>.block.<layer>`. */
+import { GraphBuilder } from '../graph/builder.ts';
+import type { Graph, ValueId } from '../graph/graph.ts';
+import {
+  type BlockPlan,
+  blockPlans,
+  EFFICIENTNET_B0_STAGES,
+  HEAD_WIDTH,
+  SQUEEZE,
+  STEM_WIDTH,
+} from './inverted-residuals.ts';
+import { activationModule, blockCount, dropout, globalPool, residual, squeezeExcitation } from './layers.ts';
+import { type BuildOptions, imageNetInput } from './variant.ts';
+
+const SE_NAMES = { reduce: 'fc1', act: 'activation', expand: 'fc2', gate: 'scale_activation' } as const;
+
+export function isTorchvisionEfficientNet(options: BuildOptions): boolean {
+  return options.shapes?.('features.0.0.weight') !== undefined;
+}
+
+function convNorm(
+  b: GraphBuilder,
+  path: string,
+  x: ValueId,
+  conv: { out: number; kernel: number; stride?: number; groups?: number },
+  act = true,
+): ValueId {
+  b.module(path, 'Conv2dNormActivation');
+  const y = b.batchNorm(`${path}.1`, b.conv(`${path}.0`, x, { ...conv, padding: Math.floor(conv.kernel / 2) }));
+  return act ? activationModule(b, `${path}.2`, y, 'silu') : y;
+}
+
+function block(b: GraphBuilder, plan: BlockPlan, x: ValueId): ValueId {
+  const { path, expansion, kernel, stride, width } = plan;
+  b.module(path, 'MBConv');
+  b.module(`${path}.block`, 'Sequential');
+  const entering = b.shape(x)[1];
+  let layer = 0;
+  const next = (): string => `${path}.block.${layer++}`;
+  let y = expansion === 1 ? x : convNorm(b, next(), x, { out: entering * expansion, kernel: 1 });
+  const hidden = b.shape(y)[1];
+  y = convNorm(b, next(), y, { out: hidden, kernel, stride, groups: hidden });
+  const reduced = Math.round(entering * SQUEEZE);
+  const squeeze = { type: 'SqueezeExcitation', reduced, names: SE_NAMES, act: 'silu', pool: 'avgpool' } as const;
+  y = squeezeExcitation(b, next(), y, squeeze);
+  y = convNorm(b, next(), y, { out: width, kernel: 1 }, false);
+  return plan.adds ? residual(b, path, x, y, { path: `${path}.stochastic_depth`, probability: plan.drop }) : y;
+}
+
+export function buildTorchvisionEfficientNet(name: string, options: BuildOptions): Graph {
+  const b = new GraphBuilder(options.shapes);
+  const input = imageNetInput(options.inputSize, { interpolation: 'bicubic' });
+  b.module('features', 'Sequential');
+  let x = convNorm(b, 'features.0', b.input(input), { out: STEM_WIDTH, kernel: 3, stride: 2 });
+  const stages = EFFICIENTNET_B0_STAGES;
+  const path = (s: number, i: number): string => `features.${s + 1}.${i}`;
+  const depthOf = (s: number): number =>
+    blockCount(options.shapes, 'features.0.0.weight', (i) => `${path(s, i)}.block.0.0.weight`, stages[s].depth);
+  stages.forEach((_, s) => {
+    b.module(`features.${s + 1}`, 'Sequential');
+  });
+  for (const plan of blockPlans(stages, path, depthOf, options.dropPath)) x = block(b, plan, x);
+  x = convNorm(b, `features.${stages.length + 1}`, x, { out: HEAD_WIDTH, kernel: 1 });
+  x = globalPool(b, 'avgpool', x);
+  b.module('classifier', 'Sequential');
+  x = dropout(b, 'classifier.0', x, options.dropout ?? 0.2);
+  const classes = options.shapes?.('classifier.1.weight')?.[0] ?? options.classes ?? 1000;
+  return b.finish({ name, family: 'efficientnet', input, classes }, b.linear('classifier.1', x, classes));
+}
