@@ -4,6 +4,7 @@
  */
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, ValueId } from '../graph/graph.ts';
+import { blockCount } from './layers.ts';
 import { type BuildOptions, IMAGENET_MEAN, IMAGENET_STD, type Variant } from './variant.ts';
 
 const DEPTHS = [20, 32, 44, 56, 110] as const;
@@ -13,7 +14,8 @@ function shortcut(b: GraphBuilder, path: string, x: ValueId, planes: number): Va
   const [, channels, height, width] = b.shape(x);
   const rows = b.slice(`${path}.shortcut`, x, 2, 0, height, 2, 'rows');
   const sampled = b.slice(`${path}.shortcut`, rows, 3, 0, width, 2, 'columns');
-  const before = Math.floor(planes / 4);
+  // In a pruned network the checkpoint does not say which side lost more padding: a Graph saved with it does.
+  const before = Math.floor((planes - channels) / 2);
   return b.add(
     'pad',
     `${path}.shortcut`,
@@ -29,7 +31,7 @@ function block(b: GraphBuilder, path: string, x: ValueId, planes: number, stride
   let y = b.batchNorm(`${path}.bn1`, b.conv(`${path}.conv1`, x, { out: planes, kernel: 3, stride, padding: 1 }));
   y = b.activation(path, y, 'relu', { suffix: 'relu1' });
   y = b.batchNorm(`${path}.bn2`, b.conv(`${path}.conv2`, y, { out: planes, kernel: 3, padding: 1 }));
-  const identity = stride === 1 ? x : shortcut(b, path, x, planes);
+  const identity = stride === 1 ? x : shortcut(b, path, x, b.shape(y)[1]);
   return b.activation(path, b.plus(path, y, identity), 'relu', { suffix: 'relu2' });
 }
 
@@ -50,7 +52,9 @@ function build(name: string, depth: number, options: BuildOptions = {}): Graph {
   x = b.activation('', x, 'relu', { suffix: 'relu' });
   for (let stage = 0; stage < 3; stage++) {
     b.module(`layer${stage + 1}`, 'Sequential');
-    for (let i = 0; i < (depth - 2) / 6; i++)
+    const probe = (i: number): string => `layer${stage + 1}.${i}.conv1.weight`;
+    const blocks = blockCount(options.shapes, 'conv1.weight', probe, (depth - 2) / 6);
+    for (let i = 0; i < blocks; i++)
       x = block(b, `layer${stage + 1}.${i}`, x, 16 << stage, i === 0 && stage > 0 ? 2 : 1);
   }
   x = b.mean('', x, [2, 3], false, { suffix: 'pool' });

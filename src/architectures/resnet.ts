@@ -1,6 +1,7 @@
 /** ResNet, wide ResNet and ResNeXt (He et al. 2015; Xie et al. 2016), with timm's and torchvision's state-dict names. */
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, ValueId } from '../graph/graph.ts';
+import { activationModule, blockCount, depthRamp, dropout, globalPool, residual } from './layers.ts';
 import { type BuildOptions, imageNetInput, type Variant } from './variant.ts';
 
 interface ResNetConfig {
@@ -29,6 +30,8 @@ interface BlockPlan {
   readonly path: string;
   readonly planes: number;
   readonly stride: number;
+  /** Probability of stochastic depth. */
+  readonly drop: number;
 }
 
 /** conv → batch norm, and ReLU where `relu` names it. */
@@ -42,7 +45,7 @@ function convNorm(
 ): ValueId {
   const padding = Math.floor(conv.kernel / 2);
   const y = b.batchNorm(`${path}.bn${index}`, b.conv(`${path}.conv${index}`, x, { ...conv, padding }));
-  return relu ? b.activation(`${path}.act${index}`, y, 'relu', { moduleType: 'ReLU' }) : y;
+  return relu ? activationModule(b, `${path}.act${index}`, y, 'relu') : y;
 }
 
 function residualBranch(
@@ -62,6 +65,7 @@ function residualBranch(
   return convNorm(b, path, 3, z, { out: planes * EXPANSION.bottleneck, kernel: 1 }, false);
 }
 
+/** The block's output; its shortcut is a convolution in the `first` block of a stage, where shapes change. */
 function block(b: GraphBuilder, config: ResNetConfig, plan: BlockPlan, x: ValueId, first: boolean): ValueId {
   const { path, planes, stride } = plan;
   const out = planes * EXPANSION[config.block];
@@ -73,7 +77,8 @@ function block(b: GraphBuilder, config: ResNetConfig, plan: BlockPlan, x: ValueI
     shortcut = b.batchNorm(`${path}.downsample.1`, b.conv(`${path}.downsample.0`, x, { out, kernel: 1, stride }));
   }
   const last = config.block === 'basic' ? 2 : 3;
-  return b.activation(`${path}.act${last}`, b.plus(path, branch, shortcut), 'relu', { moduleType: 'ReLU' });
+  const sum = residual(b, path, shortcut, branch, { path: `${path}.drop_path`, probability: plan.drop });
+  return activationModule(b, `${path}.act${last}`, sum, 'relu');
 }
 
 function build(name: string, config: ResNetConfig, options: BuildOptions = {}): Graph {
@@ -81,16 +86,30 @@ function build(name: string, config: ResNetConfig, options: BuildOptions = {}): 
   const input = imageNetInput(options.inputSize);
   let x = b.input(input);
   x = b.batchNorm('bn1', b.conv('conv1', x, { out: 64, kernel: 7, stride: 2, padding: 3 }));
-  x = b.activation('act1', x, 'relu', { moduleType: 'ReLU' });
+  x = activationModule(b, 'act1', x, 'relu');
   x = b.maxPool('maxpool', x, 3, 2, 1);
-  config.layers.forEach((depth, stage) => {
-    b.module(`layer${stage + 1}`, 'Sequential');
+  const depths = config.layers.map((usual, stage) =>
+    blockCount(options.shapes, 'conv1.weight', (i) => `layer${stage + 1}.${i}.conv1.weight`, usual),
+  );
+  const drops = depthRamp(
+    depths.reduce((sum, depth) => sum + depth, 0),
+    options.dropPath,
+  );
+  depths.forEach((depth, stage) => {
+    const layer = `layer${stage + 1}`;
+    b.module(layer, 'Sequential');
     for (let i = 0; i < depth; i++) {
-      const plan = { path: `layer${stage + 1}.${i}`, planes: 64 << stage, stride: i === 0 && stage > 0 ? 2 : 1 };
-      x = block(b, config, plan, x, i === 0);
+      const stride = i === 0 && stage > 0 ? 2 : 1;
+      x = block(
+        b,
+        config,
+        { path: `${layer}.${i}`, planes: 64 << stage, stride, drop: drops.shift() ?? 0 },
+        x,
+        i === 0,
+      );
     }
   });
-  x = b.mean('global_pool', x, [2, 3], false, { moduleType: 'AdaptiveAvgPool2d', suffix: 'pool' });
+  x = dropout(b, 'drop', globalPool(b, 'global_pool.pool', x), options.dropout ?? 0);
   const classes = options.shapes?.('fc.weight')?.[0] ?? options.classes ?? 1000;
   const logits = b.linear('fc', x, classes);
   return b.finish({ name, family: 'resnet', input, classes }, logits);
