@@ -1,0 +1,23 @@
+/** What the worker answers to each request. */
+import type { ParamsOf, ResultOf, WorkerMethod, WorkerNotifications } from '../protocol/messages.ts';
+import type { RunContext } from '../support/progress.ts';
+import { validateDataset } from './handle-dataset.ts';
+import { listModels, openModel } from './handle-model.ts';
+
+/** Besides its parameters, what a handler has: the run's signal and progress, and the way to notify. */
+export interface HandlerContext extends Required<RunContext> {
+  notify<K extends keyof WorkerNotifications>(name: K, value: WorkerNotifications[K]): void;
+}
+
+export type Handler<M extends WorkerMethod> = (
+  params: ParamsOf<M>,
+  context: HandlerContext,
+) => ResultOf<M> | Promise<ResultOf<M>>;
+
+export type Handlers = { readonly [M in WorkerMethod]?: Handler<M> };
+
+export const handlers: Handlers = {
+  'models/list': listModels,
+  'model/open': openModel,
+  'dataset/validate': validateDataset,
+};

@@ -1,0 +1,24 @@
+/** Errors as they cross to the host: what the person is told, or a defect with its stack for the log. */
+import { ResponseError } from 'vscode-jsonrpc/node';
+import { ERROR_CODE } from '../protocol/messages.ts';
+import type { ErrorShape } from '../protocol/values.ts';
+import { UsageError, UserError } from '../support/errors.ts';
+
+/** A plan asks for scores that this worker does not hold: they were computed in an earlier life of it. */
+export class ScoresMissingError extends Error {
+  override readonly name = 'ScoresMissingError';
+}
+
+export function errorShape(error: unknown, signal: AbortSignal): ErrorShape {
+  if (error instanceof ScoresMissingError) return { kind: 'scoresMissing', message: error.message };
+  // Whatever an aborted function threw on its way out, it stopped because it was told to.
+  if (signal.aborted) return { kind: 'cancelled', message: 'Cancelled.' };
+  if (error instanceof UserError || error instanceof UsageError) return { kind: 'user', message: error.message };
+  if (error instanceof Error) return { kind: 'defect', message: error.message, stack: error.stack };
+  return { kind: 'defect', message: String(error) };
+}
+
+export function toResponseError(error: unknown, signal: AbortSignal): ResponseError<ErrorShape> {
+  const shape = errorShape(error, signal);
+  return new ResponseError(ERROR_CODE, shape.message, shape);
+}
