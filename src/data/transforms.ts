@@ -2,6 +2,9 @@
  * From a decoded image to a network's input. A transform is plain data (it travels to worker threads and into a run's
  * record); `applyTransform` carries it out. Every result is size × size × 3 floats, channel last.
  */
+import { type AutomaticAugmentation, augmentAutomatically } from './augment/auto-augment.ts';
+import { applyColorJitter, type ColorJitterSpec } from './augment/color-jitter.ts';
+import { eraseRandomly, type RandomErasingSpec } from './augment/random-erasing.ts';
 import { cropWithPadding, flipInPlace, randomResizedBox, resizeAndCentreCrop } from './geometry.ts';
 import type { RgbImage } from './image.ts';
 import { IMAGENET_NORMALISATION, type Normalisation, writeNormalised } from './normalise.ts';
@@ -19,8 +22,16 @@ export interface EvalTransform extends Normalisation {
   readonly interpolation: Interpolation;
 }
 
+/** What training adds to crop and flip, in this order; absent: nothing. */
+export interface TrainAugmentation {
+  readonly automatic?: AutomaticAugmentation;
+  readonly colorJitter?: ColorJitterSpec;
+  /** After the normalisation. */
+  readonly erase?: RandomErasingSpec;
+}
+
 /** CIFAR training: black padding, random crop, flip. The image is first resized where its shorter side is not `size`. */
-export interface PaddedCropTransform extends Normalisation {
+export interface PaddedCropTransform extends Normalisation, TrainAugmentation {
   readonly kind: 'padded-crop';
   readonly size: number;
   readonly padding: number;
@@ -30,7 +41,7 @@ export interface PaddedCropTransform extends Normalisation {
 }
 
 /** ImageNet training: `RandomResizedCrop(size)`, flip. */
-export interface ResizedCropTransform extends Normalisation {
+export interface ResizedCropTransform extends Normalisation, TrainAugmentation {
   readonly kind: 'resized-crop';
   readonly size: number;
   /** Area of the crop relative to the image's. */
@@ -59,7 +70,7 @@ export function evalTransform(
 /** The training transform customary for an input size: padded crop up to 64 pixels, random resized crop above. */
 export function trainTransform(
   size: number,
-  options: { readonly interpolation?: Interpolation; readonly flip?: number } & Partial<Normalisation> = {},
+  options: TrainAugmentation & Partial<Normalisation & Pick<ResizedCropTransform, 'interpolation' | 'flip'>> = {},
 ): PaddedCropTransform | ResizedCropTransform {
   const common = { size, flip: 0.5, interpolation: 'bilinear' as const, ...IMAGENET_NORMALISATION, ...options };
   return size <= SMALL_INPUT
@@ -89,6 +100,12 @@ const crops: { readonly [K in Transform['kind']]: Crop<K> } = {
   },
 };
 
+function augment(transform: TrainAugmentation, image: RgbImage, random: Random): RgbImage {
+  const { automatic, colorJitter } = transform;
+  const augmented = automatic ? augmentAutomatically(automatic, image, random) : image;
+  return colorJitter ? applyColorJitter(colorJitter, augmented, random) : augmented;
+}
+
 /** Crops, augments, normalises and writes size² × 3 floats at `offset`. */
 export function applyTransform(
   transform: Transform,
@@ -98,5 +115,8 @@ export function applyTransform(
   offset: number,
 ): void {
   const crop = crops[transform.kind] as Crop<Transform['kind']>;
-  writeNormalised(crop(transform as never, image, random), transform, out, offset);
+  const cropped = crop(transform as never, image, random);
+  const isTraining = transform.kind !== 'eval';
+  writeNormalised(isTraining ? augment(transform, cropped, random) : cropped, transform, out, offset);
+  if (isTraining && transform.erase) eraseRandomly(transform.erase, out, offset, transform.size, random);
 }
