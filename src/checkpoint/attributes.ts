@@ -29,6 +29,10 @@ export function plainValue(value: PickleValue, depth = 0): AttributeValue {
     if (value instanceof PickleObject && value.state instanceof PickleDict && value.state.size <= MAX_ITEMS) {
       return { class: value.className, ...plainEntries(value.state, depth + 1) };
     }
+    // An enumeration's member, a device, a partial function: what it was made from.
+    if (value instanceof PickleObject && value.state === null && value.args.length <= MAX_ITEMS) {
+      return { class: value.className, args: value.args.map((item) => plainValue(item, depth + 1)) };
+    }
   }
   return describe(value);
 }

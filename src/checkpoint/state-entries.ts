@@ -2,14 +2,21 @@
 
 import type { Tensor } from '../graph/tensor.ts';
 import { decodeArray, isArray } from './numpy.ts';
-import { PickleDict, type PickleValue, TensorRef } from './pickle-values.ts';
+import { PickleDict, PickleObject, type PickleValue, TensorRef } from './pickle-values.ts';
 
 export type StateEntry = TensorRef | Tensor;
 export type StateEntries = Map<string, StateEntry>;
 
 /** The tensor that a value of a state dict is; undefined for anything else. */
 export function stateTensor(value: PickleValue): StateEntry | undefined {
-  return value instanceof TensorRef ? value : decodeArray(value);
+  const data = parameterData(value);
+  return data instanceof TensorRef ? data : decodeArray(data);
+}
+
+/** A parameter of PyTorch before 0.4 is an instance with the state (data, requires_grad, hooks). */
+function parameterData(value: PickleValue): PickleValue {
+  const isParameter = value instanceof PickleObject && value.className === 'torch.nn.parameter.Parameter';
+  return isParameter && Array.isArray(value.state) ? (value.state[0] ?? null) : value;
 }
 
 /** The entries of a state dict, and the keys of what is in it besides tensors. */
@@ -28,7 +35,8 @@ export function stateEntries(dict: PickleDict): { entries: StateEntries; others:
 export function isStateDict(value: PickleValue | undefined): boolean {
   if (!(value instanceof PickleDict)) return false;
   for (const [key, item] of value) {
-    if (typeof key === 'string' && (item instanceof TensorRef || isArray(item))) return true;
+    const data = parameterData(item);
+    if (typeof key === 'string' && (data instanceof TensorRef || isArray(data))) return true;
   }
   return false;
 }
