@@ -66,5 +66,6 @@ function build(name: string, depth: number, options: BuildOptions = {}): Graph {
 export const cifarResnetVariants: readonly Variant[] = DEPTHS.map((depth) => ({
   name: `resnet${depth}`,
   family: 'cifar-resnet',
+  signatures: [['conv1.weight', 'layer1.0.conv1.weight', 'linear.weight']],
   build: (options) => build(`resnet${depth}`, depth, options),
 }));

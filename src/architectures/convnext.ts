@@ -81,5 +81,6 @@ function build(name: string, config: ConvNeXtConfig, options: BuildOptions = {})
 export const convNeXtVariants: readonly Variant[] = Object.entries(CONFIGS).map(([name, config]) => ({
   name,
   family: 'convnext',
+  signatures: [['stem.0.weight', 'head.norm.weight', 'head.fc.weight']],
   build: (options) => build(name, config, options),
 }));

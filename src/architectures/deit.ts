@@ -134,5 +134,6 @@ function build(name: string, config: VisionTransformerConfig, options: BuildOpti
 export const deitVariants: readonly Variant[] = configs().map(([name, config]) => ({
   name,
   family: 'deit',
+  signatures: [['patch_embed.proj.weight', 'pos_embed', config.distilled ? 'head_dist.weight' : 'head.weight']],
   build: (options) => build(name, config, options),
 }));

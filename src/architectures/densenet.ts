@@ -55,5 +55,6 @@ function build(name: string, usual: readonly number[], options: BuildOptions = {
 export const denseNetVariants: readonly Variant[] = Object.entries(DEPTHS).map(([name, depths]) => ({
   name,
   family: 'densenet',
+  signatures: [['features.conv0.weight', 'features.norm5.weight']],
   build: (options) => build(name, depths, options),
 }));

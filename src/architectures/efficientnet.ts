@@ -81,5 +81,9 @@ function build(name: string, config: EfficientNetConfig, options: BuildOptions =
 export const efficientNetVariants: readonly Variant[] = Object.entries(CONFIGS).map(([name, config]) => ({
   name,
   family: 'efficientnet',
+  signatures: [
+    ['conv_stem.weight', 'blocks.0.0.conv_dw.weight'],
+    ...(config.torchvision ? [['features.0.0.weight', 'features.1.0.block.0.0.weight']] : []),
+  ],
   build: (options) => build(name, config, options),
 }));

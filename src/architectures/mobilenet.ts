@@ -51,5 +51,10 @@ function build(name: string, options: BuildOptions = {}): Graph {
 }
 
 export const mobileNetVariants: readonly Variant[] = [
-  { name: 'mobilenet_v2', family: 'mobilenet', build: (options) => build('mobilenet_v2', options) },
+  {
+    name: 'mobilenet_v2',
+    family: 'mobilenet',
+    signatures: [['features.0.0.weight', 'features.1.conv.0.0.weight']],
+    build: (options) => build('mobilenet_v2', options),
+  },
 ];

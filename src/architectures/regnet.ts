@@ -101,5 +101,6 @@ function build(name: string, config: RegNetConfig, options: BuildOptions = {}): 
 export const regNetVariants: readonly Variant[] = Object.entries(CONFIGS).map(([name, config]) => ({
   name,
   family: 'regnet',
+  signatures: [['stem.conv.weight', 's1.b1.conv1.conv.weight', 'head.fc.weight']],
   build: (options) => build(name, config, options),
 }));

@@ -118,5 +118,6 @@ function build(name: string, config: ResNetConfig, options: BuildOptions = {}): 
 export const resnetVariants: readonly Variant[] = Object.entries(CONFIGS).map(([name, config]) => ({
   name,
   family: 'resnet',
+  signatures: [['conv1.weight', `layer1.0.${config.block === 'basic' ? 'conv2' : 'conv3'}.weight`, 'fc.weight']],
   build: (options) => build(name, config, options),
 }));

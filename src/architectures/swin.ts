@@ -142,5 +142,6 @@ function build(name: string, config: SwinConfig, options: BuildOptions = {}): Gr
 export const swinVariants: readonly Variant[] = Object.entries(CONFIGS).map(([name, config]) => ({
   name,
   family: 'swin',
+  signatures: [['patch_embed.proj.weight', 'layers.0.blocks.0.attn.relative_position_bias_table']],
   build: (options) => build(name, config, options),
 }));

@@ -21,6 +21,11 @@ export interface Variant {
   /** timm's or torchvision's name, without the tag that names weights. */
   readonly name: string;
   readonly family: string;
+  /**
+   * Parameter names that every checkpoint of the family has, pruned or not, and that tell it from other families: one list
+   * for each way in which libraries name them.
+   */
+  readonly signatures: readonly (readonly string[])[];
   build(options?: BuildOptions): Graph;
 }
 

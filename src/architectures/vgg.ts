@@ -80,6 +80,15 @@ function build(name: string, config: VggConfig, options: BuildOptions = {}): Gra
 export const vggVariants: readonly Variant[] = Object.entries(DEPTHS).flatMap(([plain, depths]) =>
   [false, true].map((batchNorm) => {
     const name = batchNorm ? `${plain}_bn` : plain;
-    return { name, family: 'vgg', build: (options) => build(name, { depths, batchNorm }, options) } satisfies Variant;
+    const signatures = [
+      ['features.0.weight', 'classifier.6.weight'],
+      ['features.0.weight', 'pre_logits.fc1.weight'],
+    ];
+    return {
+      name,
+      family: 'vgg',
+      signatures,
+      build: (options) => build(name, { depths, batchNorm }, options),
+    } satisfies Variant;
   }),
 );
