@@ -16,7 +16,7 @@ export interface Session<Name extends string = string> {
   /** States and counters, in PyTorch's layout; all by default. */
   read(names?: Iterable<string>): Promise<Weights>;
   /**
-   * Runs one program on a batch.
+   * Runs one program on a batch; values for inputs that the program does not have are ignored.
    *
    * @param batch number of samples, for programs whose inputs do not say it
    * @throws Error naming the input when one is missing or has the wrong size

@@ -53,11 +53,7 @@ export const trainingFlags = {
   augmixSeverity: flag.integer(3, 'severity of augmix'),
   randomErase: flag.number(0, 'probability of erasing a box'),
   colorJitter: flag.number(undefined, 'strength of colour jitter'),
-  crop: flag.choice(
-    ['auto', 'resized', 'padded', 'none'],
-    'auto',
-    'random crop: resized (ImageNet), padded by 4 (CIFAR)',
-  ),
+  noAugment: flag.boolean('train on the images as evaluation sees them: no crop, no flip'),
   hflip: flag.number(0.5, 'probability of a horizontal flip'),
   raSampler: flag.boolean('repeated augmentation'),
   raReps: flag.integer(3, 'repetitions of --ra-sampler'),
@@ -149,7 +145,6 @@ export const RECIPES = {
     lr: 0.05,
     weightDecay: 5e-4,
     lrScheduler: 'onecycle',
-    crop: 'padded',
   },
 } as const satisfies Readonly<Record<string, Partial<TrainingOptions>>>;
 

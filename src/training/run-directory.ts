@@ -44,7 +44,9 @@ export class RunDirectory {
     try {
       await readFile(path.join(directory, RUN_FILE));
     } catch {
-      throw new UserError(`${directory} holds no run: it has no ${RUN_FILE}. Give the folder that the run was started with.`);
+      throw new UserError(
+        `${directory} holds no run: it has no ${RUN_FILE}. Give the folder that the run was started with.`,
+      );
     }
     return new RunDirectory(directory);
   }

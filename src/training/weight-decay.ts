@@ -27,7 +27,8 @@ export function weightDecayOf(graph: Graph, options: DecayOptions): (parameter: 
   return ({ name }) => {
     const last = name.slice(name.lastIndexOf('.') + 1);
     if (last === 'bias' && options.biasWeightDecay !== undefined) return options.biasWeightDecay;
-    if (EMBEDDINGS.has(last) && options.transformerEmbeddingDecay !== undefined) return options.transformerEmbeddingDecay;
+    if (EMBEDDINGS.has(last) && options.transformerEmbeddingDecay !== undefined)
+      return options.transformerEmbeddingDecay;
     if (norms.has(name) && options.normWeightDecay !== undefined) return options.normWeightDecay;
     return options.weightDecay;
   };

@@ -1,0 +1,51 @@
+/** The programs of a finetuning run, from its settings. */
+import type { OptimizerOptions } from '../compute/optimizers.ts';
+import type { Program } from '../compute/program.ts';
+import { AVERAGE_PREFIX, averageProgram, predictProgram, trainProgram } from '../compute/programs.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { OPTIMIZER_NAMES, TrainingOptions } from './options.ts';
+import { weightDecayOf } from './weight-decay.ts';
+
+type OptimizerName = (typeof OPTIMIZER_NAMES)[number];
+
+const optimizerSettings: { readonly [K in OptimizerName]: (options: TrainingOptions) => OptimizerOptions } = {
+  sgd: ({ momentum }) => ({ kind: 'sgd', momentum }),
+  sgd_nesterov: ({ momentum }) => ({ kind: 'sgd', momentum, nesterov: true }),
+  // eps and alpha as the paper's train.py gives them.
+  rmsprop: ({ momentum }) => ({ kind: 'rmsprop', momentum, eps: 0.0316, alpha: 0.9 }),
+  adamw: () => ({ kind: 'adamw' }),
+};
+
+export const optimizerOf = (options: TrainingOptions): OptimizerOptions => optimizerSettings[options.opt](options);
+
+export const isMixing = ({ mixupAlpha, cutmixAlpha }: TrainingOptions): boolean => mixupAlpha > 0 || cutmixAlpha > 0;
+
+export type FinetuneProgram = 'train' | 'predict' | 'average' | 'predictAverage';
+
+/** Programs that share one set of weights; those of the moving average only where it is kept. */
+export function finetunePrograms(
+  graph: Graph,
+  options: TrainingOptions,
+  hasTeacher: boolean,
+): Readonly<Record<FinetuneProgram, Program>> | Readonly<Record<'train' | 'predict', Program>> {
+  const train = trainProgram(graph, {
+    optimizer: optimizerOf(options),
+    loss: { targets: isMixing(options) ? 'soft' : 'labels', labelSmoothing: options.labelSmoothing },
+    weightDecay: weightDecayOf(graph, options),
+    ...(options.clipGradNorm !== undefined && { clipNorm: options.clipGradNorm }),
+    ...(hasTeacher && {
+      distillation: {
+        kind: options.distillation,
+        weight: options.distillationWeight,
+        temperature: options.distillationTemperature,
+      },
+    }),
+  });
+  const programs = { train, predict: predictProgram(graph) };
+  if (!options.modelEma) return programs;
+  return {
+    ...programs,
+    average: averageProgram(graph),
+    predictAverage: predictProgram(graph, { statePrefix: AVERAGE_PREFIX }),
+  };
+}

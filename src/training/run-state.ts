@@ -1,0 +1,54 @@
+/** What a run needs to go on after a kill: progress in words, tensors in `latest`. */
+import { openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
+import type { Weights } from '../graph/tensor.ts';
+import { UserError } from '../support/errors.ts';
+
+/** Where a run stands: everything besides tensors that the next step depends on. */
+export interface RunProgress {
+  /** Epoch and step in it of the next step. */
+  readonly epoch: number;
+  readonly stepInEpoch: number;
+  /** Steps done since the beginning of the run. */
+  readonly step: number;
+  readonly averageUpdates: number;
+  readonly bestTop1: number;
+  readonly lastTop1: number;
+  /** Sum of the losses of this epoch so far, and of how many images. */
+  readonly lossSum: number;
+  readonly imageCount: number;
+}
+
+export const START: RunProgress = {
+  epoch: 0,
+  stepInEpoch: 0,
+  step: 0,
+  averageUpdates: 0,
+  bestTop1: 0,
+  lastTop1: 0,
+  lossSum: 0,
+  imageCount: 0,
+};
+
+const PROGRESS_KEY = 'espalier.progress';
+
+/** Writes weights, optimiser slots, averages and progress as one file, atomically: `latest` opens as a model too. */
+export async function writeRunState(
+  file: string,
+  tensors: Weights,
+  progress: RunProgress,
+  metadata: Readonly<Record<string, string>>,
+): Promise<void> {
+  await writeSafetensors(file, tensors, { ...metadata, [PROGRESS_KEY]: JSON.stringify(progress) });
+}
+
+export async function readRunState(file: string): Promise<{ tensors: Weights; progress: RunProgress }> {
+  const checkpoint = await openCheckpoint(file);
+  try {
+    const text = checkpoint.metadata[PROGRESS_KEY];
+    if (!text) throw new UserError(`${file} is no checkpoint of a run: it says nothing of the run's progress.`);
+    return { tensors: await checkpoint.readAll(), progress: JSON.parse(text) as RunProgress };
+  } finally {
+    await checkpoint.close();
+  }
+}
