@@ -78,7 +78,7 @@ function openLayers(dense: Graph, file: Shapes, known: (attention: string) => nu
  *
  * @param dense the unpruned network
  * @param file parameter shapes of the checkpoint
- * @param most heads of the family's largest network
+ * @param most gives the heads of the family's largest network
  * @param known heads that a record gives
  */
 export function openHeads(
@@ -89,9 +89,8 @@ export function openHeads(
 ): readonly HeadChoice[] {
   const layers = openLayers(dense, file, known);
   if (layers.every(({ width, dense: { headDim } }) => width % headDim === 0)) return [];
-  const options = layers.map(({ width, dense: usual }) =>
-    optionsFor(width, { ...usual, heads: Math.max(most, usual.heads) }),
-  );
+  const heads = most();
+  const options = layers.map(({ width, dense: usual }) => optionsFor(width, { heads, headDim: usual.headDim }));
   if (options.every((list) => list.length === 1)) return [];
   const headDim = commonHeadDim(options, Math.max(...layers.map((layer) => layer.dense.headDim)));
   return layers.map(({ attention, width }, i) => ({

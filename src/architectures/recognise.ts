@@ -181,7 +181,9 @@ function stranger(file: CheckpointShapes, hints: RecogniseHints): UnknownArchite
       new Map([...file].map(([name, shape]) => [name.slice(prefix.length), shape])),
       hints,
     );
-    if (inner.kind !== 'unknown') {
+    if (inner.kind === 'unknown') {
+      if (inner.nearest) return inner;
+    } else {
       const difference = `every name begins with ${prefix}`;
       const advice = `Save it without ${prefix} and it opens as ${inner.variant.name}.`;
       const message = `${subject(hints)} has names that ${inner.variant.name} has not: ${difference}. ${advice}`;
@@ -238,7 +240,7 @@ export function recogniseArchitecture(file: CheckpointShapes, hints: RecogniseHi
   let best: { variant: Variant; differences: string[] } | undefined;
   for (const { variant } of list) {
     const known = (attention: string): number | undefined => options.heads?.(attention);
-    const candidates = openHeads(denseGraph(variant), file, familyHeads(variant.family), known);
+    const candidates = openHeads(denseGraph(variant), file, () => familyHeads(variant.family), known);
     const suggested = new Map(candidates.map((c) => [c.attention, c.suggested]));
     const heads = (attention: string): number | undefined => known(attention) ?? suggested.get(attention);
     const { graph, differences } = attempt(variant, file, { ...options, heads });
