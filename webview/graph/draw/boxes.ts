@@ -1,0 +1,251 @@
+/** Boxes: layers, steps, closed modules and runs, open modules. One function a kind. */
+import { formatCount } from '../../../src/protocol/target-text.ts';
+import { type PlacedBox, SIZES } from '../layout/types.ts';
+import type { Figures } from '../model/figures.ts';
+import { contents, type Item } from '../model/tree.ts';
+import { type Picture, widthText } from './picture.ts';
+import type { BoxStyle, Surface } from './surface.ts';
+import { scopeLook } from './theme.ts';
+
+const NAME = 12;
+const SMALL = 10.5;
+const STRIPE = 4;
+const BAR = 76;
+const DIMMED = 0.32;
+
+/** Classes that only hold others. */
+const CONTAINERS = new Set(['Sequential', 'ModuleList', 'ModuleDict']);
+
+/** Mean width of a letter of a name. */
+const LETTER = 7.2;
+
+interface Drawn {
+  readonly box: PlacedBox;
+  readonly item: Item;
+  readonly figures: Figures;
+  /** 1, or less when something else is lit. */
+  readonly alpha: number;
+  readonly member: boolean;
+}
+
+function frame(picture: Picture, { box, alpha, member }: Drawn, radius: number): BoxStyle {
+  const { theme, selection, hover } = picture;
+  const selected = selection.item === box.item;
+  return {
+    fill: theme.surface,
+    stroke: selected ? theme.selection : member ? theme.foreground : theme.border,
+    lineWidth: selected ? 2.5 : member ? 1.8 : hover === box.item ? 1.6 : 1,
+    radius,
+    alpha,
+  };
+}
+
+/** The keyboard's place: a dashed line around the box. */
+function focusRing(surface: Surface, picture: Picture, { box }: Drawn): void {
+  if (picture.focus !== box.item) return;
+  const { x, y, width, height } = box;
+  surface.box(x - 3.5, y - 3.5, width + 7, height + 7, {
+    stroke: picture.theme.focus,
+    lineWidth: 1.5,
+    dash: [4, 3],
+    radius: 5,
+  });
+}
+
+/** Kept share of the channels in the scope's colour, and below it the share of the costliest layer's MACs. */
+function bars(surface: Surface, picture: Picture, { figures: f, alpha }: Drawn, right: number, middle: number): void {
+  const { theme, overlay, mode } = picture;
+  const left = right - BAR;
+  const { color } = scopeLook(theme, f.scope);
+  if (overlay.planned && f.channels > 0) {
+    const kept = (BAR * f.keptChannels) / f.channels;
+    if (mode === 'dense') surface.box(left, middle - 5, BAR, 4, { fill: color, fillAlpha: 0.25, alpha });
+    if (kept > 0) surface.box(left, middle - 5, kept, 4, { fill: color, alpha });
+  }
+  if (!f.macs) return;
+  const full = Math.max(1.5, (BAR * Math.min(f.macs, overlay.mostMacs)) / overlay.mostMacs);
+  const y = overlay.planned && f.channels > 0 ? middle + 1 : middle - 2;
+  if (mode === 'dense' && f.keptMacs < f.macs)
+    surface.box(left, y, full, 4, { fill: theme.foreground, fillAlpha: 0.2, alpha });
+  const kept = (full * f.keptMacs) / f.macs;
+  if (kept > 0) surface.box(left, y, kept, 4, { fill: theme.foreground, fillAlpha: 0.6, alpha });
+}
+
+/** Stripe at the left edge: the scope, by colour and dashes. */
+function stripe(surface: Surface, picture: Picture, { box, figures, alpha }: Drawn): void {
+  if (figures.scope < 0) return;
+  const { color, dash } = scopeLook(picture.theme, figures.scope);
+  const x = box.x + STRIPE / 2 + 1;
+  surface.line([x, box.y + 4, x, box.y + box.height - 4], { stroke: color, lineWidth: STRIPE, dash, alpha });
+}
+
+function layer(surface: Surface, picture: Picture, drawn: Drawn): void {
+  const { box, item, figures: f, alpha } = drawn;
+  const { theme, mode } = picture;
+  surface.box(box.x, box.y, box.width, box.height, frame(picture, drawn, 3));
+  if (f.importance !== undefined) {
+    const { color } = scopeLook(theme, f.scope);
+    const fillAlpha = 0.04 + 0.26 * f.importance;
+    surface.box(box.x + 1, box.y + 1, box.width - 2, box.height - 2, { fill: color, fillAlpha, radius: 2, alpha });
+  }
+  stripe(surface, picture, drawn);
+  const width = widthText(f.width, f.keptWidth, mode);
+  const right = box.x + box.width - 9;
+  surface.text(right, box.y + 13, width, { fill: theme.foreground, size: NAME, align: 'right', alpha });
+  const room = box.width - 30 - width.length * LETTER;
+  surface.text(box.x + 12, box.y + 13, item.name, {
+    fill: theme.foreground,
+    size: NAME,
+    bold: true,
+    maxWidth: room,
+    alpha,
+  });
+  surface.text(box.x + 12, box.y + 28, item.type, {
+    fill: theme.muted,
+    size: SMALL,
+    maxWidth: box.width - BAR - 34,
+    alpha,
+  });
+  bars(surface, picture, drawn, right, box.y + 28);
+  if (f.scope >= 0)
+    surface.text(right - BAR - 6, box.y + 28, `s${f.scope}`, { fill: theme.muted, size: 9, align: 'right', alpha });
+}
+
+function step(surface: Surface, picture: Picture, drawn: Drawn): void {
+  const { box, item, alpha } = drawn;
+  const { theme } = picture;
+  surface.box(box.x, box.y, box.width, box.height, frame(picture, drawn, box.height / 2));
+  const middle = box.y + box.height / 2 + 0.5;
+  const same = item.name === item.type;
+  surface.text(box.x + box.width - 10, middle, same ? '' : item.type, {
+    fill: theme.muted,
+    size: SMALL,
+    align: 'right',
+    maxWidth: 88,
+    alpha,
+  });
+  surface.text(box.x + 10, middle, item.name, {
+    fill: theme.foreground,
+    size: SMALL,
+    maxWidth: same ? box.width - 20 : box.width - 24 - Math.min(88, item.type.length * 5.6),
+    alpha,
+  });
+}
+
+function arrow(surface: Surface, picture: Picture, x: number, y: number, open: boolean, alpha: number): void {
+  const { foreground } = picture.theme;
+  if (open) surface.triangle([x - 4, y - 2.5, x + 4, y - 2.5, x, y + 3.5], foreground, alpha);
+  else surface.triangle([x - 2.5, y - 4, x - 2.5, y + 4, x + 3.5, y], foreground, alpha);
+}
+
+function closed(surface: Surface, picture: Picture, drawn: Drawn): void {
+  const { box, item, figures: f, alpha } = drawn;
+  const { theme, mode } = picture;
+  const style = frame(picture, drawn, 4);
+  if (item.kind === 'run')
+    for (const offset of [6, 3])
+      surface.box(box.x + offset, box.y - offset, box.width - 2 * offset, box.height, {
+        ...style,
+        lineWidth: 1,
+        stroke: theme.border,
+      });
+  surface.box(box.x, box.y, box.width, box.height, style);
+  arrow(surface, picture, box.x + 12, box.y + 15, false, alpha);
+  const width = widthText(f.width, f.keptWidth, mode);
+  const right = box.x + box.width - 9;
+  surface.text(right, box.y + 15, width, { fill: theme.foreground, size: NAME, align: 'right', alpha });
+  const name = item.kind === 'run' ? `${item.name} ×${item.children.length}` : item.name;
+  const room = box.width - 40 - width.length * LETTER;
+  surface.text(box.x + 22, box.y + 15, name, { fill: theme.foreground, size: NAME, bold: true, maxWidth: room, alpha });
+  const detail = item.kind === 'run' ? item.type : contentsText(picture, box.item);
+  surface.text(box.x + 22, box.y + 33, detail, {
+    fill: theme.muted,
+    size: SMALL,
+    maxWidth: box.width - BAR - 44,
+    alpha,
+  });
+  bars(surface, picture, drawn, right, box.y + 33);
+  if (f.removed)
+    surface.line([box.x, box.y + box.height / 2, box.x + box.width, box.y + box.height / 2], {
+      stroke: theme.warning,
+      lineWidth: 2,
+    });
+  const count = picture.badges.get(box.item);
+  if (count) badge(surface, picture, box, count);
+}
+
+/** Its class where that says something, else what it holds. */
+function contentsText({ tree }: Picture, index: number): string {
+  const { type } = tree.items[index];
+  return type && !CONTAINERS.has(type) ? type : contents(tree, index);
+}
+
+/** How many members of the lit groups a closed box hides. */
+function badge(surface: Surface, { theme }: Picture, box: PlacedBox, count: number): void {
+  const text = String(count);
+  const width = Math.max(18, 10 + text.length * 7);
+  const x = box.x + box.width - width + 7;
+  surface.box(x, box.y - 9, width, 18, { fill: theme.badge, stroke: theme.foreground, radius: 9 });
+  surface.text(x + width / 2, box.y + 0.5, text, { fill: theme.badgeText, size: SMALL, bold: true, align: 'center' });
+}
+
+/** Background and name of an open module. */
+export function drawContainer(surface: Surface, picture: Picture, box: PlacedBox): void {
+  const { theme, tree, selection, hover } = picture;
+  const item = tree.items[box.item];
+  const selected = selection.item === box.item;
+  surface.box(box.x, box.y, box.width, box.height, {
+    fill: theme.foreground,
+    fillAlpha: theme.highContrast ? 0 : 0.025,
+    stroke: selected ? theme.selection : theme.border,
+    lineWidth: selected ? 2.5 : hover === box.item ? 1.6 : 1,
+    dash: item.kind === 'run' ? [4, 3] : undefined,
+    radius: 5,
+  });
+}
+
+/** Name line of an open module: after the ribbons, so that it stays readable. */
+export function drawContainerName(surface: Surface, picture: Picture, box: PlacedBox): void {
+  const { theme, tree, overlay } = picture;
+  const item = tree.items[box.item];
+  const y = box.y + SIZES.header / 2 + 1;
+  arrow(surface, picture, box.x + 12, y, true, 1);
+  const name = item.kind === 'run' ? `${item.name} ×${item.children.length}` : item.name;
+  const room = box.width - 40;
+  surface.text(box.x + 22, y, name, { fill: theme.foreground, size: NAME, bold: true, maxWidth: room });
+  const { macs, keptMacs } = overlay.figures[box.item];
+  const count = overlay.planned && picture.mode === 'pruned' ? keptMacs : macs;
+  const detail = [contentsText(picture, box.item), count ? formatCount(count) : ''].filter(Boolean).join(' · ');
+  const left = Math.max(0, room - name.length * LETTER);
+  surface.text(box.x + box.width - 10, y, detail, { fill: theme.muted, size: SMALL, align: 'right', maxWidth: left });
+  if (picture.focus === box.item)
+    focusRing(surface, picture, { box, item, figures: overlay.figures[box.item], alpha: 1, member: false });
+}
+
+/** Any closed box. Without `detailed` only its outline: text would be too small to read. */
+export function drawBox(surface: Surface, picture: Picture, box: PlacedBox, detailed: boolean): void {
+  const { tree, overlay, highlight, badges, selection } = picture;
+  const item = tree.items[box.item];
+  const member = item.node >= 0 ? highlight.members.has(item.node) : badges.has(box.item);
+  const dimmed = highlight.groups.length > 0 && !member && selection.item !== box.item;
+  const drawn: Drawn = {
+    box,
+    item,
+    figures: overlay.figures[box.item],
+    alpha: dimmed ? DIMMED : overlay.figures[box.item].removed && picture.mode === 'dense' ? 0.5 : 1,
+    member,
+  };
+  if (!detailed) outline(surface, picture, drawn);
+  else if (item.kind !== 'node') closed(surface, picture, drawn);
+  else if (tree.view.nodes[item.node].inWidth > 0) layer(surface, picture, drawn);
+  else step(surface, picture, drawn);
+  focusRing(surface, picture, drawn);
+}
+
+function outline(surface: Surface, picture: Picture, drawn: Drawn): void {
+  const { box, figures, alpha } = drawn;
+  surface.box(box.x, box.y, box.width, box.height, frame(picture, drawn, 0));
+  if (figures.scope < 0) return;
+  const { color } = scopeLook(picture.theme, figures.scope);
+  surface.box(box.x + 2, box.y + 2, box.width - 4, box.height - 4, { fill: color, fillAlpha: 0.45, alpha });
+}

@@ -1,0 +1,110 @@
+/** The numbers on each box: widths, MACs and parameters before and after the plan, summed over what the box holds. */
+import type { PlanView, ScoresView } from '../../../src/protocol/graph-view.ts';
+import { type GroupIndex, importances, valueScope } from './groups.ts';
+import type { Tree } from './tree.ts';
+
+export interface Figures {
+  /** Channels that leave it: of its value, or of the last value of a module. */
+  readonly width: number;
+  readonly keptWidth: number;
+  readonly inWidth: number;
+  readonly keptInWidth: number;
+  /** Outputs of all layers in it that have weights. */
+  readonly channels: number;
+  readonly keptChannels: number;
+  readonly macs: number;
+  readonly keptMacs: number;
+  readonly params: number;
+  readonly keptParams: number;
+  /** Scope of its outputs; −1 for modules and for what cannot be pruned. */
+  readonly scope: number;
+  /** 0 … 1 among its scope; undefined without scores. */
+  readonly importance: number | undefined;
+  readonly removed: boolean;
+}
+
+export interface Overlay {
+  /** By item. */
+  readonly figures: readonly Figures[];
+  /** By node: scope of its value. */
+  readonly scopes: readonly number[];
+  /** By node: channels of its value and those kept. */
+  readonly widths: readonly number[];
+  readonly kept: readonly number[];
+  /** MACs of the costliest layer: bars are drawn against it. */
+  readonly mostMacs: number;
+  readonly planned: boolean;
+}
+
+const isUnder = (path: string, module: string): boolean => path === module || path.startsWith(`${module}.`);
+
+/** Modules that the plan removes, by node. */
+function removedNodes(tree: Tree, plan: PlanView | null): boolean[] {
+  const removed = plan?.removed ?? [];
+  if (!removed.length) return tree.view.nodes.map(() => false);
+  return tree.view.nodes.map((node) => removed.some((path) => isUnder(tree.view.modules[node.module].path, path)));
+}
+
+function nodeImportances(tree: Tree, index: GroupIndex | null, scores: ScoresView | null): (number | undefined)[] {
+  if (!index || !scores) return tree.view.nodes.map(() => undefined);
+  const byGroup = importances(index.view, scores);
+  return tree.view.nodes.map((_, node) => {
+    const groups = [...index.groupsOf(node, 'out'), ...index.groupsOf(node, 'in')];
+    return groups.map((group) => byGroup[group]).find((value) => value !== undefined);
+  });
+}
+
+/** Computes all figures; a millisecond or two for the largest networks, so that it can follow a slider. */
+export function overlayOf(
+  tree: Tree,
+  index: GroupIndex | null,
+  scores: ScoresView | null,
+  plan: PlanView | null,
+): Overlay {
+  const { nodes } = tree.view;
+  const scopes = nodes.map((_, node) => (index ? valueScope(index, node) : -1));
+  const widths = nodes.map((node) => node.width);
+  const removed = removedNodes(tree, plan);
+  const kept = widths.map((width, node) => (removed[node] ? 0 : (plan?.widths[node] ?? width)));
+  const importance = nodeImportances(tree, index, scores);
+  let mostMacs = 1;
+  for (const node of nodes) mostMacs = Math.max(mostMacs, node.macs);
+  const figures = tree.items.map((item): Figures => {
+    let [macs, keptMacs, params, keptParams, channels, keptChannels] = [0, 0, 0, 0, 0, 0];
+    for (const node of item.nodes) {
+      const { macs: m, params: p, inWidth, width } = nodes[node];
+      macs += m;
+      params += p;
+      if (inWidth) channels += width;
+      if (removed[node]) continue;
+      keptMacs += plan?.macs[node] ?? m;
+      keptParams += plan?.params[node] ?? p;
+      if (inWidth) keptChannels += kept[node];
+    }
+    const last = item.nodes[item.nodes.length - 1] ?? 0;
+    const leaf = item.node >= 0;
+    return {
+      width: widths[last] ?? 0,
+      keptWidth: kept[last] ?? 0,
+      inWidth: leaf ? nodes[item.node].inWidth : 0,
+      keptInWidth: leaf ? (plan?.inWidths[item.node] ?? nodes[item.node].inWidth) : 0,
+      channels,
+      keptChannels,
+      macs,
+      keptMacs,
+      params,
+      keptParams,
+      scope: leaf && index ? (scopeOfLayer(index, item.node) ?? scopes[item.node]) : -1,
+      importance: leaf ? importance[item.node] : undefined,
+      removed: item.nodes.length > 0 && item.nodes.every((node) => removed[node]),
+    };
+  });
+  return { figures, scopes, widths, kept, mostMacs, planned: plan !== null };
+}
+
+function scopeOfLayer(index: GroupIndex, node: number): number | undefined {
+  return index
+    .groupsOf(node, 'out')
+    .map((group) => index.view.groups[group].scope)
+    .find((scope) => scope >= 0);
+}
