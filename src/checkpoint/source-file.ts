@@ -75,18 +75,23 @@ export class SourceFile {
     const total = batches.reduce((sum, batch) => sum + batch.end - batch.start, 0);
     let done = 0;
     let next = 0;
+    const readBatch = async ({ start, end, members }: Batch): Promise<void> => {
+      const buffer = this.allocate(end - start);
+      await this.fill(buffer, start, context.signal, (bytes) => {
+        done += bytes;
+        context.progress?.({ phase: 'read', done, total });
+      });
+      for (const member of members) {
+        const { offset, length } = ranges[member];
+        results[member] = buffer.subarray(offset - start, offset - start + length);
+      }
+    };
     const work = async (): Promise<void> => {
-      while (next < batches.length) {
-        const { start, end, members } = batches[next++];
-        const buffer = this.allocate(end - start);
-        await this.fill(buffer, start, context.signal, (bytes) => {
-          done += bytes;
-          context.progress?.({ phase: 'read', done, total });
-        });
-        for (const member of members) {
-          const { offset, length } = ranges[member];
-          results[member] = buffer.subarray(offset - start, offset - start + length);
-        }
+      try {
+        while (next < batches.length) await readBatch(batches[next++]);
+      } catch (error) {
+        next = batches.length; // The others need not go on.
+        throw error;
       }
     };
     await Promise.all(Array.from({ length: CONCURRENT_READS }, work));

@@ -2,14 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import test from 'node:test';
 import { readCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { writeSafetensors } from '../../src/checkpoint/safetensors-write.ts';
 import { writePth } from '../../src/checkpoint/torch-write.ts';
-import { crc32ByTable, directoryEnd, directoryHeader } from '../../src/checkpoint/zip-write.ts';
+import { crc32ByTable, directoryEnd, directoryHeader, ZipWriter } from '../../src/checkpoint/zip-write.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
 import { testFolder } from './files.ts';
+import { orderedDict } from './pickle-writer.ts';
+import { floats, tensor, torchZipEntries } from './torch-files.ts';
 
 const folder = testFolder();
 const shared = Float32Array.of(1, 2, 3, 4, 5, 6);
@@ -163,4 +165,31 @@ print([[i.filename, i.file_size, i.compress_size, i.header_offset, i.CRC] for i 
     shown,
     entries.map(({ name, size, crc32, offset }) => [name, size, size, offset, crc32]),
   );
+});
+
+test('a file beyond 4 GB is read: ZIP64 places and counts', {
+  skip: process.platform === 'win32' && 'needs sparse files',
+}, async () => {
+  // As if 5 GB of other entries lay in front: the file is sparse, only its end takes space.
+  const base = 5 * 2 ** 30;
+  const parts: Uint8Array[] = [];
+  const sink = {
+    position: base,
+    write: async (bytes: Uint8Array) => {
+      parts.push(Uint8Array.from(bytes));
+      sink.position += bytes.length;
+    },
+  };
+  const from = floats('0', 1.5, -2);
+  const zip = new ZipWriter(sink);
+  for (const { name, data } of torchZipEntries(orderedDict({ w: tensor(from, [2]) }), [from]))
+    await zip.add(name, data);
+  await zip.finish();
+  const path = `${folder.path}/beyond-4gb.pth`;
+  writeFileSync(path, Buffer.from('PK\x03\x04'));
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.concat(parts), 0, undefined, base);
+  closeSync(file);
+  const { weights } = await readCheckpoint(path);
+  assert.deepEqual(weights.get('w')!.data, Float32Array.of(1.5, -2));
 });
