@@ -49,6 +49,8 @@ export interface WorkerRequests {
   'dataset/validate': { params: { path: string }; result: DatasetSummary };
   /** Scores channels and keeps them: plans with the same settings find them. */
   'score/run': { params: { source: ModelSource; settings: ScoreSettings }; result: ScoresView };
+  /** Scores computed earlier with these settings, where they are still held; null: score again. */
+  'score/cached': { params: { source: ModelSource; settings: ScoreSettings }; result: ScoresView | null };
   /** MACs that can be reached with these pins and options. */
   'plan/range': { params: PlanRequest; result: TargetRange };
   'plan/compute': { params: PlanRequest; result: PlanView };
@@ -124,6 +126,7 @@ export const timeLimits: { readonly [M in WorkerMethod]: TimeLimit } = {
   'model/close': { total: 30 * SECOND },
   'dataset/validate': { silence: 2 * MINUTE },
   'score/run': { silence: 10 * MINUTE },
+  'score/cached': { total: MINUTE },
   'plan/range': { total: 30 * SECOND },
   'plan/compute': { total: 30 * SECOND },
   'plan/export': { total: 30 * SECOND },

@@ -19,8 +19,8 @@ export interface Host<Out, State> {
 }
 
 /**
- * Connects a view: `handlers` has one function for every message that the host can send, and `ready` is sent when they
- * listen, so that the host answers with the whole state.
+ * Connects a view: `handlers` has one function for every message that the host can send. When they can be called, the view
+ * sends `ready` and the host answers with the whole state.
  */
 export function connect<In extends object, Out extends { ready: null }, State>(
   handlers: Handlers<In>,
@@ -31,10 +31,23 @@ export function connect<In extends object, Out extends { ready: null }, State>(
     if (!message || typeof message !== 'object' || !Object.hasOwn(handlers, message.type)) return;
     handlers[message.type](message.value);
   });
-  const host: Host<Out, State> = {
+  return {
     send: (type, value) => api.postMessage({ type, value }),
     getState: () => api.getState() as State | undefined,
     setState: (state) => api.setState(state),
   };
-  return host;
+}
+
+/**
+ * Starts a web worker out of dist/webview (`graph-layout-worker.js` is built from webview/graph/layout-worker.ts).
+ * Its script goes through a blob: the page may not start workers from the address that its files come from.
+ */
+export async function startWorker(file: string): Promise<Worker> {
+  const response = await fetch(`${document.body.dataset.scripts}/${file}`);
+  const address = URL.createObjectURL(await response.blob());
+  try {
+    return new Worker(address);
+  } finally {
+    URL.revokeObjectURL(address);
+  }
 }

@@ -1,0 +1,320 @@
+/** The host's truth about one opened model: what it is, its scores, settings and plan, and what is selected. */
+import * as vscode from 'vscode';
+import type { GraphEditorState, GraphEditorTask } from '../../protocol/graph-editor.ts';
+import type { NodeDetails, PlanView, ScoresView } from '../../protocol/graph-view.ts';
+import { parseTarget } from '../../protocol/target-text.ts';
+import {
+  DEFAULT_PLAN,
+  type ModelInfo,
+  type ModelSource,
+  type Pin,
+  type PlanSettings,
+  type ScoreSettings,
+} from '../../protocol/values.ts';
+import type { Memory } from '../memory.ts';
+import { setting } from '../settings.ts';
+import { RequestError } from '../worker/request-error.ts';
+import type { Worker } from '../worker/worker.ts';
+import { Latest } from './latest.ts';
+import { modelKey, modelTitle, uriOf } from './model-uri.ts';
+
+export interface Selection {
+  readonly nodes: readonly string[];
+  readonly scope: number | null;
+}
+
+export interface SelectionChange extends Selection {
+  /** Who selected; they need not be told. */
+  readonly origin: unknown;
+  readonly reveal: boolean;
+}
+
+/** Asks the person which architecture it is; undefined: they would rather not say. */
+export type AskArchitecture = (
+  question: string,
+  choices: readonly { readonly id: string; readonly label: string; readonly detail: string }[],
+) => Promise<string | undefined>;
+
+export interface SessionServices {
+  readonly worker: Worker;
+  readonly memory: Memory;
+  readonly ask: AskArchitecture;
+  readonly onOpened: (info: ModelInfo) => void;
+}
+
+const REMEMBER_AFTER_MS = 400;
+
+export class ModelSession implements vscode.Disposable {
+  readonly key: string;
+  info: ModelInfo | undefined;
+  selection: Selection = { nodes: [], scope: null };
+  private sourceNow: ModelSource;
+  private stateNow: GraphEditorState;
+  private scoreSettings: ScoreSettings | null = null;
+  private opening: Promise<void> | undefined;
+  private rememberTimer: NodeJS.Timeout | undefined;
+  private readonly plans = new Latest<PlanView>();
+  private readonly changes = new vscode.EventEmitter<Partial<GraphEditorState>>();
+  private readonly selections = new vscode.EventEmitter<SelectionChange>();
+  readonly onDidChange = this.changes.event;
+  readonly onDidSelect = this.selections.event;
+
+  constructor(
+    source: ModelSource,
+    private readonly services: SessionServices,
+  ) {
+    this.key = modelKey(source);
+    const remembered = services.memory.ofModel(this.key);
+    this.sourceNow =
+      source.kind === 'file' && remembered.architecture ? { ...source, architecture: remembered.architecture } : source;
+    this.stateNow = {
+      title: modelTitle(source),
+      phase: 'loading',
+      message: vscode.l10n.t('Reading {0}…', modelTitle(source)),
+      view: null,
+      groups: null,
+      scores: null,
+      range: null,
+      target: null,
+      plan: null,
+      planStale: false,
+      pruned: null,
+      settings: remembered.plan ?? defaultPlan(uriOf(source)),
+      task: null,
+      cannotRun: '',
+      dataset: services.memory.get('dataset'),
+    };
+  }
+
+  get source(): ModelSource {
+    return this.sourceNow;
+  }
+
+  get state(): GraphEditorState {
+    return this.stateNow;
+  }
+
+  /** Scores that plans rest on; null while nothing was scored. */
+  get scores(): ScoreSettings | null {
+    return this.scoreSettings;
+  }
+
+  /** Reads the model, once; `again`: whatever was read before. */
+  open(again = false): Promise<void> {
+    if (again || (this.stateNow.phase === 'failed' && this.opening === undefined)) this.opening = undefined;
+    this.opening ??= this.read().catch((error: unknown) => {
+      this.opening = undefined;
+      this.change({ phase: 'failed', message: error instanceof Error ? error.message : String(error), task: null });
+    });
+    return this.opening;
+  }
+
+  private async read(): Promise<void> {
+    this.change({ phase: 'loading', message: vscode.l10n.t('Reading {0}…', this.stateNow.title), task: null });
+    const opened = await this.services.worker.request(
+      'model/open',
+      { source: this.sourceNow },
+      { onProgress: (progress) => this.change({ message: progress.message ?? progress.phase }) },
+    );
+    if (opened.kind === 'ambiguous') {
+      const chosen = await this.services.ask(opened.question, opened.choices);
+      if (chosen === undefined) throw new RequestError('user', opened.question);
+      this.sourceNow = { ...(this.sourceNow as Extract<ModelSource, { kind: 'file' }>), architecture: chosen };
+      await this.services.memory.updateModel(this.key, { architecture: chosen });
+      return this.read();
+    }
+    this.info = opened.model;
+    this.services.onOpened(opened.model);
+    this.change({
+      phase: 'ready',
+      message: opened.model.notes.join(' '),
+      view: opened.graph,
+      groups: opened.groups,
+      cannotRun: this.whyNotRun(),
+    });
+    await this.restore();
+  }
+
+  /** Scores, range, plan and pruned model as they were when it was last open. */
+  private async restore(): Promise<void> {
+    const { scores, targetSet, pruned } = this.services.memory.ofModel(this.key);
+    if (scores) {
+      const view = await this.services.worker
+        .request('score/cached', { source: this.sourceNow, settings: scores })
+        .catch(() => null);
+      if (view) {
+        this.scoreSettings = scores;
+        this.change({ scores: view });
+      }
+    }
+    await this.updateRange();
+    if (targetSet) await this.computePlan().catch(() => undefined);
+    if (pruned) await this.showPruned(pruned).catch(() => undefined);
+  }
+
+  private whyNotRun(): string {
+    if (!vscode.workspace.isTrusted)
+      return vscode.l10n.t('This workspace is not trusted: models can be looked at, nothing is run.');
+    if (this.info && !this.info.hasWeights)
+      return vscode.l10n.t('This model has no weights: load a checkpoint to score, prune or evaluate it.');
+    return '';
+  }
+
+  /** Trust was granted, or another data set was chosen. */
+  refreshConditions(): void {
+    this.change({ cannotRun: this.whyNotRun(), dataset: this.services.memory.get('dataset') });
+  }
+
+  private change(change: Partial<GraphEditorState>): void {
+    this.stateNow = { ...this.stateNow, ...change };
+    this.changes.fire(change);
+  }
+
+  setTask(task: GraphEditorTask | null): void {
+    this.change({ task });
+  }
+
+  /** Takes over the scores of a run that has ended. */
+  async applyScores(settings: ScoreSettings, view: ScoresView): Promise<void> {
+    this.scoreSettings = settings;
+    this.change({ scores: view, planStale: this.stateNow.plan !== null });
+    await this.services.memory.updateModel(this.key, { scores: settings });
+    await this.updateRange();
+    if (this.stateNow.target !== null) await this.computePlan().catch(() => undefined);
+  }
+
+  /** MACs that a text asks of this model. Throws a RequestError of kind `user` when it cannot be read or is out of reach. */
+  parse(text: string): number {
+    const dense = this.info?.macs ?? 0;
+    const macs = parseTarget(text, dense);
+    if (macs === undefined)
+      throw new RequestError('user', vscode.l10n.t('"{0}" is no target: write 2.05G, 4200M, 50% or -30%.', text));
+    return macs;
+  }
+
+  /** Sets the target, as text, and plans for it. */
+  setTarget(text: string): Promise<PlanView | undefined> {
+    const macs = this.parse(text);
+    return this.changeSettings({ target: { kind: 'macs', text } }, macs);
+  }
+
+  /** Plans for so many MACs: the slider. */
+  setTargetMacs(macs: number): Promise<PlanView | undefined> {
+    return this.changeSettings({ target: { kind: 'macs', text: String(Math.round(macs)) } }, macs);
+  }
+
+  /** Changes settings and plans anew where there is a target. Rejects with the reason when there is no such plan. */
+  async changeSettings(change: Partial<PlanSettings>, macs?: number): Promise<PlanView | undefined> {
+    const settings = { ...this.stateNow.settings, ...change };
+    const target = macs ?? this.stateNow.target;
+    this.change({ settings, target, planStale: this.stateNow.plan !== null });
+    this.remember();
+    if (macs === undefined) await this.updateRange();
+    return target === null ? undefined : this.computePlan();
+  }
+
+  /** Pins or frees one side of a layer. */
+  pin(layer: string, side: Pin['side'], pinned: boolean): Promise<PlanView | undefined> {
+    const { pins } = this.stateNow.settings;
+    const sides = new Set(pins.filter((p) => p.layer === layer).flatMap((p) => bothSides(p.side)));
+    for (const one of bothSides(side)) {
+      if (pinned) sides.add(one);
+      else sides.delete(one);
+    }
+    const others = pins.filter((p) => p.layer !== layer);
+    const [first] = sides;
+    const own: Pin[] = first ? [{ layer, side: sides.size === 2 ? 'both' : first }] : [];
+    return this.changeSettings({ pins: [...others, ...own] });
+  }
+
+  private planRequest() {
+    return { source: this.sourceNow, scores: this.scoreSettings, plan: this.stateNow.settings };
+  }
+
+  /** The plan of the present settings; undefined when a newer one was asked for meanwhile. */
+  async computePlan(): Promise<PlanView | undefined> {
+    try {
+      const plan = await this.plans.run(() => this.services.worker.request('plan/compute', this.planRequest()));
+      if (plan) this.change({ plan, target: plan.target, planStale: false, range: plan.range });
+      return plan;
+    } catch (error) {
+      if (error instanceof RequestError && error.kind === 'scoresMissing') return this.withoutScores();
+      throw error;
+    }
+  }
+
+  /** The worker that had the scores is gone: the plan rests on ratios until channels are scored again. */
+  private withoutScores(): Promise<PlanView | undefined> {
+    this.scoreSettings = null;
+    this.change({ scores: null });
+    return this.computePlan();
+  }
+
+  private async updateRange(): Promise<void> {
+    const range = await this.services.worker.request('plan/range', this.planRequest()).catch(() => null);
+    this.change({ range });
+  }
+
+  /** The plan as files have it. */
+  async exportPlan(): Promise<{ readonly json: string; readonly text: string }> {
+    return this.services.worker.request('plan/export', this.planRequest());
+  }
+
+  /** Statistics of a layer's parameters, or why there are none. */
+  async details(node: string): Promise<{ readonly details: NodeDetails | null; readonly problem: string }> {
+    try {
+      return {
+        details: await this.services.worker.request('model/details', { source: this.sourceNow, node }),
+        problem: '',
+      };
+    } catch (error) {
+      return { details: null, problem: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** Loads the model that Prune wrote, for the split view. */
+  async showPruned(file: string): Promise<void> {
+    const opened = await this.services.worker.request('model/open', { source: { kind: 'file', path: file } });
+    if (opened.kind !== 'model') return;
+    this.services.onOpened(opened.model);
+    this.change({ pruned: opened.graph });
+    await this.services.memory.updateModel(this.key, { pruned: file });
+  }
+
+  get prunedFile(): string | undefined {
+    return this.stateNow.pruned ? this.services.memory.ofModel(this.key).pruned : undefined;
+  }
+
+  select(selection: Selection, origin: unknown, reveal = false): void {
+    this.selection = selection;
+    this.selections.fire({ ...selection, origin, reveal });
+  }
+
+  private remember(): void {
+    clearTimeout(this.rememberTimer);
+    this.rememberTimer = setTimeout(() => {
+      const { settings, target } = this.stateNow;
+      void this.services.memory.updateModel(this.key, { plan: settings, targetSet: target !== null });
+    }, REMEMBER_AFTER_MS);
+  }
+
+  dispose(): void {
+    clearTimeout(this.rememberTimer);
+    this.changes.dispose();
+    this.selections.dispose();
+  }
+}
+
+const bothSides = (side: Pin['side']): readonly ('out' | 'in')[] => (side === 'both' ? ['out', 'in'] : [side]);
+
+/** Settings of a model that was never planned before. */
+function defaultPlan(uri: vscode.Uri): PlanSettings {
+  const scope = uri.scheme === 'file' ? uri : undefined;
+  return {
+    ...DEFAULT_PLAN,
+    target: { kind: 'macs', text: setting('espalier.plan.target', scope) },
+    roundTo: setting('espalier.plan.roundTo', scope),
+    maxRatio: setting('espalier.plan.maxRatio', scope),
+    ignore: setting('espalier.plan.ignore', scope),
+  };
+}

@@ -1,0 +1,26 @@
+/** A model's source and the URI of its document. */
+import path from 'node:path';
+import * as vscode from 'vscode';
+import type { ModelSource } from '../../protocol/values.ts';
+import { ZOO_SCHEME } from '../contributions.ts';
+
+export function sourceOf(uri: vscode.Uri): ModelSource {
+  return uri.scheme === ZOO_SCHEME ? { kind: 'zoo', name: uri.path.slice(1) } : { kind: 'file', path: uri.fsPath };
+}
+
+export function uriOf(source: ModelSource): vscode.Uri {
+  return source.kind === 'zoo'
+    ? vscode.Uri.from({ scheme: ZOO_SCHEME, path: `/${source.name}` })
+    : vscode.Uri.file(source.path);
+}
+
+/** The same model whatever was answered about it: key of sessions and of what is remembered. */
+export const modelKey = (source: ModelSource): string =>
+  source.kind === 'zoo' ? `zoo:${source.name}` : `file:${source.path}`;
+
+/** `resnet20.th`, `resnet50`. */
+export const modelTitle = (source: ModelSource): string =>
+  source.kind === 'zoo' ? source.name : path.basename(source.path);
+
+/** Shortest path that says where it is: relative to the workspace where it lies inside. */
+export const shortPath = (file: string): string => vscode.workspace.asRelativePath(file);

@@ -1,0 +1,199 @@
+/**
+ * The queue of runs: one at a time, in the order in which they were asked for.
+ *
+ * Knows nothing of VS Code or of what a run does: it keeps states, hands progress on, and turns what an executor throws
+ * into the state that the run ends in.
+ */
+import type { ProgressReport, RunPoint, RunState } from '../../protocol/values.ts';
+import { isCancelled, isWorkerLost } from '../worker/request-error.ts';
+import { ENDED, type RunRecord, thisOwner } from './run-record.ts';
+import type { RunStore } from './run-store.ts';
+
+export interface RunOutcome {
+  readonly summary: string;
+  readonly output?: string;
+}
+
+export interface Execution {
+  readonly signal: AbortSignal;
+  readonly resume: boolean;
+  readonly onProgress: (report: ProgressReport) => void;
+  readonly log: (line: string) => void;
+}
+
+export type Executor = (record: RunRecord, execution: Execution) => Promise<RunOutcome>;
+
+export interface RunListener {
+  /** A run is new, or its state or result changed. */
+  changed?(record: RunRecord): void;
+  progress?(record: RunRecord, report: ProgressReport): void;
+  points?(id: string, points: readonly RunPoint[]): void;
+  log?(id: string, line: string): void;
+  /** It ended now, in this window. */
+  ended?(record: RunRecord, error?: unknown): void;
+}
+
+const KEPT_LOG_LINES = 500;
+
+interface Live {
+  record: RunRecord;
+  resume: boolean;
+  progress?: ProgressReport;
+  readonly log: string[];
+  readonly controller: AbortController;
+}
+
+export class RunQueue {
+  private readonly live = new Map<string, Live>();
+  private readonly waiting: string[] = [];
+  private readonly listeners = new Set<RunListener>();
+  private working = false;
+
+  constructor(
+    private readonly store: RunStore,
+    private readonly execute: Executor,
+    private readonly now: () => Date = () => new Date(),
+  ) {}
+
+  listen(listener: RunListener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** The run under way in this window. */
+  get current(): RunRecord | undefined {
+    return [...this.live.values()].find(({ record }) => record.state === 'running' || record.state === 'paused')
+      ?.record;
+  }
+
+  get queued(): readonly RunRecord[] {
+    return this.waiting.flatMap((id) => this.live.get(id)?.record ?? []);
+  }
+
+  find(id: string): RunRecord | undefined {
+    return this.live.get(id)?.record;
+  }
+
+  progressOf(id: string): ProgressReport | undefined {
+    return this.live.get(id)?.progress;
+  }
+
+  logOf(id: string): readonly string[] {
+    return this.live.get(id)?.log ?? [];
+  }
+
+  /** Puts a run at the end of the queue; `resume`: takes up what it left. */
+  async enqueue(record: RunRecord, resume = false): Promise<RunRecord> {
+    const queued: RunRecord = {
+      ...record,
+      state: 'queued',
+      owner: thisOwner(),
+      error: undefined,
+      ended: undefined,
+    };
+    this.live.set(record.id, { record: queued, resume, log: [], controller: new AbortController() });
+    this.waiting.push(record.id);
+    await this.store.write(queued);
+    this.emit((listener) => listener.changed?.(queued));
+    void this.work();
+    return queued;
+  }
+
+  /** Stops a run that goes, or takes one out of the queue. */
+  stop(id: string): void {
+    const live = this.live.get(id);
+    if (!live || ENDED.has(live.record.state)) return;
+    live.controller.abort();
+    const place = this.waiting.indexOf(id);
+    if (place < 0) return;
+    this.waiting.splice(place, 1);
+    void this.finish(live, 'cancelled');
+  }
+
+  /** Pausing and continuing happen in the worker; this is their mark. */
+  async mark(id: string, state: Extract<RunState, 'running' | 'paused'>): Promise<void> {
+    const live = this.live.get(id);
+    if (live && !ENDED.has(live.record.state)) await this.update(live, { state });
+  }
+
+  points(id: string, points: readonly RunPoint[]): void {
+    this.emit((listener) => listener.points?.(id, points));
+  }
+
+  log(id: string, line: string): void {
+    const live = this.live.get(id);
+    if (!live) return;
+    live.log.push(line);
+    live.log.splice(0, live.log.length - KEPT_LOG_LINES);
+    this.emit((listener) => listener.log?.(id, line));
+  }
+
+  forget(id: string): void {
+    if (ENDED.has(this.live.get(id)?.record.state ?? 'done')) this.live.delete(id);
+  }
+
+  /** The window closes: what goes and what waits is marked, so that it can be taken up. */
+  async interruptAll(): Promise<void> {
+    this.waiting.splice(0);
+    for (const live of this.live.values()) {
+      if (ENDED.has(live.record.state)) continue;
+      live.record = { ...live.record, state: 'interrupted', owner: undefined, ended: this.now().toISOString() };
+      await this.store.write(live.record);
+    }
+  }
+
+  private async work(): Promise<void> {
+    if (this.working) return;
+    this.working = true;
+    for (let id = this.waiting.shift(); id !== undefined; id = this.waiting.shift()) {
+      const live = this.live.get(id);
+      if (live) await this.runOne(live);
+    }
+    this.working = false;
+  }
+
+  private async runOne(live: Live): Promise<void> {
+    try {
+      await this.update(live, { state: 'running', started: this.now().toISOString() });
+      const outcome = await this.execute(live.record, {
+        signal: live.controller.signal,
+        resume: live.resume,
+        onProgress: (report) => {
+          live.progress = report;
+          this.emit((listener) => listener.progress?.(live.record, report));
+        },
+        log: (line) => this.log(live.record.id, line),
+      });
+      await this.finish(live, 'done', outcome);
+    } catch (error) {
+      const state = isCancelled(error) ? 'cancelled' : isWorkerLost(error) ? 'interrupted' : 'failed';
+      const message = error instanceof Error ? error.message : String(error);
+      if (state !== 'cancelled') this.log(live.record.id, message);
+      await this.finish(live, state, undefined, state === 'cancelled' ? undefined : error);
+    }
+  }
+
+  private async finish(live: Live, state: RunState, outcome?: RunOutcome, error?: unknown): Promise<void> {
+    live.progress = undefined;
+    if (ENDED.has(live.record.state)) return;
+    const message = error instanceof Error ? error.message : error === undefined ? undefined : String(error);
+    await this.update(live, {
+      state,
+      ended: this.now().toISOString(),
+      owner: undefined,
+      error: message,
+      ...(outcome && { summary: outcome.summary, output: outcome.output }),
+    }).catch(() => undefined);
+    this.emit((listener) => listener.ended?.(live.record, error));
+  }
+
+  private async update(live: Live, change: Partial<RunRecord>): Promise<void> {
+    live.record = { ...live.record, ...change };
+    this.emit((listener) => listener.changed?.(live.record));
+    await this.store.write(live.record);
+  }
+
+  private emit(tell: (listener: RunListener) => void): void {
+    for (const listener of this.listeners) tell(listener);
+  }
+}

@@ -1,0 +1,120 @@
+/** A run as it is kept on disk: `job.json` in the run's own folder, so that it outlives worker and window. */
+import os from 'node:os';
+import type { RunView } from '../../protocol/panels.ts';
+import type {
+  EvaluateSettings,
+  ExportFormat,
+  FinetuneSettings,
+  ModelSource,
+  PlanSettings,
+  RunKind,
+  RunState,
+  ScoreSettings,
+} from '../../protocol/values.ts';
+
+/** What a run was asked to do: enough to do it again. */
+export type RunRequest =
+  | { readonly kind: 'score'; readonly source: ModelSource; readonly settings: ScoreSettings }
+  | {
+      readonly kind: 'prune';
+      readonly source: ModelSource;
+      readonly scores: ScoreSettings | null;
+      readonly plan: PlanSettings;
+      readonly output: string;
+      readonly overwrite: boolean;
+    }
+  | { readonly kind: 'finetune'; readonly source: ModelSource; readonly settings: FinetuneSettings }
+  | { readonly kind: 'evaluate'; readonly sources: readonly ModelSource[]; readonly settings: EvaluateSettings }
+  | {
+      readonly kind: 'export';
+      readonly source: ModelSource;
+      readonly format: ExportFormat;
+      readonly output: string;
+      readonly overwrite: boolean;
+    }
+  | { readonly kind: 'install' };
+
+export interface RunRecord {
+  /** Name of its folder. */
+  readonly id: string;
+  readonly title: string;
+  /** What it works on, and on which images. */
+  readonly subject: string;
+  readonly state: RunState;
+  readonly request: RunRequest;
+  /** ISO 8601. */
+  readonly created: string;
+  readonly started?: string;
+  readonly ended?: string;
+  /** Who runs it: a record that says `running` whose owner is gone was interrupted. */
+  readonly owner?: { readonly host: string; readonly pid: number };
+  /** One line for the side bar: `top-1 81.2 %`. */
+  readonly summary?: string;
+  /** The file that it wrote. */
+  readonly output?: string;
+  readonly error?: string;
+}
+
+export const ENDED: ReadonlySet<RunState> = new Set(['interrupted', 'cancelled', 'failed', 'done']);
+
+export const kindOf = (record: RunRecord): RunKind => record.request.kind;
+
+/** Whether it can be taken up where it ended: finetuning keeps its state on disk, the rest is done again from its start. */
+export const canResume = (record: RunRecord): boolean =>
+  record.state === 'interrupted' || record.state === 'failed' || record.state === 'cancelled';
+
+export const canPause = (record: RunRecord): boolean => kindOf(record) === 'finetune' && record.state === 'running';
+
+export const thisOwner = (): NonNullable<RunRecord['owner']> => ({ host: os.hostname(), pid: process.pid });
+
+/** Whether the process that runs it is alive; of another machine one cannot know, so it is believed. */
+export function ownerAlive(owner: RunRecord['owner']): boolean {
+  if (!owner) return false;
+  if (owner.host !== os.hostname()) return true;
+  try {
+    process.kill(owner.pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** The record as it is, given who lives: what its owner left unfinished was interrupted. */
+export function asFound(record: RunRecord): RunRecord {
+  if (ENDED.has(record.state) || ownerAlive(record.owner)) return record;
+  return { ...record, state: 'interrupted', owner: undefined };
+}
+
+/** `2026-11-22T16-47-13-finetune-resnet20`: sorts by time and is a legal name everywhere. */
+export function runId(kind: RunKind, model: string, time = new Date()): string {
+  const stamp = time.toISOString().slice(0, 19).replaceAll(':', '-');
+  return `${stamp}-${kind}-${model.replace(/[^\w.-]+/g, '_')}`.slice(0, 120);
+}
+
+type Settings = RunView['settings'];
+
+/** The settings of a run as a flat table. */
+export function settingsOf({ request }: RunRecord): Settings {
+  switch (request.kind) {
+    case 'score':
+      return flat(request.settings);
+    case 'prune':
+      return flat({ ...request.plan, output: request.output });
+    case 'finetune':
+      return { recipe: request.settings.recipe, 'data-path': request.settings.dataPath, ...request.settings.flags };
+    case 'evaluate':
+      return flat(request.settings);
+    case 'export':
+      return { format: request.format, output: request.output };
+    case 'install':
+      return {};
+  }
+}
+
+function flat(value: object): Settings {
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, part]) => part !== undefined)
+      .map(([name, part]) => [name, typeof part === 'object' ? JSON.stringify(part) : part]),
+  );
+}

@@ -1,0 +1,77 @@
+/** The supervised worker as the rest of the extension uses it. */
+import * as vscode from 'vscode';
+import type { ParamsOf, ResultOf, WorkerMethod } from '../../protocol/messages.ts';
+import type { Log } from '../log.ts';
+import { onSettingChange, setting } from '../settings.ts';
+import { isCancelled, isWorkerLost, RequestError } from './request-error.ts';
+import { type RequestOptions, WorkerSupervisor } from './worker-supervisor.ts';
+
+export class Worker implements vscode.Disposable {
+  readonly supervisor: WorkerSupervisor;
+  private readonly subscriptions: vscode.Disposable[] = [];
+
+  constructor(
+    extension: vscode.Uri,
+    private readonly log: Log,
+  ) {
+    this.supervisor = new WorkerSupervisor({
+      command: () => ({
+        entry: vscode.Uri.joinPath(extension, 'dist', 'worker.cjs').fsPath,
+        node: setting('espalier.worker.node') || undefined,
+        execArgv: [`--max-old-space-size=${setting('espalier.worker.memory')}`],
+        // The desktop's extension host is Electron, which runs scripts as Node only when told to.
+        env: { ELECTRON_RUN_AS_NODE: '1', ESPALIER_BACKEND: setting('espalier.backend') },
+      }),
+      log: (line) => log.info(`worker: ${line}`),
+    });
+    this.supervisor.on('worker/ready', ({ pid, node }) => log.info(`worker ${pid} runs on Node ${node}`));
+    this.supervisor.on('log', ({ level, message }) => log[level](`worker: ${message}`));
+    this.subscriptions.push(
+      onSettingChange(['espalier.backend', 'espalier.worker.memory', 'espalier.worker.node'], () => {
+        if (this.supervisor.state !== 'idle') void this.offerRestart();
+      }),
+    );
+  }
+
+  /** As the supervisor's; defects are logged with the worker's stack. */
+  async request<M extends WorkerMethod>(
+    method: M,
+    params: ParamsOf<M>,
+    options?: RequestOptions,
+  ): Promise<ResultOf<M>> {
+    try {
+      return await this.supervisor.request(method, params, options);
+    } catch (error) {
+      if (error instanceof RequestError && error.kind === 'defect')
+        this.log.error(`${method}: ${error.workerStack ?? error.message}`);
+      throw error;
+    }
+  }
+
+  /** Tells the person about a failure, unless they caused it. `retry`: what to offer when the worker was lost. */
+  async report(error: unknown, retry?: { readonly title: string; readonly run: () => unknown }): Promise<void> {
+    if (isCancelled(error)) return;
+    const showLog = vscode.l10n.t('Show Log');
+    const message = error instanceof Error ? error.message : String(error);
+    this.log.error(message);
+    const actions = [...(retry && isWorkerLost(error) ? [retry.title] : []), showLog];
+    const [headline] = message.split('\n');
+    const chosen = await vscode.window.showErrorMessage(headline, ...actions);
+    if (chosen === showLog) this.log.show();
+    else if (chosen && retry) await retry.run();
+  }
+
+  private async offerRestart(): Promise<void> {
+    const restart = vscode.l10n.t('Restart Worker');
+    const chosen = await vscode.window.showInformationMessage(
+      vscode.l10n.t('The setting takes effect when the worker starts again. A run under way would be interrupted.'),
+      restart,
+    );
+    if (chosen === restart) await this.supervisor.restart().catch((error: unknown) => this.report(error));
+  }
+
+  dispose(): void {
+    for (const subscription of this.subscriptions) subscription.dispose();
+    void this.supervisor.dispose();
+  }
+}

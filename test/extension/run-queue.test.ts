@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { type Executor, RunQueue } from '../../src/extension/runs/run-queue.ts';
+import { asFound, type RunRecord, runId } from '../../src/extension/runs/run-record.ts';
+import { RunStore } from '../../src/extension/runs/run-store.ts';
+import { RequestError } from '../../src/extension/worker/request-error.ts';
+
+async function store(t: TestContext): Promise<RunStore> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'espalier runs ü-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return new RunStore(folder);
+}
+
+const record = (id: string): RunRecord => ({
+  id,
+  title: id,
+  subject: 'resnet20',
+  state: 'queued',
+  request: { kind: 'install' },
+  created: `2026-01-01T00:00:00.${id.length}Z`,
+});
+
+/** An executor whose runs end when the test says so. */
+function controlled(): { execute: Executor; started: string[]; end(id: string, error?: unknown): void } {
+  const ends = new Map<string, (error?: unknown) => void>();
+  const started: string[] = [];
+  return {
+    started,
+    execute: ({ id }, { signal }) =>
+      new Promise((resolve, reject) => {
+        started.push(id);
+        signal.addEventListener('abort', () => reject(new RequestError('cancelled', 'Cancelled.')));
+        ends.set(id, (error) =>
+          error === undefined ? resolve({ summary: `did ${id}`, output: `/${id}` }) : reject(error),
+        );
+      }),
+    end: (id, error) => ends.get(id)?.(error),
+  };
+}
+
+function endOf(queue: RunQueue, id: string): Promise<RunRecord> {
+  return new Promise((resolve) => {
+    const stop = queue.listen({
+      ended(ended) {
+        if (ended.id !== id) return;
+        stop();
+        resolve(ended);
+      },
+    });
+  });
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+
+test('runs one after the other and keeps each on disk', async (t) => {
+  const runs = await store(t);
+  const { execute, started, end } = controlled();
+  const queue = new RunQueue(runs, execute);
+  await queue.enqueue(record('a'));
+  await queue.enqueue(record('bb'));
+  await settled();
+  assert.deepEqual(started, ['a']);
+  assert.equal((await runs.read('a'))?.state, 'running');
+  assert.equal((await runs.read('bb'))?.state, 'queued');
+  const first = endOf(queue, 'a');
+  end('a');
+  assert.equal((await first).state, 'done');
+  await settled();
+  assert.deepEqual(started, ['a', 'bb']);
+  const second = endOf(queue, 'bb');
+  end('bb');
+  await second;
+  const [newest, oldest] = await runs.list();
+  assert.deepEqual([newest.id, newest.summary, oldest.output], ['bb', 'did bb', '/a']);
+  assert.equal(oldest.owner, undefined);
+});
+
+test('stops the run that goes, and takes a waiting one out of the queue', async (t) => {
+  const runs = await store(t);
+  const { execute, started } = controlled();
+  const queue = new RunQueue(runs, execute);
+  await queue.enqueue(record('a'));
+  await queue.enqueue(record('bb'));
+  await settled();
+  const ends = [endOf(queue, 'a'), endOf(queue, 'bb')];
+  queue.stop('bb');
+  queue.stop('a');
+  assert.deepEqual(
+    (await Promise.all(ends)).map(({ state }) => state),
+    ['cancelled', 'cancelled'],
+  );
+  await settled();
+  assert.deepEqual(started, ['a']);
+});
+
+test('what an executor throws says how the run ended', async (t) => {
+  const runs = await store(t);
+  for (const [error, state] of [
+    [new RequestError('worker', 'The worker was killed (SIGKILL).'), 'interrupted'],
+    [new RequestError('user', 'The disk is full.'), 'failed'],
+    [new Error('a defect'), 'failed'],
+  ] as const) {
+    const { execute, end } = controlled();
+    const queue = new RunQueue(runs, execute);
+    await queue.enqueue(record('a'));
+    await settled();
+    const ended = endOf(queue, 'a');
+    end('a', error);
+    const { state: found, error: message } = await ended;
+    assert.equal(found, state);
+    assert.equal(message, error.message);
+    assert.ok(queue.logOf('a').includes(error.message));
+  }
+});
+
+test('a run whose owner is gone was interrupted; one that lives elsewhere is believed', () => {
+  const running: RunRecord = { ...record('a'), state: 'running' };
+  const mine = { host: os.hostname(), pid: process.pid };
+  assert.equal(asFound({ ...running, owner: mine }).state, 'running');
+  assert.equal(asFound({ ...running, owner: { ...mine, pid: 2 ** 22 + 1 } }).state, 'interrupted');
+  assert.equal(asFound({ ...running, owner: { host: 'elsewhere', pid: 1 } }).state, 'running');
+  assert.equal(asFound(running).state, 'interrupted');
+  assert.equal(asFound({ ...running, state: 'done' }).state, 'done');
+});
+
+test('closing the window marks what goes and what waits', async (t) => {
+  const runs = await store(t);
+  const queue = new RunQueue(runs, controlled().execute);
+  await queue.enqueue(record('a'));
+  await queue.enqueue(record('bb'));
+  await settled();
+  await queue.interruptAll();
+  assert.deepEqual(
+    (await runs.list()).map(({ state }) => state),
+    ['interrupted', 'interrupted'],
+  );
+});
+
+test('folders that are no runs, and broken records, are left out', async (t) => {
+  const runs = await store(t);
+  await runs.write({ ...record('good'), state: 'done' });
+  await mkdir(runs.directory('empty'));
+  await mkdir(runs.directory('broken'));
+  await writeFile(path.join(runs.directory('broken'), 'job.json'), '{"id": "bro');
+  await mkdir(runs.directory('other'));
+  await writeFile(path.join(runs.directory('other'), 'job.json'), '{"id": "../good"}');
+  assert.deepEqual(
+    (await runs.list()).map(({ id }) => id),
+    ['good'],
+  );
+  assert.match(await readFile(path.join(runs.directory('good'), 'job.json'), 'utf8'), /"state": "done"/);
+});
+
+test('names of runs sort by time, are legal, and are not used twice', async (t) => {
+  const runs = await store(t);
+  const id = runId('finetune', 'my model/ü.pth', new Date('2026-11-22T16:47:13Z'));
+  assert.equal(id, '2026-11-22T16-47-13-finetune-my_model_.pth');
+  await runs.write({ ...record(id), state: 'done' });
+  assert.equal(await runs.freeId(id), `${id}-2`);
+});
