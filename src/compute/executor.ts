@@ -11,10 +11,16 @@ export type ProgramOutputs = Readonly<Record<string, Float32Array>>;
 
 /** Several programs made ready together: states of the same name are one value, kept on the device. */
 export interface Session<Name extends string = string> {
-  /** Sets states (weights in PyTorch's layout), and counters; states not named keep their values. */
+  /**
+   * Sets states (weights in PyTorch's layout), and counters; states not named keep their values, names that no program has are ignored.
+   *
+   * @throws Error naming the state when a shape differs
+   */
   assign(values: Weights): Promise<void>;
   /** States and counters, in PyTorch's layout; all by default. */
   read(names?: Iterable<string>): Promise<Weights>;
+  /** Puts states back to their initial values (slots and sums to 0); by default all that have one. */
+  reset(names?: Iterable<string>): Promise<void>;
   /**
    * Runs one program on a batch; values for inputs that the program does not have are ignored.
    *

@@ -2,8 +2,8 @@
 import type { Graph, GraphNode, ValueId } from '../graph/graph.ts';
 import { parametersByName } from '../graph/graph.ts';
 import type { OperationKind, ParameterRole, Shape } from '../graph/operations.ts';
-import type { ProgramBuilder } from './program-builder.ts';
 import type { Ref } from './program.ts';
+import type { ProgramBuilder } from './program-builder.ts';
 
 export interface ForwardOptions {
   /** Batch statistics (running ones updated), dropout and stochastic depth. Needs a seed where the Graph drops anything. */

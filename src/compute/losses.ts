@@ -1,6 +1,7 @@
 /** Losses of a batch: cross-entropy with label smoothing and soft targets, and distillation from a teacher's logits. */
-import type { ProgramBuilder } from './program-builder.ts';
+
 import type { Ref } from './program.ts';
+import type { ProgramBuilder } from './program-builder.ts';
 
 export interface CrossEntropyOptions {
   /** `labels`: the input `labels`, int32 [N]. `soft`: the input `targets`, [N, classes], rows adding up to 1 (mixup, cutmix). */

@@ -2,8 +2,9 @@
  * Optimisers as torch.optim computes them. Each kind says which numbers it needs at every step (inputs of the program), which slots it
  * keeps for a parameter (states), and adds the kernel that updates both.
  */
-import type { ProgramBuilder } from './program-builder.ts';
+
 import type { Ref } from './program.ts';
+import type { ProgramBuilder } from './program-builder.ts';
 
 export type OptimizerOptions =
   /** torch.optim.SGD, dampening 0. */
@@ -109,7 +110,7 @@ export function emitOptimizerStep(
     gradient,
     learningRate: b.input('learningRate', []),
     weightDecay,
-    slot: (slot) => b.state(slotName(slot, parameter), shape, 0),
+    slot: (slot) => b.state(slotName(slot, parameter), shape, { initial: 0, like: parameter }),
   });
   names.forEach((name, i) => {
     b.update(name, results[i]);

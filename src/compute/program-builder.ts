@@ -55,11 +55,11 @@ export class ProgramBuilder {
   }
 
   /** The value of a state before the run. */
-  state(name: string, shape: readonly number[], initial?: number): Ref {
+  state(name: string, shape: readonly number[], options: Pick<StateSpec, 'initial' | 'like'> = {}): Ref {
     const known = this.#states.get(name);
     if (known) return known.ref;
     const [ref] = this.#push('state', [], { name }, [shape]);
-    this.#states.set(name, { spec: { name, shape, initial }, ref });
+    this.#states.set(name, { spec: { name, shape, ...options }, ref });
     return ref;
   }
 

@@ -30,6 +30,8 @@ export interface StateSpec {
   readonly shape: readonly number[];
   /** What every element is before anything is assigned; undefined where a run without an assigned value is an error. */
   readonly initial?: number;
+  /** The parameter that it belongs to, for backends to lay both out in one way. */
+  readonly like?: string;
 }
 
 export interface InputSpec {

@@ -11,8 +11,8 @@ import {
   emitTargets,
 } from './losses.ts';
 import { emitOptimizerStep, type OptimizerOptions } from './optimizers.ts';
-import { ProgramBuilder } from './program-builder.ts';
 import type { Program, Ref } from './program.ts';
+import { ProgramBuilder } from './program-builder.ts';
 
 export const trainableParameters = (graph: Graph): readonly ParameterSpec[] =>
   graph.parameters.filter((p) => p.trainable);
@@ -59,7 +59,8 @@ export function gradientProgram(graph: Graph, options: GradientOptions): Program
   );
   parameters.forEach(({ name, shape }, i) => {
     const target = gradientName(name);
-    if (options.accumulate) b.update(target, b.add('add', [b.state(target, shape, 0), gradients[i]], {}));
+    if (options.accumulate)
+      b.update(target, b.add('add', [b.state(target, shape, { initial: 0, like: name }), gradients[i]], {}));
     else b.output(target, gradients[i]);
   });
   b.output('loss', loss);
@@ -124,7 +125,10 @@ export function averageProgram(graph: Graph): Program {
   for (const { name, shape, dtype } of graph.parameters) {
     if (dtype === 'int64') continue;
     const average = `${AVERAGE_PREFIX}${name}`;
-    b.update(average, b.add('lerp', [b.state(average, shape, 0), b.state(name, shape), share], {}));
+    b.update(
+      average,
+      b.add('lerp', [b.state(average, shape, { initial: 0, like: name }), b.state(name, shape), share], {}),
+    );
   }
   b.output('decay', decay);
   return b.finish();

@@ -1,0 +1,191 @@
+/** Programs as one TensorFlow graph: a signature for each program, and for every state signatures that set, read and reset it. */
+import type { KernelKind } from '../kernels.ts';
+import { keepMask } from '../noise.ts';
+import type { KernelNode, Program, Ref, StateSpec } from '../program.ts';
+import { withBatch } from '../../graph/shapes.ts';
+import { elementCount, float32Tensor, type Tensor } from '../../graph/tensor.ts';
+import { GraphDefBuilder, type TensorRef, type VariableRef } from './graph-def.ts';
+import { inMemory, type Order, plainOrder } from './layout.ts';
+import { weightOrder } from './lower-convolutions.ts';
+import { isOptimizerKernel, lowerUpdates } from './lower-updates.ts';
+import { FLOAT, type Laid, LoweringContext, type LoweringRule } from './lowering-context.ts';
+import { loweringRules, type SourceKernel } from './lowering-rules.ts';
+import type { SavedModel } from './saved-model.ts';
+
+/** A random mask that the executor computes and feeds: see noise.ts. */
+interface FedMask {
+  readonly key: string;
+  readonly attributes: KernelNode<'keepMask'>['attributes'];
+}
+
+export interface LoweredPrograms {
+  readonly model: SavedModel;
+  readonly states: ReadonlyMap<string, StateSpec>;
+  readonly masks: Readonly<Record<string, readonly FedMask[]>>;
+}
+
+export const signatures = {
+  run: (program: string): string => `run ${program}`,
+  /** Input `value` in PyTorch's layout. */
+  assign: (state: string): string => `assign ${state}`,
+  /** Output `value` in PyTorch's layout. */
+  read: (state: string): string => `read ${state}`,
+  reset: (state: string): string => `reset ${state}`,
+};
+
+/** Values of a program's masks for a seed. */
+export function maskFeeds(
+  masks: readonly FedMask[],
+  seed: ArrayLike<number>,
+  batch: number,
+): Record<string, Tensor<'float32'>> {
+  return Object.fromEntries(
+    masks.map(({ key, attributes: { shape, stream, probability } }) => {
+      const sizes = withBatch(shape, batch);
+      return [key, float32Tensor(sizes, keepMask(seed, stream, elementCount(sizes), probability))];
+    }),
+  );
+}
+
+/** All states of the programs by name. Throws where two programs disagree on one. */
+function unite(programs: readonly Program[]): ReadonlyMap<string, StateSpec> {
+  const states = new Map<string, StateSpec>();
+  for (const spec of programs.flatMap((program) => program.states)) {
+    const known = states.get(spec.name);
+    if (known && String(known.shape) !== String(spec.shape))
+      throw new Error(`${spec.name} is [${known.shape}] in one program and [${spec.shape}] in another`);
+    states.set(spec.name, { ...known, ...spec, initial: known?.initial ?? spec.initial });
+  }
+  return states;
+}
+
+/** Orders of dimensions of the states: convolution weights, and what belongs to them, lie as TensorFlow's kernels take them. */
+function stateOrders(programs: readonly Program[], states: ReadonlyMap<string, StateSpec>): (state: string) => Order {
+  const owner = (name: string): string => states.get(name)?.like ?? name;
+  const orders = new Map<string, Order>();
+  for (const { nodes } of programs)
+    for (const node of nodes) {
+      if (node.kind !== 'conv') continue;
+      const weight = nodes[node.inputs[1].node];
+      if (weight.kind !== 'state') continue;
+      const channels = weight.shapes[0][1] * node.attributes.groups;
+      orders.set(owner(weight.attributes.name), weightOrder(node.attributes, channels));
+    }
+  return (name) => orders.get(owner(name)) ?? plainOrder(states.get(name)?.shape.length ?? 0);
+}
+
+class ProgramLowering {
+  private readonly values: (readonly Laid[])[] = [];
+  private readonly inputs: Record<string, TensorRef> = {};
+  private readonly reads = new Map<string, TensorRef>();
+  private readonly masks: FedMask[] = [];
+  private readonly context: LoweringContext;
+
+  constructor(
+    private readonly graph: GraphDefBuilder,
+    private readonly program: Program,
+    private readonly variable: (state: string) => { variable: VariableRef; order: Order },
+  ) {
+    this.context = new LoweringContext(graph, () => this.batched());
+  }
+
+  /** Adds the program's operations and its signature; returns the masks that it must be fed. */
+  lower(name: string): readonly FedMask[] {
+    for (const node of this.program.nodes) this.values.push(this.node(node));
+    const done = lowerUpdates({
+      context: this.context,
+      program: this.program,
+      value: (ref) => this.value(ref),
+      state: (state) => ({ ...this.variable(state), read: this.reads.get(state) }),
+    });
+    const outputs = Object.entries(this.program.outputs).map(([key, ref], i) => {
+      const { tensor } = this.context.plain(this.value(ref));
+      // Fetching the first output makes the updates run.
+      return [key, this.graph.identity(tensor, { name: 'output', controls: i === 0 ? done : [] })] as const;
+    });
+    const fetched = outputs.length ? Object.fromEntries(outputs) : { done: this.graph.after(done) };
+    this.graph.signature(signatures.run(name), this.inputs, fetched);
+    return this.masks;
+  }
+
+  private value(ref: Ref): Laid {
+    return this.values[ref.node][ref.output];
+  }
+
+  private batched(): TensorRef {
+    const spec = this.program.inputs.find(({ shape }) => shape[0] === -1);
+    if (!spec) throw new Error('a program whose values have a batch dimension needs an input that has one');
+    return this.inputs[spec.name];
+  }
+
+  private node(node: KernelNode): readonly Laid[] {
+    if (node.kind in this.sources) return this.sources[node.kind as SourceKernel](node as never);
+    // Optimiser kernels have no values here: `lowerUpdates` changes the states.
+    if (isOptimizerKernel(node.kind)) return [];
+    const rule = loweringRules[node.kind as keyof typeof loweringRules] as unknown as LoweringRule<KernelKind>;
+    const inputs = node.inputs.map((ref) => this.value(ref));
+    const outputs = rule(this.context, node, inputs);
+    return outputs;
+  }
+
+  private readonly sources: { readonly [K in SourceKernel]: (node: KernelNode<K>) => readonly Laid[] } = {
+    input: ({ attributes: { name, dtype, shape } }) => [this.fed(name, dtype, shape)],
+    state: ({ attributes: { name }, shapes }) => {
+      const { variable, order } = this.variable(name);
+      const read = this.graph.read(variable);
+      this.reads.set(name, read);
+      return [{ tensor: read, shape: shapes[0], order }];
+    },
+    keepMask: ({ attributes }) => {
+      const key = `mask ${this.masks.length}`;
+      this.masks.push({ key, attributes });
+      return [this.fed(key, 'float32', attributes.shape)];
+    },
+  };
+
+  private fed(key: string, dtype: 'float32' | 'int32', shape: readonly number[]): Laid {
+    const partial = shape.map((d) => (d < 0 ? -1 : d));
+    const tensor = this.graph.placeholder(key, dtype, partial);
+    this.inputs[key] = tensor;
+    return { tensor, shape, order: plainOrder(shape.length) };
+  }
+}
+
+/** Signatures that set, read and reset one state, with PyTorch's layout outside. */
+function stateSignatures(graph: GraphDefBuilder, spec: StateSpec, variable: VariableRef, order: Order): void {
+  const { name, shape, initial } = spec;
+  const context = new LoweringContext(graph, () => {
+    throw new Error('states have no batch dimension');
+  });
+  const value = graph.placeholder('value', 'float32', shape);
+  const laid = context.inOrder(context.laid(value, shape), order);
+  graph.signature(signatures.assign(name), { value }, { done: graph.after([graph.assign(variable, laid.tensor)]) });
+  const read = context.plain({ tensor: graph.read(variable), shape, order });
+  graph.signature(signatures.read(name), {}, { value: graph.identity(read.tensor) });
+  if (initial === undefined) return;
+  const fill = graph.op('Fill', [graph.ints(...variable.shape), graph.float(initial)], { T: FLOAT }, variable);
+  graph.signature(signatures.reset(name), {}, { done: graph.after([graph.assign(variable, fill)]) });
+}
+
+/** Lowers programs that share their states. */
+export function lowerPrograms(programs: Readonly<Record<string, Program>>): LoweredPrograms {
+  const all = Object.values(programs);
+  const states = unite(all);
+  const order = stateOrders(all, states);
+  const graph = new GraphDefBuilder();
+  const variables = new Map<string, { variable: VariableRef; order: Order }>();
+  for (const [name, spec] of states) {
+    const laid = order(name);
+    const variable = graph.variable(name, inMemory(spec.shape, laid));
+    variables.set(name, { variable, order: laid });
+    graph.scope(`state/${name}`, () => stateSignatures(graph, spec, variable, laid));
+  }
+  const variable = (name: string) => variables.get(name) as { variable: VariableRef; order: Order };
+  const masks = Object.fromEntries(
+    Object.entries(programs).map(([name, program]) => [
+      name,
+      graph.scope(`program/${name}`, () => new ProgramLowering(graph, program, variable).lower(name)),
+    ]),
+  );
+  return { model: graph.toModel(), states, masks };
+}
