@@ -1,6 +1,6 @@
 /** Entry of the command line: `espalier COMMAND …`. Exit code 0, 1 (failed, reason on stderr) or 2 (bad usage). */
 import { UsageError, UserError } from '../support/errors.ts';
-import { formatFlags, parseFlags, flag } from '../support/flags.ts';
+import { flag, formatFlags, parseFlags } from '../support/flags.ts';
 import { commands } from './commands.ts';
 import { ProgressBar, say } from './terminal.ts';
 

@@ -26,7 +26,7 @@ export const flag = {
     initial,
     ...extra,
   }),
-  choice: <C extends string, T extends C | undefined>(
+  choice: <const C extends string, const T extends C | undefined>(
     choices: readonly C[],
     initial: T,
     help: string,

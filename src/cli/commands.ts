@@ -1,0 +1,15 @@
+/** Every command of the command line. */
+import type { Command } from './command.ts';
+import { exportCommand } from './commands/export.ts';
+import { groups } from './commands/groups.ts';
+import { info } from './commands/info.ts';
+import { models } from './commands/models.ts';
+import { runtime } from './commands/runtime.ts';
+
+export const commands: Readonly<Record<string, Command>> = {
+  models,
+  info,
+  groups,
+  export: exportCommand,
+  runtime,
+};

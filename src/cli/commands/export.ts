@@ -1,0 +1,25 @@
+/** `espalier export`: a model in another format. */
+
+import { EXPORT_FORMATS, exportModel } from '../../engine/export.ts';
+import { openModel } from '../../engine/model.ts';
+import { UsageError } from '../../support/errors.ts';
+import { flag } from '../../support/flags.ts';
+import { command, modelFlags } from '../command.ts';
+import { modelRequest } from '../requests.ts';
+
+export const exportCommand = command({
+  summary: 'write a model as safetensors, pth, onnx or a PyTorch module in Python',
+  usage: '--model FILE --format FORMAT --output PATH',
+  flags: {
+    ...modelFlags,
+    format: flag.choice(EXPORT_FORMATS, undefined, 'format'),
+    output: flag.string(undefined, 'file to write'),
+  },
+  run: async ({ values, positionals }, context) => {
+    const { format, output } = values;
+    if (!format || !output) throw new UsageError('export needs --format and --output');
+    const model = await openModel(modelRequest(values, positionals));
+    const files = await exportModel(model, format, output, context);
+    return { json: { saved: files }, text: files.map((file) => `saved ${file}`).join('\n') };
+  },
+});

@@ -1,0 +1,33 @@
+/** `espalier groups`: which channels must be pruned together, and with which groups they are ranked. */
+import { openModel } from '../../engine/model.ts';
+import { couple } from '../../pruning/couple.ts';
+import { formatGroups } from '../../pruning/groups.ts';
+import { findScopes, formatScopes } from '../../pruning/scopes.ts';
+import { flag } from '../../support/flags.ts';
+import { command, modelFlags } from '../command.ts';
+import { modelRequest } from '../requests.ts';
+
+export const groups = command({
+  summary: 'coupled groups of channels and their scopes',
+  usage: 'MODEL|FILE',
+  flags: {
+    ...modelFlags,
+    headDims: flag.boolean('head dims of attention are a scope of their own, as with --head-dim-pruning-ratio'),
+    noIsomorphic: flag.boolean('one scope for all groups'),
+  },
+  run: async ({ values, positionals }) => {
+    const { graph } = await openModel(modelRequest(values, positionals));
+    const coupled = couple(graph);
+    const scopes = findScopes(coupled, { isomorphic: !values.noIsomorphic, global: true, headDims: values.headDims });
+    const scopeOf = new Map(scopes.flatMap((scope) => scope.groups.map((group) => [group, scope.id] as const)));
+    const json = coupled.groups.map((group) => ({
+      root: group.root,
+      scope: scopeOf.get(group.id) ?? null,
+      channels: group.channels,
+      channel_groups: group.channelGroups,
+      ...(group.frozen !== undefined && { frozen: group.frozen }),
+      members: group.members.map(({ layer, side, count }) => [layer, side, count]),
+    }));
+    return { json: { groups: json }, text: `${formatGroups(coupled)}\n\n${formatScopes(scopes, coupled)}` };
+  },
+});

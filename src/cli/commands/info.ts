@@ -1,0 +1,50 @@
+/** `espalier info`: what a model is and costs. */
+import { openModel } from '../../engine/model.ts';
+import { graphInfo } from '../../engine/model-info.ts';
+import { dumpGraph } from '../../graph/dump.ts';
+import { flag } from '../../support/flags.ts';
+import { command, modelFlags } from '../command.ts';
+import { modelRequest } from '../requests.ts';
+import { formatCount, formatTable } from '../terminal.ts';
+
+export const info = command({
+  summary: 'MACs, parameters, heads and layers of a model',
+  usage: 'MODEL|FILE',
+  flags: {
+    ...modelFlags,
+    inputSize: flag.integer(undefined, "side of the image (default: the model's)"),
+    graph: flag.boolean('print every operation of the graph'),
+  },
+  run: async ({ values, positionals }) => {
+    const model = await openModel(modelRequest(values, positionals));
+    const { graph } = model;
+    const { macs, macsTrue, params, heads, layers } = graphInfo(graph);
+    const rows = layers.map((l) => [l.name, l.type, l.output, formatCount(l.macs), formatCount(l.params)]);
+    const text = [
+      `${graph.name} (${graph.family}), ${graph.classes} classes, input ${graph.input.channels}×${graph.input.height}×${graph.input.width}`,
+      `MACs ${formatCount(macs)} (paper's counter), ${formatCount(macsTrue)} (real widths); params ${formatCount(params)}`,
+      ...model.notes,
+      ...model.record.history.map(
+        (step) => `${step.step}: ${step.summary}${step.parent ? ` (from ${step.parent})` : ''}`,
+      ),
+      '',
+      values.graph ? dumpGraph(graph) : formatTable([['layer', 'type', 'output', 'MACs', 'params'], ...rows]),
+    ];
+    return {
+      json: {
+        model: graph.name,
+        family: graph.family,
+        classes: graph.classes,
+        input: [graph.input.channels, graph.input.height, graph.input.width],
+        macs,
+        macs_true: macsTrue,
+        params,
+        num_heads: heads,
+        layers,
+        notes: model.notes,
+        history: model.record.history,
+      },
+      text: text.join('\n'),
+    };
+  },
+});

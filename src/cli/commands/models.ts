@@ -1,0 +1,23 @@
+/** `espalier models`: every name that is known. */
+import { variants } from '../../architectures/registry.ts';
+import { graphCost } from '../../graph/macs.ts';
+import { command } from '../command.ts';
+import { formatCount, formatTable } from '../terminal.ts';
+
+export const models = command({
+  summary: 'list the models known by name, with MACs and parameters',
+  usage: '',
+  flags: {},
+  run: async () => {
+    const rows = variants.map((variant) => ({
+      name: variant.name,
+      family: variant.family,
+      ...graphCost(variant.build()),
+    }));
+    const table = rows.map((r) => [r.name, r.family, `${formatCount(r.macs)}`, `${formatCount(r.params)}`]);
+    return {
+      json: { models: rows.map(({ macsTrue, ...row }) => ({ ...row, macs_true: macsTrue })) },
+      text: formatTable([['model', 'family', 'MACs', 'params'], ...table]),
+    };
+  },
+});

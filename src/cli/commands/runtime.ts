@@ -1,0 +1,30 @@
+/** `espalier runtime status|install`: TensorFlow's library. */
+import { installRuntime } from '../../compute/runtime/install.ts';
+import { runtimeStatus } from '../../compute/runtime/status.ts';
+import { UsageError } from '../../support/errors.ts';
+import { flag } from '../../support/flags.ts';
+import { command } from '../command.ts';
+
+export const runtime = command({
+  summary: "install TensorFlow's library, or say what computes here",
+  usage: 'status|install',
+  flags: {
+    variant: flag.choice(['cpu', 'gpu'], undefined, 'which TensorFlow (default: gpu where there is an NVIDIA driver)'),
+    force: flag.boolean('install again'),
+  },
+  run: async ({ values, positionals }, context) => {
+    const [action = 'status'] = positionals;
+    if (action === 'install') {
+      const { variant, force } = values;
+      const result = await installRuntime({ ...context, force, ...(variant && { variant }) });
+      const text = result.alreadyInstalled ? 'is installed already' : 'installed';
+      return { json: result, text: `TensorFlow ${result.version} (${result.variant}) ${text}: ${result.path}` };
+    }
+    if (action !== 'status') throw new UsageError(`runtime ${action}? It is status or install.`);
+    const status = await runtimeStatus({ signal: context.signal });
+    const text = status.usable
+      ? `TensorFlow ${status.version} (${status.variant}) in ${status.path}`
+      : `embedded kernels: ${status.reason ?? 'TensorFlow is not installed'}`;
+    return { json: status, text };
+  },
+});

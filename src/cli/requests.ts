@@ -1,0 +1,34 @@
+/** From parsed flags to the engine's requests. */
+import type { ModelRequest } from '../engine/model.ts';
+import { UsageError } from '../support/errors.ts';
+import type { FlagValues } from '../support/flags.ts';
+import type { dataFlags, modelFlags } from './command.ts';
+
+type ModelValues = FlagValues<typeof modelFlags> & Partial<FlagValues<typeof dataFlags>>;
+
+function headList(text: string | undefined): readonly number[] | undefined {
+  if (text === undefined) return undefined;
+  const heads = text.split(',').map(Number);
+  if (heads.some((n) => !Number.isInteger(n) || n < 1))
+    throw new UsageError(`--heads needs numbers such as 3 or 3,2,2, got "${text}"`);
+  return heads;
+}
+
+/** The model of `--model` or of the first positional argument. */
+export function modelRequest(values: ModelValues, positionals: readonly string[] = []): ModelRequest {
+  const model = values.model ?? positionals[0];
+  if (!model) throw new UsageError('no model: give --model NAME|FILE');
+  const heads = headList(values.heads);
+  return {
+    model,
+    ...(values.ckpt !== undefined && { ckpt: values.ckpt }),
+    ...(values.useEma && { useEma: true }),
+    ...(heads && { heads }),
+    ...(values.inputSize !== undefined && { inputSize: values.inputSize }),
+  };
+}
+
+export function requireDataPath(dataPath: string | undefined): string {
+  if (!dataPath) throw new UsageError('no images: give --data-path DIR');
+  return dataPath;
+}

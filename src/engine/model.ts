@@ -1,0 +1,253 @@
+/** Opening and saving models: a checkpoint file or a zoo name becomes a Graph with weights that are read when asked for. */
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { HeadChoice } from '../architectures/head-choices.ts';
+import { recogniseArchitecture } from '../architectures/recognise.ts';
+import { findVariant } from '../architectures/registry.ts';
+import { resizedForGraph } from '../architectures/resize-embeddings.ts';
+import type { BuildOptions, Variant } from '../architectures/variant.ts';
+import { type ModuleRecord, type OpenCheckpoint, openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
+import { writePth } from '../checkpoint/torch-write.ts';
+import { type Graph, parametersByName } from '../graph/graph.ts';
+import { graphFromJson, graphToJson } from '../graph/serialize.ts';
+import type { Tensor, Weights } from '../graph/tensor.ts';
+import { compareWeights } from '../graph/validate.ts';
+import { UserError } from '../support/errors.ts';
+import type { RunContext } from '../support/progress.ts';
+import { EMPTY_RECORD, GRAPH_KEY, type ModelRecord, RECORD_KEY, recordFromJson } from './record.ts';
+
+export interface ModelRequest {
+  /** A zoo name or a checkpoint file. */
+  readonly model: string;
+  /** Weights of a model given by name. */
+  readonly ckpt?: string;
+  readonly useEma?: boolean;
+  /** Attention heads where a bare state dict leaves them open: of all layers, or one number a layer. */
+  readonly heads?: readonly number[];
+  readonly inputSize?: number;
+  readonly dropPath?: number;
+  readonly dropout?: number;
+}
+
+export interface Model {
+  readonly graph: Graph;
+  readonly record: ModelRecord;
+  /** The file that it was read from; undefined for a zoo model without weights. */
+  readonly file?: string;
+  /** Bytes of that file; 0 without one. */
+  readonly bytes: number;
+  /** What the person should know. */
+  readonly notes: readonly string[];
+  readonly hasWeights: boolean;
+  /** The weights that the Graph names, as float32 (counters stay int64). Throws UserError for a model without weights. */
+  weights(context?: RunContext): Promise<Weights>;
+}
+
+/** A bare state dict whose widths fit several numbers of heads: ask, then open again with `heads`. */
+export class AmbiguousHeadsError extends UserError {
+  readonly candidates: readonly HeadChoice[];
+  constructor(message: string, candidates: readonly HeadChoice[]) {
+    super(message);
+    this.candidates = candidates;
+  }
+}
+
+const CHECKPOINT_SUFFIX = /\.(pth|pt|th|bin|safetensors|ckpt)$/i;
+
+async function isFile(place: string): Promise<boolean> {
+  return (await stat(place).catch(() => undefined))?.isFile() ?? false;
+}
+
+/**
+ * Opens a model by name or file.
+ *
+ * @throws UserError naming the file and what is wrong: unreadable, no known architecture, weights that do not fit
+ */
+export async function openModel(request: ModelRequest): Promise<Model> {
+  const { model, ckpt } = request;
+  if (CHECKPOINT_SUFFIX.test(model) || (await isFile(model))) {
+    if (ckpt) throw new UserError(`--model ${model} is a file already: give its name with --ckpt, or the file alone.`);
+    return fromFile(model, request);
+  }
+  const variant = findVariant(model);
+  if (!variant)
+    throw new UserError(`${model} is neither a file nor a known model: \`espalier models\` lists the names.`);
+  return ckpt ? fromFile(ckpt, request, variant) : fromZoo(variant, request);
+}
+
+const buildOptions = (request: ModelRequest): BuildOptions => ({
+  ...(request.inputSize !== undefined && { inputSize: request.inputSize }),
+  ...(request.dropPath !== undefined && { dropPath: request.dropPath }),
+  ...(request.dropout !== undefined && { dropout: request.dropout }),
+});
+
+function fromZoo(variant: Variant, request: ModelRequest): Model {
+  const graph = variant.build(buildOptions(request));
+  return {
+    graph,
+    record: EMPTY_RECORD,
+    bytes: 0,
+    notes: [],
+    hasWeights: false,
+    weights: async () => {
+      throw new UserError(`${graph.name} has no weights: give a checkpoint with --ckpt, or open a file.`);
+    },
+  };
+}
+
+/** Heads of each attention by its path: from the request, else from a pickled module's attributes. */
+function headsOf(checkpoint: OpenCheckpoint, request: ModelRequest): (attention: string) => number | undefined {
+  const recorded = new Map<string, number>();
+  const visit = (record: ModuleRecord): void => {
+    const heads = record.attributes['num_heads'];
+    if (typeof heads === 'number') recorded.set(record.path, heads);
+    for (const child of record.children.values()) visit(child);
+  };
+  if (checkpoint.module) visit(checkpoint.module);
+  const { heads: given } = request;
+  const asked: string[] = [];
+  return (attention) => {
+    if (!given?.length) return recorded.get(attention);
+    if (!asked.includes(attention)) asked.push(attention);
+    return given[Math.min(asked.indexOf(attention), given.length - 1)];
+  };
+}
+
+/** The Graph of a file: its own record, or the architecture that its names and shapes fit. */
+function graphOf(
+  checkpoint: OpenCheckpoint,
+  request: ModelRequest,
+  variant?: Variant,
+): { graph: Graph; notes: string[] } {
+  const saved = checkpoint.metadata[GRAPH_KEY];
+  const options = buildOptions(request);
+  if (saved && request.inputSize === undefined) {
+    try {
+      return { graph: graphFromJson(saved), notes: [] };
+    } catch (error) {
+      throw new UserError(`${checkpoint.path}: the network recorded in it cannot be used: ${(error as Error).message}`);
+    }
+  }
+  const heads = headsOf(checkpoint, request);
+  const shapes = new Map([...checkpoint.tensors].map(([name, { shape }]) => [name, shape]));
+  if (variant) {
+    try {
+      return { graph: variant.build({ ...options, shapes: (name) => shapes.get(name), heads }), notes: [] };
+    } catch (error) {
+      throw new UserError(`${checkpoint.path} does not fit ${variant.name}: ${(error as Error).message}`);
+    }
+  }
+  const hints = { heads, ...options, name: path.basename(checkpoint.path) };
+  const found = recogniseArchitecture(shapes, {
+    ...hints,
+    ...(checkpoint.module && { moduleType: checkpoint.module.className }),
+  });
+  if (found.kind === 'found') return { graph: found.graph, notes: [...found.notes] };
+  const message = `${checkpoint.path}: ${found.message}`;
+  throw found.kind === 'ambiguous' ? new AmbiguousHeadsError(message, found.candidates) : new UserError(message);
+}
+
+/** Tensors beside the network's own that a checkpoint may hold: what a run needs to go on. */
+const RUN_STATE = /^(optimizer|ema)\//;
+/** Buffers that are computed when a network is built, and counters of profilers. */
+const isComputed = (name: string): boolean => /(relative_position_index|attn_mask|total_ops|total_params)$/.test(name);
+/** Parameters with one entry a position are resized when the image has another size. */
+const isResizable = (name: string, from: readonly number[], to: readonly number[]): boolean =>
+  /(pos_embed|relative_position_bias_table)$/.test(name) && from.at(-1) === to.at(-1);
+
+function checkFit(file: string, graph: Graph, checkpoint: OpenCheckpoint): void {
+  const wanted = parametersByName(graph);
+  const fitted = [...checkpoint.tensors].map(([name, { dtype, shape }]): [string, Tensor] => {
+    const target = wanted.get(name)?.shape ?? shape;
+    return [name, { dtype, shape: isResizable(name, shape, target) ? target : shape, data: new Float32Array(0) }];
+  });
+  const { missing, unexpected, mismatched } = compareWeights(graph, new Map(fitted));
+  const extra = unexpected.filter((name) => !RUN_STATE.test(name) && !isComputed(name));
+  const say = (what: string, names: readonly string[]): string[] =>
+    names.length
+      ? [`${what}: ${names.slice(0, 4).join(', ')}${names.length > 4 ? ` and ${names.length - 4} more` : ''}`]
+      : [];
+  const problems = [
+    ...say('missing', missing),
+    ...say('other shapes', mismatched),
+    ...say('not in the network', extra),
+  ];
+  if (problems.length) throw new UserError(`${file} does not fit ${graph.name}: ${problems.join('; ')}.`);
+}
+
+async function fromFile(file: string, request: ModelRequest, variant?: Variant): Promise<Model> {
+  const options = { float32: true, ...(request.useEma && { useEma: true }) };
+  const checkpoint = await openCheckpoint(file, options);
+  try {
+    const { graph, notes } = graphOf(checkpoint, request, variant);
+    checkFit(file, graph, checkpoint);
+    const names = graph.parameters.map((p) => p.name).filter((name) => checkpoint.tensors.has(name));
+    return {
+      graph,
+      record: recordFromJson(checkpoint.metadata[RECORD_KEY]),
+      file: path.resolve(file),
+      bytes: (await stat(file)).size,
+      notes: [...sourceNotes(checkpoint), ...notes],
+      hasWeights: true,
+      weights: (context) => readWeights(file, options, graph, names, context),
+    };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** Which of the tensors in the file were taken. */
+const sourceNotes = (checkpoint: OpenCheckpoint): string[] =>
+  checkpoint.sources.length ? [`weights from ${checkpoint.sources.join(' › ')}`] : [];
+
+async function readWeights(
+  file: string,
+  options: { readonly float32: boolean; readonly useEma?: boolean },
+  graph: Graph,
+  names: readonly string[],
+  context: RunContext = {},
+): Promise<Weights> {
+  const checkpoint = await openCheckpoint(file, options);
+  try {
+    const read = await checkpoint.readAll(names, context);
+    const counter = (shape: readonly number[]): Tensor => ({ dtype: 'int64', shape, data: BigInt64Array.of(0n) });
+    return new Map(
+      graph.parameters.map(({ name, shape }) => {
+        const tensor = read.get(name) ?? counter(shape);
+        return [name, resizedForGraph(name, tensor, shape) ?? tensor];
+      }),
+    );
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+const writers = { safetensors: writeSafetensors, pth: writePth } as const;
+export type ModelFormat = keyof typeof writers;
+
+/** Format that a file name asks for. */
+export function formatOf(file: string): ModelFormat {
+  const suffix = path.extname(file).slice(1).toLowerCase();
+  if (suffix === 'safetensors') return 'safetensors';
+  if (suffix === 'pth' || suffix === 'pt') return 'pth';
+  throw new UserError(`cannot save as ${file}: name it .safetensors or .pth`);
+}
+
+/** Text that makes a file open again with no other argument. */
+export const modelMetadata = (graph: Graph, record: ModelRecord): Readonly<Record<string, string>> => ({
+  format: 'pt',
+  [GRAPH_KEY]: graphToJson(graph),
+  [RECORD_KEY]: JSON.stringify(record),
+});
+
+/** Writes a model atomically, in the format that the file's name asks for. */
+export async function saveModel(
+  file: string,
+  graph: Graph,
+  weights: Weights,
+  record: ModelRecord,
+  context: RunContext = {},
+): Promise<void> {
+  await writers[formatOf(file)](file, weights, modelMetadata(graph, record), context);
+}
