@@ -57,13 +57,20 @@ export function loadTensorFlow(settings: TensorFlowSettings = {}, runtime = inst
   if (!runtime) {
     throw new UserError('The TensorFlow runtime is not installed. Install it with "espalier runtime install".');
   }
-  const { binding: file } = runtimeFiles(runtime.folder);
+  const { binding: file, quiet } = runtimeFiles(runtime.folder);
   const known = loaded.get(file);
   if (known) return known;
   applySettings(settings, runtime);
+  keepQuiet(quiet);
   const binding = openBinding(file);
   loaded.set(file, binding);
   return binding;
+}
+
+/** Its symbols must be global: TensorFlow's logging asks the first one of a name. Without it there are two lines more on stderr. */
+function keepQuiet(file: string): void {
+  if (process.platform !== 'linux' || !existsSync(file)) return;
+  process.dlopen({ exports: {} }, file, os.constants.dlopen.RTLD_NOW | os.constants.dlopen.RTLD_GLOBAL);
 }
 
 function openBinding(file: string): TensorFlowBinding {

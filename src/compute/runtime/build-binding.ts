@@ -1,7 +1,7 @@
 /**
- * Puts the native binding beside TensorFlow's library: the prebuilt one that is shipped with this program, or one compiled from
- * `@tensorflow/tfjs-node-gpu`'s source. Both find the library in their own folder. It is two C++ files against two C interfaces
- * (N-API 8, TensorFlow's), so one compiler call does it; node-gyp would only add a Python and a download of Node's headers.
+ * Puts the native modules beside TensorFlow's library: the prebuilt ones that are shipped with this program, or ones compiled from
+ * `@tensorflow/tfjs-node-gpu`'s source. They find the library in their own folder. It is C++ against two C interfaces (N-API 8,
+ * TensorFlow's), so a compiler call each does it; node-gyp would only add a Python and a download of Node's headers.
  */
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
@@ -18,52 +18,119 @@ export interface BindingOptions extends RunContext {
   readonly programFolder?: string;
 }
 
-const BINDING_FILE = 'tfjs_binding.node';
-const SOURCES = ['tfjs_backend.cc', 'tfjs_binding.cc'];
+/** The folders below the program's own that can hold what the modules are made of: shipped ones first, then a checkout's. */
+export const SOURCE_FOLDERS = {
+  packed: path.join('dist', 'binding', 'source'),
+  packedHeaders: path.join('dist', 'binding', 'include'),
+  package: path.join('node_modules', '@tensorflow', 'tfjs-node-gpu', 'binding'),
+  own: path.join('src', 'compute', 'runtime', 'native'),
+  headers: path.join('node_modules', 'node-api-headers', 'include'),
+} as const;
 
-/** Where the prebuilt binding of a platform lies: built by `scripts/build-binding.ts`, packed into the extension. */
-export function prebuiltBinding(programFolder: string, platform: string): string {
-  return path.join(programFolder, 'dist', 'binding', platform, BINDING_FILE);
+/** Where the prebuilt modules of a platform lie: built by `scripts/build-binding.ts`, packed into the extension. */
+export function prebuiltFolder(programFolder: string, platform: string): string {
+  return path.join(programFolder, 'dist', 'binding', platform);
 }
 
-/** Makes sure that `files.binding` exists. Throws a UserError that says what is missing. */
+interface NativeModule {
+  readonly file: (files: RuntimeFiles) => string;
+  readonly sources: readonly string[];
+  readonly flags: (files: RuntimeFiles, platform: NodeJS.Platform) => readonly string[];
+  /** What it is linked with. */
+  readonly libraries: (files: RuntimeFiles) => readonly string[];
+}
+
+/** The binding comes last: where it is, the others are. */
+const MODULES: readonly NativeModule[] = [
+  {
+    file: (files) => files.quiet,
+    sources: ['quiet.c'],
+    flags: (_files, platform) => [
+      ...(platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : STAY_LOADED),
+      ...['-x', 'c'],
+    ],
+    libraries: () => [],
+  },
+  {
+    file: (files) => files.binding,
+    sources: ['tfjs_backend.cc', 'tfjs_binding.cc'],
+    flags: (files, platform) => [
+      '-std=c++17',
+      // The binding frees with `delete` what it made with `new[]`; without sizes every allocator takes that.
+      '-fno-sized-deallocation',
+      ...['-I', files.include],
+      ...(platform === 'darwin' ? DARWIN_FLAGS : LINUX_FLAGS),
+    ],
+    libraries: (files) => files.libraries,
+  },
+];
+
+const COMMON_FLAGS = ['-O2', '-fPIC', '-shared', '-w', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'];
+/** A worker thread that ends unloads its modules, but TensorFlow's threads and its calls of `quiet.c` live on. */
+const STAY_LOADED = ['-s', '-Wl,-z,nodelete'];
+/** Its own C++ library inside, so that a prebuilt binding runs on older systems; the library's folder is its own. */
+const LINUX_FLAGS = [
+  ...STAY_LOADED,
+  '-static-libstdc++',
+  '-static-libgcc',
+  '-Wl,--exclude-libs,ALL',
+  '-Wl,-rpath,$ORIGIN',
+];
+/** TensorFlow's macOS libraries are named by @rpath; N-API's functions come from the process. */
+const DARWIN_FLAGS = ['-undefined', 'dynamic_lookup', '-Wl,-rpath,@loader_path'];
+
+/** Makes sure that the native modules of `files` exist. Throws a UserError that says what is missing. */
 export async function ensureBinding(files: RuntimeFiles, options: BindingOptions = {}): Promise<void> {
-  if (existsSync(files.binding)) return;
   const { host = thisHost(), programFolder = findProgramFolder() } = options;
-  const prebuilt = prebuiltBinding(programFolder, platformName(host.environment));
-  if (existsSync(prebuilt)) {
-    const temporary = `${files.binding}.${process.pid}`;
-    await copyFile(prebuilt, temporary);
-    await rename(temporary, files.binding);
-    return;
+  const prebuilt = prebuiltFolder(programFolder, platformName(host.environment));
+  for (const module of MODULES) {
+    const target = module.file(files);
+    const ready = path.join(prebuilt, path.basename(target));
+    if (existsSync(target)) continue;
+    if (existsSync(ready)) await placeWhole(target, (temporary) => copyFile(ready, temporary));
+    else await buildModule(module, files, target, options);
   }
-  await buildBinding(files, files.binding, options);
 }
 
-/** Compiles the binding against the library and headers of `files` into `output`. About ten seconds. */
-export async function buildBinding(files: RuntimeFiles, output: string, options: BindingOptions = {}): Promise<void> {
+/** Compiles the native modules against the library and headers of `files` into `folder`. About ten seconds. */
+export async function buildBinding(files: RuntimeFiles, folder: string, options: BindingOptions = {}): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const module of MODULES) {
+    await buildModule(module, files, path.join(folder, path.basename(module.file(files))), options);
+  }
+}
+
+async function buildModule(
+  module: NativeModule,
+  files: RuntimeFiles,
+  target: string,
+  options: BindingOptions,
+): Promise<void> {
   const { host = thisHost(), programFolder = findProgramFolder(), signal, progress } = options;
-  const source = firstWith(SOURCES[0], [
-    path.join(programFolder, 'dist', 'binding', 'source'),
-    path.join(programFolder, 'node_modules', '@tensorflow', 'tfjs-node-gpu', 'binding'),
-  ]);
-  const nodeHeaders = firstWith('node_api.h', [
-    path.join(programFolder, 'dist', 'binding', 'include'),
-    path.join(programFolder, 'node_modules', 'node-api-headers', 'include'),
-    path.join(path.dirname(path.dirname(process.execPath)), 'include', 'node'),
-  ]);
-  if (!source || !nodeHeaders) {
+  const { packed, packedHeaders, package: tfjs, own, headers } = SOURCE_FOLDERS;
+  const sources = module.sources.map((name) => firstExisting(programFolder, [packed, tfjs, own], name));
+  const nodeHeaders =
+    firstExisting(programFolder, [packedHeaders, headers], 'node_api.h') ??
+    firstExisting(path.dirname(path.dirname(process.execPath)), [path.join('include', 'node')], 'node_api.h');
+  if (!isComplete(sources) || !nodeHeaders) {
     throw new UserError(
       `This program has no TensorFlow binding for ${platformName(host.environment)}, nor its source. The built-in kernels are used instead.`,
     );
   }
-  progress?.({ phase: 'binding', done: 0, total: 0, message: 'compiling' });
-  await mkdir(path.dirname(output), { recursive: true });
-  const temporary = `${output}.${process.pid}`;
-  const args = compilerArguments(host.environment.platform, { source, nodeHeaders, files, output: temporary });
+  progress?.({ phase: 'binding', done: 0, total: 0, message: `compiling ${path.basename(target)}` });
+  // Flags before sources, since `-x c` counts for what follows; libraries after the sources that need them.
+  const flags = [...COMMON_FLAGS, '-I', path.dirname(nodeHeaders), ...module.flags(files, host.environment.platform)];
+  await placeWhole(target, (temporary) =>
+    compile(host, [...flags, ...sources, ...module.libraries(files), '-o', temporary], signal),
+  );
+}
+
+/** Lets `make` write a temporary file beside `target` and renames it. */
+async function placeWhole(target: string, make: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = `${target}.${process.pid}`;
   try {
-    await compile(host, args, signal);
-    await rename(temporary, output);
+    await make(temporary);
+    await rename(temporary, target);
   } finally {
     await rm(temporary, { force: true });
   }
@@ -86,34 +153,13 @@ async function compile(host: Host, args: readonly string[], signal: AbortSignal 
   );
 }
 
-interface CompilerInputs {
-  readonly source: string;
-  readonly nodeHeaders: string;
-  readonly files: RuntimeFiles;
-  readonly output: string;
+function firstExisting(root: string, folders: readonly string[], file: string): string | undefined {
+  return folders.map((folder) => path.join(root, folder, file)).find((candidate) => existsSync(candidate));
 }
 
-function compilerArguments(platform: NodeJS.Platform, inputs: CompilerInputs): string[] {
-  const { source, nodeHeaders, files, output } = inputs;
-  return [
-    ...['-O2', '-std=c++17', '-fPIC', '-shared', '-w', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'],
-    // The binding frees with `delete` what it made with `new[]`; without sizes every allocator takes that.
-    '-fno-sized-deallocation',
-    ...['-I', nodeHeaders, '-I', files.include],
-    ...SOURCES.map((name) => path.join(source, name)),
-    ...files.libraries,
-    ...(platform === 'darwin' ? DARWIN_FLAGS : LINUX_FLAGS),
-    ...['-o', output],
-  ];
+function isComplete(files: readonly (string | undefined)[]): files is readonly string[] {
+  return files.every((file) => file !== undefined);
 }
-
-/** Its own C++ library inside, so that a prebuilt binding runs on older systems; the library's folder is its own. */
-const LINUX_FLAGS = ['-s', '-static-libstdc++', '-static-libgcc', '-Wl,--exclude-libs,ALL', '-Wl,-rpath,$ORIGIN'];
-/** TensorFlow's macOS libraries are named by @rpath; N-API's functions come from the process. */
-const DARWIN_FLAGS = ['-undefined', 'dynamic_lookup', '-Wl,-rpath,@loader_path'];
-
-const firstWith = (file: string, folders: readonly string[]): string | undefined =>
-  folders.find((folder) => existsSync(path.join(folder, file)));
 
 /** The nearest folder above this file (bundled: above `dist/`) with a package.json. */
 export function findProgramFolder(): string {

@@ -31,6 +31,8 @@ export interface RuntimeFiles {
   readonly include: string;
   /** Beside the libraries: it looks for them in its own folder. */
   readonly binding: string;
+  /** Loaded before the binding; keeps TensorFlow's log level. */
+  readonly quiet: string;
 }
 
 export interface Environment {
@@ -79,6 +81,7 @@ export function runtimeFiles(folder: string, platform: NodeJS.Platform = process
     libraries: (LIBRARY_NAMES[platform] ?? []).map((name) => path.join(tensorflow, name)),
     include: path.join(tensorflow, 'include'),
     binding: path.join(tensorflow, 'tfjs_binding.node'),
+    quiet: path.join(tensorflow, 'quiet.node'),
   };
 }
 

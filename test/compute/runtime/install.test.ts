@@ -13,6 +13,8 @@ function programFolder(): string {
   const folder = temporaryFolder();
   for (const [place, file] of [
     ['source', 'tfjs_backend.cc'],
+    ['source', 'tfjs_binding.cc'],
+    ['source', 'quiet.c'],
     ['include', 'node_api.h'],
   ]) {
     mkdirSync(path.join(folder, 'dist', 'binding', place), { recursive: true });
@@ -58,6 +60,7 @@ test('installs through pip, keeps only what is needed, and does nothing the seco
       'tensorflow/include/tensorflow/c/c_api.h',
       'tensorflow/libtensorflow_cc.so.2',
       'tensorflow/libtensorflow_framework.so.2',
+      'tensorflow/quiet.node',
       'tensorflow/tfjs_binding.node',
     ],
   );
@@ -177,7 +180,9 @@ test('no compiler and no prebuilt binding: says what to install', async () => {
 test('a prebuilt binding is used where there is one', async () => {
   const folder = temporaryFolder();
   mkdirSync(path.join(folder, 'dist', 'binding', 'linux-x64'), { recursive: true });
-  writeFileSync(path.join(folder, 'dist', 'binding', 'linux-x64', 'tfjs_binding.node'), 'prebuilt');
+  for (const file of ['quiet.node', 'tfjs_binding.node']) {
+    writeFileSync(path.join(folder, 'dist', 'binding', 'linux-x64', file), 'prebuilt');
+  }
   const setup = setUp({ pip: wheelBytes, compiler: false }, { programFolder: folder });
   await setup.install();
   assert.equal(readFileSync(path.join(setup.folder, 'tensorflow', 'tfjs_binding.node'), 'utf8'), 'prebuilt');
