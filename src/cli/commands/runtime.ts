@@ -11,12 +11,13 @@ export const runtime = command({
   flags: {
     variant: flag.choice(['cpu', 'gpu'], undefined, 'which TensorFlow (default: gpu where there is an NVIDIA driver)'),
     force: flag.boolean('install again'),
+    from: flag.string(undefined, 'a folder that holds the downloaded wheels, for machines without a network'),
   },
   run: async ({ values, positionals }, context) => {
     const [action = 'status'] = positionals;
     if (action === 'install') {
-      const { variant, force } = values;
-      const result = await installRuntime({ ...context, force, ...(variant && { variant }) });
+      const { variant, force, from } = values;
+      const result = await installRuntime({ ...context, force, from, ...(variant && { variant }) });
       const text = result.alreadyInstalled ? 'is installed already' : 'installed';
       return { json: result, text: `TensorFlow ${result.version} (${result.variant}) ${text}: ${result.path}` };
     }

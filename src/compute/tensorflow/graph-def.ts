@@ -4,6 +4,7 @@
  */
 import { elementCount } from '../../graph/tensor.ts';
 import { toFunctionDef } from './function-def.ts';
+import type { Control, NodeOptions, TensorRef, VariableRef } from './graph-refs.ts';
 import type {
   Attrs,
   FunctionDef,
@@ -16,30 +17,7 @@ import type {
 } from './saved-model.ts';
 import { nodeName, UniqueNames } from './unique-names.ts';
 
-/** A tensor of the graph: `name` is `node` or `node:1`. */
-export interface TensorRef {
-  readonly name: string;
-  readonly dtype: TensorFlowType;
-  readonly shape: PartialShape;
-}
-
-/** A resource variable; its value lives in the session. */
-export interface VariableRef {
-  /** Its shared name: what identifies it in the session, and its key in `stateSignatures`. */
-  readonly name: string;
-  readonly dtype: TensorFlowType;
-  readonly shape: readonly number[];
-  readonly handle: TensorRef;
-}
-
-/** An operation that must have run: a tensor, or a node's name. */
-export type Control = TensorRef | string;
-
-export interface NodeOptions {
-  /** Default: the operation's name. Made unique. */
-  readonly name?: string;
-  readonly controls?: readonly Control[];
-}
+export type { Control, NodeOptions, TensorRef, VariableRef } from './graph-refs.ts';
 
 export interface CallOptions {
   readonly name: string;
