@@ -1,5 +1,6 @@
 /** Every command of the command line. */
 import type { Command } from './command.ts';
+import { evaluate } from './commands/evaluate.ts';
 import { exportCommand } from './commands/export.ts';
 import { groups } from './commands/groups.ts';
 import { info } from './commands/info.ts';
@@ -10,6 +11,7 @@ export const commands: Readonly<Record<string, Command>> = {
   models,
   info,
   groups,
+  evaluate,
   export: exportCommand,
   runtime,
 };

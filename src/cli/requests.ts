@@ -1,4 +1,5 @@
 /** From parsed flags to the engine's requests. */
+import type { DataRequest } from '../engine/evaluate.ts';
 import type { ModelRequest } from '../engine/model.ts';
 import { UsageError } from '../support/errors.ts';
 import type { FlagValues } from '../support/flags.ts';
@@ -25,6 +26,22 @@ export function modelRequest(values: ModelValues, positionals: readonly string[]
     ...(values.useEma && { useEma: true }),
     ...(heads && { heads }),
     ...(values.inputSize !== undefined && { inputSize: values.inputSize }),
+  };
+}
+
+type DataValues = FlagValues<typeof dataFlags> & { readonly batchSize?: number };
+
+/** The images of `--data-path`, prepared as asked. */
+export function dataRequest(values: DataValues): DataRequest {
+  const { interpolation, valResize, noImagenetMeanStd, synsets, workers, batchSize } = values;
+  return {
+    dataPath: requireDataPath(values.dataPath),
+    noImagenetMeanStd,
+    ...(interpolation && { interpolation }),
+    ...(valResize !== undefined && { valResize }),
+    ...(synsets !== undefined && { synsets }),
+    ...(workers !== undefined && { workers }),
+    ...(batchSize !== undefined && { batchSize }),
   };
 }
 

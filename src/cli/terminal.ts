@@ -2,6 +2,8 @@
 import type { Progress, ProgressReport } from '../support/progress.ts';
 
 const BAR_WIDTH = 28;
+/** Steps shorter than this show no bar. */
+const FIRST_DRAW_MS = 400;
 /** Between two drawings on a terminal, and between two lines where there is none. */
 const DRAW_INTERVAL_MS = 80;
 const LINE_INTERVAL_MS = 5000;
@@ -46,6 +48,7 @@ export class ProgressBar {
       this.#started = now;
       this.#drawn = Number.NEGATIVE_INFINITY;
     }
+    if (now - this.#started < FIRST_DRAW_MS) return;
     const last = report.total > 0 && report.done >= report.total;
     const interval = this.#out.isTTY ? DRAW_INTERVAL_MS : LINE_INTERVAL_MS;
     if (!last && now - this.#drawn < interval) return;

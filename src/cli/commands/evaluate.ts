@@ -1,0 +1,61 @@
+/** `espalier evaluate`: accuracy of a model on images. */
+import { createExecutor } from '../../compute/backends.ts';
+import { evaluateModel } from '../../engine/evaluate.ts';
+import { openModel } from '../../engine/model.ts';
+import { flag } from '../../support/flags.ts';
+import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
+import { dataRequest, modelRequest } from '../requests.ts';
+import { formatCount, formatPercent, say } from '../terminal.ts';
+
+export const evaluate = command({
+  summary: 'top-1, top-5, loss and images per second on a data set',
+  usage: '--model NAME|FILE [--ckpt FILE] --data-path DIR',
+  flags: {
+    ...modelFlags,
+    ...dataFlags,
+    ...computeFlags,
+    batchSize: flag.integer(64, 'images a batch', { aliases: ['val-batch-size'] }),
+    trainBatchSize: flag.integer(undefined, "accepted: the paper's script has it"),
+    split: flag.choice(['val', 'test', 'train'], 'val', 'which images'),
+    benchmark: flag.boolean('also measure latency at batch 1 and throughput'),
+  },
+  run: async ({ values, positionals }, context) => {
+    const request = dataRequest(values);
+    const model = await openModel(modelRequest(values, positionals));
+    const weights = await model.weights(context);
+    const executor = await createExecutor(values);
+    const report = await evaluateModel(
+      { graph: model.graph, weights },
+      { ...request, split: values.split },
+      { executor, benchmark: values.benchmark },
+      context,
+    );
+    for (const [file, reason] of report.skipped) say(`skipped ${file}: ${reason}`);
+    const { top1, top5, loss, images, correct, macs, macsTrue, params, imagesPerSecond, latency, throughput } = report;
+    const lines = [
+      `${model.graph.name}: MACs ${formatCount(macs)}, params ${formatCount(params)}`,
+      `top-1 ${formatPercent(top1)}, top-5 ${formatPercent(top5)}, loss ${loss.toFixed(5)} on ${images} images`,
+      `${imagesPerSecond.toFixed(1)} images/s (${report.backend}, batch ${values.batchSize})`,
+      ...(latency ? [`latency ${latency.p50Milliseconds.toFixed(2)} ms (median of ${latency.runs}, batch 1)`] : []),
+      ...(throughput ? [`throughput ${throughput.imagesPerSecond.toFixed(1)} images/s without loading`] : []),
+    ];
+    return {
+      json: {
+        top1,
+        top5,
+        loss,
+        images,
+        correct,
+        skipped: report.skipped.size,
+        macs,
+        macs_true: macsTrue,
+        params,
+        images_per_second: imagesPerSecond,
+        backend: report.backend,
+        ...(latency && { latency }),
+        ...(throughput && { throughput }),
+      },
+      text: lines.join('\n'),
+    };
+  },
+});

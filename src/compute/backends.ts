@@ -1,0 +1,34 @@
+/** Which executor runs here: TensorFlow where its runtime is installed, else the embedded kernels. */
+import { UserError } from '../support/errors.ts';
+import type { Executor } from './executor.ts';
+import { installedRuntime, loadTensorFlow } from './runtime/binding.ts';
+import { tensorFlowExecutor } from './tensorflow/executor.ts';
+
+export type BackendChoice = 'auto' | 'tensorflow' | 'embedded';
+
+export interface BackendOptions {
+  readonly backend?: BackendChoice;
+  /** Threads of the arithmetic; all cores by default. */
+  readonly threads?: number;
+}
+
+function tensorFlow({ threads }: BackendOptions): Executor {
+  return tensorFlowExecutor(loadTensorFlow({ ...(threads !== undefined && { intraOpThreads: threads }) }));
+}
+
+async function embedded(): Promise<Executor> {
+  throw new UserError('The embedded kernels are not built yet: run `espalier runtime install`.');
+}
+
+/** @throws UserError when TensorFlow is asked for by name and is not installed or does not start */
+export async function createExecutor(options: BackendOptions = {}): Promise<Executor> {
+  const { backend = 'auto' } = options;
+  if (backend === 'tensorflow') return tensorFlow(options);
+  if (backend === 'embedded' || !installedRuntime()) return embedded();
+  try {
+    return tensorFlow(options);
+  } catch (error) {
+    if (error instanceof UserError) return embedded();
+    throw error;
+  }
+}
