@@ -1,14 +1,22 @@
 /** A machine that is not there: small wheels, commands and an index that answer as a test wants. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
 import type { CommandOptions, CommandResult, Host } from '../../../src/compute/runtime/host.ts';
 import type { Wheel } from '../../../src/compute/runtime/wheels.ts';
 
+const temporaryFolders: string[] = [];
+process.on('exit', () => {
+  for (const folder of temporaryFolders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A new folder that goes when the process ends. */
 export function temporaryFolder(): string {
-  return mkdtempSync(path.join(os.tmpdir(), 'espalier-runtime-test-'));
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'espalier-runtime-test-'));
+  temporaryFolders.push(folder);
+  return folder;
 }
 
 /** A zip file with deflated entries. */
