@@ -2,6 +2,7 @@
 import type { Command } from './command.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { exportCommand } from './commands/export.ts';
+import { finetune } from './commands/finetune.ts';
 import { groups } from './commands/groups.ts';
 import { info } from './commands/info.ts';
 import { models } from './commands/models.ts';
@@ -12,6 +13,7 @@ export const commands: Readonly<Record<string, Command>> = {
   info,
   groups,
   evaluate,
+  finetune,
   export: exportCommand,
   runtime,
 };
