@@ -4,6 +4,8 @@
  */
 import { type Box, cropImage, type RgbImage, wholeImage } from './image.ts';
 import { type Interpolation, type Taps, tapsFor, WEIGHT_BITS } from './resize-filters.ts';
+import { resizeKernels } from './wasm/resize-kernels.ts';
+import { MOST_SOURCE_BYTES, resizeWithKernels, type Passes } from './wasm/resize-simd.ts';
 
 export interface ResizeRequest {
   /** Size of the whole result. */
@@ -14,6 +16,8 @@ export interface ResizeRequest {
   readonly source?: Box;
   /** Compute only this part of the result (a crop that follows). Default: all. */
   readonly window?: Box;
+  /** Without WebAssembly: the same result, slower. */
+  readonly plain?: boolean;
 }
 
 const HALF = 1 << (WEIGHT_BITS - 1);
@@ -28,7 +32,7 @@ function scratchOf(bytes: number): Uint8ClampedArray {
 function horizontalPass(
   image: RgbImage,
   source: Box,
-  rows: [number, number],
+  rows: readonly [number, number],
   window: Box,
   taps: Taps,
   out: Uint8ClampedArray,
@@ -113,6 +117,19 @@ function nearest(
   }
 }
 
+/** Both passes in plain JavaScript. */
+function resizePlainly({ image, source, window, across, down, rows }: Passes, out: Uint8ClampedArray): void {
+  if (!across) {
+    // The vertical pass reads the source itself.
+    const base = ((source.top + rows[0]) * image.width + source.left + window.left) * 3;
+    verticalPass(image.data, base, image.width * 3, rows[0], window, down, out);
+    return;
+  }
+  const between = scratchOf((rows[1] - rows[0]) * window.width * 3);
+  horizontalPass(image, source, rows, window, across, between);
+  verticalPass(between, 0, window.width * 3, rows[0], window, down, out);
+}
+
 /** Resizes; the result has the size of the window (of the request where there is none). */
 export function resizeImage(image: RgbImage, request: ResizeRequest): RgbImage {
   const source = request.source ?? wholeImage(image);
@@ -129,17 +146,12 @@ export function resizeImage(image: RgbImage, request: ResizeRequest): RgbImage {
     return result;
   }
   const down = tapsFor(source.height, height, interpolation);
+  // No horizontal pass where the width stays (Pillow skips it too).
+  const across = source.width === width ? undefined : tapsFor(source.width, width, interpolation);
   const lastRow = window.top + window.height - 1;
   const rows: [number, number] = [down.start[window.top], down.start[lastRow] + down.count[lastRow]];
-  if (source.width === width) {
-    // No horizontal pass (Pillow skips it too): the vertical one reads the source itself.
-    const base = ((source.top + rows[0]) * image.width + source.left + window.left) * 3;
-    verticalPass(image.data, base, image.width * 3, rows[0], window, down, clamped);
-    return result;
-  }
-  const across = tapsFor(source.width, width, interpolation);
-  const between = scratchOf((rows[1] - rows[0]) * window.width * 3);
-  horizontalPass(image, source, rows, window, across, between);
-  verticalPass(between, 0, window.width * 3, rows[0], window, down, clamped);
+  const kernels = request.plain || image.data.length > MOST_SOURCE_BYTES ? null : resizeKernels();
+  if (kernels) resizeWithKernels(kernels, { image, source, window, across, down, rows }, data);
+  else resizePlainly({ image, source, window, across, down, rows }, clamped);
   return result;
 }

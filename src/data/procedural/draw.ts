@@ -23,7 +23,7 @@ const distance = (a: Colour, b: Colour): number => Math.hypot(a[0] - b[0], a[1] 
 function contrasting(to: Colour, random: Random): Colour {
   for (;;) {
     const colour = randomColour(random);
-    if (distance(colour, to) > 75) return colour;
+    if (distance(colour, to) > 90) return colour;
   }
 }
 
@@ -88,11 +88,11 @@ function clutter(canvas: Canvas, count: number, random: Random): void {
 
 function drawShape(canvas: Canvas, name: ShapeName, colour: Colour, random: Random): void {
   const { size } = canvas;
-  const radius = random.uniform(0.23, 0.42) * size;
+  const radius = random.uniform(0.26, 0.42) * size;
   const room = size / 2 - radius * 0.85;
   const [cx, cy] = [size / 2 + random.uniform(-room, room), size / 2 + random.uniform(-room, room)];
   const angle = random.uniform(0, 2 * Math.PI);
-  const stretch = random.uniform(0.8, 1.25);
+  const stretch = random.uniform(0.85, 1.18);
   const [cos, sin] = [Math.cos(angle) / radius, Math.sin(angle) / radius];
   const opacity = random.uniform(0.7, 1);
   paint(canvas, colour, (x, y) => {
@@ -108,10 +108,10 @@ export function drawImage(name: ShapeName, size: number, random: Random): RgbIma
   const canvas: Canvas = { size, values: new Float32Array(size * size * 3) };
   paint(canvas, base, () => 1);
   backgrounds[random.int(backgrounds.length)](canvas, base, random);
-  clutter(canvas, random.int(4), random);
+  clutter(canvas, random.int(3), random);
   drawShape(canvas, name, contrasting(base, random), random);
   clutter(canvas, random.int(3), random);
-  const noise = random.uniform(3, 24);
+  const noise = random.uniform(2, 16);
   const data = new Uint8ClampedArray(canvas.values.map((value) => value + noise * random.normal()));
   return { width: size, height: size, data: new Uint8Array(data.buffer) };
 }
