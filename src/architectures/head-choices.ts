@@ -106,3 +106,10 @@ export function mostHeads(graph: Graph): number {
   const table = shapeTable(graph);
   return Math.max(0, ...attentionModules(graph).map(({ product }) => table.value(product).at(-3) as number));
 }
+
+/** Heads of each attention module of a Graph, as `BuildOptions.heads` takes them: to build it anew for another image size. */
+export function headsOfGraph(graph: Graph): (attention: string) => number | undefined {
+  const table = shapeTable(graph);
+  const heads = new Map(attentionModules(graph).map((a) => [a.module, table.value(a.product).at(-3) as number]));
+  return (attention) => heads.get(attention);
+}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { headsOfGraph } from '../../src/architectures/head-choices.ts';
 import { recogniseArchitecture } from '../../src/architectures/recognise.ts';
 import { findVariant, variants } from '../../src/architectures/registry.ts';
 import type { Graph } from '../../src/graph/graph.ts';
@@ -87,6 +88,16 @@ for (const name of caseFiles) {
       assert.match(found.message, /How many attention heads .* blocks\.0\.attn \d+ = .*\(likely\)/);
     });
 }
+
+test('a Graph gives its heads for building it anew', () => {
+  const heads = (attention: string): number => (attention === 'blocks.2.attn' ? 4 : 3);
+  const built = findVariant('deit_tiny_patch16_224')?.build({ heads }) ?? assert.fail();
+  const again = recogniseArchitecture(shapesOf(built), { heads: headsOfGraph(built), inputSize: 96 });
+  assert.ok(again.kind === 'found');
+  assert.equal(headsOfGraph(again.graph)('blocks.2.attn'), 4);
+  assert.equal(headsOfGraph(again.graph)('blocks.3.attn'), 3);
+  assert.equal(headsOfGraph(again.graph)('blocks.3'), undefined);
+});
 
 test('heads removed whole are no riddle', () => {
   const shapes = shapesOf(dense('deit_small_distilled_patch16_224'));
