@@ -61,8 +61,11 @@ export async function scoreGroups(
     const gradient = gradientOf(parameter, w.shape, options, rule);
     const scores = rowScores(w.shape, toFloat32(w), gradient, rule.element);
     if (!scores.rows.every(Number.isFinite))
-      throw new UserError(`the ${criterion} scores of ${parameter} are not finite: its weights or gradients have NaN or infinity`);
-    for (const use of uses) sums.add(use, use.member.axis.dimension === 0 ? scores.rows : (scores.columns as Float64Array));
+      throw new UserError(
+        `the ${criterion} scores of ${parameter} are not finite: its weights or gradients have NaN or infinity`,
+      );
+    for (const use of uses)
+      sums.add(use, use.member.axis.dimension === 0 ? scores.rows : (scores.columns as Float64Array));
     context.progress?.({ phase: 'score', done: ++done, total: sums.uses.size, message: parameter });
     if (performance.now() > pause) {
       await new Promise(setImmediate);
@@ -190,5 +193,7 @@ function product(a: Int32Array, b: Int32Array): Int32Array {
 
 /** Uniform scores; a group's depend on the seed and its root only. */
 function randomScores({ groups }: Groups, seed: number): (Float64Array | undefined)[] {
-  return groups.map((group) => (isPrunable(group) ? seededUniform(`${seed}:${group.root}`, group.channels) : undefined));
+  return groups.map((group) =>
+    isPrunable(group) ? seededUniform(`${seed}:${group.root}`, group.channels) : undefined,
+  );
 }

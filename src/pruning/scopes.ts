@@ -66,8 +66,7 @@ const ELEMENTWISE: ReadonlySet<OperationKind> = new Set([
 /** The dependency chain of every group: the operations that its channels (and heads) pass, in Graph order. */
 function dependencyChains(groups: Groups): readonly Chain[] {
   const ofSet: GroupId[][] = groups.sets.map(() => []);
-  for (const { id, space } of groups.groups)
-    for (const { set } of space) if (set !== undefined) ofSet[set].push(id);
+  for (const { id, space } of groups.groups) for (const { set } of space) if (set !== undefined) ofSet[set].push(id);
   const chains = groups.groups.map((): { keys: string[]; names: string[] } => ({ keys: [], names: [] }));
   const setsOf = (dimensions: readonly (readonly number[])[] = []): Set<SetId> =>
     new Set(dimensions.flatMap((list) => list.flatMap((leaf) => groups.leaves[leaf].sets.map(({ set }) => set))));

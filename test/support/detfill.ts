@@ -44,14 +44,20 @@ function weightScale(name: string, shape: readonly number[]): (u: number) => num
 
 /** The tensor of a state dict under this name. */
 export function weight(name: string, shape: readonly number[]): Float32Array {
-  const scale = weightScale(name, shape);
-  return Float32Array.from(uniform(name, elementCount(shape), 'weight'), scale);
+  return scaled(uniform(name, elementCount(shape), 'weight'), weightScale(name, shape));
 }
 
 /** A stand-in gradient of a parameter, with a magnitude of its own in [0.5, 2). Hessian samples are named `<parameter>#0`, … */
 export function gradient(name: string, shape: readonly number[]): Float32Array {
   const scale = 0.5 + 1.5 * uniform(name, 1, 'scale')[0];
-  return Float32Array.from(uniform(name, elementCount(shape), 'gradient'), (u) => scale * (2 * u - 1));
+  return scaled(uniform(name, elementCount(shape), 'gradient'), (u) => scale * (2 * u - 1));
+}
+
+/** A plain loop: Float32Array.from with a function takes ten times as long on a whole network. */
+function scaled(numbers: Float64Array, scale: (u: number) => number): Float32Array {
+  const values = new Float32Array(numbers.length);
+  for (let i = 0; i < values.length; i++) values[i] = scale(numbers[i]);
+  return values;
 }
 
 /** The images in (−1, 1) that the reference's logits belong to; [1, 3, 224, 224] unless told otherwise. */
