@@ -92,7 +92,7 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbI
   const reading = readings[header.pixels];
   try {
     // Warnings of the decoder (stray bytes between segments) are no failure; truncated data is.
-    const source = sharp(bytes, { ignoreIcc: true, failOn: 'error' });
+    const source = sharp(bytes, { ignoreIcc: true, failOn: 'error', sequentialRead: true });
     const raw = await reading.prepare(source).toBuffer({ resolveWithObject: true });
     return { width: raw.info.width, height: raw.info.height, data: reading.toRgb(raw) };
   } catch (error) {

@@ -1,5 +1,7 @@
 /** Where the decode worker's code lies: beside the bundle once built, in the source (through tsx) before. */
+import { createRequire } from 'node:module';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
 /** Name of the worker's own bundle, an entry point of the build beside whichever bundle starts it. */
@@ -10,7 +12,12 @@ declare const __dirname: string | undefined;
 
 /** tsx's hooks are not inherited by threads: the thread registers its own, then loads the TypeScript. */
 function startFromSource(workerData: unknown): Worker {
-  const tsx = import.meta.resolve('tsx/esm/api');
+  // The CommonJS form cannot register from code that is no file; the ES module lies beside it.
+  const tsx = pathToFileURL(
+    createRequire(import.meta.url)
+      .resolve('tsx/esm/api')
+      .replace(/\.cjs$/, '.mjs'),
+  ).href;
   const source = new URL('./decode-worker.ts', import.meta.url).href;
   const code = `import(${JSON.stringify(tsx)}).then(({ register }) => (register(), import(${JSON.stringify(source)})));`;
   return new Worker(code, { eval: true, workerData, execArgv: [] });
