@@ -78,8 +78,12 @@ export function manifest(): Manifest {
   };
   return {
     contributes,
-    // Commands, views and custom editors activate by themselves; the zoo's documents are restored after a restart.
-    activationEvents: [`onFileSystem:${from.ZOO_SCHEME}`, `onTaskType:${from.TASK_TYPE}`],
+    // Commands, views and custom editors activate by themselves; the rest is restored after a restart.
+    activationEvents: [
+      `onFileSystem:${from.ZOO_SCHEME}`,
+      `onTaskType:${from.TASK_TYPE}`,
+      ...from.PANELS.map((panel) => `onWebviewPanel:${panel}`),
+    ],
     capabilities: {
       untrustedWorkspaces: {
         supported: from.trust.supported,

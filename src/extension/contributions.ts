@@ -16,8 +16,15 @@ export interface CommandContribution {
 
 export const EDITOR_ID = 'espalier.model';
 export const ZOO_SCHEME = 'espalier-zoo';
+/** Tabs that are restored after a restart. */
+export const RUN_PANEL = 'espalier.run';
+export const COMPARE_PANEL = 'espalier.compare';
+export const PANELS = [RUN_PANEL, COMPARE_PANEL] as const;
 export const TASK_TYPE = 'espalier';
-export const WALKTHROUGH_ID = 'espalier.firstModel';
+export const EXTENSION_ID = 'espalier.espalier';
+export const WALKTHROUGH_ID = 'firstModel';
+/** Settings of a finetuning run that is about to start. */
+export const FINETUNE_FILE = 'espalier-finetune.json';
 /** Files that may hold a checkpoint. */
 export const CHECKPOINT_EXTENSIONS = ['.pth', '.pt', '.th', '.bin', '.safetensors'] as const;
 
@@ -34,6 +41,7 @@ export interface ContextKeys {
 }
 
 const ANY_MODEL = 'espalier.anyModel';
+const EDITS_FINETUNE = `resourceFilename == '${FINETUNE_FILE}'`;
 const MODEL_ACTIVE = 'espalier.modelActive';
 
 export const commands = {
@@ -46,6 +54,7 @@ export const commands = {
   'espalier.setTarget': { title: 'Set FLOP Target…', icon: '$(dashboard)', palette: ANY_MODEL },
   'espalier.prune': { title: 'Prune Model', icon: '$(symbol-ruler)', palette: ANY_MODEL },
   'espalier.finetune': { title: 'Finetune…', icon: '$(flame)', palette: ANY_MODEL },
+  'espalier.startFinetune': { title: 'Start Finetuning With These Settings', icon: '$(play)', palette: EDITS_FINETUNE },
   'espalier.evaluate': { title: 'Evaluate…', icon: '$(beaker)', palette: ANY_MODEL },
   'espalier.compare': { title: 'Compare Models', icon: '$(list-flat)' },
   'espalier.export': { title: 'Export Model…', icon: '$(export)', palette: ANY_MODEL },
@@ -279,6 +288,7 @@ const item = (view: string, kinds: string): string => `${view} && viewItem =~ /\
 export const menus: Readonly<Record<string, readonly MenuItem[]>> = {
   'explorer/context': [{ command: 'espalier.openFile', when: CHECKPOINT, group: 'navigation@30' }],
   'editor/title': [
+    { command: 'espalier.startFinetune', when: EDITS_FINETUNE, group: 'navigation@1' },
     { command: 'espalier.score', when: MODEL_EDITOR, group: '1_espalier@1' },
     { command: 'espalier.setTarget', when: MODEL_EDITOR, group: '1_espalier@2' },
     { command: 'espalier.prune', when: MODEL_EDITOR, group: '1_espalier@3' },
@@ -404,7 +414,7 @@ export interface WalkthroughStep {
 }
 
 export const walkthrough = {
-  id: 'firstModel',
+  id: WALKTHROUGH_ID,
   title: 'Prune your first model',
   description: 'From a small trained network to a pruned, finetuned one, in minutes.',
   steps: [
@@ -478,6 +488,7 @@ export const NEEDS_TRUST: ReadonlySet<CommandId> = new Set([
   'espalier.score',
   'espalier.prune',
   'espalier.finetune',
+  'espalier.startFinetune',
   'espalier.evaluate',
   'espalier.export',
   'espalier.resumeRun',

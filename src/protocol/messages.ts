@@ -85,6 +85,8 @@ export interface WorkerRequests {
     params: { source: ModelSource; format: ExportFormat; output: string; overwrite: boolean };
     result: { saved: string };
   };
+  /** Makes the sample in a folder: a trained model and its images. */
+  'sample/create': { params: { folder: string }; result: { model: string; dataset: string } };
   'runtime/status': { params: Record<never, never>; result: RuntimeStatus };
   'runtime/install': { params: Record<never, never>; result: RuntimeStatus };
 }
@@ -138,6 +140,7 @@ export const timeLimits: { readonly [M in WorkerMethod]: TimeLimit } = {
   'evaluate/run': { silence: 10 * MINUTE },
   'evaluate/changed': { total: MINUTE },
   'export/run': { silence: 5 * MINUTE },
+  'sample/create': { silence: 5 * MINUTE },
   'runtime/status': { total: MINUTE },
   'runtime/install': { silence: 10 * MINUTE },
 };

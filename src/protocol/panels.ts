@@ -17,13 +17,19 @@ export interface RunView {
   /** What it works on: `resnet20-pruned.safetensors · cifar10`. */
   readonly subject: string;
   readonly error?: string;
+  /** One line of what came of it. */
+  readonly summary?: string;
   readonly progress?: ProgressReport;
+  /** It has steps and epochs to draw. */
+  readonly hasCurves: boolean;
   /** Planned epochs; 0 when the run has none. */
   readonly epochs: number;
   /** Top-1 of the dense model on the same images, where it was measured. */
   readonly referenceTop1?: number;
   readonly canPause: boolean;
   readonly canResume: boolean;
+  /** It wrote a model that can be opened. */
+  readonly hasResult: boolean;
   readonly settings: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -54,6 +60,8 @@ export interface CompareRow extends EvaluationResult {
   readonly label: string;
   /** Row id of the model that this one was made from, when it is in the table. */
   readonly parent?: string;
+  /** What it said of each image is known, so that changed verdicts can be shown. */
+  readonly canCompareImages: boolean;
 }
 
 export interface CompareView {
@@ -76,6 +84,8 @@ export interface HostToCompare {
 }
 
 export interface CompareToHost extends ReadyMessage {
+  /** Evaluate more models. */
+  'compare/evaluate': null;
   'compare/baseline': string;
   'compare/remove': string;
   'compare/askChanged': { before: string; after: string };

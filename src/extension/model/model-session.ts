@@ -260,6 +260,20 @@ export class ModelSession implements vscode.Disposable {
     return this.services.worker.request('plan/export', this.planRequest());
   }
 
+  /** Takes over the settings that a saved plan was made with, and plans with them. Throws when the text is no plan. */
+  async applyPlan(text: string, name: string): Promise<PlanView | undefined> {
+    let settings: Partial<PlanSettings> | undefined;
+    try {
+      settings = (JSON.parse(text) as { settings?: Partial<PlanSettings> }).settings;
+    } catch {
+      settings = undefined;
+    }
+    if (typeof settings?.target !== 'object')
+      throw new RequestError('user', vscode.l10n.t('{0} is no plan that Espalier saved.', name));
+    const { target } = settings;
+    return this.changeSettings(settings, target.kind === 'macs' ? this.parse(target.text) : undefined);
+  }
+
   /** Statistics of a layer's parameters, or why there are none. */
   async details(node: string): Promise<{ readonly details: NodeDetails | null; readonly problem: string }> {
     try {

@@ -1,0 +1,89 @@
+/** What was measured of the workspace's models: the rows of the comparison. */
+import { readFile } from 'node:fs/promises';
+import * as vscode from 'vscode';
+import type { CompareRow, CompareView } from '../../protocol/panels.ts';
+import type { EvaluationResult } from '../../protocol/values.ts';
+import type { ComparisonRow, Memory } from '../memory.ts';
+import type { ModelLibrary } from '../model/model-library.ts';
+import { modelKey, modelTitle } from '../model/model-uri.ts';
+
+export class Comparison implements vscode.Disposable {
+  private readonly changes = new vscode.EventEmitter<void>();
+  readonly onDidChange = this.changes.event;
+
+  constructor(
+    private readonly memory: Memory,
+    private readonly library: ModelLibrary,
+  ) {}
+
+  /** Adds what was measured, in the place of what was measured of the same model on the same images. */
+  async add(result: EvaluationResult, predictionsFile?: string): Promise<void> {
+    const { predictions: _, ...kept } = result;
+    const row: ComparisonRow = { result: kept, predictionsFile };
+    const others = this.rows.filter((known) => rowId(known) !== rowId(row));
+    await this.write([...others, row]);
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.write(this.rows.filter((row) => rowId(row) !== id));
+  }
+
+  async setBaseline(id: string): Promise<void> {
+    await this.memory.set('baseline', id);
+    this.changes.fire();
+  }
+
+  /** The newest figures of a model. */
+  of(key: string): ComparisonRow['result'] | undefined {
+    return this.rows.filter(({ result }) => modelKey(result.source) === key).at(-1)?.result;
+  }
+
+  get view(): CompareView {
+    const rows = this.rows.map((row): CompareRow => {
+      const parentFile = this.library.find(row.result.source)?.info?.lineage?.parent;
+      const parent = this.rows.find(
+        ({ result }) =>
+          result.source.kind === 'file' && result.source.path === parentFile && sameImages(result, row.result),
+      );
+      return {
+        ...row.result,
+        id: rowId(row),
+        label: modelTitle(row.result.source),
+        parent: parent && rowId(parent),
+        canCompareImages: row.predictionsFile !== undefined,
+      };
+    });
+    const baseline = this.memory.get('baseline');
+    return { rows, baseline: rows.some(({ id }) => id === baseline) ? (baseline ?? undefined) : rows[0]?.id };
+  }
+
+  row(id: string): ComparisonRow | undefined {
+    return this.rows.find((row) => rowId(row) === id);
+  }
+
+  /** Class index predicted for each image. */
+  async predictions(id: string): Promise<readonly number[] | undefined> {
+    const file = this.row(id)?.predictionsFile;
+    return file ? (JSON.parse(await readFile(file, 'utf8')) as number[]) : undefined;
+  }
+
+  private get rows(): readonly ComparisonRow[] {
+    return this.memory.get('comparison');
+  }
+
+  private async write(rows: readonly ComparisonRow[]): Promise<void> {
+    await this.memory.set('comparison', rows);
+    this.changes.fire();
+  }
+
+  dispose(): void {
+    this.changes.dispose();
+  }
+}
+
+const rowId = ({ result }: ComparisonRow): string => [modelKey(result.source), result.dataPath, result.split].join('|');
+
+export const sameImages = (
+  a: Pick<EvaluationResult, 'dataPath' | 'split' | 'images'>,
+  b: Pick<EvaluationResult, 'dataPath' | 'split' | 'images'>,
+): boolean => a.dataPath === b.dataPath && a.split === b.split && a.images === b.images;

@@ -1,0 +1,149 @@
+/** Activation: makes the services and ties them together. Nothing is read and no process started until it is asked for. */
+import * as vscode from 'vscode';
+import type { Services } from './commands/services.ts';
+import { registerCommands } from './commands.ts';
+import { ComparePanels } from './compare/compare-panel.ts';
+import { Comparison } from './compare/comparison.ts';
+import { COMPARE_PANEL, RUN_PANEL, TASK_TYPE } from './contributions.ts';
+import { Datasets } from './dataset/datasets.ts';
+import { createLog } from './log.ts';
+import { Memory } from './memory.ts';
+import { ModelEditorProvider } from './model/model-editor.ts';
+import { ModelLibrary } from './model/model-library.ts';
+import { ModelSessions } from './model/model-sessions.ts';
+import { registerZooFiles } from './model/zoo-files.ts';
+import { executorFor } from './runs/executors.ts';
+import { RunPanels } from './runs/run-panels.ts';
+import { RunService, runsFolder } from './runs/run-service.ts';
+import { RunStore } from './runs/run-store.ts';
+import { StatusBar } from './status-bar.ts';
+import { TaskProvider } from './tasks.ts';
+import { GroupsTree } from './views/groups-view.ts';
+import { ModelsView } from './views/models-view.ts';
+import { RunsView } from './views/runs-view.ts';
+import { Worker } from './worker/worker.ts';
+
+/** What tests inside the extension host look at. */
+export interface Api {
+  readonly services: Services;
+}
+
+let active: Services | undefined;
+
+export function activate(context: vscode.ExtensionContext): Api {
+  const services = createServices(context);
+  active = services;
+  const { editors, runPanels, comparePanels } = services;
+  context.subscriptions.push(
+    registerCommands(services),
+    editors.register(),
+    registerZooFiles(),
+    vscode.window.registerWebviewPanelSerializer(RUN_PANEL, runPanels),
+    vscode.window.registerWebviewPanelSerializer(COMPARE_PANEL, comparePanels),
+    vscode.tasks.registerTaskProvider(TASK_TYPE, new TaskProvider(context.extensionUri)),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => refreshSessions(services)),
+    services.datasets.onDidChange(() => refreshSessions(services)),
+  );
+  return { services };
+}
+
+function createServices(context: vscode.ExtensionContext): Services {
+  const extension = context.extensionUri;
+  const log = createLog();
+  const memory = new Memory(context.workspaceState);
+  const worker = new Worker(extension, log);
+  const library = new ModelLibrary(memory);
+  const comparison = new Comparison(memory, library);
+  const sessions = new ModelSessions({
+    worker,
+    memory,
+    ask: async (question, choices) =>
+      (
+        await vscode.window.showQuickPick(
+          choices.map(({ id, label, detail }) => ({ label, description: detail, id })),
+          { placeHolder: question, ignoreFocusOut: true },
+        )
+      )?.id,
+    onOpened: (info) => void library.add(info),
+  });
+  const store = new RunStore(runsFolder(context));
+  const execute = executorFor({ worker, sessions, library, comparison, store });
+  const runs = new RunService({ store, worker, sessions, execute, log });
+  const runsView = new RunsView(runs);
+  const datasets = new Datasets(extension, worker, memory, log);
+  const services: Services = {
+    context,
+    log,
+    memory,
+    worker,
+    sessions,
+    library,
+    editors: new ModelEditorProvider(extension, sessions, log),
+    comparison,
+    datasets,
+    runs,
+    runPanels: new RunPanels({ extension, log, worker, runs, comparison, ticks: runsView }),
+    comparePanels: new ComparePanels({ extension, log, worker, comparison }),
+    status: new StatusBar(runs, worker, memory),
+    modelsView: new ModelsView(library, comparison, sessions),
+    groupsTree: new GroupsTree(sessions),
+    runsView,
+  };
+  context.subscriptions.push(
+    log,
+    worker,
+    sessions,
+    library,
+    comparison,
+    datasets,
+    runs,
+    services.status,
+    services.modelsView,
+    services.groupsTree,
+    runsView,
+    runs.onDidEnd((record) => {
+      if (record.state === 'done') void offerResult(services, record);
+    }),
+  );
+  return services;
+}
+
+function refreshSessions({ sessions }: Services): void {
+  for (const session of sessions.all) session.refreshConditions();
+}
+
+/** What a finished run leads to. */
+async function offerResult(services: Services, record: Parameters<RunPanels['open']>[0]): Promise<void> {
+  const { kind } = record.request;
+  if (kind === 'evaluate') {
+    services.comparePanels.open();
+    return;
+  }
+  if (kind === 'prune') {
+    services.editors.activeEditor?.command('showSplit');
+    const finetune = vscode.l10n.t('Finetune…');
+    const chosen = await vscode.window.showInformationMessage(
+      vscode.l10n.t('Saved {0} ({1}).', vscode.workspace.asRelativePath(record.output ?? ''), record.summary ?? ''),
+      finetune,
+    );
+    if (chosen === finetune && record.output)
+      await vscode.commands.executeCommand('espalier.finetune', vscode.Uri.file(record.output));
+    return;
+  }
+  if (kind === 'finetune') {
+    const evaluate = vscode.l10n.t('Evaluate…');
+    const open = vscode.l10n.t('Open');
+    const chosen = await vscode.window.showInformationMessage(`${record.title}: ${record.summary}`, evaluate, open);
+    if (chosen === evaluate) await vscode.commands.executeCommand('espalier.evaluate');
+    else if (chosen === open) await vscode.commands.executeCommand('espalier.openRunResult', record);
+    return;
+  }
+  if (kind === 'export') void vscode.window.showInformationMessage(vscode.l10n.t('Saved {0}.', record.output ?? ''));
+}
+
+/** VS Code waits for this when the window closes: runs are marked so that they can be taken up, and the worker ends. */
+export async function deactivate(): Promise<void> {
+  await active?.runs.queue.interruptAll();
+  await active?.worker.supervisor.dispose();
+  active = undefined;
+}

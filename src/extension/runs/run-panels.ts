@@ -1,0 +1,158 @@
+/** The run editor: one tab for each run. */
+import { readFile } from 'node:fs/promises';
+import * as vscode from 'vscode';
+import type { HostToRun, RunAction, RunCurve, RunToHost, RunView } from '../../protocol/panels.ts';
+import type { RunPoint } from '../../protocol/values.ts';
+import type { Comparison } from '../compare/comparison.ts';
+import { type CommandId, RUN_PANEL } from '../contributions.ts';
+import { setContext } from '../context-keys.ts';
+import type { Log } from '../log.ts';
+import { modelKey } from '../model/model-uri.ts';
+import { Panel } from '../panel.ts';
+import type { RunsView } from '../views/runs-view.ts';
+import type { Worker } from '../worker/worker.ts';
+import { canPause, canResume, kindOf, type RunRecord, settingsOf } from './run-record.ts';
+import { type RunService, sourcesOf } from './run-service.ts';
+
+const ACTIONS: { readonly [A in RunAction]: CommandId } = {
+  pause: 'espalier.pauseRun',
+  continue: 'espalier.continueRun',
+  stopAfterEpoch: 'espalier.stopRunAfterEpoch',
+  stop: 'espalier.stopRun',
+  resume: 'espalier.resumeRun',
+  openFolder: 'espalier.openRunFolder',
+  openResult: 'espalier.openRunResult',
+};
+
+type RunPanel = Panel<HostToRun, RunToHost>;
+
+export interface RunPanelServices {
+  readonly extension: vscode.Uri;
+  readonly log: Log;
+  readonly worker: Worker;
+  readonly runs: RunService;
+  readonly comparison: Comparison;
+  readonly ticks: Pick<RunsView, 'compared' | 'onDidTick'>;
+}
+
+export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }> {
+  private readonly panels = new Map<string, RunPanel>();
+
+  constructor(private readonly services: RunPanelServices) {}
+
+  open(record: RunRecord): void {
+    const known = this.panels.get(record.id);
+    if (known) {
+      known.view.reveal();
+      return;
+    }
+    const column = vscode.ViewColumn.Active;
+    this.attach(vscode.window.createWebviewPanel(RUN_PANEL, title(record), column), record.id);
+  }
+
+  /** After the window was closed and opened again. */
+  async deserializeWebviewPanel(view: vscode.WebviewPanel, state: { id?: string } | undefined): Promise<void> {
+    const record = state?.id === undefined ? undefined : await this.services.runs.store.read(state.id);
+    if (record) this.attach(view, record.id);
+    else view.dispose();
+  }
+
+  /** The run whose tab is in front. */
+  get active(): RunRecord | undefined {
+    const [id] = [...this.panels].find(([, { view }]) => view.active) ?? [];
+    return id === undefined ? undefined : this.services.runs.find(id);
+  }
+
+  private attach(view: vscode.WebviewPanel, id: string): void {
+    const { extension, log, runs, ticks } = this.services;
+    const panel: RunPanel = new Panel<HostToRun, RunToHost>(view, {
+      extension,
+      log,
+      name: 'run',
+      handlers: {
+        ready: () => this.sendSnapshot(panel, id),
+        'run/action': (action) => vscode.commands.executeCommand(ACTIONS[action], runs.find(id)),
+      },
+    });
+    this.panels.set(id, panel);
+    const stop = runs.queue.listen({
+      changed: (record) => record.id === id && this.sendState(panel, id),
+      progress: (record) => record.id === id && this.sendState(panel, id),
+      points: (run, points) => run === id && panel.send('run/points', points),
+      log: (run, line) => run === id && panel.send('run/log', [line]),
+    });
+    panel.own({ dispose: stop });
+    panel.own(ticks.onDidTick(async () => panel.send('run/compared', await this.compared(id))));
+    const noteActive = (): void =>
+      setContext(
+        'espalier.runActive',
+        [...this.panels.values()].some((p) => p.view.active),
+      );
+    view.onDidChangeViewState(noteActive);
+    view.onDidDispose(() => {
+      this.panels.delete(id);
+      noteActive();
+    });
+    noteActive();
+  }
+
+  private sendState(panel: RunPanel, id: string): void {
+    const record = this.services.runs.find(id);
+    if (!record) return;
+    panel.view.title = title(record);
+    panel.send('run/state', this.viewOf(record));
+  }
+
+  private async sendSnapshot(panel: RunPanel, id: string): Promise<void> {
+    const record = this.services.runs.find(id) ?? (await this.services.runs.store.read(id));
+    if (!record) return;
+    panel.send('run/snapshot', {
+      run: this.viewOf(record),
+      points: await this.history(record),
+      log: this.services.runs.queue.logOf(id),
+      compared: await this.compared(id),
+    });
+  }
+
+  private viewOf(record: RunRecord): RunView {
+    const { request } = record;
+    const [source] = sourcesOf(request);
+    const parent = source && this.services.comparison.of(modelKey(source));
+    const epochs = request.kind === 'finetune' ? Number(request.settings.flags['epochs'] ?? 0) : 0;
+    return {
+      id: record.id,
+      title: record.title,
+      state: record.state,
+      subject: record.subject,
+      error: record.error,
+      summary: record.summary,
+      progress: this.services.runs.queue.progressOf(record.id),
+      hasCurves: kindOf(record) === 'finetune',
+      epochs,
+      referenceTop1: parent?.top1,
+      canPause: canPause(record),
+      canResume: canResume(record),
+      hasResult: record.output !== undefined,
+      settings: settingsOf(record),
+    };
+  }
+
+  private async history(record: RunRecord): Promise<readonly RunPoint[]> {
+    if (kindOf(record) !== 'finetune') return [];
+    const directory = this.services.runs.store.directory(record.id);
+    // Nothing on disk is the ordinary case of a run that waits; the worker need not start for that.
+    const text = await readFile(`${directory}/metrics.jsonl`, 'utf8').catch(() => '');
+    return text === '' ? [] : this.services.worker.request('run/history', { directory });
+  }
+
+  private async compared(id: string): Promise<readonly RunCurve[]> {
+    const records = this.services.ticks.compared
+      .filter((other) => other !== id)
+      .flatMap((other) => this.services.runs.find(other) ?? []);
+    return Promise.all(
+      records.map(async (record) => ({ id: record.id, title: record.subject, points: await this.history(record) })),
+    );
+  }
+}
+
+const title = (record: RunRecord): string => `${record.title}: ${record.subject}`;

@@ -1,0 +1,206 @@
+/** Runs as the person meets them: started from commands, watched everywhere, told about when they end. */
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import type { GraphEditorTask } from '../../protocol/graph-editor.ts';
+import type { ModelSource, ProgressReport, RunKind } from '../../protocol/values.ts';
+import type { Log } from '../log.ts';
+import type { ModelSessions } from '../model/model-sessions.ts';
+import { modelTitle } from '../model/model-uri.ts';
+import { setting } from '../settings.ts';
+import { RequestError } from '../worker/request-error.ts';
+import type { Worker } from '../worker/worker.ts';
+import { type Executor, RunQueue } from './run-queue.ts';
+import { canResume, kindOf, type RunRecord, type RunRequest, runId } from './run-record.ts';
+import type { RunStore } from './run-store.ts';
+
+/** What a kind of run is called while it goes. */
+export const RUN_TITLES: { readonly [K in RunKind]: () => string } = {
+  score: () => vscode.l10n.t('Scoring channels'),
+  prune: () => vscode.l10n.t('Pruning'),
+  finetune: () => vscode.l10n.t('Finetuning'),
+  evaluate: () => vscode.l10n.t('Evaluating'),
+  export: () => vscode.l10n.t('Exporting'),
+  install: () => vscode.l10n.t('Installing TensorFlow'),
+};
+
+export interface RunServiceOptions {
+  readonly store: RunStore;
+  readonly worker: Worker;
+  readonly sessions: ModelSessions;
+  readonly execute: Executor;
+  readonly log: Log;
+}
+
+export class RunService implements vscode.Disposable {
+  readonly queue: RunQueue;
+  readonly store: RunStore;
+  private records = new Map<string, RunRecord>();
+  private readonly changes = new vscode.EventEmitter<RunRecord | undefined>();
+  /** A run changed, or (undefined) the list did. */
+  readonly onDidChange = this.changes.event;
+  private readonly ends = new vscode.EventEmitter<RunRecord>();
+  readonly onDidEnd = this.ends.event;
+  private watcher: vscode.FileSystemWatcher | undefined;
+
+  constructor(private readonly options: RunServiceOptions) {
+    this.store = options.store;
+    this.queue = new RunQueue(options.store, options.execute);
+    this.queue.listen({
+      changed: (record) => this.note(record),
+      progress: (record, report) => {
+        this.showTask(record, report);
+        this.changes.fire(record);
+      },
+      ended: (record, error) => void this.tellEnd(record, error),
+      log: (id, line) => options.log.info(`${id}: ${line}`),
+    });
+    options.worker.supervisor.on('run/point', ({ run, point }) => this.queue.points(run, [point]));
+  }
+
+  /** Reads the runs of earlier windows, and follows those of others. */
+  async load(): Promise<void> {
+    const found = await this.store.list();
+    this.records = new Map(found.map((record) => [record.id, this.queue.find(record.id) ?? record]));
+    this.changes.fire(undefined);
+    this.watcher ??= this.watch();
+  }
+
+  private watch(): vscode.FileSystemWatcher {
+    const watcher = vscode.workspace.createFileSystemWatcher(
+      new vscode.RelativePattern(vscode.Uri.file(this.store.folder), '*/job.json'),
+    );
+    const reread = async (uri: vscode.Uri): Promise<void> => {
+      const id = path.basename(path.dirname(uri.fsPath));
+      if (this.queue.find(id)) return;
+      const record = await this.store.read(id);
+      if (record) this.note(record);
+    };
+    watcher.onDidCreate(reread);
+    watcher.onDidChange(reread);
+    watcher.onDidDelete((uri) => {
+      const id = path.basename(path.dirname(uri.fsPath));
+      if (!this.queue.find(id) && this.records.delete(id)) this.changes.fire(undefined);
+    });
+    return watcher;
+  }
+
+  /** Newest first. */
+  get all(): readonly RunRecord[] {
+    return [...this.records.values()].sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : 0));
+  }
+
+  find(id: string): RunRecord | undefined {
+    return this.records.get(id);
+  }
+
+  /** Puts a new run into the queue; `id`: its folder, when it was made before. */
+  async start(request: RunRequest, subject: string, id?: string): Promise<RunRecord> {
+    const time = new Date();
+    return this.queue.enqueue({
+      id: id ?? (await this.store.freeId(runId(request.kind, nameOf(request), time))),
+      title: RUN_TITLES[request.kind](),
+      subject,
+      state: 'queued',
+      request,
+      created: time.toISOString(),
+    });
+  }
+
+  /** Takes up a run that was interrupted, stopped or failed. */
+  async resume(record: RunRecord): Promise<void> {
+    const fresh = (await this.store.read(record.id)) ?? record;
+    if (!canResume(fresh))
+      throw new RequestError(
+        'user',
+        vscode.l10n.t('{0} is {1}: there is nothing to resume.', fresh.title, fresh.state),
+      );
+    const { request } = fresh;
+    // What it wrote before it ended is its own to write again.
+    const again = 'overwrite' in request ? { ...fresh, request: { ...request, overwrite: true } } : fresh;
+    await this.queue.enqueue(again, true);
+  }
+
+  async pause(record: RunRecord): Promise<void> {
+    await this.options.worker.request('run/control', { run: record.id, action: 'pause' });
+    await this.queue.mark(record.id, 'paused');
+  }
+
+  async continue(record: RunRecord): Promise<void> {
+    await this.options.worker.request('run/control', { run: record.id, action: 'continue' });
+    await this.queue.mark(record.id, 'running');
+  }
+
+  async stopAfterEpoch(record: RunRecord): Promise<void> {
+    await this.options.worker.request('run/control', { run: record.id, action: 'stopAfterEpoch' });
+    if (record.state === 'paused') await this.continue(record);
+  }
+
+  stop(record: RunRecord): void {
+    if (!this.queue.find(record.id))
+      throw new RequestError('user', vscode.l10n.t('{0} runs in another window: stop it there.', record.title));
+    this.queue.stop(record.id);
+  }
+
+  async remove(record: RunRecord): Promise<void> {
+    this.queue.forget(record.id);
+    await this.store.remove(record.id);
+    this.records.delete(record.id);
+    this.changes.fire(undefined);
+  }
+
+  private note(record: RunRecord): void {
+    const isNew = !this.records.has(record.id);
+    this.records.set(record.id, record);
+    this.changes.fire(isNew ? undefined : record);
+  }
+
+  private showTask(record: RunRecord, progress: ProgressReport): void {
+    const task: GraphEditorTask = { title: record.title, progress, cancellable: true };
+    for (const source of sourcesOf(record.request)) this.options.sessions.find(source)?.setTask(task);
+  }
+
+  private async tellEnd(record: RunRecord, error: unknown): Promise<void> {
+    for (const source of sourcesOf(record.request)) this.options.sessions.find(source)?.setTask(null);
+    this.ends.fire(record);
+    if (record.state === 'done' || record.state === 'cancelled') return;
+    const resume = kindOf(record) === 'finetune' ? vscode.l10n.t('Resume') : vscode.l10n.t('Try Again');
+    await this.options.worker.report(error, { title: resume, run: () => this.resume(record) });
+  }
+
+  dispose(): void {
+    this.watcher?.dispose();
+    this.changes.dispose();
+    this.ends.dispose();
+  }
+}
+
+export function sourcesOf(request: RunRequest): readonly ModelSource[] {
+  if (request.kind === 'install') return [];
+  return request.kind === 'evaluate' ? request.sources : [request.source];
+}
+
+const nameOf = (request: RunRequest): string => {
+  const [source] = sourcesOf(request);
+  return source ? modelTitle(source) : 'runtime';
+};
+
+/** Where runs are kept: in the workspace as the setting says, else (no folder open, not writable) in VS Code's own storage. */
+export function runsFolder(context: vscode.ExtensionContext): string {
+  const wanted = setting('espalier.runsFolder');
+  const workspace = vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file')?.uri.fsPath;
+  const place = path.isAbsolute(wanted) ? wanted : workspace && path.join(workspace, wanted);
+  if (place && vscode.workspace.isTrusted && isWritable(path.isAbsolute(wanted) ? wanted : (workspace as string)))
+    return place;
+  return vscode.Uri.joinPath(context.storageUri ?? context.globalStorageUri, 'runs').fsPath;
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
