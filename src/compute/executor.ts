@@ -19,8 +19,8 @@ export interface Session<Name extends string = string> {
   assign(values: Weights): Promise<void>;
   /** States and counters, in PyTorch's layout; all by default. */
   read(names?: Iterable<string>): Promise<Weights>;
-  /** Puts states back to their initial values (slots and sums to 0); by default all that have one. */
-  reset(names?: Iterable<string>): Promise<void>;
+  /** Puts states whose names begin with `prefix` (`gradient/`, `optimizer/`) back to 0, where that is their initial value; by default all. */
+  reset(prefix?: string): Promise<void>;
   /**
    * Runs one program on a batch; values for inputs that the program does not have are ignored.
    *

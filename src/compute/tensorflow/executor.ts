@@ -6,7 +6,7 @@ import type { Executor, ProgramInputs, ProgramOutputs, Session } from '../execut
 import type { Program } from '../program.ts';
 import { resolveInputs } from '../program-inputs.ts';
 import type { TensorFlowBinding } from '../runtime/binding.ts';
-import { type LoweredPrograms, lowerPrograms, maskFeeds, signatures } from './lowering.ts';
+import { groupOf, type LoweredPrograms, lowerPrograms, maskFeeds, signatures } from './lowering.ts';
 import { TensorFlowSession } from './session.ts';
 
 /** TensorFlow runs synchronously: between two runs the event loop gets its turn, so that cancelling and progress work. */
@@ -52,30 +52,40 @@ class ProgramSession<Name extends string> implements Session<Name> {
     private readonly lowered: LoweredPrograms,
   ) {
     this.counters = new Counters(Object.values(programs));
-    this.resetNow(this.resettable());
+    this.resetNow('');
   }
 
   async assign(values: Weights): Promise<void> {
+    const feeds = new Map<string, Tensor<'float32'>>();
     for (const [name, tensor] of values) {
       const spec = this.lowered.states.get(name);
       if (!spec) continue;
       if (String(spec.shape) !== String(tensor.shape))
         throw new Error(`${name} is [${tensor.shape}], the network takes [${spec.shape}]`);
-      this.session.run(signatures.assign(name), { value: float32Tensor(spec.shape, toFloat32(tensor)) });
+      feeds.set(name, float32Tensor(spec.shape, toFloat32(tensor)));
     }
+    for (const [signature, names] of this.together(feeds.keys()))
+      this.session.run(
+        signatures.assign(signature),
+        Object.fromEntries(names.map((name) => [name, feeds.get(name) as Tensor<'float32'>])),
+      );
     this.counters.assign(values);
     await nextTurn();
   }
 
   async read(names: Iterable<string> = [...this.lowered.states.keys(), ...this.counters.names]): Promise<Weights> {
+    const wanted = [...names];
     const values = new Map<string, Tensor>();
-    for (const name of names) values.set(name, this.readNow(name));
+    for (const [signature] of this.together(wanted.filter((name) => !this.counters.has(name))))
+      for (const [name, value] of Object.entries(this.session.run(signatures.read(signature)))) values.set(name, value);
     await nextTurn();
-    return values;
+    return new Map(
+      wanted.map((name) => [name, this.counters.has(name) ? this.counters.read(name) : (values.get(name) as Tensor)]),
+    );
   }
 
-  async reset(names: Iterable<string> = this.resettable()): Promise<void> {
-    this.resetNow(names);
+  async reset(prefix = ''): Promise<void> {
+    this.resetNow(prefix);
     await nextTurn();
   }
 
@@ -95,17 +105,27 @@ class ProgramSession<Name extends string> implements Session<Name> {
     this.session.dispose();
   }
 
-  private readNow(name: string): Tensor {
-    if (this.counters.has(name)) return this.counters.read(name);
-    if (!this.lowered.states.has(name)) throw new Error(`no program has a state ${name}`);
-    return this.session.run(signatures.read(name)).value;
+  /** Signatures that set or read the states: a group's where all of it is wanted, else one for each state. */
+  private together(names: Iterable<string>): ReadonlyMap<string, readonly string[]> {
+    const byGroup = new Map<string, string[]>();
+    for (const name of names) {
+      if (!this.lowered.states.has(name)) throw new Error(`no program has a state ${name}`);
+      const members = byGroup.get(groupOf(name));
+      if (members) members.push(name);
+      else byGroup.set(groupOf(name), [name]);
+    }
+    return new Map(
+      [...byGroup].flatMap(([group, members]): [string, string[]][] =>
+        members.length === this.lowered.groups.get(group)?.length
+          ? [[group, members]]
+          : members.map((name) => [name, [name]]),
+      ),
+    );
   }
 
-  private resettable(): readonly string[] {
-    return [...this.lowered.states.values()].filter(({ initial }) => initial !== undefined).map(({ name }) => name);
-  }
-
-  private resetNow(names: Iterable<string>): void {
-    for (const name of names) this.session.run(signatures.reset(name));
+  private resetNow(prefix: string): void {
+    for (const [group, names] of this.lowered.groups)
+      if (group.startsWith(prefix) && names.some((name) => this.lowered.states.get(name)?.initial !== undefined))
+        this.session.run(signatures.reset(group));
   }
 }

@@ -21,17 +21,25 @@ interface FedMask {
 export interface LoweredPrograms {
   readonly model: SavedModel;
   readonly states: ReadonlyMap<string, StateSpec>;
+  /** Names of the states of each group: see `groupOf`. */
+  readonly groups: ReadonlyMap<string, readonly string[]>;
   readonly masks: Readonly<Record<string, readonly FedMask[]>>;
 }
 
 export const signatures = {
   run: (program: string): string => `run ${program}`,
-  /** Input `value` in PyTorch's layout. */
-  assign: (state: string): string => `assign ${state}`,
-  /** Output `value` in PyTorch's layout. */
-  read: (state: string): string => `read ${state}`,
-  reset: (state: string): string => `reset ${state}`,
+  /** Inputs or outputs named as the states, in PyTorch's layout. */
+  assign: (states: string): string => `assign ${states}`,
+  read: (states: string): string => `read ${states}`,
+  /** Gives all states of a group that have one their initial value. */
+  reset: (group: string): string => `reset ${group}`,
 };
+
+/**
+ * States that are mostly set and read together: weights, each optimiser slot, averages, gradients. TensorFlow prepares every signature
+ * when it first runs, which takes it some 20 ms, so there is one for a group besides those for one state.
+ */
+export const groupOf = (state: string): string => state.slice(0, state.lastIndexOf('/') + 1);
 
 /** Values of a program's masks for a seed. */
 export function maskFeeds(
@@ -84,7 +92,7 @@ class ProgramLowering {
   constructor(
     private readonly graph: GraphDefBuilder,
     private readonly program: Program,
-    private readonly variable: (state: string) => { variable: VariableRef; order: Order },
+    private readonly variable: (state: string) => PlacedState,
   ) {
     this.context = new LoweringContext(graph, () => this.batched());
   }
@@ -151,20 +159,45 @@ class ProgramLowering {
   }
 }
 
-/** Signatures that set, read and reset one state, with PyTorch's layout outside. */
-function stateSignatures(graph: GraphDefBuilder, spec: StateSpec, variable: VariableRef, order: Order): void {
-  const { name, shape, initial } = spec;
+interface PlacedState {
+  readonly spec: StateSpec;
+  readonly variable: VariableRef;
+  readonly order: Order;
+}
+
+/** Signatures that set, read and reset states: one by one, and all of a group. PyTorch's layout is outside. */
+function stateSignatures(graph: GraphDefBuilder, states: readonly PlacedState[]): void {
   const context = new LoweringContext(graph, () => {
     throw new Error('states have no batch dimension');
   });
-  const value = graph.placeholder('value', 'float32', shape);
-  const laid = context.inOrder(context.laid(value, shape), order);
-  graph.signature(signatures.assign(name), { value }, { done: graph.after([graph.assign(variable, laid.tensor)]) });
-  const read = context.plain({ tensor: graph.read(variable), shape, order });
-  graph.signature(signatures.read(name), {}, { value: graph.identity(read.tensor) });
-  if (initial === undefined) return;
-  const fill = graph.op('Fill', [graph.ints(...variable.shape), graph.float(initial)], { T: FLOAT }, variable);
-  graph.signature(signatures.reset(name), {}, { done: graph.after([graph.assign(variable, fill)]) });
+  const values: Record<string, TensorRef> = {};
+  const results: Record<string, TensorRef> = {};
+  const assigned: string[] = [];
+  const reset: string[] = [];
+  for (const { spec, variable, order } of states) {
+    const { name, shape, initial } = spec;
+    const value = graph.placeholder(`${name}/value`, 'float32', shape);
+    const assignment = graph.assign(variable, context.inOrder(context.laid(value, shape), order).tensor);
+    const result = graph.identity(context.plain({ tensor: graph.read(variable), shape, order }).tensor);
+    graph.signature(signatures.assign(name), { [name]: value }, { done: graph.after([assignment]) });
+    graph.signature(signatures.read(name), {}, { [name]: result });
+    values[name] = value;
+    results[name] = result;
+    assigned.push(assignment);
+    if (initial === undefined) continue;
+    const fill = graph.op('Fill', [graph.ints(...variable.shape), graph.float(initial)], { T: FLOAT }, variable);
+    reset.push(graph.assign(variable, fill));
+  }
+  const group = groupOf(states[0].spec.name);
+  graph.signature(signatures.assign(group), values, { done: graph.after(assigned) });
+  graph.signature(signatures.read(group), {}, results);
+  if (reset.length) graph.signature(signatures.reset(group), {}, { done: graph.after(reset) });
+}
+
+function groupNames(names: Iterable<string>): ReadonlyMap<string, readonly string[]> {
+  const groups = new Map<string, string[]>();
+  for (const name of names) groups.set(groupOf(name), [...(groups.get(groupOf(name)) ?? []), name]);
+  return groups;
 }
 
 /** Lowers programs that share their states. */
@@ -173,19 +206,19 @@ export function lowerPrograms(programs: Readonly<Record<string, Program>>): Lowe
   const states = unite(all);
   const order = stateOrders(all, states);
   const graph = new GraphDefBuilder();
-  const variables = new Map<string, { variable: VariableRef; order: Order }>();
+  const placed = new Map<string, PlacedState>();
   for (const [name, spec] of states) {
     const laid = order(name);
-    const variable = graph.variable(name, inMemory(spec.shape, laid));
-    variables.set(name, { variable, order: laid });
-    graph.scope(`state/${name}`, () => stateSignatures(graph, spec, variable, laid));
+    placed.set(name, { spec, variable: graph.variable(name, inMemory(spec.shape, laid)), order: laid });
   }
-  const variable = (name: string) => variables.get(name) as { variable: VariableRef; order: Order };
+  const variable = (name: string): PlacedState => placed.get(name) as PlacedState;
+  const groups = groupNames(placed.keys());
+  for (const names of groups.values()) graph.scope('state', () => stateSignatures(graph, names.map(variable)));
   const masks = Object.fromEntries(
     Object.entries(programs).map(([name, program]) => [
       name,
       graph.scope(`program/${name}`, () => new ProgramLowering(graph, program, variable).lower(name)),
     ]),
   );
-  return { model: graph.toModel(), states, masks };
+  return { model: graph.toModel(), states, groups, masks };
 }
