@@ -1,0 +1,102 @@
+/** One line under the bar: what is under way, what is missing and what to do next. Never covers the graph. */
+import type { GraphEditorAction } from '../../../src/protocol/graph-editor.ts';
+import { formatCount } from '../../../src/protocol/target-text.ts';
+import { button, progressBar } from '../../shared/controls.ts';
+import { element } from '../../shared/dom.ts';
+import type { Actions } from '../actions.ts';
+import type { Store } from '../model/store.ts';
+import { percent, t } from '../text.ts';
+
+interface Notice {
+  readonly text: string;
+  readonly action?: GraphEditorAction;
+  readonly label?: string;
+}
+
+/** The first thing that a person would want to know; undefined when all is well. */
+export function noticeOf(store: Store): Notice | undefined {
+  const { host } = store;
+  if (host.phase !== 'ready' || !host.view) return undefined;
+  if (host.cannotRun) return { text: host.cannotRun };
+  if (!host.groups) return { text: t('Looking for groups of channels that hang together…') };
+  if (host.planStale && host.plan)
+    return { text: t('The plan shown is from before the last change. Move the target to plan again.') };
+  if (!host.scores)
+    return {
+      text: t('Not scored yet: widths are planned by ratio alone. Score channels to rank them by what they do.'),
+      action: 'score',
+      label: t('Score Channels…'),
+    };
+  if (!host.plan)
+    return { text: t('Scored with {0}. Set a FLOP target: drag the slider or write 50%.', host.scores.label) };
+  return host.message ? { text: host.message } : undefined;
+}
+
+function timeLeft(seconds: number | undefined): string {
+  if (seconds === undefined) return '';
+  return seconds >= 90 ? t('{0} min left', Math.round(seconds / 60)) : t('{0} s left', Math.round(seconds));
+}
+
+export class Notices {
+  readonly root: HTMLElement;
+  readonly #store: Store;
+  readonly #actions: Actions;
+  readonly #text = element('span', { class: 'notice-text', role: 'status' });
+  readonly #figures = element('span', { class: 'notice-figures number' });
+  readonly #buttons = element('span', { class: 'notice-buttons' });
+  readonly #bar = progressBar(t('Progress'));
+  #shown = '';
+
+  constructor(store: Store, actions: Actions) {
+    this.#store = store;
+    this.#actions = actions;
+    this.root = element(
+      'div',
+      { class: 'notices' },
+      this.#bar.root,
+      element('div', { class: 'notice' }, this.#text, this.#buttons, this.#figures),
+    );
+    store.on(['state', 'figures', 'model'], () => this.#render());
+    this.#render();
+  }
+
+  #render(): void {
+    const { task, plan, view } = this.#store.host;
+    this.#figures.textContent =
+      plan && view
+        ? t(
+            '{0} → {1} MACs, {2} → {3} params',
+            formatCount(plan.before.macs),
+            formatCount(plan.after.macs),
+            formatCount(plan.before.params),
+            formatCount(plan.after.params),
+          )
+        : view
+          ? t('{0} MACs, {1} params', formatCount(view.cost.macs), formatCount(view.cost.params))
+          : '';
+    this.#bar.root.hidden = !task;
+    if (task) {
+      const { done, total, message, eta } = task.progress;
+      this.#bar.set(total > 0 ? done / total : undefined);
+      const parts = [task.title, total > 0 ? percent(done / total) : '', message ?? '', timeLeft(eta)];
+      this.#say(parts.filter(Boolean).join(' · '), task.cancellable ? 'cancel' : undefined, t('Stop'));
+    } else {
+      const notice = noticeOf(this.#store);
+      this.#say(notice?.text ?? '', notice?.action, notice?.label);
+    }
+    this.root.hidden = !this.#text.textContent && !this.#figures.textContent;
+  }
+
+  #say(text: string, action?: GraphEditorAction, label?: string): void {
+    this.#text.textContent = text;
+    this.#text.title = text;
+    const key = `${action} ${label}`;
+    if (key === this.#shown) return;
+    this.#shown = key;
+    this.#buttons.replaceChildren(
+      ...(action
+        ? [button(label ?? action, { look: 'secondary', onClick: () => this.#actions.send('graph/run', action) })]
+        : []),
+    );
+  }
+}

@@ -1,0 +1,385 @@
+/** Puts the page together and holds the threads: messages of the host, layout, selection, plan requests, what is remembered. */
+import type { GraphEditorCommand, GraphToHost, HostToGraph } from '../../src/protocol/graph-editor.ts';
+import { element } from '../shared/dom.ts';
+import { connect, type Handlers, type Host } from '../shared/host.ts';
+import type { Actions, SelectOptions } from './actions.ts';
+import { Notices } from './controls/notices.ts';
+import { PlanOptions } from './controls/options.ts';
+import { splitter } from './controls/splitter.ts';
+import { TopBar } from './controls/top-bar.ts';
+import { pictureAsPng, pictureAsSvg } from './export.ts';
+import { Inspector } from './inspector/inspector.ts';
+import { LayoutClient } from './layout/client.ts';
+import type { Layout } from './layout/types.ts';
+import { allOpen, firstExpansion, revealed, toggled, toggledAlike } from './model/expansion.ts';
+import { PlanRequests } from './model/plan-requests.ts';
+import { findItem, type Selection } from './model/selection.ts';
+import { type Mode, Store } from './model/store.ts';
+import { ROOT } from './model/tree.ts';
+import { Panel } from './table/panel.ts';
+import { t } from './text.ts';
+import { GraphArea } from './view/graph-area.ts';
+import { type Place, Viewport } from './view/viewport.ts';
+
+/** What the editor remembers while it is hidden and after the window was closed. */
+interface Remembered {
+  readonly model: string;
+  readonly open: readonly string[];
+  readonly selected: string;
+  readonly place: Place;
+  readonly mode: Mode;
+  readonly tab: Store['tab'];
+  readonly side: number;
+  readonly panel: number;
+  readonly panelShown: boolean;
+  readonly options: boolean;
+  readonly legend: boolean;
+}
+
+interface Sizes {
+  readonly side: number;
+  readonly panel: number;
+}
+
+const DEFAULTS: Sizes = { side: 320, panel: 220 };
+/** Narrower than this the inspector is a tab below the graph. */
+const NARROW = 720;
+const REMEMBER_AFTER_MS = 300;
+
+export class Editor {
+  readonly store = new Store();
+  readonly viewport = new Viewport();
+  readonly #host: Host<GraphToHost, Remembered>;
+  readonly #remembered: Remembered | undefined;
+  readonly #layouts: LayoutClient;
+  readonly #plans: PlanRequests;
+  readonly #area: GraphArea;
+  readonly #bar: TopBar;
+  readonly #inspector: Inspector;
+  readonly #panel: Panel;
+  readonly #options: PlanOptions;
+  readonly #root: HTMLElement;
+  #layoutRun = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #size: Sizes;
+  #panelShown: boolean;
+  /** The plan that answers the newest request was drawn: for measurements. */
+  onPlanDrawn: (() => void) | undefined;
+
+  constructor(root: HTMLElement) {
+    this.#host = connect<HostToGraph, GraphToHost, Remembered>(this.#handlers());
+    this.#remembered = this.#host.getState();
+    this.#size = { side: this.#remembered?.side ?? DEFAULTS.side, panel: this.#remembered?.panel ?? DEFAULTS.panel };
+    this.#panelShown = this.#remembered?.panelShown ?? true;
+    this.#layouts = new LayoutClient();
+    this.#plans = new PlanRequests((seq, macs) => this.#host.send('graph/target', { seq, macs }));
+    const actions = this.#actions();
+    this.#area = new GraphArea(this.store, this.viewport, actions);
+    this.#options = new PlanOptions(this.store, actions);
+    this.#bar = new TopBar(this.store, actions, {
+      options: () => this.#showOptions(this.#options.root.hidden),
+      panel: () => this.#showPanel(!this.#panelShown),
+    });
+    this.#inspector = new Inspector(this.store, actions, this.#area.theme);
+    this.#panel = new Panel(this.store, actions, this.#area.theme);
+    this.#area.onTheme((theme) => {
+      this.#inspector.theme = theme;
+      this.#panel.theme = theme;
+    });
+    this.#root = this.#assemble(root, new Notices(this.store, actions));
+    this.#restoreLook();
+    this.store.on(['layout', 'selection', 'look', 'tab'], () => this.#rememberLater());
+    this.viewport.onChange(() => this.#rememberLater());
+  }
+
+  /** Tells the host that it can send. */
+  ready(): void {
+    this.#host.send('ready', null);
+  }
+
+  #assemble(root: HTMLElement, notices: Notices): HTMLElement {
+    const side = splitter({
+      label: t('Width of the inspector'),
+      orientation: 'vertical',
+      minimum: 200,
+      maximum: () => Math.max(200, window.innerWidth - 260),
+      size: this.#size.side,
+      onSize: (size) => this.#resize({ side: size }),
+    });
+    const below = splitter({
+      label: t('Height of the tables'),
+      orientation: 'horizontal',
+      minimum: 90,
+      maximum: () => Math.max(90, window.innerHeight - 240),
+      size: this.#size.panel,
+      onSize: (size) => this.#resize({ panel: size }),
+    });
+    const editor = element(
+      'div',
+      { class: 'editor' },
+      this.#bar.root,
+      this.#options.root,
+      notices.root,
+      element('div', { class: 'middle' }, this.#area.root, side, this.#inspector.root),
+      below,
+      this.#panel.root,
+    );
+    root.replaceChildren(editor);
+    new ResizeObserver(() => this.#arrange()).observe(root);
+    this.#resize({});
+    return editor;
+  }
+
+  /** Moves the inspector into the tabs where there is no room beside the graph. */
+  #arrange(): void {
+    const narrow = this.#root.clientWidth < NARROW;
+    if (narrow === this.#root.classList.contains('narrow')) return;
+    this.#root.classList.toggle('narrow', narrow);
+    if (narrow) this.#panel.inspectorSlot.append(this.#inspector.root);
+    else this.#root.querySelector('.middle')?.append(this.#inspector.root);
+    if (!narrow && this.store.tab === 'inspector') this.store.setTab('layers');
+  }
+
+  #resize(change: Partial<Sizes>): void {
+    this.#size = { ...this.#size, ...change };
+    this.#root?.style.setProperty('--side', `${this.#size.side}px`);
+    this.#root?.style.setProperty('--panel', `${this.#size.panel}px`);
+    this.#rememberLater();
+  }
+
+  #restoreLook(): void {
+    const before = this.#remembered;
+    this.#resize({});
+    this.#showOptions(before?.options ?? false);
+    this.#showPanel(this.#panelShown);
+    this.#area.legend.root.open = before?.legend ?? false;
+    this.#area.legend.root.addEventListener('toggle', () => this.#rememberLater());
+    if (before) {
+      this.store.mode = before.mode;
+      this.store.tab = before.tab;
+      this.store.emit('look', 'state', 'tab');
+    }
+    this.#arrange();
+  }
+
+  #showOptions(shown: boolean): void {
+    this.#options.root.hidden = !shown;
+    this.#rememberLater();
+  }
+
+  #showPanel(shown: boolean): void {
+    this.#panelShown = shown;
+    this.#root.classList.toggle('no-panel', !shown);
+    this.#rememberLater();
+  }
+
+  #rememberLater(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const { store } = this;
+      if (!store.tree || !store.layout) return;
+      this.#host.setState({
+        model: store.tree.view.name,
+        open: [...store.open],
+        selected: store.tree.items[store.selection.item]?.key ?? '',
+        place: this.viewport.place,
+        mode: store.mode,
+        tab: store.tab,
+        ...this.#size,
+        panelShown: this.#panelShown,
+        options: !this.#options.root.hidden,
+        legend: this.#area.legend.root.open,
+      });
+    }, REMEMBER_AFTER_MS);
+  }
+
+  /** Lays out anew and shows it; `anchor`: the item whose name stays where it is on screen. */
+  async #relayout(open: ReadonlySet<string>, anchor: number): Promise<void> {
+    const run = ++this.#layoutRun;
+    const { store } = this;
+    const tree = store.tree;
+    if (!tree) return;
+    const before = store.layout;
+    const [layout, pruned] = await Promise.all([
+      this.#layouts.layout('dense', open),
+      store.prunedTree ? this.#layouts.layout('pruned', open) : null,
+    ]);
+    if (run !== this.#layoutRun || store.tree !== tree) return;
+    if (before) this.#keepInPlace(before, layout, anchor);
+    store.show(layout, open, pruned);
+    if (!before) this.#firstLook(layout);
+  }
+
+  /** The spine stays where it is from left to right, the anchor from top to bottom. */
+  #keepInPlace(before: Layout, after: Layout, anchor: number): void {
+    const [spineBefore, spineAfter] = [before.boxes[0], after.boxes[0]];
+    const [from, to] = [before, after].map(({ boxes }) => boxes.find(({ item }) => item === anchor));
+    const { x, y, zoom } = this.viewport.place;
+    const dx =
+      spineBefore && spineAfter ? spineBefore.x + spineBefore.width / 2 - (spineAfter.x + spineAfter.width / 2) : 0;
+    const dy = from && to ? from.y - to.y : 0;
+    if (dx || dy) this.viewport.set({ x: x + dx * zoom, y: y + dy * zoom, zoom });
+  }
+
+  #firstLook(layout: Layout): void {
+    const before = this.#remembered;
+    const { tree } = this.store;
+    if (before && tree && before.model === tree.view.name) {
+      this.viewport.set(before.place);
+      const item = tree.byKey.get(before.selected);
+      if (item !== undefined && item > ROOT) this.store.select({ ...this.store.selection, item });
+    } else this.viewport.fit(layout.width, layout.height, true);
+  }
+
+  #select(item: number, { side, scope, reveal, tell }: SelectOptions = {}): void {
+    const { store } = this;
+    const { tree, groups } = store;
+    if (!tree) return;
+    const wantedSide = side ?? 'out';
+    const ownScope = item > ROOT ? (store.overlay?.figures[item]?.scope ?? -1) : -1;
+    const chosen = typeof scope === 'number' ? scope : scope && ownScope >= 0 ? ownScope : null;
+    const selection: Selection = { item: item > ROOT ? item : -1, side: wantedSide, scope: groups ? chosen : null };
+    store.select(selection);
+    if (item > ROOT) store.focus = item;
+    if (tell) {
+      const name = item > ROOT ? tree.items[item].key.replace(/^#/, '') : '';
+      this.#host.send('graph/selected', { nodes: name ? [name] : [], scope: selection.scope });
+    }
+    if (reveal && item > ROOT) void this.#reveal(item);
+  }
+
+  async #reveal(item: number): Promise<void> {
+    const { tree, open } = this.store;
+    if (!tree) return;
+    const wider = revealed(tree, open, item);
+    if (wider !== open) await this.#relayout(wider, item).catch((error) => this.#report(error));
+    const box = this.store.layout?.boxes.find((placed) => placed.item === item);
+    if (box) this.viewport.reveal(box);
+  }
+
+  #open(open: ReadonlySet<string>, anchor: number): void {
+    void this.#relayout(open, anchor).catch((error) => this.#report(error));
+  }
+
+  #report(error: unknown): void {
+    this.#host.send('graph/error', error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+
+  #fit(): void {
+    const { layout } = this.store;
+    if (layout) this.viewport.fit(layout.width, layout.height);
+  }
+
+  #actions(): Actions {
+    const { store } = this;
+    const inTree = (run: (tree: NonNullable<Store['tree']>) => void): void => {
+      if (store.tree) run(store.tree);
+    };
+    return {
+      send: (type, value) => this.#host.send(type, value),
+      select: (item, options) => this.#select(item, options),
+      toggle: (item, alike) =>
+        inTree((tree) => {
+          if (item <= ROOT || !tree.items[item].children.length) return;
+          this.#open(alike ? toggledAlike(tree, store.open, item) : toggled(store.open, tree.items[item].key), item);
+        }),
+      expandAll: () => inTree((tree) => this.#open(allOpen(tree), store.focus)),
+      collapseAll: () => inTree((tree) => this.#open(firstExpansion(tree), store.focus)),
+      fit: () => this.#fit(),
+      find: () => this.#area.find.open(),
+      zoom: (factor) => this.viewport.zoomAt(factor, this.viewport.width / 2, this.viewport.height / 2),
+      setMode: (mode) => this.#setMode(mode),
+      exportPicture: (format) => this.#export(format),
+      want: (macs) => this.#plans.want(macs),
+      focusGraph: () => this.#area.focus(),
+    };
+  }
+
+  #setMode(mode: Mode): void {
+    this.store.setMode(mode);
+  }
+
+  #export(format: 'svg' | 'png'): void {
+    const { store } = this;
+    const scene = store.scene(store.mode === 'pruned' ? 'pruned' : 'dense');
+    if (!scene) return;
+    const { highlight, badges, selection } = store;
+    const picture = { ...scene, highlight, badges, selection, focus: -1, hover: -1, theme: this.#area.theme };
+    try {
+      const data = format === 'svg' ? pictureAsSvg(picture) : pictureAsPng(picture);
+      this.#host.send('graph/export', { format, name: `${scene.tree.view.name}.${format}`, data });
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  #take(change: Partial<HostToGraph['graph/show']>): void {
+    const known = this.#remembered?.model === change.view?.name ? this.#remembered?.open : undefined;
+    const before = this.store.host;
+    const another = this.store.update(change, known);
+    const { view, pruned } = this.store.host;
+    if (another && view) void this.#layouts.model('dense', view);
+    if (pruned && pruned !== before.pruned) void this.#layouts.model('pruned', pruned);
+    if ((another && view) || pruned !== before.pruned) this.#open(this.store.open, -1);
+  }
+
+  #handlers(): Handlers<HostToGraph> {
+    return {
+      'graph/show': (state) => this.#take(state),
+      'graph/update': (state) => this.#take(state),
+      'graph/plan': ({ seq, plan, problem }) => {
+        if (!this.#plans.answered(seq)) return;
+        if (plan) this.#take({ plan, target: plan.target, planStale: false, range: plan.range });
+        if (problem) this.#bar.target.report(problem);
+        if (!this.#plans.pending) this.onPlanDrawn?.();
+      },
+      'graph/select': ({ nodes, scope, reveal }) => {
+        const { tree } = this.store;
+        if (!tree) return;
+        const item = nodes.length ? findItem(tree, nodes[0]) : -1;
+        this.#select(item, { scope: scope ?? false, reveal });
+      },
+      'graph/details': (details) => this.#inspector.show(details),
+      'graph/planText': (text) => this.#panel.showPlanText(text),
+      'graph/command': (command) => this.#command(command),
+    };
+  }
+
+  #command(command: GraphEditorCommand): void {
+    const actions = this.#actions();
+    const { store } = this;
+    const { item } = store.selection;
+    const isOpen = store.open.has(store.tree?.items[item]?.key ?? '');
+    const showTab = (tab: Store['tab']): void => {
+      this.#showPanel(true);
+      store.setTab(tab);
+    };
+    const pin = (side: 'out' | 'in'): void => {
+      const node = store.tree?.items[item]?.node ?? -1;
+      const layer = node >= 0 ? store.tree?.view.nodes[node].id : undefined;
+      if (layer) this.#host.send('graph/pin', { layer, side, pinned: true });
+    };
+    const commands: { readonly [C in GraphEditorCommand]: () => void } = {
+      fit: actions.fit,
+      find: actions.find,
+      expandAll: actions.expandAll,
+      collapseAll: actions.collapseAll,
+      expand: () => !isOpen && actions.toggle(item, false),
+      collapse: () => isOpen && actions.toggle(item, false),
+      expandSame: () => actions.toggle(item, true),
+      selectScope: () => actions.select(item, { scope: true, tell: true }),
+      pinOutputs: () => pin('out'),
+      pinInputs: () => pin('in'),
+      exportSvg: () => actions.exportPicture('svg'),
+      exportPng: () => actions.exportPicture('png'),
+      showDense: () => actions.setMode('dense'),
+      showSplit: () => actions.setMode('split'),
+      showPruned: () => actions.setMode('pruned'),
+      focusTarget: () => this.#bar.target.focus(),
+      showLayers: () => showTab('layers'),
+      showScopes: () => showTab('scopes'),
+      showPlan: () => showTab('plan'),
+    };
+    commands[command]?.();
+  }
+}

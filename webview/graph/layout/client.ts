@@ -1,0 +1,61 @@
+/** Asks for layouts: of the worker, or on the page itself where no worker can be started. */
+import type { GraphView } from '../../../src/protocol/graph-view.ts';
+import { startWorker } from '../../shared/host.ts';
+import type { FromLayoutWorker, ToLayoutWorker } from './protocol.ts';
+import { layoutService } from './service.ts';
+import type { Layout } from './types.ts';
+
+interface Waiting {
+  resolve(layout: Layout): void;
+  reject(error: Error): void;
+}
+
+export class LayoutClient {
+  readonly #waiting = new Map<number, Waiting>();
+  #post: Promise<(message: ToLayoutWorker) => void>;
+  #next = 1;
+
+  constructor() {
+    this.#post = this.#start().catch(() => this.#inPage());
+  }
+
+  async #start(): Promise<(message: ToLayoutWorker) => void> {
+    const worker = await startWorker('graph-layout-worker.js');
+    worker.onmessage = (event: MessageEvent<FromLayoutWorker>) => this.#receive(event.data);
+    worker.onerror = (event) => this.#failAll(new Error(event.message));
+    return (message) => worker.postMessage(message);
+  }
+
+  #inPage(): (message: ToLayoutWorker) => void {
+    const serve = layoutService();
+    return (message) => {
+      const answer = serve(message);
+      if (answer) queueMicrotask(() => this.#receive(answer));
+    };
+  }
+
+  #receive(answer: FromLayoutWorker): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if (answer.type === 'layout') waiting?.resolve(answer.layout);
+    else waiting?.reject(new Error(answer.message));
+  }
+
+  #failAll(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+
+  async model(name: string, view: GraphView): Promise<void> {
+    (await this.#post)({ type: 'model', model: name, view });
+  }
+
+  async layout(name: string, open: ReadonlySet<string>): Promise<Layout> {
+    const post = await this.#post;
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      post({ type: 'layout', id, model: name, open: [...open] });
+    });
+  }
+}

@@ -1,0 +1,12 @@
+/** Between the page and its layout worker. */
+import type { GraphView } from '../../../src/protocol/graph-view.ts';
+import type { Layout } from './types.ts';
+
+export type ToLayoutWorker =
+  /** Forgets what it had under this name. */
+  | { readonly type: 'model'; readonly model: string; readonly view: GraphView }
+  | { readonly type: 'layout'; readonly id: number; readonly model: string; readonly open: readonly string[] };
+
+export type FromLayoutWorker =
+  | { readonly type: 'layout'; readonly id: number; readonly layout: Layout }
+  | { readonly type: 'failed'; readonly id: number; readonly message: string };

@@ -1,0 +1,11 @@
+/** Entry of the model editor's webview. */
+import '../shared/base.css';
+import './graph.css';
+import { registerControls } from '../shared/controls.ts';
+import { Editor } from './editor.ts';
+
+registerControls();
+const root = document.getElementById('root');
+if (!root) throw new Error('the page has no #root');
+const editor = new Editor(root);
+editor.ready();

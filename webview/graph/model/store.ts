@@ -1,0 +1,180 @@
+/** What the editor knows and how it is looked at; parts of the page listen to the topics that concern them. */
+import type { GraphEditorState } from '../../../src/protocol/graph-editor.ts';
+import { DEFAULT_PLAN } from '../../../src/protocol/values.ts';
+import type { Layout } from '../layout/types.ts';
+import { firstExpansion } from './expansion.ts';
+import { type Overlay, overlayOf } from './figures.ts';
+import { type GroupIndex, indexGroups } from './groups.ts';
+import { badges, type Highlight, highlightOf, NOTHING, type Selection } from './selection.ts';
+import { buildTree, type Tree } from './tree.ts';
+
+/**
+ * `model`: another tree. `layout`: boxes moved. `figures`: groups, scores or plan changed. `selection`. `state`: anything
+ * else of the host's. `look`: hover, focus, mode or theme. `tab`.
+ */
+export type Topic = 'model' | 'layout' | 'figures' | 'selection' | 'state' | 'look' | 'tab';
+
+export type Mode = 'dense' | 'split' | 'pruned';
+
+export const EMPTY_STATE: GraphEditorState = {
+  title: '',
+  phase: 'loading',
+  message: '',
+  view: null,
+  groups: null,
+  scores: null,
+  range: null,
+  target: null,
+  plan: null,
+  planStale: false,
+  pruned: null,
+  settings: DEFAULT_PLAN,
+  task: null,
+  cannotRun: '',
+  dataset: null,
+};
+
+/** One model on screen: the dense one or the pruned one. */
+export interface Scene {
+  readonly tree: Tree;
+  readonly layout: Layout;
+  readonly overlay: Overlay;
+  readonly mode: 'dense' | 'pruned';
+}
+
+const NO_HIGHLIGHT: Highlight = { groups: [], members: new Set(), values: new Set() };
+
+export class Store {
+  host: GraphEditorState = EMPTY_STATE;
+  tree: Tree | null = null;
+  groups: GroupIndex | null = null;
+  overlay: Overlay | null = null;
+  layout: Layout | null = null;
+  /** The pruned model's own tree and layout, once it was written. */
+  prunedTree: Tree | null = null;
+  prunedOverlay: Overlay | null = null;
+  prunedLayout: Layout | null = null;
+  open: ReadonlySet<string> = new Set();
+  selection: Selection = NOTHING;
+  highlight: Highlight = NO_HIGHLIGHT;
+  badges: ReadonlyMap<number, number> = new Map();
+  focus = -1;
+  hover = -1;
+  mode: Mode = 'dense';
+  tab: 'inspector' | 'layers' | 'scopes' | 'plan' = 'layers';
+  readonly #listeners = new Map<Topic, Set<() => void>>();
+
+  on(topics: readonly Topic[], listener: () => void): void {
+    for (const topic of topics) {
+      if (!this.#listeners.has(topic)) this.#listeners.set(topic, new Set());
+      this.#listeners.get(topic)?.add(listener);
+    }
+  }
+
+  /** Calls every listener of the topics once. */
+  emit(...topics: Topic[]): void {
+    const called = new Set<() => void>();
+    for (const topic of topics) for (const listener of this.#listeners.get(topic) ?? []) called.add(listener);
+    for (const listener of called) listener();
+  }
+
+  /** Takes over what the host says. Returns whether the model is another one. */
+  update(change: Partial<GraphEditorState>, remembered: readonly string[] | undefined): boolean {
+    const before = this.host;
+    this.host = { ...before, ...change };
+    const topics: Topic[] = ['state'];
+    const another = this.host.view !== before.view;
+    if (another) {
+      this.#takeModel(remembered);
+      topics.push('model', 'selection');
+    }
+    if (this.host.pruned !== before.pruned) {
+      this.prunedTree = this.host.pruned && buildTree(this.host.pruned);
+      this.prunedOverlay = this.prunedTree && overlayOf(this.prunedTree, null, null, null);
+      this.prunedLayout = null;
+      topics.push('look');
+    }
+    if (another || this.host.groups !== before.groups) {
+      this.groups = this.host.groups && indexGroups(this.host.groups);
+      this.#light();
+      topics.push('selection');
+    }
+    const figures = another || (['groups', 'scores', 'plan'] as const).some((key) => this.host[key] !== before[key]);
+    if (figures) {
+      this.overlay = this.tree && overlayOf(this.tree, this.groups, this.host.scores, this.host.plan);
+      topics.push('figures');
+    }
+    this.emit(...topics);
+    return another;
+  }
+
+  #takeModel(remembered: readonly string[] | undefined): void {
+    this.tree = this.host.view && buildTree(this.host.view);
+    this.groups = null;
+    this.layout = null;
+    this.selection = NOTHING;
+    this.focus = -1;
+    this.hover = -1;
+    const tree = this.tree;
+    if (!tree) this.open = new Set();
+    else this.open = remembered ? new Set(remembered.filter((key) => tree.byKey.has(key))) : firstExpansion(tree);
+  }
+
+  #light(): void {
+    this.highlight = this.tree ? highlightOf(this.tree, this.groups, this.selection) : NO_HIGHLIGHT;
+    this.badges = this.tree ? badges(this.tree, this.open, this.highlight) : new Map();
+  }
+
+  select(selection: Selection): void {
+    this.selection = selection;
+    this.#light();
+    this.emit('selection');
+  }
+
+  /** Boxes have been laid out for this set of open items. */
+  show(layout: Layout, open: ReadonlySet<string>, prunedLayout: Layout | null): void {
+    this.layout = layout;
+    this.prunedLayout = prunedLayout;
+    this.open = open;
+    this.#light();
+    this.emit('layout', 'selection');
+  }
+
+  setHover(item: number): void {
+    if (this.hover === item) return;
+    this.hover = item;
+    this.emit('look');
+  }
+
+  setFocus(item: number): void {
+    if (this.focus === item) return;
+    this.focus = item;
+    this.emit('look');
+  }
+
+  setMode(mode: Mode): void {
+    this.mode = mode;
+    this.emit('look', 'state');
+  }
+
+  setTab(tab: Store['tab']): void {
+    this.tab = tab;
+    this.emit('tab');
+  }
+
+  /** Whether the written model is what the plan says: after the target moved on, the plan is drawn again. */
+  #prunedIsCurrent(): boolean {
+    const { plan, pruned } = this.host;
+    if (!plan || !pruned) return pruned !== null;
+    return Math.abs(plan.after.macs - pruned.cost.macs) <= 0.001 * pruned.cost.macs;
+  }
+
+  /** What the left or only pane draws, and what the right one draws; null while there is nothing. */
+  scene(mode: 'dense' | 'pruned'): Scene | null {
+    if (mode === 'pruned' && this.#prunedIsCurrent() && this.prunedTree && this.prunedLayout && this.prunedOverlay)
+      return { tree: this.prunedTree, layout: this.prunedLayout, overlay: this.prunedOverlay, mode: 'dense' };
+    if (!this.tree || !this.layout || !this.overlay) return null;
+    if (mode === 'pruned' && !this.host.plan) return null;
+    return { tree: this.tree, layout: this.layout, overlay: this.overlay, mode };
+  }
+}

@@ -1,0 +1,222 @@
+/** A sortable table that draws only the rows on screen; arrows move, Enter chooses, headers sort. */
+import { element, icon } from '../../shared/dom.ts';
+
+export interface Column<Row> {
+  readonly key: string;
+  readonly title: string;
+  /** Longer explanation of the heading. */
+  readonly hint?: string;
+  /** Width as a CSS grid track. */
+  readonly width: string;
+  readonly number?: boolean;
+  text(row: Row): string;
+  /** What the column sorts by; its text where there is none. */
+  sortBy?(row: Row): number | string;
+  /** Instead of text, e.g. a colour mark before it. */
+  mark?(row: Row): Element | undefined;
+}
+
+export interface GridOptions<Row> {
+  readonly label: string;
+  readonly columns: readonly Column<Row>[];
+  readonly empty: string;
+  /** What stays the same when the figures change. */
+  identity(row: Row): number;
+  choose(row: Row): void;
+}
+
+const ROW_HEIGHT = 22;
+const SLACK = 6;
+
+/** Sorts a copy; equal ones keep their order. */
+export function sorted<Row>(rows: readonly Row[], column: Column<Row> | undefined, down: boolean): Row[] {
+  if (!column) return [...rows];
+  const value = (row: Row): number | string => column.sortBy?.(row) ?? column.text(row);
+  const sign = down ? -1 : 1;
+  return [...rows].sort((a, b) => {
+    const [x, y] = [value(a), value(b)];
+    if (typeof x === 'number' && typeof y === 'number') return sign * (x - y);
+    return sign * String(x).localeCompare(String(y), undefined, { numeric: true });
+  });
+}
+
+export class Grid<Row> {
+  readonly root: HTMLElement;
+  readonly #options: GridOptions<Row>;
+  readonly #head: HTMLElement;
+  readonly #body: HTMLElement;
+  readonly #canvas: HTMLElement;
+  readonly #empty: HTMLElement;
+  #rows: readonly Row[] = [];
+  #shown: readonly Row[] = [];
+  #sort: { key: string; down: boolean } | null = null;
+  #active = -1;
+  #selected = new Set<number>();
+
+  constructor(options: GridOptions<Row>) {
+    this.#options = options;
+    this.#head = element('div', { class: 'grid-head', role: 'row' });
+    this.#canvas = element('div', { class: 'grid-canvas', role: 'presentation' });
+    this.#body = element(
+      'div',
+      { class: 'grid-body', role: 'rowgroup', tabindex: 0, 'aria-label': options.label },
+      this.#canvas,
+    );
+    this.#empty = element('div', { class: 'grid-empty muted' }, options.empty);
+    this.root = element(
+      'div',
+      { class: 'grid', role: 'grid', 'aria-label': options.label },
+      this.#head,
+      this.#body,
+      this.#empty,
+    );
+    this.root.style.setProperty('--columns', options.columns.map(({ width }) => width).join(' '));
+    this.#renderHead();
+    this.#body.addEventListener('scroll', () => this.#renderRows());
+    this.#body.addEventListener('keydown', (event) => this.#key(event));
+    new ResizeObserver(() => this.#renderRows()).observe(this.#body);
+  }
+
+  set rows(rows: readonly Row[]) {
+    const active = this.#shown[this.#active];
+    this.#rows = rows;
+    this.#arrange(active && this.#options.identity(active));
+  }
+
+  /** Marks rows as selected; `reveal` scrolls to the first. */
+  select(ids: ReadonlySet<number>, reveal: boolean): void {
+    this.#selected = new Set(ids);
+    const first = this.#shown.findIndex((row) => ids.has(this.#options.identity(row)));
+    if (first >= 0 && reveal) {
+      this.#active = first;
+      this.#scrollTo(first);
+    }
+    this.#renderRows();
+  }
+
+  #arrange(active: number | undefined): void {
+    const column = this.#options.columns.find(({ key }) => key === this.#sort?.key);
+    this.#shown = sorted(this.#rows, column, this.#sort?.down ?? false);
+    this.#active = active === undefined ? -1 : this.#shown.findIndex((row) => this.#options.identity(row) === active);
+    this.#empty.hidden = this.#shown.length > 0;
+    this.root.setAttribute('aria-rowcount', String(this.#shown.length + 1));
+    this.#renderRows();
+  }
+
+  #renderHead(): void {
+    this.#head.replaceChildren(
+      ...this.#options.columns.map((column) => {
+        const sortedHere = this.#sort?.key === column.key;
+        const label = element('button', { type: 'button', class: 'grid-sort', title: column.hint }, column.title);
+        if (sortedHere) label.append(icon(this.#sort?.down ? 'arrow-down' : 'arrow-up'));
+        label.addEventListener('click', () => this.#sortBy(column));
+        return element(
+          'div',
+          {
+            role: 'columnheader',
+            class: column.number ? 'grid-cell number' : 'grid-cell',
+            'aria-sort': sortedHere ? (this.#sort?.down ? 'descending' : 'ascending') : 'none',
+          },
+          label,
+        );
+      }),
+    );
+  }
+
+  /** First numbers from the largest, names from the first; then the other way round; then the network's own order. */
+  #sortBy(column: Column<Row>): void {
+    const firstDown = column.number ?? false;
+    if (this.#sort?.key !== column.key) this.#sort = { key: column.key, down: firstDown };
+    else if (this.#sort.down === firstDown) this.#sort = { key: column.key, down: !firstDown };
+    else this.#sort = null;
+    const focused = [...this.#head.children].findIndex((cell) => cell.contains(document.activeElement));
+    this.#renderHead();
+    if (focused >= 0) this.#head.children[focused].querySelector('button')?.focus();
+    const active = this.#shown[this.#active];
+    this.#arrange(active && this.#options.identity(active));
+  }
+
+  #renderRows(): void {
+    const { scrollTop, clientHeight } = this.#body;
+    const from = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - SLACK);
+    const to = Math.min(this.#shown.length, Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + SLACK);
+    this.#canvas.style.height = `${this.#shown.length * ROW_HEIGHT}px`;
+    const rows: HTMLElement[] = [];
+    for (let i = from; i < to; i++) rows.push(this.#row(i));
+    this.#canvas.replaceChildren(...rows);
+    if (this.#active >= from && this.#active < to)
+      this.#body.setAttribute('aria-activedescendant', this.#rowId(this.#active));
+    else this.#body.removeAttribute('aria-activedescendant');
+  }
+
+  #rowId(index: number): string {
+    return `${this.#options.label.replace(/\W/g, '-')}-row-${index}`;
+  }
+
+  #row(index: number): HTMLElement {
+    const row = this.#shown[index];
+    const selected = this.#selected.has(this.#options.identity(row));
+    const made = element(
+      'div',
+      {
+        id: this.#rowId(index),
+        role: 'row',
+        class: `grid-row${selected ? ' selected' : ''}${index === this.#active ? ' active' : ''}`,
+        'aria-rowindex': index + 2,
+        'aria-selected': String(selected),
+      },
+      ...this.#options.columns.map((column) => {
+        const text = column.text(row);
+        const cell = element(
+          'div',
+          {
+            role: 'gridcell',
+            class: column.number ? 'grid-cell number' : 'grid-cell',
+            title: column.number ? undefined : text,
+          },
+          text,
+        );
+        const mark = column.mark?.(row);
+        if (mark) cell.prepend(mark);
+        return cell;
+      }),
+    );
+    made.style.top = `${index * ROW_HEIGHT}px`;
+    made.addEventListener('click', () => this.#choose(index));
+    return made;
+  }
+
+  #choose(index: number): void {
+    this.#active = index;
+    this.#renderRows();
+    this.#options.choose(this.#shown[index]);
+  }
+
+  #scrollTo(index: number): void {
+    const top = index * ROW_HEIGHT;
+    const { scrollTop, clientHeight } = this.#body;
+    if (top < scrollTop) this.#body.scrollTop = top;
+    else if (top + ROW_HEIGHT > scrollTop + clientHeight) this.#body.scrollTop = top + ROW_HEIGHT - clientHeight;
+  }
+
+  #key(event: KeyboardEvent): void {
+    const last = this.#shown.length - 1;
+    const page = Math.max(1, Math.floor(this.#body.clientHeight / ROW_HEIGHT) - 1);
+    const moves: Readonly<Record<string, number>> = {
+      ArrowDown: this.#active + 1,
+      ArrowUp: this.#active - 1,
+      PageDown: this.#active + page,
+      PageUp: this.#active - page,
+      Home: 0,
+      End: last,
+    };
+    if (event.key in moves) {
+      this.#active = Math.max(0, Math.min(last, moves[event.key]));
+      this.#scrollTo(this.#active);
+      this.#renderRows();
+    } else if ((event.key === 'Enter' || event.key === ' ') && this.#active >= 0) this.#choose(this.#active);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}
