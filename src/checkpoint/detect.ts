@@ -33,12 +33,19 @@ export async function detectFormat(file: SourceFile): Promise<ContentFormat> {
   if (text.startsWith('PK\x03\x04')) return 'zip';
   const stranger = strangers.find(([isIt]) => isIt(text));
   if (stranger) throw new UserError(`Cannot read ${file.path}: it is ${stranger[1]}.`);
+  // A header's length may begin with the bytes that a pickle begins with, but a pickle has no such length and brace.
+  if (isSafetensorsHead(head, file.size)) return 'safetensors';
   // Protocol 2 and later start with their number; earlier ones with an operation: a global, a mark, a number or a string.
   if ((head[0] === 0x80 && head[1] >= 2 && head[1] <= 5) || isTextPickle(text)) return 'pickle';
   // The header's length in 8 bytes, and its opening brace; the name decides what a damaged file's error speaks of.
   if (head[8] === 0x7b || /\.safetensors$/i.test(file.path)) return 'safetensors';
   const looksLikeText = /^[\t\n\r -~]*$/.test(text) ? ' (it looks like text)' : '';
   throw new UserError(`Cannot read ${file.path}: it is neither a safetensors nor a PyTorch file${looksLikeText}.`);
+}
+
+/** The header's length in 8 bytes, then its opening brace. */
+function isSafetensorsHead(head: Buffer, size: number): boolean {
+  return head.length > 8 && head[8] === 0x7b && head.readBigUInt64LE(0) <= BigInt(size);
 }
 
 /** Protocols 0 and 1 start with an operation: a global, a mark or a number. */

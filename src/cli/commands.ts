@@ -6,6 +6,7 @@ import { finetune } from './commands/finetune.ts';
 import { groups } from './commands/groups.ts';
 import { info } from './commands/info.ts';
 import { models } from './commands/models.ts';
+import { prune } from './commands/prune.ts';
 import { runtime } from './commands/runtime.ts';
 
 export const commands: Readonly<Record<string, Command>> = {
@@ -13,6 +14,7 @@ export const commands: Readonly<Record<string, Command>> = {
   info,
   groups,
   evaluate,
+  prune,
   finetune,
   export: exportCommand,
   runtime,

@@ -35,8 +35,8 @@ export function predictProgram(graph: Graph, options: { readonly statePrefix?: s
 export const gradientName = (parameter: string): string => `gradient/${parameter}`;
 
 export interface GradientOptions extends CrossEntropyOptions {
-  /** Adds each batch's gradients to states named by `gradientName` in place of returning them. */
-  readonly accumulate?: boolean;
+  /** Adds each batch's gradients (`squares`: their squares) to states named by `gradientName` in place of returning them. */
+  readonly accumulate?: 'sum' | 'squares';
   /** State-dict names of the parameters; all trainable ones by default. */
   readonly parameters?: readonly string[];
 }
@@ -59,9 +59,12 @@ export function gradientProgram(graph: Graph, options: GradientOptions): Program
   );
   parameters.forEach(({ name, shape }, i) => {
     const target = gradientName(name);
-    if (options.accumulate)
-      b.update(target, b.add('add', [b.state(target, shape, { initial: 0, like: name }), gradients[i]], {}));
-    else b.output(target, gradients[i]);
+    if (!options.accumulate) {
+      b.output(target, gradients[i]);
+      return;
+    }
+    const term = options.accumulate === 'squares' ? b.add('square', [gradients[i]], {}) : gradients[i];
+    b.update(target, b.add('add', [b.state(target, shape, { initial: 0, like: name }), term], {}));
   });
   b.output('loss', loss);
   b.output('losses', losses);

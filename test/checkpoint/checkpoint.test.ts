@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { readCheckpoint, type ReadOptions } from '../../src/checkpoint/checkpoint.ts';
+import { type ReadOptions, readCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { writeSafetensors } from '../../src/checkpoint/safetensors-write.ts';
 import { testFolder } from './files.ts';
 import { call, dict, global, instance, list, orderedDict, Piece, pickle, type Writable } from './pickle-writer.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import { readCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { openSafetensors, readSafetensors, readSafetensorsHeader } from '../../src/checkpoint/safetensors.ts';
 import { writeSafetensors } from '../../src/checkpoint/safetensors-write.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
@@ -93,6 +94,15 @@ test('data that lie misaligned in the file are read all the same', async () => {
   assert.deepEqual(weights.get('a')!.data, Uint8Array.of(1, 2, 3));
   assert.deepEqual(weights.get('b')!.data, Float32Array.of(4, 5));
   assert.deepEqual(weights.get('c')!.data, Float64Array.of(6));
+});
+
+test('a header whose length begins like a pickle is still a header', async () => {
+  // 0x0280 bytes: the first two bytes on disk are 0x80 0x02, what a pickle of protocol 2 begins with.
+  const header = JSON.stringify({ w: f32(0, 4) }).padEnd(0x0280);
+  const path = folder.file('like-a-pickle.bin', safetensors(header, bytesOf(Float32Array.of(3))));
+  const { format, weights } = await readCheckpoint(path);
+  assert.equal(format, 'safetensors');
+  assert.deepEqual([...(weights.get('w')?.data ?? [])], [3]);
 });
 
 test('a file can be read tensor by tensor', async () => {

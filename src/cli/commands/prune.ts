@@ -1,0 +1,197 @@
+/** `espalier prune`: the paper's prune.py, with an exact FLOP target. */
+import { readFile } from 'node:fs/promises';
+import { type BackendChoice, createExecutor } from '../../compute/backends.ts';
+import type { Executor } from '../../compute/executor.ts';
+import { evaluateModel } from '../../engine/evaluate.ts';
+import { openModel, saveModel } from '../../engine/model.ts';
+import { type PruneReport, type PruneRequest, pruneModel } from '../../engine/prune.ts';
+import { scoresFolder } from '../../engine/scores.ts';
+import type { Graph } from '../../graph/graph.ts';
+import type { Cost } from '../../graph/macs.ts';
+import type { Weights } from '../../graph/tensor.ts';
+import { formatPlan } from '../../pruning/format-plan.ts';
+import { CRITERIA } from '../../pruning/importance.ts';
+import { type Normaliser, normalisers } from '../../pruning/normalisers.ts';
+import type { Plan } from '../../pruning/plan-types.ts';
+import { writeFileAtomically } from '../../support/atomic-write.ts';
+import { UsageError, UserError } from '../../support/errors.ts';
+import { type FlagValues, flag } from '../../support/flags.ts';
+import type { RunContext } from '../../support/progress.ts';
+import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
+import { dataRequest, modelRequest } from '../requests.ts';
+import { formatCount, formatPercent, say } from '../terminal.ts';
+
+const NORMALISER_NAMES = Object.keys(normalisers) as Normaliser[];
+
+const flags = {
+  ...modelFlags,
+  ...dataFlags,
+  ...computeFlags,
+  pruningType: flag.choice(CRITERIA, 'taylor', 'importance'),
+  taylorBatchs: flag.integer(50, 'batches of training images that taylor and hessian take', {
+    aliases: ['taylor-batches'],
+  }),
+  trainBatchSize: flag.integer(64, 'images a batch when scoring'),
+  valBatchSize: flag.integer(128, 'images a batch when evaluating'),
+  gradients: flag.list('gradients in safetensors files, one a sample or batch, instead of images'),
+  pruningRatio: flag.number(undefined, 'share of the channels that goes (default 0.5, or what the target needs)'),
+  targetMacs: flag.string(undefined, 'largest network at or under this: 2.0G, 4200M, 50%, -30%'),
+  headPruningRatio: flag.number(undefined, 'share of all attention heads that goes'),
+  headDimPruningRatio: flag.number(undefined, 'share of the head dimensions that goes, ranked by themselves'),
+  globalPruning: flag.boolean('rank across groups'),
+  noIsomorphic: flag.boolean('rank all groups together instead of by structure'),
+  normalizer: flag.choice(NORMALISER_NAMES, 'mean', "how a group's scores are brought to one scale"),
+  roundTo: flag.integer(2, 'widths are multiples of this'),
+  maxPruningRatio: flag.number(1, 'no group loses a larger share'),
+  removeLayers: flag.integer(0, 'blocks of the second-to-last stage that go'),
+  ignore: flag.list('layers that stay as they are: globs, with :out or :in for one side'),
+  drop: flag.number(0, 'dropout that the pruned model is trained with'),
+  dropPath: flag.number(undefined, 'drop-path rate that the pruned model is trained with'),
+  stochasticDepthProb: flag.number(undefined, "accepted: the paper's script has it and does not use it"),
+  seed: flag.integer(0, 'seed of random scores and of the order of images'),
+  plan: flag.string(undefined, 'carry out this plan (JSON of --plan-only) instead of making one'),
+  planOnly: flag.boolean('print the plan and prune nothing'),
+  savePlan: flag.string(undefined, 'also write the plan here, as JSON'),
+  testAccuracy: flag.boolean('evaluate before and after'),
+  saveAs: flag.string(undefined, 'where the pruned model goes: .safetensors or .pth'),
+  noCache: flag.boolean('score anew, and keep nothing'),
+};
+
+type Values = FlagValues<typeof flags>;
+
+async function readPlan(file: string): Promise<Plan> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Plan;
+  } catch (error) {
+    throw new UserError(`cannot read the plan ${file}: ${(error as Error).message}`);
+  }
+}
+
+async function pruneRequest(values: Values): Promise<PruneRequest> {
+  const hasImages = values.dataPath !== undefined && !values.gradients.length;
+  // With a FLOP target and without --global-pruning the paper's global isomorphic ranking is meant.
+  const isGlobal = values.globalPruning || values.targetMacs !== undefined;
+  return {
+    score: {
+      criterion: values.pruningType,
+      normaliser: values.normalizer,
+      seed: values.seed,
+      ...(values.gradients.length && { gradientFiles: values.gradients }),
+      ...(hasImages && {
+        data: {
+          ...dataRequest(values),
+          batchSize: values.trainBatchSize,
+          batches: values.taylorBatchs,
+          seed: values.seed,
+        },
+      }),
+      ...(!values.noCache && { cache: scoresFolder(process.cwd()) }),
+    },
+    options: {
+      isomorphic: !values.noIsomorphic,
+      global: isGlobal,
+      roundTo: values.roundTo,
+      maxRatio: values.maxPruningRatio,
+      ...(values.pruningRatio !== undefined && { ratio: values.pruningRatio }),
+      ...(values.headPruningRatio !== undefined && { headRatio: values.headPruningRatio }),
+      ...(values.headDimPruningRatio !== undefined && { headDimRatio: values.headDimPruningRatio }),
+    },
+    ignore: values.ignore,
+    removeLayers: values.removeLayers,
+    ...(values.targetMacs !== undefined && { target: values.targetMacs }),
+    ...(values.plan !== undefined && { plan: await readPlan(values.plan) }),
+  };
+}
+
+const costJson = ({ macs, macsTrue, params }: Cost) => ({ macs, macs_true: macsTrue, params });
+
+interface Accuracy {
+  readonly top1: number;
+  readonly loss: number;
+  readonly images: number;
+}
+
+async function accuracyOf(
+  graph: Graph,
+  weights: Weights,
+  values: Values,
+  executor: Executor,
+  context: RunContext,
+): Promise<Accuracy> {
+  const data = { ...dataRequest(values), batchSize: values.valBatchSize };
+  const { top1, loss, images } = await evaluateModel({ graph, weights }, data, { executor }, context);
+  return { top1, loss, images };
+}
+
+function summaryText(
+  report: PruneReport,
+  saved: string | undefined,
+  accuracy: { before?: Accuracy; after?: Accuracy },
+): string {
+  const { before, after, seconds, scored } = report;
+  const arrow = (a: string, b: string): string => `${a} → ${b}`;
+  const percent = ((100 * after.macs) / before.macs).toFixed(2);
+  return [
+    `MACs   ${arrow(formatCount(before.macs), formatCount(after.macs))} (${percent} %; real widths ${formatCount(after.macsTrue)})`,
+    `params ${arrow(formatCount(before.params), formatCount(after.params))}`,
+    ...(accuracy.before && accuracy.after
+      ? [
+          `top-1  ${arrow(formatPercent(accuracy.before.top1), formatPercent(accuracy.after.top1))} on ${accuracy.after.images} images`,
+        ]
+      : []),
+    `couple ${seconds.couple.toFixed(3)} s, score ${seconds.score.toFixed(3)} s (${scored}), plan ${seconds.plan.toFixed(3)} s, prune ${seconds.prune.toFixed(3)} s`,
+    ...(saved ? [`saved ${saved}`] : []),
+  ].join('\n');
+}
+
+/** One executor for all that a command runs, started when it is first needed. */
+function lazyExecutor(options: { backend: BackendChoice; threads: number | undefined }): () => Promise<Executor> {
+  let started: Promise<Executor> | undefined;
+  return () => {
+    started ??= createExecutor({
+      backend: options.backend,
+      ...(options.threads !== undefined && { threads: options.threads }),
+    });
+    return started;
+  };
+}
+
+export const prune = command({
+  summary: 'score, plan and prune; to a ratio or to a FLOP target',
+  usage: '--model NAME|FILE [--ckpt FILE] [--data-path DIR] --target-macs 50% --save-as OUT',
+  flags,
+  run: async ({ values, positionals }, context) => {
+    if (values.pruningRatio !== undefined && values.plan)
+      throw new UsageError('--plan has its own ratios: leave --pruning-ratio out');
+    const request = await pruneRequest(values);
+    const model = await openModel({
+      ...modelRequest(values, positionals),
+      ...(values.dropPath !== undefined && { dropPath: values.dropPath }),
+      ...(values.drop > 0 && { dropout: values.drop }),
+    });
+    const executor = lazyExecutor(values);
+    const report = await pruneModel(model, request, executor, context, { planOnly: values.planOnly });
+    if (values.savePlan) await writeFileAtomically(values.savePlan, `${JSON.stringify(report.plan, null, 1)}\n`);
+    const { graph, weights, before, after, heads, seconds } = report;
+    const json = {
+      before: costJson(before),
+      after: costJson(after),
+      num_heads: heads,
+      seconds,
+      scored: report.scored,
+    };
+    if (!graph || !weights) return { json: { ...json, plan: report.plan }, text: formatPlan(report.plan) };
+    const accuracy = values.testAccuracy
+      ? {
+          before: await accuracyOf(model.graph, await model.weights(context), values, await executor(), context),
+          after: await accuracyOf(graph, weights, values, await executor(), context),
+        }
+      : {};
+    if (values.saveAs) await saveModel(values.saveAs, graph, weights, report.record, context);
+    else say('nothing saved: give --save-as FILE');
+    return {
+      json: { ...json, ...(values.testAccuracy && { accuracy }), saved: values.saveAs ?? null },
+      text: summaryText(report, values.saveAs, accuracy),
+    };
+  },
+});
