@@ -91,26 +91,37 @@ function cubic(v1: number, v2: number, v3: number, v4: number, d: number): numbe
   return p1 + d * (p2 + d * (p3 + d * p4));
 }
 
-const rowValues = new Float64Array(4);
+/** Byte offsets of four neighbouring columns; of four rows, where a later one outside repeats the row before it. */
+const columnOffsets = new Int32Array(4);
+const rowOffsets = new Int32Array(4);
 
-const bicubic: Sample = ({ width, height, data }, x, y, dx, dy, out, at) => {
-  const x0 = clampIndex(x - 1, width) * 3;
-  const x1 = clampIndex(x, width) * 3;
-  const x2 = clampIndex(x + 1, width) * 3;
-  const x3 = clampIndex(x + 2, width) * 3;
+function gatherOffsets({ width, height }: RgbImage, x: number, y: number): void {
+  for (let k = 0; k < 4; k++) {
+    columnOffsets[k] = clampIndex(x - 1 + k, width) * 3;
+    const line = y - 1 + k;
+    const isOutside = line < 0 || line >= height;
+    rowOffsets[k] = k > 0 && isOutside ? rowOffsets[k - 1] : clampIndex(line, height) * width * 3;
+  }
+}
+
+const bicubic: Sample = (image, x, y, dx, dy, out, at) => {
+  const { data } = image;
+  gatherOffsets(image, x, y);
+  const [x0, x1, x2, x3] = [columnOffsets[0], columnOffsets[1], columnOffsets[2], columnOffsets[3]];
+  const [y0, y1, y2, y3] = [rowOffsets[0], rowOffsets[1], rowOffsets[2], rowOffsets[3]];
   for (let c = 0; c < 3; c++) {
-    for (let r = 0; r < 4; r++) {
-      const line = y - 1 + r;
-      // The first row is clamped to the image; a later one outside repeats the row before it.
-      if (r > 0 && (line < 0 || line >= height)) {
-        rowValues[r] = rowValues[r - 1];
-        continue;
-      }
-      const row = clampIndex(line, height) * width * 3 + c;
-      rowValues[r] = cubic(data[row + x0], data[row + x1], data[row + x2], data[row + x3], dx);
-    }
-    const value = cubic(rowValues[0], rowValues[1], rowValues[2], rowValues[3], dy);
-    out[at + c] = value <= 0 ? 0 : value >= 255 ? 255 : Math.trunc(value);
+    const a = y0 + c;
+    const b = y1 + c;
+    const d = y2 + c;
+    const e = y3 + c;
+    const value = cubic(
+      cubic(data[a + x0], data[a + x1], data[a + x2], data[a + x3], dx),
+      cubic(data[b + x0], data[b + x1], data[b + x2], data[b + x3], dx),
+      cubic(data[d + x0], data[d + x1], data[d + x2], data[d + x3], dx),
+      cubic(data[e + x0], data[e + x1], data[e + x2], data[e + x3], dx),
+      dy,
+    );
+    out[at + c] = value <= 0 ? 0 : Math.min(value, 255);
   }
 };
 
