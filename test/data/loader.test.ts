@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { InlineMaker, WorkerPool } from '../../src/data/batch-makers.ts';
 import { type Sample, openImageFolder } from '../../src/data/image-folder.ts';
 import { type Batch, type EpochOptions, ImageLoader, type LoaderOptions } from '../../src/data/loader.ts';
 import { evalTransform, trainTransform } from '../../src/data/transforms.ts';
@@ -162,3 +163,23 @@ test('impossible settings are refused', () => {
   const samples = [{ file: 'a.jpg', label: 0 }];
   assert.throws(() => new ImageLoader({ samples, transform: evalTransform(8), batchSize: 0 }), UserError);
 });
+
+test('a defect in a worker reaches the caller, and the worker goes on', async (t) => {
+  const samples = await dataset(t, 2, 2);
+  for (const workers of [0, 1]) {
+    const pool = workers > 0 ? new WorkerPool(workers, undefined) : new InlineMaker(undefined);
+    const task = {
+      id: 1,
+      files: [samples[0].file],
+      slots: Int32Array.of(0),
+      seeds: Uint32Array.of(1),
+      transform: evalTransform(8),
+    };
+    const broken = { ...evalTransform(8), mean: undefined } as unknown as ReturnType<typeof evalTransform>;
+    await assert.rejects(pool.make({ ...task, id: 2, transform: broken }), isAboutUndefined);
+    assert.equal((await pool.make(task)).kept.length, 1);
+    await pool.close();
+  }
+});
+
+const isAboutUndefined = (error: unknown): boolean => error instanceof Error && /undefined/.test(error.message);
