@@ -52,8 +52,10 @@ export function compileCost(groups: Groups, removed?: Removed): CompiledCost {
   const table: ShapeTable = {
     parameter: (name) => parameters.get(name) as number[],
     value: (id) => {
-      let shape = values.get(id);
-      if (!shape) values.set(id, (shape = track(own.value(id), groups.values.get(id))));
+      const known = values.get(id);
+      if (known) return known;
+      const shape = track(own.value(id), groups.values.get(id));
+      values.set(id, shape);
       return shape;
     },
   };

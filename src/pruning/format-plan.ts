@@ -24,7 +24,9 @@ export function formatPlan(plan: Plan): string {
   const rest = plan.groups.filter(({ scope }) => scope === undefined);
   const frozen = rest.length ? ['no scope', ...rest.map((group) => formatGroup(group, width))] : [];
   const heads = plan.heads.length ? ['heads', ...plan.heads.map((each) => formatHeads(each, width))] : [];
-  return [...heading, ...scopes, ...frozen, ...heads].join('\n');
+  const { blocks } = plan;
+  const removed = blocks ? [`blocks of ${blocks.stage}`, `  removed ${blocks.removed.join(' ')}   ${blocks.why}`] : [];
+  return [...heading, ...scopes, ...frozen, ...heads, ...removed].join('\n');
 }
 
 const formatCost = (when: string, { macs, macsTrue, params }: Cost): string =>

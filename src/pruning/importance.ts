@@ -58,7 +58,7 @@ export async function scoreGroups(
   for (const [parameter, uses] of sums.uses) {
     const w = weights.get(parameter);
     if (!w) throw new UserError(`${parameter} is not among the weights: nothing can be scored without it`);
-    const gradient = gradientOf(parameter, w.shape, options, rule);
+    const gradient = readGradient(parameter, w.shape, options, rule);
     const scores = rowScores(w.shape, toFloat32(w), gradient, rule.element);
     if (!scores.rows.every(Number.isFinite))
       throw new UserError(
@@ -76,7 +76,8 @@ export async function scoreGroups(
   return { criterion, normaliser, channels: sums.finish(normalisers[normaliser]) };
 }
 
-function gradientOf(
+/** The gradient of a parameter that the criterion reads; undefined where it reads none. */
+export function readGradient(
   parameter: string,
   shape: readonly number[],
   { criterion, gradients }: ScoreOptions,

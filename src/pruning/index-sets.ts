@@ -126,8 +126,8 @@ function sortClasses(ranges: readonly Range[], union: UnionFind, frozen: IndexRe
     const next = new Map<number, number>();
     for (let i = base; i < base + size; i++) {
       const root = union.find(i);
-      let to = next.get(cell[root]);
-      if (to === undefined) next.set(cell[root], (to = cells++));
+      const to = next.get(cell[root]) ?? cells++;
+      next.set(cell[root], to);
       cell[root] = to;
     }
   }
@@ -139,9 +139,9 @@ function sortClasses(ranges: readonly Range[], union: UnionFind, frozen: IndexRe
   for (let i = 0; i < total; i++) {
     const root = union.find(i);
     if (root === i) {
-      let id = setIds.get(cell[i]);
-      if (id === undefined) {
-        setIds.set(cell[i], (id = sizes.length));
+      const id = setIds.get(cell[i]) ?? sizes.length;
+      if (id === sizes.length) {
+        setIds.set(cell[i], id);
         sizes.push(0);
         reasons.push(frozen.reason(frozen.code(i)));
       }

@@ -60,6 +60,16 @@ export interface PlannedHeads {
   readonly why: string;
 }
 
+/** Whole blocks that go after the channels. */
+export interface PlannedBlocks {
+  readonly stage: string;
+  /** Module paths. */
+  readonly removed: readonly string[];
+  /** Places in the stage, from 0, of those that stay. */
+  readonly kept: readonly number[];
+  readonly why: string;
+}
+
 export interface Plan {
   readonly version: 1;
   readonly model: string;
@@ -69,6 +79,7 @@ export interface Plan {
   readonly scopes: readonly PlannedScope[];
   readonly groups: readonly PlannedGroup[];
   readonly heads: readonly PlannedHeads[];
+  readonly blocks?: PlannedBlocks;
   readonly before: Cost;
   readonly after: Cost;
 }

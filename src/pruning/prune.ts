@@ -1,17 +1,15 @@
 /** Carrying a plan out: a smaller Graph, its weights, and where every entry of them came from. */
-import type { Graph } from '../graph/graph.ts';
+import { type Graph, parametersByName } from '../graph/graph.ts';
 import type { Tensor, Weights } from '../graph/tensor.ts';
-import { compareWeights, validateGraph } from '../graph/validate.ts';
+import { compareWeights } from '../graph/validate.ts';
 import { UserError } from '../support/errors.ts';
 import { couple } from './couple.ts';
-import { gatherTensor, type KeptIndices } from './gather.ts';
+import { gatherTensor } from './gather.ts';
 import type { Groups } from './groups.ts';
-import { keptEntries } from './kept.ts';
 import type { Plan } from './plan-types.ts';
-import { rebuildNode } from './rebuild.ts';
+import { type KeptIndexTable, pruneGraph } from './prune-graph.ts';
 
-/** For every parameter and dimension, the entries that stayed; undefined where all did. By state-dict name. */
-export type KeptIndexTable = ReadonlyMap<string, KeptIndices>;
+export { pruneGraph };
 
 export interface Pruned {
   readonly graph: Graph;
@@ -27,38 +25,20 @@ export interface Pruned {
 export function prune(graph: Graph, weights: Weights, plan: Plan, groups: Groups = couple(graph)): Pruned {
   const pruned = pruneGraph(graph, plan, groups);
   const smaller = new Map<string, Tensor>();
-  for (const { name, shape } of graph.parameters) {
-    const tensor = weights.get(name);
+  const shapes = parametersByName(graph);
+  for (const [name, { from, kept }] of pruned.keptIndices) {
+    const tensor = weights.get(from);
+    const shape = shapes.get(from)?.shape ?? [];
     if (!tensor) continue;
     if (tensor.shape.join() !== shape.join())
       throw new UserError(
-        `${name} is [${tensor.shape.join(', ')}] in the weights, [${shape.join(', ')}] in ${graph.name}`,
+        `${from} is [${tensor.shape.join(', ')}] in the weights, [${shape.join(', ')}] in ${graph.name}`,
       );
-    smaller.set(name, gatherTensor(tensor, pruned.keptIndices.get(name) ?? []));
+    smaller.set(name, gatherTensor(tensor, kept));
   }
   const { missing, mismatched } = compareWeights(pruned.graph, smaller);
   if (missing.length)
     throw new UserError(`${graph.name} cannot be pruned: its weights lack ${missing.slice(0, 3).join(', ')}`);
   if (mismatched.length) throw new Error(`pruning ${graph.name} gave weights that do not fit: ${mismatched[0]}`);
   return { ...pruned, weights: smaller };
-}
-
-/** The Graph of a plan, without weights. */
-export function pruneGraph(
-  graph: Graph,
-  plan: Plan,
-  groups: Groups = couple(graph),
-): { readonly graph: Graph; readonly keptIndices: KeptIndexTable } {
-  const kept = keptEntries(groups, plan);
-  const keptIndices = new Map<string, KeptIndices>();
-  const parameters = graph.parameters.map((spec) => {
-    const indices = (groups.parameters.get(spec.name) ?? []).map((leaves) => kept.of(leaves));
-    keptIndices.set(spec.name, indices);
-    if (!indices.some(Boolean)) return spec;
-    return { ...spec, shape: spec.shape.map((size, i) => indices[i]?.length ?? size) };
-  });
-  const nodes = graph.nodes.map((node) => rebuildNode(node, groups, kept));
-  const smaller: Graph = { ...graph, nodes, parameters };
-  validateGraph(smaller);
-  return { graph: smaller, keptIndices };
 }

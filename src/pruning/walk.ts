@@ -32,7 +32,7 @@ export function walkAxes(graph: Graph, rules: Partial<AxisRules>): Walk {
   const bind = (name: string, dimensions: Dimensions, otherwise: FrozenReason): void => {
     const bound = parameters.get(name);
     if (!bound) parameters.set(name, dimensions);
-    else bound.forEach((list, i) => factors.unite(list, dimensions[i], otherwise));
+    else for (const [i, list] of bound.entries()) factors.unite(list, dimensions[i], otherwise);
   };
 
   for (const node of graph.nodes) {

@@ -6,6 +6,7 @@ import { type Tensor, toFloat32 } from '../../src/graph/tensor.ts';
 import { couple } from '../../src/pruning/couple.ts';
 import { type Group, type Groups, groupOf, headCounts, isPrunable } from '../../src/pruning/groups.ts';
 import { scoreGroups } from '../../src/pruning/importance.ts';
+import { planBlocks } from '../../src/pruning/layers.ts';
 import type { Plan, PlannedGroup, PlanOptions } from '../../src/pruning/plan-types.ts';
 import { compilePlanner } from '../../src/pruning/planner.ts';
 import { type Pruned, prune } from '../../src/pruning/prune.ts';
@@ -117,11 +118,14 @@ for (const reference of readCases()) {
       close(sum, importance.sum, `sum of the scores of ${root}`);
       close(weighted, importance.weighted, `weighted sum of the scores of ${root}`);
     }
-    const plan = compilePlanner(groups, scores).plan(caseOptions(reference));
-    checkPlan(plan, groups, reference);
-    const pruned = prune(graph as Graph, weights, plan, groups);
-    if (reference.args.remove_layers) return;
-    checkPruned(pruned, reference);
+    const channels = compilePlanner(groups, scores).plan(caseOptions(reference));
+    checkPlan(channels, groups, reference);
+    const { macs, params } = channels.before;
+    assert.deepEqual({ macs, params }, reference.base);
+    const inputs = { groups, weights, scoring: { criterion, gradients } };
+    const plan = planBlocks(inputs, channels, reference.args.remove_layers);
+    assert.deepEqual(plan.blocks?.kept, reference.kept_blocks);
+    checkPruned(prune(graph as Graph, weights, plan, groups), reference);
     assert.deepEqual(
       { ...plan.after, macsTrue: 0 },
       { ...reference.pruned, macsTrue: 0 },
