@@ -1,0 +1,85 @@
+/** Scores as histograms: one for each scope, and each group's in the same bins. */
+
+import type { GroupsView, ScopeScores, ScoresView } from '../protocol/graph-view.ts';
+import { DATA_CRITERIA, type ScoreSettings } from '../protocol/values.ts';
+import type { Groups } from '../pruning/groups.ts';
+import type { Scores } from '../pruning/importance.ts';
+import { rank } from '../pruning/ranking.ts';
+
+const BINS = 48;
+/** Scores that spread wider than this, largest over median, are binned by their logarithm. */
+const LINEAR_SPREAD = 12;
+/** The smallest scores of a logarithmic histogram share its first bin. */
+const FIRST_BIN_SHARE = 0.005;
+
+/** Ascending edges of the bins for ascending scores. */
+export function binEdges(sorted: Float64Array): number[] {
+  if (!sorted.length) return [];
+  const [least, most] = [sorted[0], sorted[sorted.length - 1]];
+  const steps = Array.from({ length: BINS + 1 }, (_, i) => i / BINS);
+  const start = sorted[Math.floor(sorted.length * FIRST_BIN_SHARE)];
+  const median = sorted[sorted.length >> 1];
+  if (start > 0 && most / median > LINEAR_SPREAD) {
+    const [from, to] = [Math.log(start), Math.log(most)];
+    return steps.map((step, i) => (i === 0 ? least : i === BINS ? most : Math.exp(from + step * (to - from))));
+  }
+  return steps.map((step) => least + step * (most - least));
+}
+
+/** How many scores lie in each bin: above its lower edge and up to its upper; the first takes its lower edge too. */
+export function countBins(edges: readonly number[], scores: Float64Array): number[] {
+  const counts = new Array<number>(Math.max(0, edges.length - 1)).fill(0);
+  for (const score of scores) {
+    let low = 0;
+    let high = counts.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (score <= edges[middle + 1]) high = middle;
+      else low = middle + 1;
+    }
+    if (counts.length) counts[low]++;
+  }
+  return counts;
+}
+
+function merged(arrays: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(arrays.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    all.set(array, at);
+    at += array.length;
+  }
+  return all.sort();
+}
+
+const named: Readonly<Record<string, string>> = {
+  taylor: 'Taylor',
+  hessian: 'Hessian',
+  l1: 'L1',
+  l2: 'L2',
+  random: 'random',
+};
+
+/** How they were made, for a person: `Taylor, 50 batches of 64 images`. */
+function labelOf({ criterion, batches, batchSize }: ScoreSettings): string {
+  const name = named[criterion] ?? criterion;
+  return DATA_CRITERIA.has(criterion) ? `${name}, ${batches} batches of ${batchSize} images` : name;
+}
+
+/** Histograms for the scopes and groups of the view. */
+export function scoresViewOf(groups: Groups, view: GroupsView, scores: Scores, settings: ScoreSettings): ScoresView {
+  const { dims, heads } = rank(groups, scores);
+  const own = groups.groups.length;
+  const scoresOf = (group: number): Float64Array | undefined =>
+    group < own ? dims[group]?.scores : heads[group - own]?.scores;
+  const scopes = view.scopes.map(({ groups: members }): ScopeScores => {
+    const all = merged(members.flatMap((group) => scoresOf(group) ?? []));
+    const edges = binEdges(all);
+    return { edges, counts: countBins(edges, all) };
+  });
+  const byGroup = view.groups.map(({ scope }, group) => {
+    const found = scope >= 0 ? scoresOf(group) : undefined;
+    return found ? countBins(scopes[scope].edges, found) : [];
+  });
+  return { criterion: settings.criterion, label: labelOf(settings), scopes, groups: byGroup };
+}
