@@ -5,12 +5,13 @@ import type { Cost } from '../graph/macs.ts';
 import { graphCost } from '../graph/macs.ts';
 import type { Weights } from '../graph/tensor.ts';
 import { couple } from '../pruning/couple.ts';
-import type { Groups } from '../pruning/groups.ts';
+import { ignoreLayers } from '../pruning/ignore.ts';
+import type { Scores } from '../pruning/importance.ts';
+import { type BlockInputs, planBlocks, planWithBlocks } from '../pruning/layers.ts';
 import type { Plan, PlanOptions } from '../pruning/plan-types.ts';
-import { compilePlanner } from '../pruning/planner.ts';
+import { compilePlanner, type Planner } from '../pruning/planner.ts';
 import { prune } from '../pruning/prune.ts';
 import { parseTarget, planForTarget, type TargetOptions } from '../pruning/target.ts';
-import { UserError } from '../support/errors.ts';
 import type { RunContext } from '../support/progress.ts';
 import type { Model } from './model.ts';
 import { headsOfGraph } from './model-info.ts';
@@ -30,6 +31,9 @@ export interface PruneRequest {
   readonly plan?: Plan;
 }
 
+/** Of the paper's script. */
+const DEFAULT_RATIO = 0.5;
+
 /** Seconds of every stage. */
 export interface PruneSeconds {
   readonly couple: number;
@@ -47,6 +51,8 @@ export interface PruneReport {
   readonly before: Cost;
   readonly after: Cost;
   readonly heads: Readonly<Record<string, number>>;
+  /** Places of the blocks that stay, where blocks were removed. */
+  readonly keptBlocks?: readonly number[];
   readonly scored: 'computed' | 'cached' | 'not needed';
   readonly seconds: PruneSeconds;
 }
@@ -62,12 +68,18 @@ class Stopwatch {
   }
 }
 
-function makePlan(groups: Groups, scores: Parameters<typeof compilePlanner>[1], request: PruneRequest): Plan {
-  const planner = compilePlanner(groups, scores);
+/** The plan at the ratios asked for, or of the largest network at the target. */
+function planOf(planner: Planner, request: PruneRequest): Plan {
   if (request.target !== undefined) return planForTarget(planner, request.options, parseTarget(request.target));
-  const { ratio = 0.5 } = request.options;
-  const options: PlanOptions = { ...request.options, ratio };
+  const options: PlanOptions = { ...request.options, ratio: request.options.ratio ?? DEFAULT_RATIO };
   return planner.describe(planner.choose(options), options);
+}
+
+function makePlan(inputs: BlockInputs, scores: Scores, request: PruneRequest): Plan {
+  const { removeLayers = 0, target } = request;
+  if (target !== undefined && removeLayers > 0)
+    return planWithBlocks(inputs, scores, removeLayers, (planner) => planOf(planner, request));
+  return planBlocks(inputs, planOf(compilePlanner(inputs.groups, scores), request), removeLayers);
 }
 
 /** One line of what was done, for the model's history. */
@@ -95,10 +107,22 @@ export async function pruneModel(
   const watch = new Stopwatch();
   const groups = await watch.time('couple', () => couple(graph));
   const weights = await model.weights(context);
+  // Blocks are scored by the gradients themselves, which the cache does not keep.
+  const keep = { gradients: (request.removeLayers ?? 0) > 0 };
   const scored = request.plan
     ? undefined
-    : await watch.time('score', () => scoreModel(groups, weights, request.score, executor, context));
-  const plan = await watch.time('plan', () => request.plan ?? makePlan(groups, present(scored).scores, request));
+    : await watch.time('score', () => scoreModel(groups, weights, request.score, executor, context, keep));
+  const plan = await watch.time('plan', () => {
+    if (request.plan || !scored) return present(request.plan);
+    const { criterion, seed } = request.score;
+    const scoring = {
+      criterion,
+      ...(seed !== undefined && { seed }),
+      ...(scored.gradients && { gradients: scored.gradients }),
+    };
+    const pinned = ignoreLayers(groups, request.ignore ?? []);
+    return makePlan({ groups: pinned, weights, scoring }, scored.scores, request);
+  });
   const common = {
     plan,
     record: withStep(model.record, graphCost(graph), {
@@ -107,6 +131,7 @@ export async function pruneModel(
       ...(model.file && { parent: model.file }),
     }),
     before: graphCost(graph),
+    ...(plan.blocks && { keptBlocks: plan.blocks.kept }),
     scored: scored ? (scored.cached ? ('cached' as const) : ('computed' as const)) : ('not needed' as const),
   };
   if (flags.planOnly) return { ...common, after: plan.after, heads: plannedHeads(plan), seconds: watch.seconds };
@@ -122,7 +147,7 @@ export async function pruneModel(
 }
 
 function present<T>(value: T | undefined): T {
-  if (value === undefined) throw new UserError('nothing was scored');
+  if (value === undefined) throw new Error('a plan needs scores');
   return value;
 }
 

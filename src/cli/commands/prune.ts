@@ -172,11 +172,12 @@ export const prune = command({
     const executor = lazyExecutor(values);
     const report = await pruneModel(model, request, executor, context, { planOnly: values.planOnly });
     if (values.savePlan) await writeFileAtomically(values.savePlan, `${JSON.stringify(report.plan, null, 1)}\n`);
-    const { graph, weights, before, after, heads, seconds } = report;
+    const { graph, weights, before, after, heads, seconds, keptBlocks } = report;
     const json = {
       before: costJson(before),
       after: costJson(after),
       num_heads: heads,
+      ...(keptBlocks && { kept_blocks: keptBlocks }),
       seconds,
       scored: report.scored,
     };
