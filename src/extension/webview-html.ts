@@ -18,7 +18,8 @@ export function webviewHtml(webview: vscode.Webview, extension: vscode.Uri, name
   const policy = [
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
-    `style-src ${source}`,
+    // The toolkit makes one style element of its own, with the nonce that it finds in the page.
+    `style-src ${source} 'nonce-${nonce}'`,
     `font-src ${source}`,
     `img-src ${source} data: blob:`,
     // The layout worker's script is read and started as a blob.
@@ -30,6 +31,7 @@ export function webviewHtml(webview: vscode.Webview, extension: vscode.Uri, name
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta property="csp-nonce" content="${nonce}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="${folder}/codicon.css">
 <link rel="stylesheet" href="${folder}/${name}.css">
