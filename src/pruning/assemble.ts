@@ -151,6 +151,7 @@ function finish(
     return {
       id,
       root: root.layer,
+      side: root.side,
       members: each.members,
       space,
       channels,

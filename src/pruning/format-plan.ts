@@ -1,5 +1,6 @@
 /** A plan as text, for golden tests and for reading before it is carried out. */
 import type { Cost } from '../graph/macs.ts';
+import { rootName } from './groups.ts';
 import type { Plan, PlannedGroup, PlannedHeads, PlannedScope } from './plan-types.ts';
 import { shorten } from './scopes.ts';
 
@@ -10,7 +11,7 @@ const count = (n: number): string => n.toLocaleString('en');
 const megas = (n: number): string => `${(n / 1e6).toFixed(2)} M`;
 
 export function formatPlan(plan: Plan): string {
-  const width = Math.max(0, ...plan.groups.map(({ root }) => root.length));
+  const width = Math.max(0, ...plan.groups.map((group) => rootName(group).length));
   const heading = [
     `plan for ${plan.model}`,
     formatCost('before', plan.before),
@@ -38,9 +39,10 @@ function formatScope({ id, kind, chain, ratio, groups, channels, threshold }: Pl
   return `scope ${id} · ${what} · ${groups} groups, ${count(channels)} channels, ratio ${ratio.toPrecision(4)}${limit}`;
 }
 
-function formatGroup({ root, width, channelGroups, kept, why }: PlannedGroup, column: number): string {
+function formatGroup(group: PlannedGroup, column: number): string {
+  const { width, channelGroups, kept, why } = group;
   const per = channelGroups > 1 ? `${channelGroups} × ` : '';
-  return `  ${root.padEnd(column)}   ${per}${width} → ${per}${kept.length}   ${formatKept(kept, width)}   ${why}`;
+  return `  ${rootName(group).padEnd(column)}   ${per}${width} → ${per}${kept.length}   ${formatKept(kept, width)}   ${why}`;
 }
 
 function formatHeads({ layer, count: all, kept, why }: PlannedHeads, column: number): string {

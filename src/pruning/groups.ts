@@ -58,6 +58,8 @@ export interface Group {
   readonly id: GroupId;
   /** First layer in Graph order whose output is in the group; else the first that takes it in. */
   readonly root: string;
+  /** `in` where no layer of the network puts it out: the image's channels. */
+  readonly side: Side;
   readonly members: readonly Member[];
   readonly space: readonly SpaceEntry[];
   /** All entries of `space`. */
@@ -108,6 +110,10 @@ export function groupOf(groups: Groups, layer: string, side: Side): Group | unde
   return groups.groups.find(({ members }) => members.some((m) => m.layer === layer && m.side === side));
 }
 
+/** `layer1.0.conv1`, or `conv1:in` for what comes from outside. */
+export const rootName = ({ root, side }: { readonly root: string; readonly side: Side }): string =>
+  side === 'in' ? `${root}:in` : root;
+
 /** Heads of every attention layer by the name of the layer that makes them. */
 export function headCounts(groups: Groups): Record<string, number> {
   return Object.fromEntries(groups.heads.map(({ layer, count }) => [layer, count]));
@@ -120,7 +126,7 @@ export function formatGroups({ groups, heads }: Groups): string {
     const of = group.heads === undefined ? '' : ` · heads of ${heads[group.heads].layer}`;
     const state = group.frozen === undefined ? '' : ` · frozen: ${group.frozen}`;
     const members = group.members.map(({ layer, side, count }) => `  ${layer}:${side} ${count}`);
-    return [`${group.root} · ${group.channels} channels${per}${of}${state}`, ...members];
+    return [`${rootName(group)} · ${group.channels} channels${per}${of}${state}`, ...members];
   });
   return lines.join('\n');
 }

@@ -1,6 +1,6 @@
 /** Which entries of every dimension stay under a plan. */
 import { UserError } from '../support/errors.ts';
-import type { Groups, LeafId, SetId } from './groups.ts';
+import { type Groups, type LeafId, rootName, type SetId } from './groups.ts';
 import type { Plan } from './plan-types.ts';
 
 /** Answers for dimensions given by their leaves. */
@@ -50,12 +50,13 @@ function setsKept(groups: Groups, plan: Plan): readonly (Uint8Array | undefined)
     for (const i of planned) flags[i] = 1;
     kept[set] = flags;
   };
-  const byRoot = new Map(plan.groups.map((group) => [group.root, [] as Plan['groups'][number][]]));
-  for (const group of plan.groups) byRoot.get(group.root)?.push(group);
-  for (const { root, dims, width } of groups.groups) {
+  const byRoot = new Map(plan.groups.map((group) => [rootName(group), [] as Plan['groups'][number][]]));
+  for (const group of plan.groups) byRoot.get(rootName(group))?.push(group);
+  for (const group of groups.groups) {
+    const { dims, width } = group;
     if (dims === undefined) continue;
-    const planned = byRoot.get(root)?.shift();
-    if (planned) mark(root, dims, width, planned.kept, planned.width);
+    const planned = byRoot.get(rootName(group))?.shift();
+    if (planned) mark(rootName(group), dims, width, planned.kept, planned.width);
   }
   for (const [root, left] of byRoot)
     if (left.length) throw new UserError(`the plan does not fit ${groups.graph.name}: it has no group of ${root}`);

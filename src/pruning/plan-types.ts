@@ -1,5 +1,6 @@
 /** A plan: which channels and heads stay, in which group, and why. Plain JSON. */
 import type { Cost } from '../graph/macs.ts';
+import type { Side } from './groups.ts';
 import type { ScopeKind } from './scopes.ts';
 
 export interface PlanOptions {
@@ -41,6 +42,8 @@ export interface PlannedScope {
 export interface PlannedGroup {
   /** The group's root layer, which names it. */
   readonly root: string;
+  /** `in` for what no layer puts out: the image's channels. */
+  readonly side: Side;
   /** Id of its scope; absent for a group that is in none. */
   readonly scope?: number;
   /** Width before: entries of `kept` are below it. */

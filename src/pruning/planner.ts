@@ -81,11 +81,11 @@ function describeGroup(
   options: ResolvedOptions,
 ): readonly PlannedGroup[] {
   if (group.dims === undefined) return [];
-  const { root, width, channelGroups } = group;
+  const { root, side, width, channelGroups } = group;
   const ranked = dims[group.id];
   const scope = choice.scopes.find(({ scope: { groups } }) => groups.includes(group.id))?.scope.id;
   const kept = ranked ? keepHighest(ranked, choice.dims[group.id]) : all(width);
-  return [{ root, scope, width, channelGroups, kept, why: whyGroup(group, choice, ranked, options) }];
+  return [{ root, side, scope, width, channelGroups, kept, why: whyGroup(group, choice, ranked, options) }];
 }
 
 function whyGroup(group: Group, choice: Choice, ranked: Ranked | undefined, options: ResolvedOptions): string {

@@ -19,9 +19,9 @@ export function removeBlocks(
   if (missing !== undefined) throw new UserError(`${graph.name} has no block ${missing} that can be removed`);
   const rename = renumbering([...stages.values()], new Set(paths));
   const replacement = new Map(gone.map((block) => [block?.output as string, block?.input as string]));
-  const valueOf = (id: string): string => {
+  const renamedValue = (id: string): string => {
     const other = replacement.get(id);
-    return other === undefined ? rename(id) : valueOf(other);
+    return other === undefined ? rename(id) : renamedValue(other);
   };
   const { nodes: without, parameters: lost } = removedWith(graph, paths);
   const stays = graph.parameters.filter(({ name }) => !lost.has(name));
@@ -32,7 +32,7 @@ export function removeBlocks(
       ...node,
       id: rename(node.id),
       module: rename(node.module),
-      inputs: node.inputs.map(valueOf),
+      inputs: node.inputs.map(renamedValue),
       parameters: Object.fromEntries(Object.entries(node.parameters).map(([role, name]) => [role, rename(name)])),
     })) as GraphNode[];
   const smaller: Graph = {
@@ -45,8 +45,8 @@ export function removeBlocks(
     modules: graph.modules
       .filter(({ path }) => !paths.some((block) => isInside(path, block)))
       .map((module) => ({ ...module, path: rename(module.path) })),
-    output: valueOf(graph.output),
-    trainingOutputs: graph.trainingOutputs.map(valueOf),
+    output: renamedValue(graph.output),
+    trainingOutputs: graph.trainingOutputs.map(renamedValue),
   };
   validateGraph(smaller);
   return { graph: smaller, renamed };
@@ -57,7 +57,8 @@ function renumbering(stages: readonly (readonly Block[])[], gone: ReadonlySet<st
   const names = new Map<string, string>();
   for (const stage of stages) {
     if (!stage.some(({ path }) => gone.has(path))) continue;
-    stage.filter(({ path }) => !gone.has(path)).forEach(({ path }, i) => names.set(path, stage[i].path));
+    const stays = stage.filter(({ path }) => !gone.has(path));
+    for (const [i, { path }] of stays.entries()) names.set(path, stage[i].path);
   }
   return (name) => {
     for (let end = name.indexOf('.'); ; end = name.indexOf('.', end + 1)) {
