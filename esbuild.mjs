@@ -84,7 +84,7 @@ const jobs = [
     ...node,
     entryPoints: [{ in: from, out: to }],
   })),
-  ...(webviewEntries().length ? [{ ...webview, entryPoints: webviewEntries() }] : []),
+  ...webviewEntries().map((entry) => ({ ...webview, entryPoints: [entry] })),
 ];
 
 copyAssets();

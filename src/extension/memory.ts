@@ -21,9 +21,9 @@ export interface ModelMemory {
   readonly pruned?: string;
 }
 
-/** A row of the comparison, without the predictions (they lie in the run's folder). */
+/** A row of the comparison, and what the model said of each image (in the run's folder). */
 export interface ComparisonRow {
-  readonly result: Omit<EvaluationResult, 'predictions'>;
+  readonly result: EvaluationResult;
   readonly predictionsFile?: string;
 }
 

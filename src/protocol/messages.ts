@@ -76,9 +76,14 @@ export interface WorkerRequests {
   'run/control': { params: { run: string; action: RunControl }; result: null };
   /** Points recorded in a run's folder. */
   'run/history': { params: { directory: string }; result: readonly RunPoint[] };
-  'evaluate/run': { params: { source: ModelSource; settings: EvaluateSettings }; result: EvaluationResult };
+  /** `predictionsFile`: where to keep what the model said of each image. */
+  'evaluate/run': {
+    params: { source: ModelSource; settings: EvaluateSettings; predictionsFile: string };
+    result: EvaluationResult;
+  };
+  /** Images on which two evaluations differ, by the files of their predictions. */
   'evaluate/changed': {
-    params: { dataPath: string; split: string; before: readonly number[]; after: readonly number[]; limit: number };
+    params: { before: string; after: string; limit: number };
     result: readonly ChangedVerdict[];
   };
   'export/run': {

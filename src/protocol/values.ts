@@ -214,8 +214,8 @@ export interface EvaluationResult extends CostFigures {
   /** Absent when not measured. */
   readonly latency?: { readonly p50Milliseconds: number; readonly runs: number };
   readonly throughput?: { readonly imagesPerSecond: number; readonly batchSize: number };
-  /** Class index predicted for each image, in the data set's order. */
-  readonly predictions?: readonly number[];
+  /** What was wrong with single images: `3 could not be read`. */
+  readonly notes: readonly string[];
 }
 
 /** An image on which two models disagree. */

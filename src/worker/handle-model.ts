@@ -1,11 +1,14 @@
-/** Opening models: zoo models by name. */
-import { findVariant, variants } from '../architectures/registry.ts';
-import type { Graph } from '../graph/graph.ts';
+/** Models: the list of those known by name, opening, statistics of a layer. */
+import type { HeadChoice } from '../architectures/head-choices.ts';
+import { variants } from '../architectures/registry.ts';
+import { AmbiguousHeadsError } from '../engine/model.ts';
 import { graphCost } from '../graph/macs.ts';
-import type { ModelInfo, ModelSource, ZooEntry } from '../protocol/values.ts';
+import { toFloat32 } from '../graph/tensor.ts';
+import type { ParameterStatistics } from '../protocol/graph-view.ts';
+import type { ArchitectureChoice, Lineage, ModelInfo, ZooEntry } from '../protocol/values.ts';
 import { UserError } from '../support/errors.ts';
-import { graphViewOf } from './graph-view.ts';
 import type { Handler } from './handlers.ts';
+import { findModel, forgetModel, headsId, type OpenModel } from './open-models.ts';
 
 let zoo: readonly ZooEntry[] | undefined;
 
@@ -17,7 +20,10 @@ export const listModels: Handler<'models/list'> = () => {
   return zoo;
 };
 
-function infoOf(graph: Graph, source: ModelSource): ModelInfo {
+function infoOf({ model, source }: OpenModel): ModelInfo {
+  const { graph, record } = model;
+  const last = record.history.at(-1);
+  const lineage: Lineage | undefined = last && { step: last.step, parent: last.parent, summary: last.summary };
   return {
     ...graphCost(graph),
     source,
@@ -26,22 +32,80 @@ function infoOf(graph: Graph, source: ModelSource): ModelInfo {
     classes: graph.classes,
     input: [graph.input.channels, graph.input.height, graph.input.width],
     layers: graph.nodes.filter((node) => node.parameters.weight !== undefined).length,
-    hasWeights: false,
-    bytes: 0,
-    notes: [],
+    hasWeights: model.hasWeights,
+    bytes: model.bytes,
+    ...(lineage && { lineage }),
+    notes: model.notes,
   };
 }
 
-export const openModel: Handler<'model/open'> = ({ source }) => {
-  if (source.kind === 'file') throw new UserError(`${source.path}: reading checkpoints is not built yet.`);
-  const variant = findVariant(source.name);
-  if (!variant)
-    throw new UserError(`No model is called "${source.name}". "Open Model Without Weights…" lists those known.`);
-  const graph = variant.build();
+/** Ways to split the widths into heads: the likeliest, then one for every head dimension that fits all layers. */
+function headChoices(candidates: readonly HeadChoice[]): ArchitectureChoice[] {
+  const choice = (heads: readonly number[], label: string): ArchitectureChoice => {
+    const dims = candidates.map(({ width }, i) => width / heads[i]);
+    return {
+      id: headsId(heads),
+      label,
+      detail: `heads ${[...new Set(heads)].join(', ')} of ${[...new Set(dims)].join(', ')} channels`,
+    };
+  };
+  const suggested = candidates.map((candidate) => candidate.suggested);
+  const dims = new Set(candidates.flatMap(({ options }) => options.map(({ headDim }) => headDim)));
+  const uniform = [...dims]
+    .sort((a, b) => b - a)
+    .flatMap((headDim) => {
+      const heads = candidates.map(({ options }) => options.find((option) => option.headDim === headDim)?.heads);
+      return heads.every((count) => count !== undefined) ? [choice(heads, `head dimension ${headDim}`)] : [];
+    });
+  const first = choice(suggested, 'likeliest');
+  return [first, ...uniform.filter(({ id }) => id !== first.id)];
+}
+
+export const openModel: Handler<'model/open'> = async ({ source }, { progress }) => {
+  progress({ phase: 'Reading', done: 0, total: 0 });
+  try {
+    const open = await findModel(source);
+    return { kind: 'model', model: infoOf(open), graph: open.view, groups: open.groupsView };
+  } catch (error) {
+    if (!(error instanceof AmbiguousHeadsError)) throw error;
+    return { kind: 'ambiguous', question: error.message, choices: headChoices(error.candidates) };
+  }
+};
+
+export const closeModel: Handler<'model/close'> = ({ source }) => {
+  forgetModel(source);
+  return null;
+};
+
+function statisticsOf(name: string, numbers: Float32Array): ParameterStatistics {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  let sum = 0;
+  let squares = 0;
+  let zeros = 0;
+  for (const number of numbers) {
+    if (number < min) min = number;
+    if (number > max) max = number;
+    if (number === 0) zeros++;
+    sum += number;
+    squares += number * number;
+  }
+  const count = Math.max(1, numbers.length);
+  const mean = sum / count;
+  return { name, min, max, mean, std: Math.sqrt(Math.max(0, squares / count - mean * mean)), zeros: zeros / count };
+}
+
+export const modelDetails: Handler<'model/details'> = async ({ source, node }, context) => {
+  const { model } = await findModel(source);
+  const found = model.graph.nodes.find(({ id }) => id === node);
+  if (!found) throw new UserError(`${model.graph.name} has no layer ${node}.`);
+  const names = Object.values(found.parameters);
+  if (!model.hasWeights || names.length === 0) return { statistics: [] };
+  const weights = await model.weights(context);
   return {
-    kind: 'model',
-    model: infoOf(graph, source),
-    graph: graphViewOf(graph),
-    groups: { groups: [], scopes: [], carried: [] },
+    statistics: names.flatMap((name) => {
+      const tensor = weights.get(name);
+      return tensor ? [statisticsOf(name, toFloat32(tensor))] : [];
+    }),
   };
 };

@@ -61,22 +61,20 @@ export class ComparePanels implements vscode.WebviewPanelSerializer {
 
   private async sendChanged(panel: ComparePanel, before: string, after: string): Promise<void> {
     const { comparison, worker, extension } = this.services;
-    const [rowBefore, rowAfter] = [comparison.row(before)?.result, comparison.row(after)?.result];
+    const rows = [comparison.row(before), comparison.row(after)] as const;
     try {
-      if (!rowBefore || !rowAfter || !sameImages(rowBefore, rowAfter))
+      const [first, second] = rows;
+      if (!first || !second || !sameImages(first.result, second.result))
         throw new Error(vscode.l10n.t('These two were not evaluated on the same images.'));
-      const predictions = await Promise.all([comparison.predictions(before), comparison.predictions(after)]);
-      if (!predictions[0] || !predictions[1])
+      if (!first.predictionsFile || !second.predictionsFile)
         throw new Error(vscode.l10n.t('What they said of each image is not known: evaluate them again.'));
       const images = await worker.request('evaluate/changed', {
-        dataPath: rowBefore.dataPath,
-        split: rowBefore.split,
-        before: predictions[0],
-        after: predictions[1],
+        before: first.predictionsFile,
+        after: second.predictionsFile,
         limit: SHOWN_IMAGES,
       });
       const { webview } = panel.view;
-      const folder = vscode.Uri.file(rowBefore.dataPath);
+      const folder = vscode.Uri.file(first.result.dataPath);
       if (!webview.options.localResourceRoots?.some((root) => root.fsPath === folder.fsPath)) {
         webview.options = {
           ...webview.options,

@@ -1,5 +1,4 @@
 /** What was measured of the workspace's models: the rows of the comparison. */
-import { readFile } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import type { CompareRow, CompareView } from '../../protocol/panels.ts';
 import type { EvaluationResult } from '../../protocol/values.ts';
@@ -18,8 +17,7 @@ export class Comparison implements vscode.Disposable {
 
   /** Adds what was measured, in the place of what was measured of the same model on the same images. */
   async add(result: EvaluationResult, predictionsFile?: string): Promise<void> {
-    const { predictions: _, ...kept } = result;
-    const row: ComparisonRow = { result: kept, predictionsFile };
+    const row: ComparisonRow = { result, predictionsFile };
     const others = this.rows.filter((known) => rowId(known) !== rowId(row));
     await this.write([...others, row]);
   }
@@ -59,12 +57,6 @@ export class Comparison implements vscode.Disposable {
 
   row(id: string): ComparisonRow | undefined {
     return this.rows.find((row) => rowId(row) === id);
-  }
-
-  /** Class index predicted for each image. */
-  async predictions(id: string): Promise<readonly number[] | undefined> {
-    const file = this.row(id)?.predictionsFile;
-    return file ? (JSON.parse(await readFile(file, 'utf8')) as number[]) : undefined;
   }
 
   private get rows(): readonly ComparisonRow[] {

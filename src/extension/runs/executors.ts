@@ -1,4 +1,5 @@
 /** What each kind of run does: requests to the worker, and where their results go. */
+import path from 'node:path';
 import * as vscode from 'vscode';
 import type { RunKind } from '../../protocol/values.ts';
 import type { Comparison } from '../compare/comparison.ts';
@@ -67,15 +68,13 @@ const executors: { readonly [K in RunKind]: KindExecutor<K> } = {
     const summaries: string[] = [];
     for (const [index, source] of sources.entries()) {
       const prefix = sources.length > 1 ? `${modelTitle(source)} (${index + 1}/${sources.length}): ` : '';
+      const predictionsFile = path.join(services.store.directory(record.id), `predictions-${index}.json`);
       const result = await services.worker.request(
         'evaluate/run',
-        { source, settings },
+        { source, settings, predictionsFile },
         { signal, onProgress: (report) => onProgress({ ...report, phase: prefix + report.phase }) },
       );
-      const file =
-        result.predictions &&
-        (await services.store.writeJson(record.id, `predictions-${index}.json`, result.predictions));
-      await services.comparison.add(result, file);
+      await services.comparison.add(result, predictionsFile);
       summaries.push(
         vscode.l10n.t('top-1 {0} on {1} images', formatPercent(result.top1), result.images.toLocaleString('en')),
       );

@@ -57,10 +57,4 @@ export class RunStore {
   async remove(id: string): Promise<void> {
     await rm(this.directory(id), { recursive: true, force: true });
   }
-
-  async writeJson(id: string, name: string, value: unknown): Promise<string> {
-    const file = path.join(this.directory(id), name);
-    await writeFile(file, JSON.stringify(value));
-    return file;
-  }
 }

@@ -1,0 +1,32 @@
+/** What computes, as the host's setting says. */
+import os from 'node:os';
+import type { BackendOptions } from '../compute/backends.ts';
+import { runtimeStatus } from '../compute/runtime/status.ts';
+import type { RuntimeStatus } from '../protocol/values.ts';
+
+const CHOICES = { auto: 'auto', tensorflow: 'tensorflow', tfjs: 'embedded' } as const;
+
+export function backendOptions(): BackendOptions {
+  const asked = process.env['ESPALIER_BACKEND'] ?? 'auto';
+  return { backend: Object.hasOwn(CHOICES, asked) ? CHOICES[asked as keyof typeof CHOICES] : 'auto' };
+}
+
+/** `Intel Xeon Platinum 8581C, 2 cores`. */
+export function processorName(): string {
+  const cpus = os.cpus();
+  return `${cpus[0]?.model.trim() || os.arch()}, ${cpus.length} ${cpus.length === 1 ? 'core' : 'cores'}`;
+}
+
+export async function statusForHost(signal: AbortSignal): Promise<RuntimeStatus> {
+  const found = await runtimeStatus({ signal });
+  const uses = found.usable && backendOptions().backend !== 'embedded';
+  const onGpu = uses && found.variant === 'gpu' && found.devices.length > 0 && !found.reason;
+  return {
+    backend: uses ? `TensorFlow ${found.version ?? ''} ${onGpu ? 'GPU' : 'CPU'}` : 'Embedded kernels',
+    device: onGpu ? found.devices.join(', ') : processorName(),
+    installed: found.installed,
+    folder: found.path,
+    ...(found.reason && { reason: found.reason }),
+    worker: { pid: process.pid, node: process.version },
+  };
+}

@@ -1,0 +1,100 @@
+/** Scoring, planning, pruning, exporting. */
+import { existsSync } from 'node:fs';
+import { createExecutor } from '../compute/backends.ts';
+import { exportModel } from '../engine/export.ts';
+import { saveModel } from '../engine/model.ts';
+import { pruneModel } from '../engine/prune.ts';
+import { scoreModel } from '../engine/scores.ts';
+import type { ScoresView } from '../protocol/graph-view.ts';
+import type { ScoreSettings } from '../protocol/values.ts';
+import { formatPlan } from '../pruning/format-plan.ts';
+import { UserError } from '../support/errors.ts';
+import { backendOptions } from './backend.ts';
+import type { Handler } from './handlers.ts';
+import { findModel, type OpenModel } from './open-models.ts';
+import { makePlan, planViewFor, rangeOf } from './plans.ts';
+import { scoreRequest, scoresKey } from './score-cache.ts';
+import { scoresViewOf } from './scores-view.ts';
+
+function viewOf(open: OpenModel, settings: ScoreSettings): ScoresView | null {
+  const scores = open.scoresOf(scoresKey(settings));
+  return scores ? scoresViewOf(open.groups, open.groupsView, scores, settings) : null;
+}
+
+export const runScore: Handler<'score/run'> = async ({ source, settings }, context) => {
+  const open = await findModel(source);
+  const weights = await open.model.weights(context);
+  const { scores } = await scoreModel(
+    open.groups,
+    weights,
+    scoreRequest(settings),
+    () => createExecutor(backendOptions()),
+    context,
+  );
+  open.keepScores(scoresKey(settings), scores);
+  return viewOf(open, settings) as ScoresView;
+};
+
+/** Stands for the executor where scores must come from the cache: asking for it says that they are not there. */
+class NotCached extends Error {}
+
+export const cachedScores: Handler<'score/cached'> = async ({ source, settings }, context) => {
+  const open = await findModel(source);
+  const held = viewOf(open, settings);
+  if (held) return held;
+  const executor = async (): Promise<never> => {
+    throw new NotCached();
+  };
+  try {
+    const weights = await open.model.weights(context);
+    const { scores } = await scoreModel(open.groups, weights, scoreRequest(settings), executor, context);
+    open.keepScores(scoresKey(settings), scores);
+    return viewOf(open, settings);
+  } catch (error) {
+    if (error instanceof NotCached) return null;
+    throw error;
+  }
+};
+
+export const planRange: Handler<'plan/range'> = async ({ source, scores, plan }) =>
+  rangeOf(await findModel(source), scores, plan);
+
+export const computePlan: Handler<'plan/compute'> = async ({ source, scores, plan }) =>
+  planViewFor(await findModel(source), scores, plan);
+
+export const exportPlan: Handler<'plan/export'> = async ({ source, scores, plan: settings }) => {
+  const open = await findModel(source);
+  const plan = makePlan(open, scores, settings);
+  return { json: `${JSON.stringify({ ...plan, settings }, null, 2)}\n`, text: formatPlan(plan) };
+};
+
+/** Refuses to write over a file that the person was not asked about. */
+function mayWrite(output: string, overwrite: boolean): void {
+  if (!overwrite && existsSync(output)) throw new UserError(`${output} exists already: choose another name.`);
+}
+
+export const runPrune: Handler<'prune/run'> = async (request, context) => {
+  const { source, scores, plan: settings, output, overwrite } = request;
+  mayWrite(output, overwrite);
+  if (!scores) throw new UserError('Nothing was scored yet: score the channels first, so that the right ones go.');
+  const open = await findModel(source);
+  const plan = makePlan(open, scores, settings);
+  const { isomorphic, global } = settings;
+  const report = await pruneModel(
+    open.model,
+    { score: { criterion: scores.criterion }, options: { isomorphic, global }, plan },
+    () => createExecutor(backendOptions()),
+    context,
+  );
+  if (!report.graph || !report.weights) throw new Error('pruning gave no network');
+  context.progress({ phase: 'Saving', done: 0, total: 0 });
+  await saveModel(output, report.graph, report.weights, report.record, context);
+  return { saved: output, before: report.before, after: report.after, heads: report.heads };
+};
+
+export const runExport: Handler<'export/run'> = async ({ source, format, output, overwrite }, context) => {
+  mayWrite(output, overwrite);
+  const { model } = await findModel(source);
+  const [saved] = await exportModel(model, format, output, context);
+  return { saved };
+};

@@ -1,0 +1,101 @@
+/** The models that the worker has read, with what was computed of them. Weights are read from the file when they are needed. */
+import { stat } from 'node:fs/promises';
+import { type Model, openModel } from '../engine/model.ts';
+import type { GraphView, GroupsView } from '../protocol/graph-view.ts';
+import { type ModelSource, sourceKey } from '../protocol/values.ts';
+import { couple } from '../pruning/couple.ts';
+import type { Groups } from '../pruning/groups.ts';
+import type { Scores } from '../pruning/importance.ts';
+import { graphViewOf } from './graph-view.ts';
+import { groupsViewOf } from './groups-view.ts';
+
+/** Models kept at once; the one not used for longest goes first. */
+const MOST_OPEN = 8;
+/** Sets of scores kept of a model. */
+const MOST_SCORES = 8;
+
+/** The ids of `ArchitectureChoice`: heads of each attention layer. */
+export const headsId = (heads: readonly number[]): string => `heads:${heads.join(',')}`;
+
+function headsOf(architecture: string | undefined): readonly number[] | undefined {
+  return architecture?.startsWith('heads:') ? architecture.slice('heads:'.length).split(',').map(Number) : undefined;
+}
+
+export class OpenModel {
+  private readonly scores = new Map<string, Scores>();
+  private coupled: Groups | undefined;
+  private drawn: GraphView | undefined;
+  private drawnGroups: GroupsView | undefined;
+
+  constructor(
+    readonly source: ModelSource,
+    readonly model: Model,
+  ) {}
+
+  get groups(): Groups {
+    this.coupled ??= couple(this.model.graph);
+    return this.coupled;
+  }
+
+  get view(): GraphView {
+    this.drawn ??= graphViewOf(this.model.graph);
+    return this.drawn;
+  }
+
+  get groupsView(): GroupsView {
+    this.drawnGroups ??= groupsViewOf(this.groups);
+    return this.drawnGroups;
+  }
+
+  scoresOf(key: string): Scores | undefined {
+    return this.scores.get(key);
+  }
+
+  keepScores(key: string, scores: Scores): void {
+    this.scores.delete(key);
+    this.scores.set(key, scores);
+    for (const oldest of [...this.scores.keys()].slice(0, -MOST_SCORES)) this.scores.delete(oldest);
+  }
+}
+
+interface Entry {
+  readonly open: Promise<OpenModel>;
+  /** Time and size of the file as it was read: another file at the same place is another model. */
+  readonly stamp: string;
+}
+
+const entries = new Map<string, Entry>();
+
+async function stampOf(source: ModelSource): Promise<string> {
+  if (source.kind === 'zoo') return '';
+  // A file that is gone is for the reader to complain about.
+  const info = await stat(source.path).catch(() => undefined);
+  return info ? `${info.mtimeMs} ${info.size} ${info.ino}` : 'missing';
+}
+
+async function read(source: ModelSource): Promise<OpenModel> {
+  const request =
+    source.kind === 'zoo'
+      ? { model: source.name }
+      : { model: source.path, useEma: source.useEma ?? false, heads: headsOf(source.architecture) };
+  return new OpenModel(source, await openModel(request));
+}
+
+/** The model of a source: as it was read before while its file has not changed. */
+export async function findModel(source: ModelSource): Promise<OpenModel> {
+  const key = sourceKey(source);
+  const stamp = await stampOf(source);
+  const known = entries.get(key);
+  entries.delete(key);
+  const entry = known?.stamp === stamp ? known : { open: read(source), stamp };
+  entries.set(key, entry);
+  for (const oldest of [...entries.keys()].slice(0, -MOST_OPEN)) entries.delete(oldest);
+  return entry.open.catch((error: unknown) => {
+    if (entries.get(key) === entry) entries.delete(key);
+    throw error;
+  });
+}
+
+export function forgetModel(source: ModelSource): void {
+  entries.delete(sourceKey(source));
+}

@@ -1,0 +1,90 @@
+/** Live plans: from cached scores and the person's settings to what the model editor draws. */
+import type { PlanView, TargetRange } from '../protocol/graph-view.ts';
+import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
+import { type Groups, isPrunable } from '../pruning/groups.ts';
+import type { Scores } from '../pruning/importance.ts';
+import type { Plan } from '../pruning/plan-types.ts';
+import { compilePlanner, type Planner } from '../pruning/planner.ts';
+import { feasibleRange, parseTarget, planForTarget, type TargetOptions } from '../pruning/target.ts';
+import type { OpenModel } from './open-models.ts';
+import { pinnedGroups } from './pinned-groups.ts';
+import { compilePlanView } from './plan-view.ts';
+import { scoresKey } from './score-cache.ts';
+import { ScoresMissingError } from './wire-errors.ts';
+
+/** What is compiled once for a model, its scores, pins and ignored layers: then every target is fast. */
+interface Prepared {
+  readonly key: string;
+  readonly planner: Planner;
+  readonly view: ReturnType<typeof compilePlanView>;
+}
+
+const prepared = new WeakMap<OpenModel, Prepared>();
+
+/** Scores that rank every group alike, last channels first: widths by ratio alone, while nothing was scored. */
+function positionScores({ groups }: Groups): Scores {
+  return {
+    criterion: 'random',
+    normaliser: 'mean',
+    channels: groups.map((group) =>
+      isPrunable(group)
+        ? Float64Array.from({ length: group.channels }, (_, i) => 2 * (1 - (i + 0.5) / group.channels))
+        : undefined,
+    ),
+  };
+}
+
+/** Throws ScoresMissingError when the worker does not hold the scores. */
+function prepare(open: OpenModel, scores: ScoreSettings | null, { pins, ignore }: PlanSettings): Prepared {
+  const key = JSON.stringify([scores && scoresKey(scores), pins, ignore]);
+  const known = prepared.get(open);
+  if (known?.key === key) return known;
+  const held = scores ? open.scoresOf(scoresKey(scores)) : positionScores(open.groups);
+  if (!held) throw new ScoresMissingError('These scores are not held any more: score the channels again.');
+  const planner = compilePlanner(pinnedGroups(open.groups, pins, ignore), held);
+  const made = { key, planner, view: compilePlanView(open.groups, open.groupsView, planner.cost) };
+  prepared.set(open, made);
+  return made;
+}
+
+function targetOptions(settings: PlanSettings): TargetOptions {
+  const { isomorphic, global, roundTo, maxRatio, headRatio, headDimRatio } = settings;
+  return {
+    isomorphic,
+    global,
+    roundTo,
+    maxRatio,
+    ...(headRatio !== undefined && { headRatio }),
+    ...(headDimRatio !== undefined && { headDimRatio }),
+  };
+}
+
+/** The plan of these settings. Throws UserError with the feasible range for a target outside of it. */
+export function makePlan(open: OpenModel, scores: ScoreSettings | null, settings: PlanSettings): Plan {
+  const { planner } = prepare(open, scores, settings);
+  const options = targetOptions(settings);
+  const { target } = settings;
+  return target.kind === 'macs'
+    ? planForTarget(planner, options, parseTarget(target.text))
+    : planner.plan({ ...options, ratio: target.ratio });
+}
+
+/** MACs that can be asked for, and why not fewer. */
+export function rangeOf(open: OpenModel, scores: ScoreSettings | null, settings: PlanSettings): TargetRange {
+  const { planner } = prepare(open, scores, settings);
+  const { least, most } = feasibleRange(planner, targetOptions(settings));
+  const pinned = new Set(settings.pins.map(({ layer }) => layer)).size;
+  return { min: least, max: Math.max(most, planner.before.macs), reason: reasonFor(pinned) };
+}
+
+function reasonFor(pinned: number): string {
+  if (pinned === 0) return 'the classifier and the last channels of every layer need it';
+  return `the classifier and ${pinned} pinned ${pinned === 1 ? 'layer' : 'layers'} need it`;
+}
+
+/** The plan of these settings, drawn. */
+export function planViewFor(open: OpenModel, scores: ScoreSettings | null, settings: PlanSettings): PlanView {
+  const { view } = prepare(open, scores, settings);
+  const plan = makePlan(open, scores, settings);
+  return view(plan, { range: rangeOf(open, scores, settings), unscored: scores === null });
+}

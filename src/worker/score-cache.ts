@@ -1,0 +1,23 @@
+/** Scores as the host names them, and where they are kept on disk. */
+import type { ScoreSettings } from '../protocol/values.ts';
+import { DATA_CRITERIA } from '../protocol/values.ts';
+import type { ScoreRequest } from '../engine/scores.ts';
+
+/** Folder that the host gives this workspace; scores survive the worker there. */
+const FOLDER = process.env['ESPALIER_SCORES'];
+
+/** The same text for settings that give the same scores. */
+export function scoresKey({ criterion, dataPath, batches, batchSize, seed }: ScoreSettings): string {
+  return JSON.stringify(
+    DATA_CRITERIA.has(criterion) ? [criterion, dataPath, batches, batchSize, seed] : [criterion, seed],
+  );
+}
+
+export function scoreRequest({ criterion, dataPath, batches, batchSize, seed }: ScoreSettings): ScoreRequest {
+  return {
+    criterion,
+    seed,
+    ...(FOLDER && { cache: FOLDER }),
+    ...(DATA_CRITERIA.has(criterion) && dataPath && { data: { dataPath, batches, batchSize, seed } }),
+  };
+}

@@ -1,0 +1,199 @@
+/** The worker's answers to the host, over the real wire, on a small model. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import test, { after, before } from 'node:test';
+import { saveModel } from '../../src/engine/model.ts';
+import { EMPTY_RECORD } from '../../src/engine/record.ts';
+import { buildModel } from '../../src/architectures/registry.ts';
+import { RequestError } from '../../src/extension/worker/request-error.ts';
+import { WorkerSupervisor } from '../../src/extension/worker/worker-supervisor.ts';
+import type { ParamsOf, ResultOf, WorkerMethod } from '../../src/protocol/messages.ts';
+import { DEFAULT_PLAN, type ModelSource, type PlanSettings, type ScoreSettings } from '../../src/protocol/values.ts';
+import { initialiseWeights } from '../../src/training/initialise.ts';
+
+let folder: string;
+let supervisor: WorkerSupervisor;
+let source: Extract<ModelSource, { kind: 'file' }>;
+
+before(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), 'espalier worker ü-'));
+  const graph = buildModel('resnet20');
+  assert.ok(graph);
+  const file = path.join(folder, 'dense resnet20.safetensors');
+  await saveModel(file, graph, initialiseWeights(graph, 1), EMPTY_RECORD);
+  source = { kind: 'file', path: file };
+  supervisor = new WorkerSupervisor({
+    command: () => ({
+      entry: path.resolve(import.meta.dirname, '../../src/worker/main.ts'),
+      execArgv: ['--import', 'tsx'],
+    }),
+  });
+});
+
+after(async () => {
+  await supervisor.dispose();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const ask = <M extends WorkerMethod>(method: M, params: ParamsOf<M>): Promise<ResultOf<M>> =>
+  supervisor.request(method, params);
+
+const refusal = async (promise: Promise<unknown>): Promise<RequestError> => {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof RequestError, String(error));
+  return error;
+};
+
+const l1: ScoreSettings = { criterion: 'l1', batches: 0, batchSize: 0, seed: 0 };
+const half: PlanSettings = { ...DEFAULT_PLAN, target: { kind: 'macs', text: '50%' } };
+
+test('every request of the protocol has a handler', async () => {
+  const { timeLimits } = await import('../../src/protocol/messages.ts');
+  const { handlers } = await import('../../src/worker/handlers.ts');
+  const waiting = new Set(['sample/create']); // until the sample is made by the engine
+  for (const method of Object.keys(timeLimits)) {
+    assert.ok(method in handlers !== waiting.has(method), method);
+  }
+});
+
+test('opens a file: recognised, with graph and groups, and no weights cross', async () => {
+  const opened = await ask('model/open', { source });
+  assert.equal(opened.kind, 'model');
+  if (opened.kind !== 'model') return;
+  assert.equal(opened.model.name, 'resnet20');
+  assert.equal(opened.model.hasWeights, true);
+  assert.ok(opened.model.bytes > 1e6);
+  assert.ok(opened.groups.scopes.length > 0);
+  assert.equal(opened.groups.carried.length, opened.graph.nodes.length);
+  assert.ok(JSON.stringify(opened).length < 300_000);
+});
+
+test('says what is wrong with a file that is no checkpoint, and reads it again once it is', async () => {
+  const file = path.join(folder, 'broken.safetensors');
+  await writeFile(file, 'nothing that could be read');
+  const broken: ModelSource = { kind: 'file', path: file };
+  const error = await refusal(ask('model/open', { source: broken }));
+  assert.equal(error.kind, 'user');
+  assert.match(error.message, /broken\.safetensors/);
+  await writeFile(file, await readFile(source.path));
+  assert.equal((await ask('model/open', { source: broken })).kind, 'model');
+  const missing = await refusal(ask('model/open', { source: { kind: 'file', path: `${file}.pth` } }));
+  assert.equal(missing.kind, 'user');
+});
+
+test('statistics of a layer', async () => {
+  const { statistics } = await ask('model/details', { source, node: 'layer1.0.conv1' });
+  assert.equal(statistics[0].name, 'layer1.0.conv1.weight');
+  assert.ok(statistics[0].min < 0 && statistics[0].max > 0 && statistics[0].std > 0);
+  assert.equal((await refusal(ask('model/details', { source, node: 'nowhere' }))).kind, 'user');
+});
+
+test('plans by ratio alone before anything is scored', async () => {
+  const plan = await ask('plan/compute', { source, scores: null, plan: half });
+  assert.equal(plan.unscored, true);
+  assert.ok(plan.after.macs <= plan.before.macs / 2 && plan.after.macs > plan.before.macs * 0.45);
+  assert.equal((await refusal(ask('plan/compute', { source, scores: l1, plan: half }))).kind, 'scoresMissing');
+});
+
+test('scores, plans in milliseconds, respects pins', async () => {
+  const scores = await ask('score/run', { source, settings: l1 });
+  assert.match(scores.label, /L1/);
+  const counted = scores.scopes.map(({ counts }) => counts.reduce((a, b) => a + b, 0));
+  assert.ok(counted.every((count) => count > 0));
+  const plan = await ask('plan/compute', { source, scores: l1, plan: half });
+  assert.equal(plan.unscored, false);
+  const opened = await ask('model/open', { source });
+  if (opened.kind !== 'model') throw new Error('not opened');
+  const pinnedNode = opened.graph.nodes.findIndex(({ id }) => id === 'layer1.0.conv1');
+  assert.ok(plan.widths[pinnedNode] < opened.graph.nodes[pinnedNode].width);
+  const pinned: PlanSettings = { ...half, pins: [{ layer: 'layer1.0.conv1', side: 'out' }] };
+  const held = await ask('plan/compute', { source, scores: l1, plan: pinned });
+  assert.equal(held.widths[pinnedNode], opened.graph.nodes[pinnedNode].width);
+  assert.match(held.range.reason, /1 pinned layer/);
+  const ignored: PlanSettings = { ...half, ignore: ['layer1.*'] };
+  assert.equal((await ask('plan/compute', { source, scores: l1, plan: ignored })).widths[pinnedNode], 16);
+});
+
+test('a target out of reach is refused with the range', async () => {
+  const error = await refusal(
+    ask('plan/compute', { source, scores: l1, plan: { ...half, target: { kind: 'macs', text: '0.01%' } } }),
+  );
+  assert.equal(error.kind, 'user');
+  assert.match(error.message, /cannot be pruned/);
+});
+
+test('prunes to a new file that opens again with its history, and never overwrites unasked', async () => {
+  const output = path.join(folder, 'pruned.safetensors');
+  const request = { source, scores: l1, plan: half, output, overwrite: false };
+  const result = await ask('prune/run', request);
+  assert.equal(result.saved, output);
+  const opened = await ask('model/open', { source: { kind: 'file', path: output } });
+  if (opened.kind !== 'model') throw new Error('not opened');
+  assert.equal(opened.model.macs, result.after.macs);
+  assert.equal(opened.model.lineage?.step, 'pruned');
+  assert.equal(opened.model.lineage?.parent, source.path);
+  const error = await refusal(ask('prune/run', request));
+  assert.match(error.message, /exists already/);
+  const unscored = await refusal(ask('prune/run', { ...request, scores: null, output: `${output}.2.safetensors` }));
+  assert.match(unscored.message, /score the channels first/);
+});
+
+test('the plan as a file and as text', async () => {
+  const { json, text } = await ask('plan/export', { source, scores: l1, plan: half });
+  assert.deepEqual(JSON.parse(json).settings, half);
+  assert.match(text, /scope 0/);
+});
+
+test('recipes as flags that can be edited; unknown flags are refused by name', async () => {
+  const settings = await ask('finetune/defaults', { source, recipe: 'cifar', dataPath: '/data' });
+  assert.equal(settings.flags['epochs'], 5);
+  assert.equal(settings.flags['lr-scheduler'], 'onecycle');
+  const error = await refusal(
+    ask('finetune/run', {
+      run: 'x',
+      source,
+      settings: { ...settings, flags: { ...settings.flags, 'no-such-flag': 1 } },
+      outputDirectory: path.join(folder, 'run'),
+      resume: false,
+    }),
+  );
+  assert.equal(error.kind, 'user');
+  assert.match(error.message, /no-such-flag/);
+  assert.equal((await refusal(ask('run/control', { run: 'x', action: 'pause' }))).kind, 'user');
+  assert.deepEqual(await ask('run/history', { directory: path.join(folder, 'run') }), []);
+});
+
+test('a data set folder that is none is refused with what to do', async () => {
+  const error = await refusal(ask('dataset/validate', { path: path.join(folder, 'nothing here') }));
+  assert.equal(error.kind, 'user');
+  assert.match(error.message, /nothing here/);
+});
+
+test('exports, and says what computes', async () => {
+  const output = path.join(folder, 'model.onnx');
+  const { saved } = await ask('export/run', { source, format: 'onnx', output, overwrite: false });
+  assert.equal(saved, output);
+  const status = await ask('runtime/status', {});
+  assert.ok(status.backend.length > 0 && status.device.length > 0);
+  assert.equal(status.worker.pid, supervisor.pid);
+});
+
+test('zoo models open without weights and are refused where weights are needed', async () => {
+  const zoo: ModelSource = { kind: 'zoo', name: 'deit_base_patch16_224' };
+  const opened = await ask('model/open', { source: zoo });
+  assert.equal(opened.kind, 'model');
+  const start = performance.now();
+  const plan = await ask('plan/compute', { source: zoo, scores: null, plan: half });
+  const first = performance.now() - start;
+  assert.ok(plan.after.macs < plan.before.macs);
+  const again = performance.now();
+  await ask('plan/compute', { source: zoo, scores: null, plan: { ...half, target: { kind: 'macs', text: '40%' } } });
+  console.log(`DeiT-Base: first plan ${first.toFixed(0)} ms, next ${(performance.now() - again).toFixed(0)} ms`);
+  const error = await refusal(ask('score/run', { source: zoo, settings: l1 }));
+  assert.match(error.message, /no weights/);
+});
