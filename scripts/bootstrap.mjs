@@ -9,7 +9,12 @@ const shell = process.platform === 'win32';
 
 /** Runs a program in the project's folder with our terminal; ends this process when it fails. */
 export function run(program, args, options = {}) {
-  const result = spawnSync(program, args, { cwd: root, stdio: 'inherit', shell: shell && program === 'npm', ...options });
+  const result = spawnSync(program, args, {
+    cwd: root,
+    stdio: 'inherit',
+    shell: shell && program === 'npm',
+    ...options,
+  });
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
 

@@ -22,4 +22,12 @@ const files = (places.length ? places : ['test'])
   .flatMap(filesOf)
   .filter((file) => SUFFIX.test(file))
   .sort();
-run(process.execPath, ['--import', 'tsx', '--test', '--test-reporter=spec', '--test-concurrency=2', ...flags, ...files]);
+run(process.execPath, [
+  '--import',
+  'tsx',
+  '--test',
+  '--test-reporter=spec',
+  '--test-concurrency=2',
+  ...flags,
+  ...files,
+]);

@@ -1,0 +1,88 @@
+"""PyTorch's side of the benchmark: reads one command a line, answers with one JSON line.
+
+{"open": task} builds the model and runs it twice; {"run": n} times n runs; {"close": true} ends.
+Eager mode, channels_last for convolutional networks, as many threads as the task says.
+"""
+import importlib.util
+import json
+import resource
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+
+def build(task):
+    """timm's own model where timm is installed (fused attention and all), else Espalier's exported module."""
+    try:
+        import timm
+
+        return timm.create_model(task["model"], num_classes=task["classes"]), "timm"
+    except Exception:
+        spec = importlib.util.spec_from_file_location("exported", task["python"])
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.Model(), "exported module"
+
+
+def make_step(task, model, images, labels):
+    if task["kind"] == "predict":
+        model.eval()
+
+        def step():
+            with torch.inference_mode():
+                model(images)
+
+    elif task["kind"] == "train":
+        model.train()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+
+        def step():
+            optimizer.zero_grad(set_to_none=True)
+            output = model(images)
+            output = output[0] if isinstance(output, tuple) else output
+            F.cross_entropy(output, labels).backward()
+            optimizer.step()
+
+    else:  # Taylor scoring: gradients in evaluation mode, added up over the batches
+        model.eval()
+
+        def step():
+            F.cross_entropy(model(images), labels).backward()
+
+    return step
+
+
+def main():
+    step = None
+    for line in sys.stdin:
+        command = json.loads(line)
+        if "open" in command:
+            task = command["open"]
+            torch.set_num_threads(task["threads"])
+            torch.manual_seed(0)
+            model, source = build(task)
+            images = torch.randn(task["batch"], 3, task["size"], task["size"])
+            if task["layout"] == "channels_last":
+                model = model.to(memory_format=torch.channels_last)
+                images = images.to(memory_format=torch.channels_last)
+            step = make_step(task, model, images, torch.arange(task["batch"]) % task["classes"])
+            start = time.perf_counter()
+            step()
+            first = time.perf_counter() - start
+            step()
+            answer = {"label": f"PyTorch {torch.__version__} eager, {source}", "first": first}
+        elif "run" in command:
+            start = time.perf_counter()
+            for _ in range(command["run"]):
+                step()
+            answer = {"seconds": time.perf_counter() - start}
+        else:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            print(json.dumps({"peak": peak}), flush=True)
+            return
+        print(json.dumps(answer), flush=True)
+
+
+main()
