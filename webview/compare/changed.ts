@@ -1,0 +1,42 @@
+/** Images that changed verdict between two models, as thumbnails with both predictions. */
+import type { ChangedImages } from '../../src/protocol/panels.ts';
+import { element } from '../shared/dom.ts';
+
+const HEADINGS = {
+  lost: 'Right before, wrong now',
+  gained: 'Wrong before, right now',
+  other: 'Wrong both times, differently',
+} as const;
+
+export function changedImages({ images }: ChangedImages): HTMLElement {
+  if (images.length === 0) return element('p', { class: 'muted' }, 'Both say the same of every image.');
+  const kinds = Object.keys(HEADINGS) as (keyof typeof HEADINGS)[];
+  return element(
+    'div',
+    {},
+    ...kinds.flatMap((kind) => {
+      const own = images.filter(({ change }) => change === kind);
+      if (own.length === 0) return [];
+      return [
+        element('h3', {}, `${HEADINGS[kind]} (${own.length})`),
+        element('ul', { class: 'thumbnails' }, ...own.map(thumbnail)),
+      ];
+    }),
+  );
+}
+
+function thumbnail({ uri, file, label, before, after, change }: ChangedImages['images'][number]): HTMLElement {
+  return element(
+    'li',
+    { class: `thumbnail ${change}` },
+    element('img', {
+      src: uri,
+      alt: `${label}: ${file.split(/[\\/]/).at(-1) ?? ''}`,
+      loading: 'lazy',
+      width: 72,
+      height: 72,
+    }),
+    element('span', { class: 'truth', title: label }, label),
+    element('span', { class: 'muted', title: `${before} → ${after}` }, `${before} → ${after}`),
+  );
+}

@@ -1,0 +1,158 @@
+/** The comparison editor: table, plot, images that changed verdict. */
+import './compare.css';
+import '../shared/base.css';
+import type { ChangedImages, CompareToHost, CompareView, HostToCompare } from '../../src/protocol/panels.ts';
+import { button, registerControls, select } from '../shared/controls.ts';
+import { element } from '../shared/dom.ts';
+import { connect } from '../shared/host.ts';
+import { changedImages } from './changed.ts';
+import { toCsv, toMarkdown } from './export.ts';
+import { scatterPlot } from './scatter.ts';
+import { comparisonTable, type Sorting, sorted } from './table.ts';
+
+registerControls();
+
+interface State {
+  readonly sorting?: Sorting;
+  /** Row whose images are compared with the baseline's. */
+  readonly against?: string;
+}
+
+let view: CompareView = { rows: [] };
+let changed: ChangedImages | undefined;
+let problem = '';
+
+const host = connect<HostToCompare, CompareToHost, State>({
+  'compare/snapshot': (value) => {
+    view = value;
+    changed = undefined;
+    problem = '';
+    show();
+  },
+  'compare/changed': (value) => {
+    changed = value;
+    problem = '';
+    showChanged();
+  },
+  'compare/error': (text) => {
+    problem = text;
+    showChanged();
+  },
+});
+let state: State = host.getState() ?? {};
+
+function remember(change: State): void {
+  state = { ...state, ...change };
+  host.setState(state);
+}
+
+const table = element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Models' });
+const plot = scatterPlot();
+const images = element('div', { class: 'images' });
+const imagesSection = element('section', {}, element('h2', {}, 'Images that changed verdict'), images);
+const content = element(
+  'div',
+  { class: 'content' },
+  table,
+  element('h2', {}, 'Accuracy over MACs'),
+  plot.root,
+  imagesSection,
+);
+const empty = element(
+  'div',
+  { class: 'empty' },
+  element('p', {}, 'Nothing was evaluated yet. Evaluate one or several models: their figures appear here.'),
+  button('Evaluate…', { icon: 'beaker', onClick: () => host.send('compare/evaluate', null) }),
+);
+const exports = [
+  button('Export CSV', {
+    look: 'secondary',
+    icon: 'export',
+    onClick: () => host.send('compare/save', { format: 'csv', text: toCsv(sorted(view.rows, state.sorting)) }),
+  }),
+  button('Export Markdown', {
+    look: 'secondary',
+    icon: 'markdown',
+    onClick: () =>
+      host.send('compare/save', { format: 'markdown', text: toMarkdown(sorted(view.rows, state.sorting)) }),
+  }),
+];
+const toolbar = element(
+  'div',
+  { class: 'toolbar', role: 'toolbar', 'aria-label': 'Comparison' },
+  button('Evaluate…', { icon: 'beaker', onClick: () => host.send('compare/evaluate', null) }),
+  element('span', { class: 'spacer' }),
+  ...exports,
+);
+document.getElementById('root')?.append(toolbar, empty, content);
+
+function show(): void {
+  const { rows, baseline } = view;
+  empty.hidden = rows.length > 0;
+  toolbar.hidden = content.hidden = rows.length === 0;
+  if (rows.length === 0) return;
+  table.replaceChildren(
+    comparisonTable(rows, baseline, state.sorting, {
+      sort: (column) => {
+        const descending = state.sorting?.column === column ? !state.sorting.descending : column !== 'label';
+        remember({ sorting: { column, descending } });
+        show();
+      },
+      setBaseline: (id) => host.send('compare/baseline', id),
+      remove: (id) => host.send('compare/remove', id),
+    }),
+  );
+  plot.draw(rows, baseline);
+  showChanged();
+}
+
+/** Rows that were evaluated on the baseline's images. */
+function comparable(): CompareView['rows'] {
+  const baseline = view.rows.find(({ id }) => id === view.baseline);
+  if (!baseline?.canCompareImages) return [];
+  return view.rows.filter(
+    (row) =>
+      row.id !== baseline.id &&
+      row.canCompareImages &&
+      row.dataPath === baseline.dataPath &&
+      row.split === baseline.split &&
+      row.images === baseline.images,
+  );
+}
+
+function showChanged(): void {
+  const others = comparable();
+  const { baseline } = view;
+  imagesSection.hidden = others.length === 0;
+  if (others.length === 0 || baseline === undefined) return;
+  const [first] = others;
+  const against = others.find(({ id }) => id === state.against)?.id ?? first.id;
+  const baselineLabel = view.rows.find(({ id }) => id === baseline)?.label ?? '';
+  const choose = select({
+    label: 'Model to compare with the baseline',
+    choices: others.map(({ id, label }) => [id, label]),
+    value: against,
+    onChange: (id) => {
+      remember({ against: id });
+      host.send('compare/askChanged', { before: baseline, after: id });
+    },
+  });
+  const line = element(
+    'div',
+    { class: 'choose' },
+    `${baselineLabel} →`,
+    choose,
+    button('Show', {
+      look: 'secondary',
+      onClick: () => host.send('compare/askChanged', { before: baseline, after: choose.value || against }),
+    }),
+  );
+  const fits = changed?.before === baseline;
+  images.replaceChildren(
+    line,
+    ...(problem ? [element('p', { class: 'error', role: 'alert' }, problem)] : []),
+    ...(changed && fits ? [changedImages(changed)] : []),
+  );
+}
+
+host.send('ready', null);

@@ -1,0 +1,104 @@
+/** The table of models, sortable, with differences to the baseline. */
+import type { CompareRow } from '../../src/protocol/panels.ts';
+import { button } from '../shared/controls.ts';
+import { element, icon } from '../shared/dom.ts';
+import { type Column, columns, verdict } from './columns.ts';
+
+export interface Sorting {
+  readonly column: string;
+  readonly descending: boolean;
+}
+
+export interface TableActions {
+  readonly sort: (column: string) => void;
+  readonly setBaseline: (id: string) => void;
+  readonly remove: (id: string) => void;
+}
+
+/** Rows in the order that the person asked for; those without a figure last. */
+export function sorted(rows: readonly CompareRow[], sorting: Sorting | undefined): readonly CompareRow[] {
+  const column = columns.find(({ id }) => id === sorting?.column);
+  if (!sorting) return rows;
+  const sign = sorting.descending ? -1 : 1;
+  return [...rows].sort((a, b) => {
+    if (!column) return sign * a.label.localeCompare(b.label);
+    const [left, right] = [column.value(a), column.value(b)];
+    if (left === undefined || right === undefined) return Number(left === undefined) - Number(right === undefined);
+    return sign * (left - right);
+  });
+}
+
+function headingCell(
+  id: string,
+  text: string,
+  hint: string,
+  sorting: Sorting | undefined,
+  sort: () => void,
+): HTMLElement {
+  const on = sorting?.column === id;
+  const order = on ? (sorting.descending ? 'descending' : 'ascending') : 'none';
+  const made = element('button', { class: 'heading', title: hint, type: 'button' }, text);
+  if (on) made.append(icon(sorting.descending ? 'arrow-down' : 'arrow-up'));
+  made.addEventListener('click', sort);
+  return element('th', { scope: 'col', 'aria-sort': order, class: id === 'label' ? 'name' : 'number' }, made);
+}
+
+function figureCell(column: Column, row: CompareRow, baseline: CompareRow | undefined): HTMLElement {
+  const value = column.value(row);
+  if (value === undefined) return element('td', { class: 'number muted' }, '–');
+  const cell = element('td', { class: 'number' }, column.format(value));
+  const reference = baseline && column.value(baseline);
+  if (!column.difference || reference === undefined || baseline?.id === row.id) return cell;
+  const difference = column.difference(value, reference);
+  cell.append(element('span', { class: `difference ${verdict(column, value, reference)}` }, difference));
+  return cell;
+}
+
+export function comparisonTable(
+  rows: readonly CompareRow[],
+  baselineId: string | undefined,
+  sorting: Sorting | undefined,
+  actions: TableActions,
+): HTMLElement {
+  const baseline = rows.find(({ id }) => id === baselineId);
+  const headings = [
+    headingCell('label', 'Model', 'sort by name', sorting, () => actions.sort('label')),
+    ...columns.map(({ id, heading, hint }) => headingCell(id, heading, hint, sorting, () => actions.sort(id))),
+    element('th', {}, element('span', { class: 'visually-hidden' }, 'Actions')),
+  ];
+  const body = sorted(rows, sorting).map((row) => {
+    const isBaseline = row.id === baselineId;
+    const name = element(
+      'th',
+      { scope: 'row', class: 'name', title: row.source.kind === 'file' ? row.source.path : row.source.name },
+      element('span', { class: 'label' }, row.label),
+      element(
+        'span',
+        { class: 'muted where' },
+        `${row.images.toLocaleString('en')} images · ${row.backend}${isBaseline ? ' · baseline' : ''}`,
+      ),
+    );
+    const tools = element(
+      'td',
+      { class: 'tools' },
+      button(isBaseline ? `${row.label} is the baseline` : `Take ${row.label} as baseline`, {
+        look: 'icon',
+        icon: isBaseline ? 'star-full' : 'star-empty',
+        onClick: () => actions.setBaseline(row.id),
+      }),
+      button(`Remove ${row.label} from the table`, {
+        look: 'icon',
+        icon: 'close',
+        onClick: () => actions.remove(row.id),
+      }),
+    );
+    return element(
+      'tr',
+      { class: isBaseline ? 'baseline' : undefined },
+      name,
+      ...columns.map((column) => figureCell(column, row, baseline)),
+      tools,
+    );
+  });
+  return element('table', {}, element('thead', {}, element('tr', {}, ...headings)), element('tbody', {}, ...body));
+}

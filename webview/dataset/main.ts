@@ -1,0 +1,82 @@
+/** The data set view: splits, counts, first images. */
+import './dataset.css';
+import '../shared/base.css';
+import type { DatasetToHost, HostToDataset } from '../../src/protocol/panels.ts';
+import type { DatasetSplit, DatasetSummary } from '../../src/protocol/values.ts';
+import { element } from '../shared/dom.ts';
+import { connect } from '../shared/host.ts';
+
+const SHOWN_CLASSES = 200;
+
+const host = connect<HostToDataset, DatasetToHost, never>({
+  'dataset/snapshot': ({ summary, uris }) => {
+    document
+      .getElementById('root')
+      ?.replaceChildren(
+        element('h1', {}, summary.root),
+        ...summary.warnings.map((warning) => element('p', { class: 'warning' }, warning)),
+        splits(summary.splits),
+        element('h2', {}, 'First images'),
+        images(summary, uris),
+        classes(summary.classNames),
+      );
+  },
+});
+
+const count = (n: number): string => n.toLocaleString('en');
+
+function splits(all: readonly DatasetSplit[]): HTMLElement {
+  const headings = ['Split', 'Classes', 'Images', 'Fewest in a class', 'Most in a class'];
+  return element(
+    'div',
+    { class: 'scroll' },
+    element(
+      'table',
+      {},
+      element('thead', {}, element('tr', {}, ...headings.map((text) => element('th', { scope: 'col' }, text)))),
+      element(
+        'tbody',
+        {},
+        ...all.map((split) =>
+          element(
+            'tr',
+            {},
+            element('th', { scope: 'row' }, split.name),
+            element('td', { class: 'number' }, count(split.classes)),
+            element('td', { class: 'number' }, count(split.images)),
+            element('td', { class: 'number' }, `${count(split.fewest.images)} (${split.fewest.className})`),
+            element('td', { class: 'number' }, `${count(split.most.images)} (${split.most.className})`),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+function images({ samples }: DatasetSummary, uris: readonly string[]): HTMLElement {
+  return element(
+    'ul',
+    { class: 'images' },
+    ...samples.map(({ className }, i) =>
+      element(
+        'li',
+        {},
+        element('img', { src: uris[i], alt: className, width: 96, height: 96, loading: 'lazy' }),
+        element('span', { title: className }, className),
+      ),
+    ),
+  );
+}
+
+function classes(names: readonly string[]): HTMLElement {
+  const shown = names.slice(0, SHOWN_CLASSES).join(', ');
+  const more = names.length > SHOWN_CLASSES ? ` and ${count(names.length - SHOWN_CLASSES)} more` : '';
+  return element(
+    'details',
+    {},
+    element('summary', {}, `${count(names.length)} classes`),
+    element('p', { class: 'muted' }, shown + more),
+  );
+}
+
+host.send('ready', null);

@@ -1,0 +1,201 @@
+/** The run editor: what a run does, its curves, its settings and its log. */
+import './run.css';
+import '../shared/base.css';
+import type { HostToRun, RunAction, RunCurve, RunToHost, RunView } from '../../src/protocol/panels.ts';
+import type { RunPoint } from '../../src/protocol/values.ts';
+import { type Button, button, progressBar, registerControls } from '../shared/controls.ts';
+import { element } from '../shared/dom.ts';
+import { formatNumber, formatPercent, formatSeconds } from '../shared/format.ts';
+import { connect } from '../shared/host.ts';
+import { lineChart } from './chart.ts';
+import { type Measure, seriesOf } from './curves.ts';
+import { epochTable, legend, stateLabel } from './parts.ts';
+
+registerControls();
+
+const LOG_LINES = 200;
+
+interface Actions {
+  readonly label: string;
+  readonly icon: string;
+  readonly when: (run: RunView) => boolean;
+}
+
+const going = ({ state }: RunView): boolean => state === 'running' || state === 'paused' || state === 'queued';
+
+const actions: { readonly [A in RunAction]: Actions } = {
+  pause: { label: 'Pause', icon: 'debug-pause', when: ({ canPause }) => canPause },
+  continue: { label: 'Continue', icon: 'debug-continue', when: ({ state }) => state === 'paused' },
+  stopAfterEpoch: {
+    label: 'Stop after epoch',
+    icon: 'debug-step-over',
+    when: (run) => run.hasCurves && (run.state === 'running' || run.state === 'paused'),
+  },
+  stop: { label: 'Stop now', icon: 'debug-stop', when: going },
+  resume: { label: 'Resume', icon: 'debug-start', when: ({ canResume }) => canResume },
+  openResult: { label: 'Open model', icon: 'go-to-file', when: ({ hasResult }) => hasResult },
+  openFolder: { label: 'Open folder', icon: 'folder-opened', when: () => true },
+};
+
+const charts: readonly (readonly [measure: Measure, chart: ReturnType<typeof lineChart>])[] = [
+  ['loss', lineChart({ title: 'Loss', format: formatNumber })],
+  ['top1', lineChart({ title: 'Top-1 (validation)', format: (v) => formatPercent(v, 1) })],
+  ['learningRate', lineChart({ title: 'Learning rate', format: formatNumber, include: [0] })],
+  ['imagesPerSecond', lineChart({ title: 'Images per second', format: (v) => v.toFixed(0), include: [0] })],
+];
+
+let run: RunView | undefined;
+let points: RunPoint[] = [];
+let compared: readonly RunCurve[] = [];
+let log: string[] = [];
+
+const title = element('h1', {});
+const subject = element('p', { class: 'muted subject' });
+const state = element('span', { class: 'state' });
+const bar = progressBar('Progress');
+const status = element('p', { class: 'status', role: 'status' });
+const failure = element('p', { class: 'error', role: 'alert' });
+const buttons = new Map<RunAction, Button>();
+const toolbar = element('div', { class: 'toolbar', role: 'toolbar', 'aria-label': 'Run' });
+const chartGrid = element('div', { class: 'charts' }, ...charts.map(([, chart]) => chart.root));
+const names = element('div', { class: 'legend' });
+const table = element('div', { class: 'epochs' });
+const settings = element('dl', { class: 'settings' });
+const logText = element('pre', { class: 'log', role: 'log', tabindex: 0, 'aria-label': 'Log' });
+const curves = element('div', { class: 'curves' }, names, chartGrid, section('Epochs', table, true));
+
+function section(label: string, content: HTMLElement, open: boolean): HTMLElement {
+  return element('details', { open }, element('summary', {}, label), content);
+}
+
+const host = connect<HostToRun, RunToHost, { id: string }>({
+  'run/snapshot': (snapshot) => {
+    run = snapshot.run;
+    points = [...snapshot.points];
+    log = [...snapshot.log];
+    compared = snapshot.compared;
+    host.setState({ id: run.id });
+    showRun();
+    showCurves();
+    showLog();
+  },
+  'run/state': (value) => {
+    const hadCurves = run?.hasCurves;
+    run = value;
+    showRun();
+    if (hadCurves !== run.hasCurves) showCurves();
+  },
+  'run/points': (more) => {
+    points = merge(points, more);
+    scheduleCurves();
+  },
+  'run/log': (lines) => {
+    log = [...log, ...lines].slice(-LOG_LINES);
+    showLog();
+  },
+  'run/compared': (curvesOfOthers) => {
+    compared = curvesOfOthers;
+    showCurves();
+  },
+});
+
+/** A resumed run writes steps again: newer points take the place of those at and after them. */
+function merge(old: RunPoint[], more: readonly RunPoint[]): RunPoint[] {
+  const [first] = more;
+  if (!first) return old;
+  const last = old.at(-1);
+  const goesOn = !last || first.step > last.step || (first.step === last.step && first.kind !== last.kind);
+  return goesOn ? [...old, ...more] : [...old.filter(({ step }) => step < first.step), ...more];
+}
+
+for (const [action, { label, icon }] of Object.entries(actions) as [RunAction, Actions][]) {
+  const made = button(label, {
+    icon,
+    look: action === 'resume' || action === 'openResult' ? 'primary' : 'secondary',
+    onClick: () => host.send('run/action', action),
+  });
+  buttons.set(action, made);
+  toolbar.append(made);
+}
+
+document
+  .getElementById('root')
+  ?.append(
+    element('header', {}, element('div', { class: 'title-row' }, title, state), subject),
+    bar.root,
+    toolbar,
+    element(
+      'div',
+      { class: 'content' },
+      status,
+      failure,
+      curves,
+      section('Settings', settings, false),
+      section('Log', logText, true),
+    ),
+  );
+
+function showRun(): void {
+  if (!run) return;
+  title.textContent = run.title;
+  subject.textContent = run.subject;
+  state.textContent = stateLabel[run.state];
+  state.dataset.state = run.state;
+  for (const [action, made] of buttons) made.hidden = !actions[action].when(run);
+  const { progress } = run;
+  const share = progress && progress.total > 0 ? progress.done / progress.total : undefined;
+  bar.root.classList.toggle('hidden', run.state !== 'running');
+  bar.set(run.state === 'running' ? share : 0);
+  status.textContent = statusText(run);
+  failure.textContent = run.error ?? '';
+  failure.hidden = !run.error;
+  curves.hidden = !run.hasCurves;
+  settings.replaceChildren(
+    ...Object.entries(run.settings).flatMap(([name, value]) => [
+      element('dt', {}, name),
+      element('dd', {}, String(value)),
+    ]),
+  );
+}
+
+function statusText({ state: now, progress, summary }: RunView): string {
+  if (now === 'running' && progress) {
+    const share = progress.total > 0 ? `${Math.floor((100 * progress.done) / progress.total)} %` : '';
+    const eta = progress.eta === undefined ? '' : `${formatSeconds(progress.eta)} left`;
+    return [progress.phase, share, progress.message ?? '', eta].filter((part) => part).join(' · ');
+  }
+  if (now === 'queued') return 'Waits for the runs before it.';
+  if (now === 'paused') return 'Paused after the last step. Nothing is lost.';
+  if (now === 'interrupted') return 'Interrupted: resume takes it up where it was saved last.';
+  return summary ?? '';
+}
+
+let scheduled = false;
+/** Points come faster than anyone reads: one drawing for each frame is enough. */
+function scheduleCurves(): void {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    showCurves();
+  });
+}
+
+function showCurves(): void {
+  if (!run?.hasCurves) return;
+  const reference = run.referenceTop1;
+  for (const [measure, chart] of charts) {
+    const dense = measure === 'top1' && reference !== undefined ? { label: 'before', value: reference } : undefined;
+    chart.draw(seriesOf(measure, points, compared), run.epochs, dense);
+  }
+  names.replaceChildren(...legend(compared));
+  table.replaceChildren(epochTable(points));
+}
+
+function showLog(): void {
+  const atEnd = logText.scrollTop + logText.clientHeight >= logText.scrollHeight - 4;
+  logText.textContent = log.join('\n') || 'Nothing was said yet.';
+  if (atEnd) logText.scrollTop = logText.scrollHeight;
+}
+
+host.send('ready', null);
