@@ -85,7 +85,7 @@ function blockScore({ groups, weights, scoring }: BlockInputs, block: Block, kep
     const indices = kept.get(name)?.kept ?? [];
     const w = toFloat32(gatherTensor(tensor, indices));
     const gradient = readGradient(name, tensor.shape, scoring, rule);
-    const data = gradient && { dtype: 'float64' as const, shape: tensor.shape, data: Float64Array.from(gradient) };
+    const data = gradient && { dtype: 'float64' as const, shape: tensor.shape, data: new Float64Array(gradient) };
     const g = data && gatherTensor(data, indices).data;
     let sum = 0;
     for (let i = 0; i < w.length; i++) sum += rule.element(w[i], g ? g[i] : 0);

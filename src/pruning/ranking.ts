@@ -60,7 +60,7 @@ export function rank(groups: Groups, scores: Scores): Ranking {
   };
 }
 
-const ranked = (scores: Float64Array): Ranked => ({ scores, sorted: Float64Array.from(scores).sort() });
+const ranked = (scores: Float64Array): Ranked => ({ scores, sorted: scores.slice().sort() });
 
 function merge(arrays: readonly Float64Array[]): Float64Array {
   const all = new Float64Array(arrays.reduce((sum, { length }) => sum + length, 0));
