@@ -1,0 +1,152 @@
+/** Normalisation over batch and layer, and softmax. */
+import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
+import { elementCount } from '../../graph/tensor.ts';
+import { NHWC, withLast } from '../tensorflow/layout.ts';
+import type { KernelContext, KernelRule, Laid } from './kernel-context.ts';
+import { meanOfRows, sumOfRows } from './reductions.ts';
+
+// ---- batch norm: channels last in memory, everything before them is one column of samples
+
+/** A value of any rank with dimension 1 last in memory. */
+function channelsLast(context: KernelContext, x: Laid): Laid {
+  return context.inOrder(x, x.shape.length === 4 ? NHWC : withLast(x.order, 1));
+}
+
+/** (variance + eps)^−½. */
+const inverseDeviation = ({ tf }: KernelContext, variance: Tensor, eps: number): Tensor =>
+  tf.rsqrt(tf.add(variance, eps));
+
+const ones = (context: KernelContext, like: Tensor): Tensor => context.vector(like.size, 1);
+const zeros = (context: KernelContext, like: Tensor): Tensor => context.vector(like.size, 0);
+
+/** x − mean, by channel. */
+const centred = (context: KernelContext, x: Tensor, mean: Tensor): Tensor =>
+  context.affine(x, ones(context, mean), context.tf.neg(mean));
+
+export const batchNorm: KernelRule<'batchNorm'> = (context, { attributes: { eps } }, [input, w, b, mean, variance]) => {
+  const { tf } = context;
+  const x = channelsLast(context, input);
+  const scale = tf.mul(w.tensor, inverseDeviation(context, variance.tensor, eps));
+  const shift = tf.sub(b.tensor, tf.mul(mean.tensor, scale));
+  return [{ ...x, tensor: context.affine(x.tensor, scale, shift) }];
+};
+
+export const batchNormGradient: KernelRule<'batchNormGradient'> = (context, { attributes: { eps } }, inputs) => {
+  const { tf } = context;
+  const [gradient, input, w, mean, variance] = inputs;
+  const [d, x] = [gradient, input].map((value) => channelsLast(context, value));
+  const inverse = inverseDeviation(context, variance.tensor, eps);
+  const channels = w.tensor.size;
+  const products = tf.mul(d.tensor, centred(context, x.tensor, mean.tensor));
+  const dw = tf.mul(sumOfRows(context, products, channels), inverse);
+  const db = sumOfRows(context, d.tensor, channels);
+  const dx = context.affine(d.tensor, tf.mul(w.tensor, inverse), zeros(context, w.tensor));
+  return [{ ...d, tensor: dx }, ...[dw, db].map((tensor): Laid => context.laid(tensor, w.shape))];
+};
+
+/** The saved statistics are the mean and (variance + eps)^−½. */
+export const batchNormTraining: KernelRule<'batchNormTraining'> = (context, { attributes: { eps } }, [input, w, b]) => {
+  const { tf } = context;
+  const x = channelsLast(context, input);
+  const channels = w.tensor.size;
+  const rows = x.tensor.size / channels;
+  const mean = context.asShape(meanOfRows(context, x.tensor, 1, rows), [channels]);
+  const fromMean = centred(context, x.tensor, mean);
+  const variance = context.asShape(meanOfRows(context, tf.square(fromMean), 1, rows), [channels]);
+  const inverse = inverseDeviation(context, variance, eps);
+  const y = context.affine(fromMean, tf.mul(w.tensor, inverse), b.tensor);
+  const unbiased = tf.mul(variance, rows / (rows - 1));
+  return [
+    { ...x, tensor: y },
+    ...[mean, unbiased, tf.clone(mean), inverse].map((tensor): Laid => context.laid(tensor, w.shape)),
+  ];
+};
+
+/** dx = w r (d − mean(d) − (x − mean) r² mean(d (x − mean))), r the inverse deviation; dw = r Σ d (x − mean); db = Σ d. */
+export const batchNormTrainingGradient: KernelRule<'batchNormTrainingGradient'> = (context, _, inputs) => {
+  const { tf } = context;
+  const [gradient, input, w, mean, inverse] = inputs;
+  const [d, x] = [gradient, input].map((value) => channelsLast(context, value));
+  const channels = w.tensor.size;
+  const rows = x.tensor.size / channels;
+  const fromMean = centred(context, x.tensor, mean.tensor);
+  const meanOf = (tensor: Tensor): Tensor => context.asShape(meanOfRows(context, tensor, 1, rows), [channels]);
+  const meanD = meanOf(d.tensor);
+  const meanProduct = meanOf(tf.mul(d.tensor, fromMean));
+  const scale = tf.mul(w.tensor, inverse.tensor);
+  const slope = tf.neg(tf.mul(scale, tf.mul(tf.square(inverse.tensor), meanProduct)));
+  const direct = context.affine(d.tensor, scale, tf.neg(tf.mul(scale, meanD)));
+  const dx = tf.add(direct, context.affine(fromMean, slope, zeros(context, w.tensor)));
+  const dw = tf.mul(tf.mul(meanProduct, inverse.tensor), rows);
+  return [{ ...d, tensor: dx }, ...[dw, tf.mul(meanD, rows)].map((tensor): Laid => context.laid(tensor, w.shape))];
+};
+
+// ---- layer norm: the normalised dimension last in memory, each position a row
+
+interface Rows {
+  readonly value: Laid;
+  readonly matrix: Tensor2D;
+}
+
+function rowsAlong(context: KernelContext, x: Laid, axis: number): Rows {
+  const value = x.order.at(-1) === axis ? x : context.inOrder(x, withLast(x.order, axis));
+  const columns = x.shape[axis];
+  return { value, matrix: context.matrix(value.tensor, value.tensor.size / columns, columns) };
+}
+
+/** Mean of every row, a column. */
+const meanOfEach = (context: KernelContext, matrix: Tensor2D): Tensor =>
+  context.matrix(context.meanOfLast(matrix), matrix.shape[0], 1);
+
+export const layerNorm: KernelRule<'layerNorm'> = (context, { attributes: { eps, axis } }, [input, w, b]) => {
+  const { tf } = context;
+  const { value, matrix } = rowsAlong(context, input, axis);
+  const mean = meanOfEach(context, matrix);
+  const fromMean = tf.sub(matrix, mean) as Tensor2D;
+  const variance = meanOfEach(context, tf.square(fromMean));
+  const inverse = inverseDeviation(context, variance, eps);
+  const y = context.affine(tf.mul(fromMean, inverse), w.tensor, b.tensor);
+  const column = value.shape.map((d, i) => (i === axis ? 1 : d));
+  return [
+    context.laid(y, value.shape, value.order),
+    ...[mean, inverse].map((tensor) => context.laid(tensor, column, value.order)),
+  ];
+};
+
+/** dx = r (g − mean(g) − x̂ mean(g x̂)) with g = w d; dw = Σ d x̂; db = Σ d. */
+export const layerNormGradient: KernelRule<'layerNormGradient'> = (context, { attributes: { axis } }, inputs) => {
+  const { tf } = context;
+  const [gradient, input, w, mean, inverse] = inputs;
+  const { order } = mean;
+  const columns = w.tensor.size;
+  const rows = elementCount(mean.shape);
+  const [d, x] = [gradient, input].map((value) => context.matrix(context.inOrder(value, order).tensor, rows, columns));
+  const [m, r] = [mean, inverse].map((value) => context.matrix(value.tensor, rows, 1));
+  const standard = tf.mul(tf.sub(x, m), r) as Tensor2D;
+  const g = context.affine(d, w.tensor, zeros(context, w.tensor)) as Tensor2D;
+  const products = tf.mul(d, standard);
+  const meanG = meanOfEach(context, g);
+  const meanProduct = meanOfEach(context, tf.mul(g, standard) as Tensor2D);
+  const dx = tf.mul(tf.sub(tf.sub(g, meanG), tf.mul(standard, meanProduct)), r);
+  return [
+    context.laid(dx, gradient.shape, order),
+    context.laid(sumOfRows(context, products, columns), w.shape),
+    context.laid(sumOfRows(context, d, columns), [input.shape[axis]]),
+  ];
+};
+
+// ---- softmax
+
+export const softmax: KernelRule<'softmax'> = (context, { attributes: { axis } }, [x]) => {
+  const { value, matrix } = rowsAlong(context, x, axis);
+  return [context.laid(context.tf.softmax(matrix), value.shape, value.order)];
+};
+
+/** y (d − Σ d y). */
+export const softmaxGradient: KernelRule<'softmaxGradient'> = (context, { attributes: { axis } }, [gradient, y]) => {
+  const { tf } = context;
+  const { value, matrix } = rowsAlong(context, y, axis);
+  const d = context.matrix(context.inOrder(gradient, value.order).tensor, matrix.shape[0], matrix.shape[1]);
+  const inner = tf.mul(meanOfEach(context, tf.mul(d, matrix) as Tensor2D), matrix.shape[1]);
+  return [context.laid(tf.mul(matrix, tf.sub(d, inner)), value.shape, value.order)];
+};

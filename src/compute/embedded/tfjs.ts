@@ -1,0 +1,75 @@
+/** tfjs, loaded when it is first needed, quietly, on the fastest backend that works here. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { plainMemory, type TensorMemory, wasmMemory } from './memory.ts';
+
+export type Tfjs = typeof import('@tensorflow/tfjs-core');
+
+/** tfjs with one backend started. */
+export interface LoadedTfjs {
+  readonly tf: Tfjs;
+  readonly memory: TensorMemory;
+  /** For the person: `WebAssembly SIMD`. */
+  readonly label: string;
+}
+
+const WASM_PACKAGE = '@tensorflow/tfjs-backend-wasm';
+const WASM_FILE = 'tfjs-backend-wasm-simd.wasm';
+
+/** CommonJS is what the build makes; the source runs as ES modules, which have no `__dirname`. */
+declare const __dirname: string | undefined;
+
+/** The folder of the compiled kernels, with a separator at its end: beside the bundle, else in node_modules. */
+function wasmFolder(): string {
+  const beside = typeof __dirname === 'string' ? __dirname : undefined;
+  if (beside && existsSync(path.join(beside, WASM_FILE))) return beside + path.sep;
+  const main = createRequire(import.meta.url).resolve(WASM_PACKAGE);
+  return path.resolve(path.dirname(main), '..', 'wasm-out') + path.sep;
+}
+
+/** Emscripten adds handlers that end the process on any unhandled rejection: takes away those that `start` added. */
+async function withoutProcessHandlers<R>(start: () => Promise<R>): Promise<R> {
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  const before = events.map((event) => new Set(process.listeners(event as 'uncaughtException')));
+  try {
+    return await start();
+  } finally {
+    events.forEach((event, i) => {
+      for (const listener of process.listeners(event as 'uncaughtException'))
+        if (!before[i].has(listener)) process.removeListener(event, listener);
+    });
+  }
+}
+
+async function startWasm(tf: Tfjs): Promise<LoadedTfjs | undefined> {
+  const wasm = await import('@tensorflow/tfjs-backend-wasm');
+  wasm.setWasmPaths(wasmFolder());
+  const started = await withoutProcessHandlers(() => tf.setBackend('wasm')).catch(() => false);
+  if (!started) return undefined;
+  const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
+  const backend = tf.backend() as InstanceType<typeof wasm.BackendWasm>;
+  return { tf, memory: wasmMemory(tf, backend), label: simd ? 'WebAssembly SIMD' : 'WebAssembly' };
+}
+
+async function startPlain(tf: Tfjs): Promise<LoadedTfjs> {
+  const { MathBackendCPU } = await import('@tensorflow/tfjs-backend-cpu');
+  await tf.setBackend('cpu');
+  const backend = tf.backend() as InstanceType<typeof MathBackendCPU>;
+  return { tf, memory: plainMemory(tf, backend), label: 'JavaScript' };
+}
+
+async function load(): Promise<LoadedTfjs> {
+  const tf = await import('@tensorflow/tfjs-core');
+  // Production mode: no advertisement on the console, no checks of every kernel's output.
+  tf.env().set('PROD', true);
+  return (await startWasm(tf)) ?? startPlain(tf);
+}
+
+let loaded: Promise<LoadedTfjs> | undefined;
+
+/** tfjs is one per process: so are its backend and its memory. */
+export function loadTfjs(): Promise<LoadedTfjs> {
+  loaded ??= load();
+  return loaded;
+}
