@@ -18,6 +18,8 @@ type NotDifferentiable =
   | 'argMax'
   | 'convInputGradient'
   | 'convWeightGradient'
+  | 'patches'
+  | 'inverseRoot'
   | 'batchNormGradient'
   | 'batchNormTrainingGradient'
   | 'layerNormGradient'

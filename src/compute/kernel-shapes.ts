@@ -58,6 +58,10 @@ export const kernelShapeRules: { readonly [K in KernelKind]: KernelShapeRule<K> 
   conv: (a, [x, weight]) => [windowed(x, weight[0], a)],
   convInputGradient: ({ inputShape }) => [inputShape],
   convWeightGradient: ({ weightShape }) => [weightShape],
+  patches: (a, [x]) => {
+    const [n, channels, height, width] = windowed(x, x[1], a);
+    return [[n, ...a.kernel, channels, height * width]];
+  },
   linear: (_, [x, weight]) => [[...x.slice(0, -1), weight[0]]],
   matmul: ({ transposeA, transposeB }, [a, b]) => {
     const rows = a.at(transposeA ? -1 : -2) as number;
@@ -83,6 +87,7 @@ export const kernelShapeRules: { readonly [K in KernelKind]: KernelShapeRule<K> 
   multiply: binary,
   divide: binary,
   square: same,
+  inverseRoot: same,
   scale: same,
   lerp: same,
   concat: ({ axis }, inputs) => {

@@ -31,6 +31,8 @@ export interface KernelAttributes {
   convInputGradient: Attributes<'conv'> & { readonly inputShape: Shape };
   /** (x, d) → gradient of conv's weight. */
   convWeightGradient: Attributes<'conv'> & { readonly weightShape: readonly number[] };
+  /** (x) → [N, kh, kw, C, positions]: the pixels under a convolution's window, zeros in the padding. */
+  patches: Omit<Attributes<'conv'>, 'groups'>;
   /** (x [..., I], weight [O, I], bias?) → [..., O] */
   linear: None;
   /** (a, b): product of the last two dimensions, each first transposed where said; leading dimensions broadcast. */
@@ -66,9 +68,11 @@ export interface KernelAttributes {
   multiply: None;
   divide: None;
   square: None;
+  /** (x) → (x + eps)^−½ */
+  inverseRoot: { readonly eps: number };
   /** Times a number, or divided by the number of samples in the batch. */
   scale: { readonly by: number | 'inverse batch' };
-  /** (a, b, t scalar) → a + t (b − a); a and b have one shape. */
+  /** (a, b, t scalar) → (1 − t) a + t b, exactly b at t = 1; a and b have one shape. */
   lerp: None;
 
   // ---- shape

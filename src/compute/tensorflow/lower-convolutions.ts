@@ -62,6 +62,26 @@ export const conv: LoweringRule<'conv'> = (context, { attributes: a, shapes: [sh
   return [context.emit('BiasAdd', [y.tensor, bias.tensor], attrs, shape, NHWC)];
 };
 
+export const patches: LoweringRule<'patches'> = (context, { attributes: a, shapes: [shape] }, [input]) => {
+  const [n, c, h, w] = input.shape;
+  const { top, left, bottom, right } = a.padding;
+  const padded = [n, c, h + top + bottom, w + left + right];
+  const x = context.inOrder(input, NHWC);
+  const pads = context.graph.constant(Int32Array.of(0, 0, top, bottom, left, right, 0, 0), [4, 2]);
+  const wide = isPadded(a) ? context.emit('Pad', [x.tensor, pads], { T: FLOAT, Tpaddings: INT }, padded, NHWC) : x;
+  const attrs: Attrs = {
+    T: FLOAT,
+    ksizes: spatial(a.kernel),
+    strides: spatial(a.stride),
+    rates: spatial(a.dilation),
+    padding: { str: 'VALID' },
+  };
+  const [, kh, kw, , positions] = shape;
+  // TensorFlow's are N, oh, ow, kh · kw · C.
+  const rows = context.emit('ExtractImagePatches', [wide.tensor], attrs, [n, positions, kh * kw * c]);
+  return [context.reshapeMemory(rows, shape, [0, 4, 1, 2, 3])];
+};
+
 // ---- gradients
 
 /** Size of a kernel with zeros between its entries. */

@@ -11,16 +11,20 @@ export const binary =
 
 export const square: LoweringRule<'square'> = (context, _, [x]) => [context.unary('Square', x)];
 
+export const inverseRoot: LoweringRule<'inverseRoot'> = (context, { attributes: { eps } }, [x]) => [
+  context.unary('Rsqrt', context.direct('AddV2', x, context.scalar(eps))),
+];
+
 export const scale: LoweringRule<'scale'> = (context, { attributes: { by } }, [x]) => {
   if (by === 'inverse batch') return [context.direct('Mul', x, context.inverseBatch())];
   if (by === 1) return [x];
   return [by === -1 ? context.unary('Neg', x) : context.times(x, by)];
 };
 
-/** a + t (b − a). */
-export const lerp: LoweringRule<'lerp'> = (context, { shapes }, [a, b, t]) => {
-  const difference = context.binary('Sub', b, a, shapes[0]);
-  return [context.binary('AddV2', a, context.direct('Mul', difference, t), shapes[0])];
+export const lerp: LoweringRule<'lerp'> = (context, _, [a, b, t]) => {
+  const rest = context.direct('Sub', context.scalar(1), t);
+  const moved = context.direct('Mul', context.inOrder(b, a.order), t);
+  return [context.direct('AddV2', context.direct('Mul', a, rest), moved)];
 };
 
 // ---- activations

@@ -137,11 +137,6 @@ function assign(u: Updating, { state, value }: StateUpdate): string {
   const { order } = u.state(state);
   const tensor = (x: Laid): TensorRef => context.inOrder(x, order).tensor;
   const node = u.program.nodes[value.node];
-  if (node.kind === 'lerp' && isOld(u, node.inputs[0], state)) {
-    const [a, b, t] = node.inputs.map((ref) => u.value(ref));
-    const difference = context.direct('Sub', a, context.inOrder(b, a.order));
-    return change(u, 'AssignSubVariableOp', state, [context.direct('Mul', difference, t).tensor]);
-  }
   if (node.kind === 'add' && isOld(u, node.inputs[0], state) && isWhole(u, node.inputs[1], node.shapes[0]))
     return change(u, 'AssignAddVariableOp', state, [tensor(u.value(node.inputs[1]))]);
   return change(u, 'AssignVariableOp', state, [tensor(u.value(value))]);

@@ -59,6 +59,7 @@ export const kernelRules: { readonly [K in KernelKind]: KernelRule<K> } = {
   conv: (a, inputs, { shapes }) => [windows.conv(a, inputs, shapes[0])],
   convInputGradient: (a, inputs, { shapes }) => [windows.convInputGradient(a, inputs, shapes[0])],
   convWeightGradient: (a, inputs, { shapes }) => [windows.convWeightGradient(a, inputs, shapes[0])],
+  patches: (a, inputs, { shapes }) => [windows.patches(a, inputs, shapes[0])],
   linear: (_, inputs, { shapes }) => [layers.linear(inputs, shapes[0])],
   matmul: (a, [x, y], { shapes }) => [layers.matmul(x, y, shapes[0], a)],
   batchNorm: ({ eps }, [x, w, b, mean, variance]) => {
@@ -100,8 +101,9 @@ export const kernelRules: { readonly [K in KernelKind]: KernelRule<K> } = {
   multiply: binary((a, b) => a * b),
   divide: binary((a, b) => a / b),
   square: (_, [x]) => [mapValues(x, (v) => v * v)],
+  inverseRoot: ({ eps }, [x]) => [layers.inverseDeviation(x, eps)],
   scale: ({ by }, [x], { batch }) => [layers.scaled(x, by === 'inverse batch' ? 1 / batch : by)],
-  lerp: (_, [a, b, t]) => [zip(a, b, a.shape, (x, y) => x + t.data[0] * (y - x))],
+  lerp: (_, [a, b, t]) => [zip(a, b, a.shape, (x, y) => (1 - t.data[0]) * x + t.data[0] * y)],
   concat: ({ axis }, inputs, { shapes: [shape] }) => {
     const out = values(shape);
     const step = strides(shape);

@@ -165,3 +165,19 @@ export function averagePoolGradient(
   });
   return dx;
 }
+
+export function patches(a: KernelAttributes['patches'], [x]: readonly Values[], shape: readonly number[]): Values {
+  const out = values(shape);
+  const [n, kh, kw, channels, outputs] = shape;
+  const [height, width] = x.shape.slice(2);
+  const columns =
+    Math.floor((width + a.padding.left + a.padding.right - a.dilation[1] * (kw - 1) - 1) / a.stride[1]) + 1;
+  const t = taps(a, [height, width], [outputs / columns, columns]);
+  for (let plane = 0; plane < n * channels; plane++) {
+    const [sample, c] = [Math.floor(plane / channels), plane % channels];
+    for (let j = 0; j < t.o.length; j++)
+      out.data[((sample * kh * kw + t.k[j]) * channels + c) * outputs + t.o[j]] =
+        x.data[plane * height * width + t.i[j]];
+  }
+  return out;
+}
