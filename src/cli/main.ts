@@ -1,16 +1,14 @@
 /** Entry of the command line: `espalier COMMAND …`. Exit code 0, 1 (failed, reason on stderr) or 2 (bad usage). */
 import { UsageError, UserError } from '../support/errors.ts';
-import { flag, formatFlags, parseFlags } from '../support/flags.ts';
+import { type FlagTable, flag, formatFlags, parseFlags } from '../support/flags.ts';
 import { commands } from './commands.ts';
+import { abortOnInterrupt, isSupervised, supervise } from './supervise.ts';
 import { ProgressBar, say } from './terminal.ts';
 
 const commonFlags = {
   json: flag.boolean('print one JSON object as the last line of stdout'),
   help: flag.boolean('print this', { aliases: ['h'] }),
 };
-
-/** After Ctrl-C a run stops between two steps; if it has not by then, the process ends. */
-const STOP_TIMEOUT_MS = 1800;
 
 function helpText(name?: string): string {
   if (!name) {
@@ -23,23 +21,16 @@ function helpText(name?: string): string {
   return [`usage: espalier ${name} ${usage}`, summary, '', formatFlags({ ...flags, ...commonFlags })].join('\n');
 }
 
-function abortOnInterrupt(): AbortSignal {
-  const controller = new AbortController();
-  const stop = (): void => {
-    controller.abort(new UserError('stopped'));
-    setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
-  };
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
-  return controller.signal;
-}
+/** Commands that choose a backend are the ones that compute. */
+const computes = (flags: FlagTable): boolean => 'backend' in flags;
 
-async function main(args: readonly string[]): Promise<void> {
+/** Resolves with the exit code of a command that went well. */
+async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (!name || name === '--help' || name === '-h') {
     process.stdout.write(`${helpText()}\n`);
     if (!name) throw new UsageError('no command');
-    return;
+    return 0;
   }
   if (!Object.hasOwn(commands, name))
     throw new UsageError(`unknown command "${name}": one of ${Object.keys(commands).join(', ')}`);
@@ -47,8 +38,9 @@ async function main(args: readonly string[]): Promise<void> {
   const { values, given, positionals } = parseFlags({ ...command.flags, ...commonFlags }, rest);
   if (values.help) {
     process.stdout.write(`${helpText(name)}\n`);
-    return;
+    return 0;
   }
+  if (computes(command.flags) && !isSupervised()) return supervise(args);
   const bar = new ProgressBar();
   const context = { signal: abortOnInterrupt(), progress: bar.report };
   try {
@@ -56,6 +48,7 @@ async function main(args: readonly string[]): Promise<void> {
     bar.finish();
     if (values.json) process.stdout.write(`${JSON.stringify(result.json)}\n`);
     else process.stdout.write(`${result.text}\n`);
+    return 0;
   } finally {
     bar.finish();
   }
@@ -72,6 +65,6 @@ function exitCodeOf(error: unknown): number {
 }
 
 main(process.argv.slice(2)).then(
-  () => process.exit(0),
+  (code) => process.exit(code),
   (error: unknown) => process.exit(exitCodeOf(error)),
 );

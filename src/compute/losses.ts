@@ -13,7 +13,7 @@ export interface CrossEntropyOptions {
 /** What a student learns from the input `teacher`: the teacher's logits [N, classes]. */
 export interface DistillationOptions {
   /**
-   * `hard`: cross-entropy with the teacher's largest logit (Touvron et al. 2021, section 4).
+   * `hard`: cross-entropy with the teacher's largest logit (Touvron et al. 2021, section 4), its label smoothed as the others.
    * `soft`: T² · KL(softmax(teacher / T) ‖ softmax(student / T)), mean over the batch (Hinton et al. 2015).
    */
   readonly kind: 'hard' | 'soft';
@@ -23,13 +23,15 @@ export interface DistillationOptions {
   readonly temperature?: number;
 }
 
+/** 1 − ε + ε / classes at each label, ε / classes elsewhere: [N, classes]. */
+function emitOneHot(b: ProgramBuilder, labels: Ref, classes: number, epsilon = 0): Ref {
+  return b.add('oneHot', [labels], { classes, on: 1 - epsilon + epsilon / classes, off: epsilon / classes });
+}
+
 /** Target distribution [N, classes] that the program's inputs give. */
 export function emitTargets(b: ProgramBuilder, classes: number, options: CrossEntropyOptions): Ref {
   const { targets, labelSmoothing: epsilon = 0 } = options;
-  if (targets === 'labels') {
-    const labels = b.input('labels', [-1], 'int32');
-    return b.add('oneHot', [labels], { classes, on: 1 - epsilon + epsilon / classes, off: epsilon / classes });
-  }
+  if (targets === 'labels') return emitOneHot(b, b.input('labels', [-1], 'int32'), classes, epsilon);
   const soft = b.input('targets', [-1, classes]);
   if (epsilon === 0) return soft;
   return b.add('add', [b.add('scale', [soft], { by: 1 - epsilon }), b.scalar(epsilon / classes)], {});
@@ -46,13 +48,16 @@ export function emitBatchMean(b: ProgramBuilder, perSample: Ref): Ref {
 }
 
 /** Distillation loss of each sample, [N]. */
-export function emitDistillation(b: ProgramBuilder, student: Ref, options: DistillationOptions): Ref {
+export function emitDistillation(
+  b: ProgramBuilder,
+  student: Ref,
+  options: DistillationOptions,
+  labelSmoothing?: number,
+): Ref {
   const classes = b.shape(student)[1];
   const teacher = b.input('teacher', [-1, classes]);
-  if (options.kind === 'hard') {
-    const choice = b.add('oneHot', [b.add('argMax', [teacher], {})], { classes, on: 1, off: 0 });
-    return emitCrossEntropy(b, student, choice);
-  }
+  if (options.kind === 'hard')
+    return emitCrossEntropy(b, student, emitOneHot(b, b.add('argMax', [teacher], {}), classes, labelSmoothing));
   // KL(p ‖ q) = cross-entropy(p, q) − entropy(p), and the entropy is p's cross-entropy with itself.
   const { temperature = 1 } = options;
   const softened = (logits: Ref): Ref => b.add('scale', [logits], { by: 1 / temperature });
@@ -77,7 +82,7 @@ export function emitLoss(
   const classLoss = emitCrossEntropy(b, heads[0], targets);
   if (!distillation) return emitBatchMean(b, classLoss);
   const { weight } = distillation;
-  const distilled = emitDistillation(b, heads.at(-1) as Ref, distillation);
+  const distilled = emitDistillation(b, heads.at(-1) as Ref, distillation, crossEntropy.labelSmoothing);
   const terms = [b.add('scale', [classLoss], { by: 1 - weight }), b.add('scale', [distilled], { by: weight })];
   return emitBatchMean(b, b.add('add', terms, {}));
 }

@@ -46,8 +46,8 @@ export async function openImages(graph: Graph, request: DataRequest, split: Spli
 /** Images as evaluation sees them, in order. */
 export function evaluationLoader(
   graph: Graph,
-  folder: ImageFolder,
-  request: DataRequest,
+  folder: Pick<ImageFolder, 'samples'>,
+  request: Omit<DataRequest, 'dataPath'>,
   order: { readonly shuffle?: boolean; readonly seed?: number } = {},
 ): ImageLoader {
   const { interpolation, valResize, noImagenetMeanStd = false, limit } = request;

@@ -1,11 +1,11 @@
-/** The finetuning job: model, images, optional teacher, a run's folder; resumed from where it was killed. */
+/** The finetuning job: model, images, optional teacher, a run's folder; resumed from where it was stopped or killed. */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { createExecutor } from '../compute/backends.ts';
 import type { Executor, Session } from '../compute/executor.ts';
 import type { Program } from '../compute/program.ts';
-import { evaluate } from '../evaluation/evaluate.ts';
-import type { Graph } from '../graph/graph.ts';
-import { type Cost, graphCost } from '../graph/macs.ts';
+import type { ImageFolder } from '../data/image-folder.ts';
+import { graphCost } from '../graph/macs.ts';
 import type { Weights } from '../graph/tensor.ts';
 import { UserError } from '../support/errors.ts';
 import type { RunContext } from '../support/progress.ts';
@@ -15,37 +15,24 @@ import { type FinetuneProgram, finetunePrograms } from '../training/finetune-pro
 import { initialiseWeights } from '../training/initialise.ts';
 import type { TrainingOptions } from '../training/options.ts';
 import { BEST, LATEST, type MetricsLine, RunDirectory, runName } from '../training/run-directory.ts';
-import { readRunState } from '../training/run-state.ts';
+import { type RunProgress, readRunState } from '../training/run-state.ts';
 import { openImages } from './evaluate.ts';
-import { type Model, type ModelRequest, modelMetadata, openModel } from './model.ts';
+import { type FinetuneModels, openFinetuneModels } from './finetune-models.ts';
+import { evaluationData, type FinetuneRequest, type RunFile, settledRequest } from './finetune-request.ts';
+import { type Model, modelMetadata } from './model.ts';
+import { recalibratedWeights } from './recalibrate.ts';
 import { withStep } from './record.ts';
-import { openTeacher } from './teacher.ts';
+import { type OpenTeacher, openTeacher } from './teacher.ts';
 
-export interface FinetuneRequest {
-  readonly model: ModelRequest;
-  readonly dataPath: string;
-  readonly synsets?: string;
-  readonly options: TrainingOptions;
-}
-
-/** `run.json`: enough to start the run again, and what became of it. */
-export interface RunFile {
-  readonly version: 1;
-  readonly state: 'running' | 'stopped' | 'failed' | 'done';
-  readonly request: FinetuneRequest;
-  readonly model: string;
-  readonly backend: string;
-  readonly started: string;
-  readonly cost: Cost;
-  readonly summary?: FinetuneSummary;
-  readonly error?: string;
-}
+export { type FinetuneRequest, type RunFile, resumedRequest } from './finetune-request.ts';
 
 export interface FinetuneReport extends FinetuneSummary {
   readonly outputDirectory: string;
   /** Checkpoint of the best epoch. */
   readonly best: string;
   readonly backend: string;
+  /** Unreadable images, with the reason. */
+  readonly skipped: ReadonlyMap<string, string>;
 }
 
 export interface FinetuneHooks {
@@ -56,11 +43,84 @@ export interface FinetuneHooks {
   readonly onStart?: (directory: string) => void;
 }
 
-/** What a `--resume` run was started with: its own settings, unless the command line sets others. */
-export async function resumedRequest(place: string): Promise<FinetuneRequest> {
-  const run = await RunDirectory.open(place);
-  const { request } = await run.readRun<RunFile>();
-  return { ...request, options: { ...request.options, resume: run.path, outputDir: run.path } };
+/** What a run begins with; nothing is written before all of it is there. */
+interface Prepared {
+  readonly request: FinetuneRequest;
+  readonly options: TrainingOptions;
+  readonly models: FinetuneModels;
+  readonly train: ImageFolder;
+  readonly validation: ImageFolder;
+  readonly weights: Weights;
+  /** Where a resumed run goes on. */
+  readonly progress?: RunProgress;
+  /** The folder that it is resumed from. */
+  readonly from?: RunDirectory;
+}
+
+interface Running extends Prepared {
+  readonly run: RunDirectory;
+  readonly executor: Executor;
+  readonly hooks: FinetuneHooks;
+}
+
+/**
+ * Trains, validates every epoch, keeps `latest` and `best` in the run's folder. `options.resume` goes on from there to the
+ * same result as if the run had not been broken off.
+ *
+ * @throws UserError for settings, model or data that do not fit, a loss that is no number, a full disk; the signal's reason
+ */
+export async function finetuneModel(
+  request: FinetuneRequest,
+  hooks: FinetuneHooks = {},
+  context: RunContext = {},
+): Promise<FinetuneReport> {
+  const prepared = await prepare(settledRequest(request), context);
+  const executor = hooks.executor ?? (await createExecutor());
+  const run = await openRun(prepared);
+  hooks.onStart?.(run.path);
+  const file = await runFile(prepared, run, executor);
+  await run.writeRun(file);
+  try {
+    const { skipped, ...summary } = await trainModel({ ...prepared, run, executor, hooks }, context);
+    await run.writeRun({ ...file, state: summary.stopped === 'finished' ? 'done' : 'stopped', summary });
+    return { ...summary, outputDirectory: run.path, best: run.file(BEST), backend: executor.label, skipped };
+  } catch (error) {
+    const state = context.signal?.aborted ? 'stopped' : 'failed';
+    const message = error instanceof Error ? error.message : String(error);
+    // Where the disk is full, that is what the person should hear of.
+    await run.writeRun({ ...file, state, error: message }).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function prepare(request: FinetuneRequest, context: RunContext): Promise<Prepared> {
+  const { options } = request;
+  checkOptions(options);
+  const models = await openFinetuneModels(request.model, options);
+  const { graph } = models.model;
+  const [train, validation] = await Promise.all(
+    (['train', 'val'] as const).map((split) => openImages(graph, evaluationData(request), split)),
+  );
+  const common = { request, options, models, train, validation };
+  const fresh = (): Promise<Weights> => startingWeights(models.model, options.seed, context);
+  if (options.resume === undefined) return { ...common, weights: await fresh() };
+  const from = await RunDirectory.open(options.resume);
+  // Killed before the first checkpoint: the run begins again.
+  if (!existsSync(from.file(LATEST))) return { ...common, from, weights: await fresh() };
+  const { tensors, progress } = await readRunState(from.file(LATEST));
+  return { ...common, from, weights: tensors, progress };
+}
+
+function checkOptions(options: TrainingOptions): void {
+  const { epochs, startEpoch, resume, testOnly, teacherCache, noAugment, mixupAlpha, cutmixAlpha } = options;
+  if (testOnly) throw new UserError('--test-only trains nothing: evaluate the model instead.');
+  if (epochs < 1) throw new UserError(`--epochs must be at least 1, not ${epochs}`);
+  if (resume === undefined && (startEpoch < 0 || startEpoch >= epochs))
+    throw new UserError(`--start-epoch ${startEpoch} leaves nothing of ${epochs} epochs`);
+  if (teacherCache !== undefined && (!noAugment || mixupAlpha > 0 || cutmixAlpha > 0))
+    throw new UserError(
+      '--teacher-cache is right only where an image always looks the same: it needs --no-augment, without mixup and cutmix.',
+    );
 }
 
 /** Weights of the model, or random ones for a zoo model, which is then trained from nothing. */
@@ -68,146 +128,89 @@ async function startingWeights(model: Model, seed: number, context: RunContext):
   return model.hasWeights ? model.weights(context) : initialiseWeights(model.graph, seed);
 }
 
-function checkOptions(options: TrainingOptions, graph: Graph): void {
-  if (options.epochs < 1) throw new UserError(`--epochs must be at least 1, not ${options.epochs}`);
-  const side = options.trainCropSize ?? graph.input.height;
-  if (side !== graph.input.height || (options.valCropSize ?? side) !== side)
-    throw new UserError(
-      `${graph.name} takes ${graph.input.height} pixels: open it with --input-size ${side} to train at ${side}`,
-    );
+/** The run's folder: the one that is resumed, or a new one with what there was of a resumed run. */
+async function openRun({ options, models, from, progress }: Prepared): Promise<RunDirectory> {
+  const place = options.outputDir ?? path.join('.espalier', 'runs', runName(models.model.graph.name));
+  const isSame = from && path.resolve(place) === from.path;
+  const run = isSame ? from : await RunDirectory.create(place, options);
+  if (from) {
+    await run.continueFrom(from);
+    await run.rewindMetrics(progress ?? { epoch: 0, step: 0 });
+  }
+  return run;
 }
 
-/** The linear learning-rate rule, where it is asked for (Goyal et al. 2017). */
-export function scaledOptions(options: TrainingOptions): TrainingOptions {
-  return options.scaleLr
-    ? { ...options, lr: (options.lr * options.batchSize) / options.lrBatchSize, scaleLr: false }
-    : options;
-}
-
-/** Trains, validates every epoch, keeps `latest` and `best` in the run's folder. */
-export async function finetuneModel(
-  request: FinetuneRequest,
-  hooks: FinetuneHooks = {},
-  context: RunContext = {},
-): Promise<FinetuneReport> {
-  const options = scaledOptions(request.options);
-  const model = await openModel({
-    ...request.model,
-    ...(options.stochasticDepth !== undefined && { dropPath: options.stochasticDepth }),
-    ...(options.drop > 0 && { dropout: options.drop }),
-  });
-  checkOptions(options, model.graph);
-  const executor = hooks.executor ?? (await createExecutor());
-  const place = options.outputDir ?? path.join('.espalier', 'runs', runName(model.graph.name));
-  const run = await RunDirectory.create(place);
-  hooks.onStart?.(run.path);
-  const file: RunFile = {
+async function runFile(
+  { request, options, models, from }: Prepared,
+  run: RunDirectory,
+  executor: Executor,
+): Promise<RunFile> {
+  const { graph } = models.model;
+  const earlier = await from?.readRun<RunFile>();
+  return {
     version: 1,
     state: 'running',
     request: { ...request, options: { ...options, outputDir: run.path } },
-    model: model.graph.name,
+    model: graph.name,
     backend: executor.label,
-    started: new Date().toISOString(),
-    cost: graphCost(model.graph),
+    started: earlier?.started ?? new Date().toISOString(),
+    cost: graphCost(graph),
   };
-  await run.writeRun(file);
-  try {
-    const summary = await trainModel({ model, options, request, run, executor, hooks }, context);
-    await run.writeRun({ ...file, state: summary.stopped === 'finished' ? 'done' : 'stopped', summary });
-    return { ...summary, outputDirectory: run.path, best: run.file(BEST), backend: executor.label };
-  } catch (error) {
-    const state = context.signal?.aborted ? 'stopped' : 'failed';
-    await run.writeRun({ ...file, state, error: error instanceof Error ? error.message : String(error) });
-    throw error;
-  }
 }
 
-interface TrainingSetup {
-  readonly model: Model;
-  readonly options: TrainingOptions;
-  readonly request: FinetuneRequest;
-  readonly run: RunDirectory;
-  readonly executor: Executor;
-  readonly hooks: FinetuneHooks;
-}
+type TrainingResult = FinetuneSummary & Pick<FinetuneReport, 'skipped'>;
 
-async function trainModel(setup: TrainingSetup, context: RunContext): Promise<FinetuneSummary> {
-  const { model, options, request, run, executor, hooks } = setup;
-  const { graph } = model;
-  const teacher = options.teacherModel
-    ? await openTeacher(teacherRequest(options, options.teacherModel), graph, executor, context)
-    : undefined;
-  const folders = await Promise.all(
-    (['train', 'val'] as const).map((split) => openImages(graph, { ...request, batchSize: options.batchSize }, split)),
-  );
-  const training = trainingLoader(graph, folders[0].samples, options);
-  const validation = validationLoader(graph, folders[1].samples, options);
-  const programs: Readonly<Record<string, Program>> = finetunePrograms(graph, options, teacher !== undefined);
-  const session = (await executor.open(programs, context)) as Session<FinetuneProgram>;
+async function trainModel(setup: Running, context: RunContext): Promise<TrainingResult> {
+  const { options, models, executor, progress, train, validation } = setup;
+  const { graph } = models.model;
+  const loaders = {
+    training: trainingLoader(models.training, train.samples, options),
+    validation: validationLoader(graph, validation.samples, options),
+  };
+  let teacher: OpenTeacher | undefined;
+  let session: Session<FinetuneProgram> | undefined;
   try {
-    const progress = await assignStart(setup, session, context);
-    if (options.testOnly) return await testOnly(session, validation, context);
-    return await finetune(
+    teacher = await openTeacher(options, { graph: models.training, samples: train.samples }, executor, context);
+    const programs: Readonly<Record<string, Program>> = finetunePrograms(
+      { training: models.training, evaluation: graph },
+      options,
+      teacher !== undefined,
+    );
+    session = (await executor.open(programs, context)) as Session<FinetuneProgram>;
+    await session.assign(await firstWeights(setup, context));
+    const summary = await finetune(
       {
-        graph,
+        graph: models.training,
         session,
         options,
-        training,
-        validation,
-        run,
+        ...loaders,
+        run: setup.run,
         metadata: modelMetadata(graph, finetunedRecord(setup)),
         ...(teacher && { teacher: teacher.logits }),
         ...(progress && { progress }),
-        ...(hooks.onMetrics && { onMetrics: hooks.onMetrics }),
-        ...(hooks.gate && { gate: hooks.gate }),
+        ...(setup.hooks.onMetrics && { onMetrics: setup.hooks.onMetrics }),
+        ...(setup.hooks.gate && { gate: setup.hooks.gate }),
       },
       context,
     );
+    return { ...summary, skipped: new Map([...loaders.training.skipped, ...loaders.validation.skipped]) };
   } finally {
-    await Promise.all([training.close(), validation.close()]);
-    await session.dispose();
+    await Promise.all([loaders.training.close(), loaders.validation.close()]);
+    await session?.dispose();
     await teacher?.close();
   }
 }
 
-const teacherRequest = (options: TrainingOptions, model: string) => ({
-  model,
-  ...(options.teacherCkpt !== undefined && { ckpt: options.teacherCkpt }),
-  ...(options.teacherCache !== undefined && { cache: options.teacherCache }),
-});
-
-/** Assigns the tensors to begin with, and says where to go on from when the run is resumed. */
-async function assignStart(
-  { model, options, run }: TrainingSetup,
-  session: Session<FinetuneProgram>,
-  context: RunContext,
-): Promise<FinetuneJob['progress']> {
-  if (!options.resume) {
-    await session.assign(await startingWeights(model, options.seed, context));
-    return undefined;
-  }
-  const from = await RunDirectory.open(options.resume);
-  const { tensors, progress } = await readRunState(from.file(LATEST)).catch((error: unknown) => {
-    // Killed before the first checkpoint: the run starts again from its beginning.
-    if (error instanceof UserError && /no such file|does not exist/i.test(error.message))
-      return { tensors: undefined, progress: undefined };
-    throw error;
-  });
-  await session.assign(tensors ?? (await startingWeights(model, options.seed, context)));
-  await run.rewindMetrics(progress?.step ?? 0);
-  return progress;
+/** What the first step begins with; a run that is resumed after it has recalibrated already. */
+async function firstWeights(setup: Running, context: RunContext): Promise<Weights> {
+  const { weights, options, progress, models, request, executor } = setup;
+  const { bnRecalibrate: batches, seed } = options;
+  if (batches < 1 || progress) return weights;
+  const data = evaluationData(request);
+  return recalibratedWeights({ graph: models.training, weights }, { data, batches, seed }, executor, context);
 }
 
-async function testOnly(
-  session: Session<FinetuneProgram>,
-  validation: Parameters<typeof evaluate>[2],
-  context: RunContext,
-): Promise<FinetuneSummary> {
-  const { top1, loss, imagesPerSecond } = await evaluate(session, 'predict', validation, context);
-  return { epochs: 0, bestTop1: top1, lastTop1: top1, loss, imagesPerSecond, stopped: 'finished' };
-}
-
-function finetunedRecord({ model, options }: TrainingSetup): ReturnType<typeof withStep> {
+function finetunedRecord({ models: { model }, options }: Running): ReturnType<typeof withStep> {
   const { epochs, opt, lr, batchSize } = options;
   return withStep(model.record, graphCost(model.graph), {
     step: 'finetuned',

@@ -1,35 +1,24 @@
 /** Opening and saving models: a checkpoint file or a zoo name becomes a Graph with weights that are read when asked for. */
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { HeadChoice } from '../architectures/head-choices.ts';
-import { recogniseArchitecture } from '../architectures/recognise.ts';
 import { findVariant } from '../architectures/registry.ts';
 import { resizedForGraph } from '../architectures/resize-embeddings.ts';
-import type { BuildOptions, Variant } from '../architectures/variant.ts';
-import { type ModuleRecord, type OpenCheckpoint, openCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { Variant } from '../architectures/variant.ts';
+import { type OpenCheckpoint, openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { writePth } from '../checkpoint/torch-write.ts';
 import { type Graph, parametersByName } from '../graph/graph.ts';
-import { graphFromJson, graphToJson } from '../graph/serialize.ts';
+import { graphToJson } from '../graph/serialize.ts';
 import type { Tensor, Weights } from '../graph/tensor.ts';
 import { compareWeights } from '../graph/validate.ts';
 import { UserError } from '../support/errors.ts';
 import type { RunContext } from '../support/progress.ts';
+import { buildOptions, graphOf, type ModelRequest } from './model-graph.ts';
 import { EMPTY_RECORD, GRAPH_KEY, type ModelRecord, RECORD_KEY, recordFromJson } from './record.ts';
 
-export interface ModelRequest {
-  /** A zoo name or a checkpoint file. */
-  readonly model: string;
-  /** Weights of a model given by name. */
-  readonly ckpt?: string;
-  readonly useEma?: boolean;
-  /** Attention heads where a bare state dict leaves them open: of all layers, or one number a layer. */
-  readonly heads?: readonly number[];
-  readonly inputSize?: number;
-  readonly dropPath?: number;
-  readonly dropout?: number;
-}
+export { AmbiguousHeadsError, type ModelRequest } from './model-graph.ts';
 
+/** What a file or name opens as. */
 export interface Model {
   readonly graph: Graph;
   readonly record: ModelRecord;
@@ -40,17 +29,8 @@ export interface Model {
   /** What the person should know. */
   readonly notes: readonly string[];
   readonly hasWeights: boolean;
-  /** The weights that the Graph names, as float32 (counters stay int64). Throws UserError for a model without weights. */
+  /** The weights that the Graph names, as float32 (counters stay int64). Throws UserError where there are none, and for NaN. */
   weights(context?: RunContext): Promise<Weights>;
-}
-
-/** A bare state dict whose widths fit several numbers of heads: ask, then open again with `heads`. */
-export class AmbiguousHeadsError extends UserError {
-  readonly candidates: readonly HeadChoice[];
-  constructor(message: string, candidates: readonly HeadChoice[]) {
-    super(message);
-    this.candidates = candidates;
-  }
 }
 
 const CHECKPOINT_SUFFIX = /\.(pth|pt|th|bin|safetensors|ckpt)$/i;
@@ -76,12 +56,6 @@ export async function openModel(request: ModelRequest): Promise<Model> {
   return ckpt ? fromFile(ckpt, request, variant) : fromZoo(variant, request);
 }
 
-const buildOptions = (request: ModelRequest): BuildOptions => ({
-  ...(request.inputSize !== undefined && { inputSize: request.inputSize }),
-  ...(request.dropPath !== undefined && { dropPath: request.dropPath }),
-  ...(request.dropout !== undefined && { dropout: request.dropout }),
-});
-
 function fromZoo(variant: Variant, request: ModelRequest): Model {
   const graph = variant.build(buildOptions(request));
   return {
@@ -94,58 +68,6 @@ function fromZoo(variant: Variant, request: ModelRequest): Model {
       throw new UserError(`${graph.name} has no weights: give a checkpoint with --ckpt, or open a file.`);
     },
   };
-}
-
-/** Heads of each attention by its path: from the request, else from a pickled module's attributes. */
-function headsOf(checkpoint: OpenCheckpoint, request: ModelRequest): (attention: string) => number | undefined {
-  const recorded = new Map<string, number>();
-  const visit = (record: ModuleRecord): void => {
-    const heads = record.attributes['num_heads'];
-    if (typeof heads === 'number') recorded.set(record.path, heads);
-    for (const child of record.children.values()) visit(child);
-  };
-  if (checkpoint.module) visit(checkpoint.module);
-  const { heads: given } = request;
-  const asked: string[] = [];
-  return (attention) => {
-    if (!given?.length) return recorded.get(attention);
-    if (!asked.includes(attention)) asked.push(attention);
-    return given[Math.min(asked.indexOf(attention), given.length - 1)];
-  };
-}
-
-/** The Graph of a file: its own record, or the architecture that its names and shapes fit. */
-function graphOf(
-  checkpoint: OpenCheckpoint,
-  request: ModelRequest,
-  variant?: Variant,
-): { graph: Graph; notes: string[] } {
-  const saved = checkpoint.metadata[GRAPH_KEY];
-  const options = buildOptions(request);
-  if (saved && request.inputSize === undefined) {
-    try {
-      return { graph: graphFromJson(saved), notes: [] };
-    } catch (error) {
-      throw new UserError(`${checkpoint.path}: the network recorded in it cannot be used: ${(error as Error).message}`);
-    }
-  }
-  const heads = headsOf(checkpoint, request);
-  const shapes = new Map([...checkpoint.tensors].map(([name, { shape }]) => [name, shape]));
-  if (variant) {
-    try {
-      return { graph: variant.build({ ...options, shapes: (name) => shapes.get(name), heads }), notes: [] };
-    } catch (error) {
-      throw new UserError(`${checkpoint.path} does not fit ${variant.name}: ${(error as Error).message}`);
-    }
-  }
-  const hints = { heads, ...options, name: path.basename(checkpoint.path) };
-  const found = recogniseArchitecture(shapes, {
-    ...hints,
-    ...(checkpoint.module && { moduleType: checkpoint.module.className }),
-  });
-  if (found.kind === 'found') return { graph: found.graph, notes: [...found.notes] };
-  const message = `${checkpoint.path}: ${found.message}`;
-  throw found.kind === 'ambiguous' ? new AmbiguousHeadsError(message, found.candidates) : new UserError(message);
 }
 
 /** Tensors beside the network's own that a checkpoint may hold: what a run needs to go on. */
@@ -201,6 +123,18 @@ async function fromFile(file: string, request: ModelRequest, variant?: Variant):
 const sourceNotes = (checkpoint: OpenCheckpoint): string[] =>
   checkpoint.sources.length ? [`weights from ${checkpoint.sources.join(' › ')}`] : [];
 
+/** Whatever is computed from such weights is no number either. Throws UserError naming the tensor. */
+function checkFinite(file: string, name: string, { dtype, data }: Tensor): void {
+  if (dtype === 'int64') return;
+  const values = data as Float32Array;
+  const wrong = values.findIndex((value) => !Number.isFinite(value));
+  if (wrong < 0) return;
+  const count = values.reduce((sum, value) => sum + (Number.isFinite(value) ? 0 : 1), 0);
+  throw new UserError(
+    `${file}: tensor ${name} holds ${values[wrong]}, ${count} of its ${values.length} values are no numbers: the file is damaged, or its training diverged.`,
+  );
+}
+
 async function readWeights(
   file: string,
   options: { readonly float32: boolean; readonly useEma?: boolean },
@@ -215,6 +149,7 @@ async function readWeights(
     return new Map(
       graph.parameters.map(({ name, shape }) => {
         const tensor = read.get(name) ?? counter(shape);
+        checkFinite(file, name, tensor);
         return [name, resizedForGraph(name, tensor, shape) ?? tensor];
       }),
     );

@@ -22,16 +22,22 @@ export const isMixing = ({ mixupAlpha, cutmixAlpha }: TrainingOptions): boolean 
 
 export type FinetuneProgram = 'train' | 'predict' | 'average' | 'predictAverage';
 
+/** A network in training and in evaluation, where images may have another size; the parameters are the same. */
+export interface FinetuneGraphs {
+  readonly training: Graph;
+  readonly evaluation: Graph;
+}
+
 /** Programs that share one set of weights; those of the moving average only where it is kept. */
 export function finetunePrograms(
-  graph: Graph,
+  { training, evaluation }: FinetuneGraphs,
   options: TrainingOptions,
   hasTeacher: boolean,
 ): Readonly<Record<FinetuneProgram, Program>> | Readonly<Record<'train' | 'predict', Program>> {
-  const train = trainProgram(graph, {
+  const train = trainProgram(training, {
     optimizer: optimizerOf(options),
     loss: { targets: isMixing(options) ? 'soft' : 'labels', labelSmoothing: options.labelSmoothing },
-    weightDecay: weightDecayOf(graph, options),
+    weightDecay: weightDecayOf(training, options),
     ...(options.clipGradNorm !== undefined && { clipNorm: options.clipGradNorm }),
     ...(hasTeacher && {
       distillation: {
@@ -41,11 +47,11 @@ export function finetunePrograms(
       },
     }),
   });
-  const programs = { train, predict: predictProgram(graph) };
+  const programs = { train, predict: predictProgram(evaluation) };
   if (!options.modelEma) return programs;
   return {
     ...programs,
-    average: averageProgram(graph),
-    predictAverage: predictProgram(graph, { statePrefix: AVERAGE_PREFIX }),
+    average: averageProgram(evaluation),
+    predictAverage: predictProgram(evaluation, { statePrefix: AVERAGE_PREFIX }),
   };
 }

@@ -6,24 +6,24 @@ import type { Batch, ImageLoader } from '../data/loader.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { type Metrics, MetricsSum } from '../evaluation/metrics.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Weights } from '../graph/tensor.ts';
+import { UserError } from '../support/errors.ts';
 import { type RunContext, throwIfAborted } from '../support/progress.ts';
 import { decayAtStep, updatesAfter } from './average.ts';
+import { leastTrainingBatch } from './batch-limits.ts';
 import { type FinetuneProgram, isMixing, optimizerOf } from './finetune-programs.ts';
 import type { TrainingOptions } from './options.ts';
-import { BEST, LATEST, type MetricsLine, type RunDirectory } from './run-directory.ts';
-import { type RunProgress, START, writeRunState } from './run-state.ts';
+import { BEST, type MetricsLine, type RunDirectory } from './run-directory.ts';
+import { RunSaver } from './run-saver.ts';
+import { type RunProgress, startAt } from './run-state.ts';
 import { learningRate } from './schedules.ts';
-
-/** A long epoch is saved in between, so that a kill loses no more than this. */
-const SAVE_INTERVAL_MS = 10 * 60_000;
 
 /** Teacher's logits of a batch, [N, classes]. */
 export type Teacher = (batch: Batch) => Promise<Float32Array>;
 
 export interface FinetuneJob {
+  /** The network in training; `training` gives images of its size. */
   readonly graph: Graph;
-  /** With the run's tensors assigned. */
+  /** Of `finetunePrograms`, with the run's tensors assigned. */
   readonly session: Session<FinetuneProgram>;
   readonly options: TrainingOptions;
   readonly training: ImageLoader;
@@ -42,6 +42,7 @@ export interface FinetuneJob {
 
 export interface FinetuneSummary {
   readonly epochs: number;
+  /** Shares of the validation images, 0 to 1. */
   readonly bestTop1: number;
   readonly lastTop1: number;
   /** Mean training loss of the last epoch. */
@@ -50,53 +51,86 @@ export interface FinetuneSummary {
   readonly stopped: 'finished' | 'afterEpoch';
 }
 
-/** Trains from `job.progress` to the last epoch. Aborting leaves `latest` as it was saved last. */
+/** Steps of an epoch: all batches, or as many as `--max-steps` leaves. */
+export const stepsPerEpoch = (training: ImageLoader, options: TrainingOptions): number =>
+  Math.min(training.batchesPerEpoch, options.maxSteps ?? Number.POSITIVE_INFINITY);
+
+/**
+ * Trains from `job.progress` to the last epoch. Aborting saves `latest` at the step it stands at.
+ *
+ * @throws the signal's reason when aborted; UserError when the loss is no number, for unreadable images and for a full disk
+ */
 export async function finetune(job: FinetuneJob, context: RunContext = {}): Promise<FinetuneSummary> {
   const loop = new FinetuneLoop(job, context);
   return loop.run();
+}
+
+/** Settles as `work` does, or with the signal's reason as soon as it is aborted. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  let listener: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    listener = () => reject(signal.reason);
+    signal.addEventListener('abort', listener, { once: true });
+    if (signal.aborted) listener();
+  });
+  return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', listener));
 }
 
 class FinetuneLoop {
   readonly #job: FinetuneJob;
   readonly #context: RunContext;
   readonly #stepsPerEpoch: number;
+  readonly #leastBatch: number;
+  readonly #saver: RunSaver;
   #progress: RunProgress;
-  #savedAt = performance.now();
   #stopAfterEpoch = false;
+  /** When this epoch's steps began, and how many images they have had since. */
+  #since = 0;
+  #images = 0;
   #imagesPerSecond = 0;
-  #loss = 0;
 
   constructor(job: FinetuneJob, context: RunContext) {
+    const { options } = job;
     this.#job = job;
     this.#context = context;
-    this.#progress = job.progress ?? START;
-    this.#stepsPerEpoch = Math.min(job.training.batchesPerEpoch, job.options.maxSteps ?? Number.POSITIVE_INFINITY);
+    this.#stepsPerEpoch = stepsPerEpoch(job.training, options);
+    this.#leastBatch = leastTrainingBatch(job.graph);
+    this.#progress = job.progress ?? startAt(options.startEpoch, this.#stepsPerEpoch);
+    this.#saver = new RunSaver({ ...job, interval: options.saveInterval * 60_000 }, this.#progress);
   }
 
   async run(): Promise<FinetuneSummary> {
     const { options } = this.#job;
-    while (this.#progress.epoch < options.epochs && !this.#stopAfterEpoch) {
-      await this.#trainEpoch();
-      await this.#endEpoch();
+    try {
+      while (this.#progress.epoch < options.epochs && !this.#stopAfterEpoch) {
+        await this.#trainEpoch();
+        await this.#endEpoch();
+      }
+    } catch (error) {
+      // Aborting happens between two steps only, where progress and tensors belong together.
+      const { signal } = this.#context;
+      if (signal?.aborted && error === signal.reason) await this.#saver.saveLatest(this.#progress);
+      throw error;
     }
-    const { epoch, bestTop1, lastTop1 } = this.#progress;
+    const { epoch, bestTop1 = 0, lastTop1 = 0, lastLoss = 0 } = this.#progress;
     return {
       epochs: epoch,
       bestTop1,
       lastTop1,
-      loss: this.#loss,
+      loss: lastLoss,
       imagesPerSecond: this.#imagesPerSecond,
       stopped: epoch < options.epochs ? 'afterEpoch' : 'finished',
     };
   }
 
   async #trainEpoch(): Promise<void> {
-    const { training } = this.#job;
+    const { training, gate } = this.#job;
     const { signal } = this.#context;
     const { epoch, stepInEpoch } = this.#progress;
     const accuracy = new MetricsSum();
-    const started = performance.now();
-    let images = 0;
+    this.#since = performance.now();
+    this.#images = 0;
     const batches = training.batches({
       epoch,
       startBatch: stepInEpoch,
@@ -105,11 +139,9 @@ class FinetuneLoop {
     });
     for await (const batch of batches) {
       throwIfAborted(signal);
-      if ((await this.#job.gate?.()) === 'stop') this.#stopAfterEpoch = true;
-      // Batch statistics of one image have no variance.
-      if (batch.count > 1 || this.#stepsPerEpoch === 1) await this.#step(batch, accuracy);
-      images += batch.count;
-      this.#imagesPerSecond = images / ((performance.now() - started) / 1000);
+      if (gate && (await orAborted(gate(), signal)) === 'stop') this.#stopAfterEpoch = true;
+      // A last batch of one image has no statistics where norms see one value of it.
+      if (batch.count >= this.#leastBatch) await this.#step(batch, accuracy);
       await this.#afterStep(batch, accuracy);
     }
   }
@@ -129,7 +161,10 @@ class FinetuneLoop {
       ...(teacher && { teacher: await teacher(batch) }),
     };
     const { loss, logits, gradientNorm } = await session.run('train', inputs, batch.count);
+    this.#checkLoss(loss[0], rate);
     accuracy.add(logits, batch.labels);
+    this.#images += batch.count;
+    this.#imagesPerSecond = this.#images / ((performance.now() - this.#since) / 1000);
     await this.#updateAverage(stepInEpoch);
     this.#progress = {
       ...this.#progress,
@@ -145,6 +180,15 @@ class FinetuneLoop {
       imagesPerSecond: this.#imagesPerSecond,
       ...(gradientNorm && { gradientNorm: gradientNorm[0] }),
     });
+  }
+
+  #checkLoss(loss: number, rate: number): void {
+    if (Number.isFinite(loss)) return;
+    const { epoch, step } = this.#progress;
+    throw new UserError(
+      `the loss became ${loss} in epoch ${epoch + 1}, at step ${step + 1} with a learning rate of ${rate}: try a lower --lr, ` +
+        `a warm-up or --clip-grad-norm. ${this.#job.run.path} keeps what was saved before.`,
+    );
   }
 
   async #updateAverage(stepInEpoch: number): Promise<void> {
@@ -168,41 +212,43 @@ class FinetuneLoop {
       `${this.#imagesPerSecond.toFixed(0)} images/s`,
     ].join(', ');
     this.#context.progress?.({ phase: 'finetune', done, total: epochs * this.#stepsPerEpoch, message });
-    if (performance.now() - this.#savedAt > SAVE_INTERVAL_MS) await this.#save();
+    await this.#saver.saveIfDue(this.#progress);
   }
 
   async #endEpoch(): Promise<void> {
     const { options } = this.#job;
     const { epoch, step, lossSum, imageCount, bestTop1 } = this.#progress;
-    this.#loss = lossSum / Math.max(1, imageCount);
+    const loss = lossSum / Math.max(1, imageCount);
     const validation = await this.#validate('predict');
     const averaged = options.modelEma ? await this.#validate('predictAverage') : undefined;
     const top1 = Math.max(validation.top1, averaged?.top1 ?? 0);
+    const isBest = bestTop1 === undefined || top1 > bestTop1;
     this.#progress = {
       ...this.#progress,
       epoch: epoch + 1,
       stepInEpoch: 0,
       lossSum: 0,
       imageCount: 0,
+      lastLoss: loss,
       lastTop1: validation.top1,
-      bestTop1: Math.max(bestTop1, top1),
+      bestTop1: isBest ? top1 : bestTop1,
     };
     await this.#write({
       kind: 'epoch',
       epoch,
       step: step - 1,
-      loss: this.#loss,
+      loss,
       top1: validation.top1,
       top5: validation.top5,
       validationLoss: validation.loss,
       images: validation.images,
       imagesPerSecond: this.#imagesPerSecond,
-      ...(averaged && { averageTop1: averaged.top1 }),
+      ...(averaged && { averageTop1: averaged.top1, averageLoss: averaged.loss }),
     });
-    if (top1 > bestTop1 || epoch === 0) await this.#saveModel(BEST, averaged && averaged.top1 > validation.top1);
+    if (isBest) await this.#saver.saveModel(BEST, this.#progress, averaged && averaged.top1 > validation.top1);
     if (options.checkpointInterval > 0 && (epoch + 1) % options.checkpointInterval === 0)
-      await this.#saveModel(`model_${epoch}.safetensors`);
-    await this.#save();
+      await this.#saver.saveModel(`model_${epoch}.safetensors`, this.#progress);
+    await this.#saver.saveLatest(this.#progress);
   }
 
   async #validate(program: FinetuneProgram): Promise<Metrics> {
@@ -216,22 +262,5 @@ class FinetuneLoop {
   async #write(line: MetricsLine): Promise<void> {
     await this.#job.run.append(line);
     this.#job.onMetrics?.(line);
-  }
-
-  /** Everything that the next step depends on. */
-  async #save(): Promise<void> {
-    const { session, run, metadata } = this.#job;
-    await writeRunState(run.file(LATEST), await session.read(), this.#progress, metadata);
-    this.#savedAt = performance.now();
-  }
-
-  /** The weights alone, or their average under the weights' names. */
-  async #saveModel(name: string, average = false): Promise<void> {
-    const { session, run, metadata, graph } = this.#job;
-    const all = await session.read(
-      graph.parameters.map((p) => (average && p.dtype !== 'int64' ? `ema/${p.name}` : p.name)),
-    );
-    const weights: Weights = new Map([...all].map(([key, tensor]) => [key.replace(/^ema\//, ''), tensor]));
-    await writeRunState(run.file(name), weights, this.#progress, metadata);
   }
 }

@@ -1,5 +1,5 @@
 /** Weights of a network that has none: He et al. 2015 for convolutions, as PyTorch's reference models do for the rest. */
-import { Random, deriveSeed } from '../data/random.ts';
+import { deriveSeed, Random } from '../data/random.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import type { ParameterRole } from '../graph/operations.ts';
 import { elementCount, float32Tensor, type Tensor, type Weights } from '../graph/tensor.ts';

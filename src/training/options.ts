@@ -1,5 +1,5 @@
 /** Settings of a finetuning run: the flags of the paper's train.py by the same names and defaults, and Espalier's own. */
-import { flag, type FlagValues } from '../support/flags.ts';
+import { type FlagValues, flag } from '../support/flags.ts';
 import { SCHEDULE_NAMES } from './schedules.ts';
 
 export const OPTIMIZER_NAMES = ['sgd', 'sgd_nesterov', 'rmsprop', 'adamw'] as const;
@@ -15,7 +15,7 @@ export const trainingFlags = {
   ),
   distillationWeight: flag.number(0.5, 'share of the distillation loss'),
   distillationTemperature: flag.number(1, 'temperature of soft distillation'),
-  teacherCache: flag.string(undefined, 'keep the teacher outputs in this file, for fixed augmentations'),
+  teacherCache: flag.string(undefined, 'compute the teacher outputs once and keep them here; needs --no-augment'),
 
   batchSize: flag.integer(32, 'images a step', { aliases: ['b', 'train-batch-size'] }),
   epochs: flag.integer(90, 'epochs in all'),
@@ -27,7 +27,7 @@ export const trainingFlags = {
   normWeightDecay: flag.number(undefined, 'weight decay of norms (default: --weight-decay)'),
   biasWeightDecay: flag.number(undefined, 'weight decay of biases (default: --weight-decay)'),
   transformerEmbeddingDecay: flag.number(undefined, 'weight decay of class tokens, position embeddings, bias tables'),
-  labelSmoothing: flag.number(0, 'label smoothing'),
+  labelSmoothing: flag.number(0, 'label smoothing', { aliases: ['smoothing'] }),
   mixupAlpha: flag.number(0, 'mixup, 0 is off'),
   cutmixAlpha: flag.number(0, 'cutmix, 0 is off'),
 
@@ -42,16 +42,18 @@ export const trainingFlags = {
   lrBatchSize: flag.integer(256, 'batch size that --lr is meant for, with --scale-lr'),
 
   outputDir: flag.string(undefined, 'folder of the run (default: .espalier/runs/<time>-<model>)'),
-  resume: flag.string(undefined, 'continue the run of this folder or `latest` checkpoint'),
-  startEpoch: flag.integer(0, 'first epoch'),
-  checkpointInterval: flag.integer(10, 'also keep the weights every so many epochs'),
-  printFreq: flag.integer(50, 'steps between progress lines'),
-  testOnly: flag.boolean('evaluate only'),
+  resume: flag.string(undefined, 'continue the run of this folder or `latest` checkpoint, with its settings'),
+  overwrite: flag.boolean('begin anew in a folder that holds a run already'),
+  startEpoch: flag.integer(0, 'first epoch of a new run, counted from 0: earlier ones are left out of the schedule'),
+  checkpointInterval: flag.integer(10, 'also keep the weights every so many epochs; 0 for never'),
+  saveInterval: flag.number(10, 'minutes of training after which `latest` is saved within an epoch too'),
+  printFreq: flag.integer(50, 'steps between printed lines'),
+  testOnly: flag.boolean('evaluate only: nothing is written'),
 
   autoAugment: flag.choice(['ra', 'ta_wide', 'augmix', 'imagenet'], undefined, 'augmentation policy'),
   raMagnitude: flag.integer(9, 'magnitude of ra'),
   augmixSeverity: flag.integer(3, 'severity of augmix'),
-  randomErase: flag.number(0, 'probability of erasing a box'),
+  randomErase: flag.number(0, 'probability of erasing a box', { aliases: ['reprob'] }),
   colorJitter: flag.number(undefined, 'strength of colour jitter'),
   noAugment: flag.boolean('train on the images as evaluation sees them: no crop, no flip'),
   hflip: flag.number(0.5, 'probability of a horizontal flip'),
@@ -65,88 +67,18 @@ export const trainingFlags = {
   trainCropSize: flag.integer(undefined, "side of the random crop (default: the model's)"),
   noImagenetMeanStd: flag.boolean('normalise by mean and std 0.5 instead of ImageNet'),
 
-  amp: flag.boolean('bfloat16 products where the device has them (changes the 4th digit)'),
+  amp: flag.boolean('accepted; nothing here computes in bfloat16 yet: training is in float32'),
   clipGradNorm: flag.number(undefined, 'largest norm of the gradient'),
   modelEma: flag.boolean('keep a moving average of the weights'),
   modelEmaSteps: flag.integer(32, 'steps between updates of the average'),
   modelEmaDecay: flag.number(0.99998, 'decay of the average, before the adjustment for batch size and epochs'),
-  stochasticDepth: flag.number(undefined, 'drop-path rate of the last block (default: what the model was saved with)'),
-  drop: flag.number(0, 'dropout before the classifier'),
+  stochasticDepth: flag.number(undefined, 'drop-path rate of the last block (default: what the model was saved with)', {
+    aliases: ['drop-path'],
+  }),
+  drop: flag.number(undefined, "dropout before the classifier (default: the model's own)"),
+  bnRecalibrate: flag.integer(0, 'before training, average the batch norm statistics anew over so many batches'),
   seed: flag.integer(0, 'seed of order, augmentation and dropout'),
-  maxSteps: flag.integer(undefined, 'stop after so many steps of an epoch'),
+  maxSteps: flag.integer(undefined, 'end every epoch after so many steps'),
 };
 
 export type TrainingOptions = FlagValues<typeof trainingFlags>;
-
-/** The settings of the paper's finetuning scripts, by family (for the batch size that they name). */
-export const RECIPES = {
-  deit: {
-    teacherModel: 'regnety_160.deit_in1k',
-    epochs: 300,
-    batchSize: 256,
-    opt: 'adamw',
-    lr: 5e-4,
-    weightDecay: 0.05,
-    lrScheduler: 'cosineannealinglr',
-    lrWarmupMethod: 'linear',
-    lrWarmupDecay: 0.033,
-    labelSmoothing: 0.1,
-    mixupAlpha: 0.8,
-    cutmixAlpha: 1,
-    autoAugment: 'ra',
-    raSampler: true,
-    randomErase: 0.25,
-    interpolation: 'bicubic',
-  },
-  resnet: {
-    epochs: 100,
-    batchSize: 256,
-    opt: 'sgd',
-    lr: 0.04,
-    weightDecay: 1e-4,
-    lrScheduler: 'steplr',
-    lrStepSize: 30,
-    valResizeSize: 256,
-    interpolation: 'bilinear',
-  },
-  mobilenet: {
-    epochs: 300,
-    batchSize: 512,
-    opt: 'sgd',
-    lr: 0.036,
-    weightDecay: 2e-5,
-    lrScheduler: 'cosineannealinglr',
-    interpolation: 'bilinear',
-  },
-  convnext: {
-    epochs: 300,
-    batchSize: 256,
-    opt: 'adamw',
-    lr: 2e-3,
-    weightDecay: 0.05,
-    lrScheduler: 'cosineannealinglr',
-    labelSmoothing: 0.1,
-    mixupAlpha: 0.2,
-    cutmixAlpha: 1,
-    autoAugment: 'ra',
-    randomErase: 0.25,
-    modelEma: true,
-    modelEmaDecay: 0.9999,
-    modelEmaSteps: 1,
-    drop: 0.1,
-    stochasticDepth: 0.1,
-    interpolation: 'bicubic',
-  },
-  /** Small images, minutes on a CPU: what the demo and the CIFAR figures use. */
-  cifar: {
-    epochs: 5,
-    batchSize: 64,
-    opt: 'sgd',
-    lr: 0.05,
-    weightDecay: 5e-4,
-    lrScheduler: 'onecycle',
-  },
-} as const satisfies Readonly<Record<string, Partial<TrainingOptions>>>;
-
-export type RecipeName = keyof typeof RECIPES;
-export const RECIPE_NAMES = Object.keys(RECIPES) as readonly RecipeName[];

@@ -2,10 +2,12 @@
  * A run on disk: `run.json` (settings and state), `metrics.jsonl` (one line a step or epoch), `latest` and `best`
  * checkpoints. Whatever moment the process is killed at, what lies there is whole.
  */
-import { appendFile, mkdir, readFile, truncate } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { appendFile, copyFile, mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFileAtomically } from '../support/atomic-write.ts';
 import { UserError } from '../support/errors.ts';
+import { fileError } from '../support/file-errors.ts';
 
 export const LATEST = 'latest.safetensors';
 export const BEST = 'best.safetensors';
@@ -32,15 +34,37 @@ export class RunDirectory {
     this.path = directory;
   }
 
-  static async create(directory: string): Promise<RunDirectory> {
-    const absolute = path.resolve(directory);
-    await mkdir(absolute, { recursive: true });
-    return new RunDirectory(absolute);
+  /**
+   * Makes the folder of a new run.
+   * @param overwrite begin anew where another run has checkpoints
+   * @throws UserError where it holds another run, and for what the system reports
+   */
+  static async create(directory: string, { overwrite = false } = {}): Promise<RunDirectory> {
+    const run = new RunDirectory(path.resolve(directory));
+    const taken = [LATEST, BEST].find((name) => existsSync(run.file(name)));
+    if (taken && !overwrite)
+      throw new UserError(
+        `${run.path} holds a run already (${taken}): continue it with --resume, begin anew with --overwrite, or choose another --output-dir.`,
+      );
+    try {
+      await mkdir(run.path, { recursive: true });
+      // Nothing of an earlier run may be taken for this one's when it is resumed.
+      for (const name of [LATEST, METRICS_FILE]) await rm(run.file(name), { force: true });
+    } catch (error) {
+      throw fileError('prepare the folder', run.path, error);
+    }
+    return run;
   }
 
-  /** From the folder of a run, or the path of one of its checkpoints. */
+  /**
+   * From the folder of a run, or its `latest` checkpoint.
+   * @throws UserError where there is no run
+   */
   static async open(place: string): Promise<RunDirectory> {
-    const directory = path.resolve(place.endsWith('.safetensors') ? path.dirname(place) : place);
+    const isFile = place.endsWith('.safetensors');
+    if (isFile && path.basename(place) !== LATEST)
+      throw new UserError(`${place} cannot be resumed: only ${LATEST} has the state of the optimiser.`);
+    const directory = path.resolve(isFile ? path.dirname(place) : place);
     try {
       await readFile(path.join(directory, RUN_FILE));
     } catch {
@@ -56,15 +80,24 @@ export class RunDirectory {
   }
 
   async writeRun(run: object): Promise<void> {
-    await writeFileAtomically(this.file(RUN_FILE), Buffer.from(`${JSON.stringify(run, null, 2)}\n`));
+    await writeFileAtomically(this.file(RUN_FILE), `${JSON.stringify(run, null, 2)}\n`);
   }
 
+  /** @throws UserError when run.json is damaged */
   async readRun<T>(): Promise<T> {
-    return JSON.parse(await readFile(this.file(RUN_FILE), 'utf8')) as T;
+    try {
+      return JSON.parse(await readFile(this.file(RUN_FILE), 'utf8')) as T;
+    } catch (error) {
+      throw new UserError(`${this.file(RUN_FILE)} cannot be read: ${(error as Error).message}`);
+    }
   }
 
   async append(line: MetricsLine): Promise<void> {
-    await appendFile(this.file(METRICS_FILE), `${JSON.stringify(line)}\n`);
+    try {
+      await appendFile(this.file(METRICS_FILE), `${JSON.stringify(line)}\n`);
+    } catch (error) {
+      throw fileError('write', this.file(METRICS_FILE), error);
+    }
   }
 
   async metrics(): Promise<readonly MetricsLine[]> {
@@ -78,14 +111,22 @@ export class RunDirectory {
     });
   }
 
-  /** Drops the lines at and after a step: a resumed run writes them again. */
-  async rewindMetrics(step: number): Promise<void> {
-    const kept = (await this.metrics()).filter((line) => line.step < step);
-    if (!kept.length) {
-      await truncate(this.file(METRICS_FILE), 0).catch(() => undefined);
-      return;
+  /** Drops the lines of what a run that goes on from (epoch, step) will do again. */
+  async rewindMetrics(next: { readonly epoch: number; readonly step: number }): Promise<void> {
+    const isKept = (line: MetricsLine): boolean =>
+      line.kind === 'epoch' ? line.epoch < next.epoch : line.step < next.step;
+    const kept = (await this.metrics()).filter(isKept);
+    await writeFileAtomically(this.file(METRICS_FILE), kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  }
+
+  /** Takes over what another folder has of the run, to go on here: metrics and the best checkpoint. */
+  async continueFrom(other: RunDirectory): Promise<void> {
+    if (other.path === this.path) return;
+    for (const name of [METRICS_FILE, BEST]) {
+      if (!existsSync(other.file(name))) continue;
+      await copyFile(other.file(name), this.file(name)).catch((error: unknown) => {
+        throw fileError('write', this.file(name), error);
+      });
     }
-    const text = kept.map((line) => JSON.stringify(line)).join('\n');
-    await writeFileAtomically(this.file(METRICS_FILE), Buffer.from(`${text}\n`));
   }
 }

@@ -12,23 +12,25 @@ export interface RunProgress {
   /** Steps done since the beginning of the run. */
   readonly step: number;
   readonly averageUpdates: number;
-  readonly bestTop1: number;
-  readonly lastTop1: number;
+  /** Of the epochs so far, 0 to 1; undefined before the first validation. */
+  readonly bestTop1?: number;
+  readonly lastTop1?: number;
+  /** Mean training loss of the last whole epoch. */
+  readonly lastLoss?: number;
   /** Sum of the losses of this epoch so far, and of how many images. */
   readonly lossSum: number;
   readonly imageCount: number;
 }
 
-export const START: RunProgress = {
-  epoch: 0,
+/** Before the first step of an epoch that earlier ones were left out before (`--start-epoch`). */
+export const startAt = (epoch: number, stepsPerEpoch: number): RunProgress => ({
+  epoch,
   stepInEpoch: 0,
-  step: 0,
+  step: epoch * stepsPerEpoch,
   averageUpdates: 0,
-  bestTop1: 0,
-  lastTop1: 0,
   lossSum: 0,
   imageCount: 0,
-};
+});
 
 const PROGRESS_KEY = 'espalier.progress';
 
@@ -42,13 +44,25 @@ export async function writeRunState(
   await writeSafetensors(file, tensors, { ...metadata, [PROGRESS_KEY]: JSON.stringify(progress) });
 }
 
+/**
+ * Reads what `writeRunState` wrote.
+ * @throws UserError for a file that is no checkpoint of a run, or is damaged
+ */
 export async function readRunState(file: string): Promise<{ tensors: Weights; progress: RunProgress }> {
   const checkpoint = await openCheckpoint(file);
   try {
     const text = checkpoint.metadata[PROGRESS_KEY];
     if (!text) throw new UserError(`${file} is no checkpoint of a run: it says nothing of the run's progress.`);
-    return { tensors: await checkpoint.readAll(), progress: JSON.parse(text) as RunProgress };
+    return { tensors: await checkpoint.readAll(), progress: parseProgress(text, file) };
   } finally {
     await checkpoint.close();
+  }
+}
+
+function parseProgress(text: string, file: string): RunProgress {
+  try {
+    return JSON.parse(text) as RunProgress;
+  } catch {
+    throw new UserError(`${file}: its record of the run's progress is damaged.`);
   }
 }

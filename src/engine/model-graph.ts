@@ -1,0 +1,145 @@
+/** Which network a checkpoint holds: what it records itself, or what its names and shapes fit. */
+import path from 'node:path';
+import { type HeadChoice, headsOfGraph } from '../architectures/head-choices.ts';
+import { recogniseArchitecture } from '../architectures/recognise.ts';
+import { findVariant } from '../architectures/registry.ts';
+import type { BuildOptions, Variant } from '../architectures/variant.ts';
+import type { ModuleRecord, OpenCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { Graph, GraphNode } from '../graph/graph.ts';
+import { graphFromJson } from '../graph/serialize.ts';
+import { UserError } from '../support/errors.ts';
+import { GRAPH_KEY } from './record.ts';
+
+export interface ModelRequest {
+  /** A zoo name or a checkpoint file. */
+  readonly model: string;
+  /** Weights of a model given by name. */
+  readonly ckpt?: string;
+  readonly useEma?: boolean;
+  /** Attention heads where a bare state dict leaves them open: of all layers, or one number a layer. */
+  readonly heads?: readonly number[];
+  readonly inputSize?: number;
+  readonly dropPath?: number;
+  readonly dropout?: number;
+}
+
+/** A bare state dict whose widths fit several numbers of heads: ask, then open again with `heads`. */
+export class AmbiguousHeadsError extends UserError {
+  readonly candidates: readonly HeadChoice[];
+  constructor(message: string, candidates: readonly HeadChoice[]) {
+    super(message);
+    this.candidates = candidates;
+  }
+}
+
+/** What a request asks of the network itself. */
+export const buildOptions = (request: ModelRequest): BuildOptions => ({
+  ...(request.inputSize !== undefined && { inputSize: request.inputSize }),
+  ...(request.dropPath !== undefined && { dropPath: request.dropPath }),
+  ...(request.dropout !== undefined && { dropout: request.dropout }),
+});
+
+/** Heads of each attention by its path: from the request, else from a pickled module's attributes. */
+function headsOf(checkpoint: OpenCheckpoint, request: ModelRequest): (attention: string) => number | undefined {
+  const recorded = new Map<string, number>();
+  const visit = (record: ModuleRecord): void => {
+    const heads = record.attributes['num_heads'];
+    if (typeof heads === 'number') recorded.set(record.path, heads);
+    for (const child of record.children.values()) visit(child);
+  };
+  if (checkpoint.module) visit(checkpoint.module);
+  const { heads: given } = request;
+  const asked: string[] = [];
+  return (attention) => {
+    if (!given?.length) return recorded.get(attention);
+    if (!asked.includes(attention)) asked.push(attention);
+    return given[Math.min(asked.indexOf(attention), given.length - 1)];
+  };
+}
+
+type DropKind = 'dropout' | 'dropPath';
+type DropNode = GraphNode<DropKind>;
+
+const isDrop = (node: GraphNode, kind: DropKind): node is DropNode => node.kind === kind;
+
+/** The largest rate of a network's drops of one kind. */
+const largestRate = (graph: Graph, kind: DropKind): number =>
+  Math.max(0, ...graph.nodes.flatMap((node) => (isDrop(node, kind) ? [node.attributes.probability] : [])));
+
+/** `graph` with the rates that the nodes of `saved` have. */
+function withRatesOf(saved: Graph, graph: Graph, kind: DropKind): Graph {
+  const rates = new Map(saved.nodes.flatMap((node) => (isDrop(node, kind) ? [[node.id, node.attributes]] : [])));
+  const nodes = graph.nodes.map((node) =>
+    isDrop(node, kind) ? { ...node, attributes: rates.get(node.id) ?? node.attributes } : node,
+  );
+  return { ...graph, nodes };
+}
+
+/** A recorded network with another size of image or other drop rates; what is not asked for stays. Undefined if its family cannot. */
+function builtAnew(saved: Graph, asked: BuildOptions): Graph | undefined {
+  const variant = findVariant(saved.name);
+  if (!variant) return undefined;
+  const shapes = new Map(saved.parameters.map(({ name, shape }) => [name, shape]));
+  let graph = variant.build({
+    inputSize: saved.input.height,
+    dropPath: largestRate(saved, 'dropPath'),
+    dropout: largestRate(saved, 'dropout'),
+    ...asked,
+    classes: saved.classes,
+    shapes: (name) => shapes.get(name),
+    heads: headsOfGraph(saved),
+  });
+  const names = (of: Graph): string => of.parameters.map(({ name }) => name).join();
+  if (names(graph) !== names(saved)) return undefined;
+  if (asked.dropPath === undefined) graph = withRatesOf(saved, graph, 'dropPath');
+  if (asked.dropout === undefined) graph = withRatesOf(saved, graph, 'dropout');
+  return asked.inputSize === undefined ? { ...graph, input: saved.input } : graph;
+}
+
+/** The network that a file of ours records. */
+function recordedGraph(checkpoint: OpenCheckpoint, text: string, asked: BuildOptions): Graph {
+  let saved: Graph;
+  try {
+    saved = graphFromJson(text);
+  } catch (error) {
+    throw new UserError(`${checkpoint.path}: the network recorded in it cannot be used: ${(error as Error).message}`);
+  }
+  if (!Object.keys(asked).length) return saved;
+  let reason = '';
+  try {
+    const graph = builtAnew(saved, asked);
+    if (graph) return graph;
+  } catch (error) {
+    reason = `: ${(error as Error).message}`;
+  }
+  const changes = Object.entries(asked).map(([option, value]) => `${option} ${value}`);
+  throw new UserError(`${checkpoint.path}: ${saved.name} cannot be built anew with ${changes.join(', ')}${reason}.`);
+}
+
+/** The Graph of a file: its own record, or the architecture that its names and shapes fit. */
+export function graphOf(
+  checkpoint: OpenCheckpoint,
+  request: ModelRequest,
+  variant?: Variant,
+): { graph: Graph; notes: string[] } {
+  const saved = checkpoint.metadata[GRAPH_KEY];
+  const options = buildOptions(request);
+  if (saved) return { graph: recordedGraph(checkpoint, saved, options), notes: [] };
+  const heads = headsOf(checkpoint, request);
+  const shapes = new Map([...checkpoint.tensors].map(([name, { shape }]) => [name, shape]));
+  if (variant) {
+    try {
+      return { graph: variant.build({ ...options, shapes: (name) => shapes.get(name), heads }), notes: [] };
+    } catch (error) {
+      throw new UserError(`${checkpoint.path} does not fit ${variant.name}: ${(error as Error).message}`);
+    }
+  }
+  const hints = { heads, ...options, name: path.basename(checkpoint.path) };
+  const found = recogniseArchitecture(shapes, {
+    ...hints,
+    ...(checkpoint.module && { moduleType: checkpoint.module.className }),
+  });
+  if (found.kind === 'found') return { graph: found.graph, notes: [...found.notes] };
+  const message = `${checkpoint.path}: ${found.message}`;
+  throw found.kind === 'ambiguous' ? new AmbiguousHeadsError(message, found.candidates) : new UserError(message);
+}
