@@ -118,7 +118,7 @@ export function scatterPlot(): Scatter {
       group.append(
         svg('title', {}, `${row.label}: top-1 ${formatPercent(row.top1)}, ${formatCount(row.macs)} MACs`),
         markShape(MARKS[depth], px, py),
-        svg('text', { class: 'label', x: label.x, y: label.y }, row.label),
+        svg('text', { class: 'mark-label', x: label.x, y: label.y }, row.label),
       );
       picture.append(group);
     }
