@@ -1,5 +1,6 @@
 /** Every command of the command line. */
 import type { Command } from './command.ts';
+import { demo } from './commands/demo.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { exportCommand } from './commands/export.ts';
 import { finetune } from './commands/finetune.ts';
@@ -8,6 +9,7 @@ import { info } from './commands/info.ts';
 import { models } from './commands/models.ts';
 import { prune } from './commands/prune.ts';
 import { runtime } from './commands/runtime.ts';
+import { sample } from './commands/sample.ts';
 
 export const commands: Readonly<Record<string, Command>> = {
   models,
@@ -18,4 +20,6 @@ export const commands: Readonly<Record<string, Command>> = {
   finetune,
   export: exportCommand,
   runtime,
+  sample,
+  demo,
 };
