@@ -67,9 +67,9 @@ export async function scoreGroups(
     for (const use of uses)
       sums.add(use, use.member.axis.dimension === 0 ? scores.rows : (scores.columns as Float64Array));
     context.progress?.({ phase: 'score', done: ++done, total: sums.uses.size, message: parameter });
+    throwIfAborted(context.signal);
     if (performance.now() > pause) {
       await new Promise(setImmediate);
-      throwIfAborted(context.signal);
       pause = performance.now() + 50;
     }
   }

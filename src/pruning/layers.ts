@@ -7,12 +7,12 @@ import { UserError } from '../support/errors.ts';
 import { type Block, removalStage, removedWith } from './blocks.ts';
 import { gatherTensor } from './gather.ts';
 import type { Groups } from './groups.ts';
-import { readGradient, type ScoreOptions, type Scores } from './importance.ts';
+import { needsGradients, readGradient, type ScoreOptions, type Scores } from './importance.ts';
 import type { Plan } from './plan-types.ts';
 import { compilePlanner, type Planner } from './planner.ts';
 import { type KeptIndexTable, pruneGraph } from './prune-graph.ts';
 import { seededUniform } from './random.ts';
-import { criterionRules } from './row-scores.ts';
+import { type CriterionRule, criterionRules } from './row-scores.ts';
 
 /** What block scores are made of: the network before pruning. */
 export interface BlockInputs {
@@ -74,7 +74,9 @@ export function planWithBlocks(
 
 function blockScore({ groups, weights, scoring }: BlockInputs, block: Block, kept: KeptIndexTable): number {
   if (scoring.criterion === 'random') return seededUniform(`${scoring.seed ?? 0}:${block.path}`, 1)[0];
-  const rule = criterionRules[scoring.criterion];
+  // The reference takes |w·g| whatever the criterion; where there is no gradient, the criterion's own score.
+  const hasGradient = needsGradients(scoring.criterion) && scoring.gradients?.kind === 'samples';
+  const rule: CriterionRule = criterionRules[hasGradient ? 'taylor' : scoring.criterion];
   const { parameters } = removedWith(groups.graph, [block.path]);
   const specs = parametersByName(groups.graph);
   const means: number[] = [];
