@@ -51,7 +51,7 @@ function createServices(context: vscode.ExtensionContext): Services {
   const extension = context.extensionUri;
   const log = createLog();
   const memory = new Memory(context.workspaceState);
-  const worker = new Worker(extension, log);
+  const worker = new Worker(context, log);
   const library = new ModelLibrary(memory);
   const comparison = new Comparison(memory, library);
   const sessions = new ModelSessions({

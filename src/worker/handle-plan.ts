@@ -3,16 +3,16 @@ import { existsSync } from 'node:fs';
 import { createExecutor } from '../compute/backends.ts';
 import { exportModel } from '../engine/export.ts';
 import { saveModel } from '../engine/model.ts';
-import { pruneModel } from '../engine/prune.ts';
+import { type PruneRequest, pruneModel } from '../engine/prune.ts';
 import { scoreModel } from '../engine/scores.ts';
 import type { ScoresView } from '../protocol/graph-view.ts';
-import type { ScoreSettings } from '../protocol/values.ts';
+import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
 import { formatPlan } from '../pruning/format-plan.ts';
 import { UserError } from '../support/errors.ts';
 import { backendOptions } from './backend.ts';
 import type { Handler } from './handlers.ts';
 import { findModel, type OpenModel } from './open-models.ts';
-import { makePlan, planViewFor, rangeOf } from './plans.ts';
+import { ignoredBy, makePlan, planViewFor, rangeOf, targetOptions } from './plans.ts';
 import { scoreRequest, scoresKey } from './score-cache.ts';
 import { scoresViewOf } from './scores-view.ts';
 
@@ -73,16 +73,25 @@ function mayWrite(output: string, overwrite: boolean): void {
   if (!overwrite && existsSync(output)) throw new UserError(`${output} exists already: choose another name.`);
 }
 
+const targetOf = ({ target }: PlanSettings): Pick<PruneRequest, 'target'> =>
+  target.kind === 'macs' ? { target: target.text } : {};
+
 export const runPrune: Handler<'prune/run'> = async (request, context) => {
   const { source, scores, plan: settings, output, overwrite } = request;
   mayWrite(output, overwrite);
   if (!scores) throw new UserError('Nothing was scored yet: score the channels first, so that the right ones go.');
   const open = await findModel(source);
-  const plan = makePlan(open, scores, settings);
-  const { isomorphic, global } = settings;
+  const { removeLayers } = settings;
   const report = await pruneModel(
     open.model,
-    { score: { criterion: scores.criterion }, options: { isomorphic, global }, plan },
+    {
+      score: scoreRequest(scores),
+      options: targetOptions(settings),
+      // Which blocks go depends on gradients, which the scores do not have: the engine plans those itself.
+      ...(removeLayers > 0
+        ? { ...targetOf(settings), removeLayers, ignore: ignoredBy(settings) }
+        : { plan: makePlan(open, scores, settings) }),
+    },
     () => createExecutor(backendOptions()),
     context,
   );

@@ -6,6 +6,7 @@ import { closeModel, listModels, modelDetails, openModel } from './handle-model.
 import { cachedScores, computePlan, exportPlan, planRange, runExport, runPrune, runScore } from './handle-plan.ts';
 import { changedVerdicts, controlRun, finetuneDefaults, runEvaluate, runFinetune, runHistory } from './handle-runs.ts';
 import { runInstall, showRuntime } from './handle-runtime.ts';
+import { createSample } from './handle-sample.ts';
 
 /** Besides its parameters, what a handler has: the run's signal and progress, and the way to notify. */
 export interface HandlerContext extends Required<RunContext> {
@@ -17,7 +18,7 @@ export type Handler<M extends WorkerMethod> = (
   context: HandlerContext,
 ) => ResultOf<M> | Promise<ResultOf<M>>;
 
-export type Handlers = { readonly [M in WorkerMethod]?: Handler<M> };
+export type Handlers = { readonly [M in WorkerMethod]: Handler<M> };
 
 export const handlers: Handlers = {
   'models/list': listModels,
@@ -38,6 +39,7 @@ export const handlers: Handlers = {
   'evaluate/run': runEvaluate,
   'evaluate/changed': changedVerdicts,
   'export/run': runExport,
+  'sample/create': createSample,
   'runtime/status': showRuntime,
   'runtime/install': runInstall,
 };

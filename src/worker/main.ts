@@ -53,7 +53,7 @@ function main(): void {
   }
   const connection = createMessageConnection(new IPCMessageReader(process), new IPCMessageWriter(process));
   for (const [method, handler] of Object.entries(handlers)) {
-    if (handler) serve(connection, method as WorkerMethod, handler as Handler<WorkerMethod>);
+    serve(connection, method as WorkerMethod, handler as Handler<WorkerMethod>);
   }
   process.once('disconnect', stop);
   process.once('SIGTERM', stop);

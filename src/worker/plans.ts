@@ -2,12 +2,12 @@
 import type { PlanView, TargetRange } from '../protocol/graph-view.ts';
 import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
 import { type Groups, isPrunable } from '../pruning/groups.ts';
+import { ignoreLayers } from '../pruning/ignore.ts';
 import type { Scores } from '../pruning/importance.ts';
 import type { Plan } from '../pruning/plan-types.ts';
 import { compilePlanner, type Planner } from '../pruning/planner.ts';
 import { feasibleRange, parseTarget, planForTarget, type TargetOptions } from '../pruning/target.ts';
 import type { OpenModel } from './open-models.ts';
-import { pinnedGroups } from './pinned-groups.ts';
 import { compilePlanView } from './plan-view.ts';
 import { scoresKey } from './score-cache.ts';
 import { ScoresMissingError } from './wire-errors.ts';
@@ -34,20 +34,27 @@ function positionScores({ groups }: Groups): Scores {
   };
 }
 
+/** Pins and ignored layers in the engine's notation: `layer1.0.conv1:out`. */
+export const ignoredBy = ({ pins, ignore }: PlanSettings): readonly string[] => [
+  ...pins.map(({ layer, side }) => (side === 'both' ? layer : `${layer}:${side}`)),
+  ...ignore,
+];
+
 /** Throws ScoresMissingError when the worker does not hold the scores. */
-function prepare(open: OpenModel, scores: ScoreSettings | null, { pins, ignore }: PlanSettings): Prepared {
-  const key = JSON.stringify([scores && scoresKey(scores), pins, ignore]);
+function prepare(open: OpenModel, scores: ScoreSettings | null, settings: PlanSettings): Prepared {
+  const ignored = ignoredBy(settings);
+  const key = JSON.stringify([scores && scoresKey(scores), ignored]);
   const known = prepared.get(open);
   if (known?.key === key) return known;
   const held = scores ? open.scoresOf(scoresKey(scores)) : positionScores(open.groups);
   if (!held) throw new ScoresMissingError('These scores are not held any more: score the channels again.');
-  const planner = compilePlanner(pinnedGroups(open.groups, pins, ignore), held);
+  const planner = compilePlanner(ignoreLayers(open.groups, ignored), held);
   const made = { key, planner, view: compilePlanView(open.groups, open.groupsView, planner.cost) };
   prepared.set(open, made);
   return made;
 }
 
-function targetOptions(settings: PlanSettings): TargetOptions {
+export function targetOptions(settings: PlanSettings): TargetOptions {
   const { isomorphic, global, roundTo, maxRatio, headRatio, headDimRatio } = settings;
   return {
     isomorphic,

@@ -52,15 +52,6 @@ const refusal = async (promise: Promise<unknown>): Promise<RequestError> => {
 const l1: ScoreSettings = { criterion: 'l1', batches: 0, batchSize: 0, seed: 0 };
 const half: PlanSettings = { ...DEFAULT_PLAN, target: { kind: 'macs', text: '50%' } };
 
-test('every request of the protocol has a handler', async () => {
-  const { timeLimits } = await import('../../src/protocol/messages.ts');
-  const { handlers } = await import('../../src/worker/handlers.ts');
-  const waiting = new Set(['sample/create']); // until the sample is made by the engine
-  for (const method of Object.keys(timeLimits)) {
-    assert.ok(method in handlers !== waiting.has(method), method);
-  }
-});
-
 test('opens a file: recognised, with graph and groups, and no weights cross', async () => {
   const opened = await ask('model/open', { source });
   assert.equal(opened.kind, 'model');
@@ -181,6 +172,21 @@ test('exports, and says what computes', async () => {
   const status = await ask('runtime/status', {});
   assert.ok(status.backend.length > 0 && status.device.length > 0);
   assert.equal(status.worker.pid, supervisor.pid);
+});
+
+test('the sample: a model that fits its images', async () => {
+  const { model, dataset } = await ask('sample/create', { folder: path.join(folder, 'my sample') });
+  const opened = await ask('model/open', { source: { kind: 'file', path: model } });
+  assert.equal(opened.kind === 'model' && opened.model.classes, 10);
+  const summary = await ask('dataset/validate', { path: dataset });
+  assert.deepEqual(
+    summary.splits.map(({ classes, images }) => [classes, images]),
+    [
+      [10, 3000],
+      [10, 1000],
+    ],
+  );
+  assert.equal(summary.samples.length, 10);
 });
 
 test('zoo models open without weights and are refused where weights are needed', async () => {

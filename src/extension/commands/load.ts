@@ -13,6 +13,13 @@ interface LoadPick extends vscode.QuickPickItem {
   readonly run: () => unknown;
 }
 
+/** The folder of a file, nothing for the workspace's own. */
+function folderOf(file: string): string {
+  const folder = path.dirname(file);
+  const isRoot = vscode.workspace.workspaceFolders?.some(({ uri }) => uri.fsPath === folder);
+  return isRoot ? '' : shortPath(folder);
+}
+
 /** How many files of the workspace the quick pick offers. */
 const OFFERED_FILES = 30;
 
@@ -40,7 +47,7 @@ export async function loadCheckpoint(services: Services, argument?: unknown): Pr
   const found = await vscode.workspace.findFiles(pattern, '**/{node_modules,.espalier}/**', OFFERED_FILES);
   const file = (place: string): LoadPick => ({
     label: path.basename(place),
-    description: shortPath(path.dirname(place)),
+    description: folderOf(place),
     iconPath: new vscode.ThemeIcon('file-binary'),
     run: () => openEditor({ kind: 'file', path: place }),
   });

@@ -104,8 +104,8 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
     switch (element.type) {
       case 'scope': {
         const scope = this.session!.state.groups!.scopes[element.scope];
-        const item = new vscode.TreeItem(vscode.l10n.t('Scope {0}', element.scope + 1), Collapsed);
-        item.description = vscode.l10n.t('{0} groups · {1} channels', scope.groups.length, formatCount(scope.channels));
+        const item = new vscode.TreeItem(vscode.l10n.t('Scope {0}', element.scope), Collapsed);
+        item.description = `${groupCount(scope.groups.length)} · ${vscode.l10n.t('{0} channels', formatCount(scope.channels))}`;
         item.tooltip = scope.label;
         item.iconPath = new vscode.ThemeIcon('symbol-namespace', scopeColor(element.scope));
         item.contextValue = 'scope';
@@ -113,7 +113,7 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
       }
       case 'frozen': {
         const item = new vscode.TreeItem(vscode.l10n.t('Not prunable'), Collapsed);
-        item.description = vscode.l10n.t('{0} groups', this.groups.filter((group) => group.scope < 0).length);
+        item.description = groupCount(this.groups.filter((group) => group.scope < 0).length);
         item.iconPath = new vscode.ThemeIcon('lock');
         return item;
       }
@@ -211,6 +211,9 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
   }
 }
 
+const groupCount = (count: number): string =>
+  count === 1 ? vscode.l10n.t('1 group') : vscode.l10n.t('{0} groups', count);
+
 function elementId(element: GroupsElement): string {
   switch (element.type) {
     case 'scope':
@@ -225,6 +228,6 @@ function elementId(element: GroupsElement): string {
 }
 
 /** The theme's chart colours in the order in which the graph uses them. */
-const CHART_COLORS = ['blue', 'orange', 'green', 'purple', 'red', 'yellow'];
+const CHART_COLORS = ['blue', 'orange', 'green', 'purple', 'yellow', 'red'];
 const scopeColor = (scope: number): vscode.ThemeColor =>
   new vscode.ThemeColor(`charts.${CHART_COLORS[scope % CHART_COLORS.length]}`);

@@ -11,16 +11,21 @@ export class Worker implements vscode.Disposable {
   private readonly subscriptions: vscode.Disposable[] = [];
 
   constructor(
-    extension: vscode.Uri,
+    context: Pick<vscode.ExtensionContext, 'extensionUri' | 'storageUri' | 'globalStorageUri'>,
     private readonly log: Log,
   ) {
     this.supervisor = new WorkerSupervisor({
       command: () => ({
-        entry: vscode.Uri.joinPath(extension, 'dist', 'worker.cjs').fsPath,
+        entry: vscode.Uri.joinPath(context.extensionUri, 'dist', 'worker.cjs').fsPath,
         node: setting('espalier.worker.node') || undefined,
         execArgv: [`--max-old-space-size=${setting('espalier.worker.memory')}`],
         // The desktop's extension host is Electron, which runs scripts as Node only when told to.
-        env: { ELECTRON_RUN_AS_NODE: '1', ESPALIER_BACKEND: setting('espalier.backend') },
+        env: {
+          ELECTRON_RUN_AS_NODE: '1',
+          ESPALIER_BACKEND: setting('espalier.backend'),
+          // Scores survive the worker here, also where the workspace cannot be written to.
+          ESPALIER_SCORES: vscode.Uri.joinPath(context.storageUri ?? context.globalStorageUri, 'scores').fsPath,
+        },
       }),
       log: (line) => log.info(`worker: ${line}`),
     });
