@@ -27,6 +27,7 @@ export function integer(value: number): string {
 /** `50 %`, `3.2 %`. */
 export function percent(share: number): string {
   const value = share * 100;
+  if (value > 0 && value < 0.05) return '< 0.1 %';
   return `${value.toFixed(value >= 10 || value === 0 ? 0 : 1)} %`;
 }
 
@@ -36,4 +37,12 @@ export function figure(value: number): string {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2);
   return String(Number(value.toPrecision(4)));
+}
+
+/** A path that fits into so many letters: its end, which tells layers apart, whole parts where possible. */
+export function pathTail(path: string, letters: number): string {
+  if (path.length <= letters) return path;
+  const end = path.slice(-(letters - 1));
+  const part = end.indexOf('.');
+  return `…${part >= 0 && part < end.length / 2 ? end.slice(part + 1) : end}`;
 }

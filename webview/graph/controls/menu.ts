@@ -8,6 +8,8 @@ export interface MenuEntry {
   readonly run: () => void;
 }
 
+const EDGE = 4;
+
 /** `entries` is asked whenever the menu opens; null is a line between groups. */
 export function menuButton(label: string, codicon: string, entries: () => readonly (MenuEntry | null)[]): HTMLElement {
   const opener = element(
@@ -30,6 +32,13 @@ export function menuButton(label: string, codicon: string, entries: () => readon
     opener.setAttribute('aria-expanded', 'false');
     if (focus) opener.focus();
   };
+  // Below its button, moved so that it stays on the page.
+  const place = (): void => {
+    const { right, bottom } = opener.getBoundingClientRect();
+    const left = Math.min(right - list.offsetWidth, window.innerWidth - list.offsetWidth - EDGE);
+    list.style.left = `${Math.max(EDGE, left)}px`;
+    list.style.top = `${bottom}px`;
+  };
   const open = (): void => {
     list.replaceChildren(
       ...entries().map((entry) => {
@@ -49,6 +58,7 @@ export function menuButton(label: string, codicon: string, entries: () => readon
     );
     list.hidden = false;
     opener.setAttribute('aria-expanded', 'true');
+    place();
     items()[0]?.focus();
   };
   opener.addEventListener('click', () => (list.hidden ? open() : close(false)));

@@ -58,9 +58,9 @@ export class PlanOptions {
     this.#ranking = select({
       label: t('Ranking'),
       choices: [
-        ['isomorphic', t('Isomorphic: equal structures compete')],
-        ['global', t('Global: all channels compete')],
-        ['local', t('Local: each group by itself')],
+        ['isomorphic', t('Isomorphic: equal structures')],
+        ['global', t('Global: all channels')],
+        ['local', t('Local: each group alone')],
       ],
       value: rankingOf(store.host.settings),
       onChange: (value) => this.#rank(value as Ranking),

@@ -11,13 +11,16 @@ const NAME = 12;
 const SMALL = 10.5;
 const STRIPE = 4;
 const BAR = 76;
-const DIMMED = 0.32;
+const DIMMED = 0.42;
 
 /** Classes that only hold others. */
 const CONTAINERS = new Set(['Sequential', 'ModuleList', 'ModuleDict']);
 
 /** Mean width of a letter of a name. */
 const LETTER = 7.2;
+
+/** An open module this wide has room beside its ribbon for what it holds. */
+const WIDE = 330;
 
 interface Drawn {
   readonly box: PlacedBox;
@@ -215,7 +218,9 @@ export function drawContainerName(surface: Surface, picture: Picture, box: Place
   surface.text(box.x + 22, y, name, { fill: theme.foreground, size: NAME, bold: true, maxWidth: room });
   const { macs, keptMacs } = overlay.figures[box.item];
   const count = overlay.planned && picture.mode === 'pruned' ? keptMacs : macs;
-  const detail = [contentsText(picture, box.item), count ? formatCount(count) : ''].filter(Boolean).join(' · ');
+  // In a narrow module the longer text would lie on the ribbon.
+  const what = box.width >= WIDE ? contentsText(picture, box.item) : '';
+  const detail = [what, count ? formatCount(count) : ''].filter(Boolean).join(' · ');
   const left = Math.max(0, room - name.length * LETTER);
   surface.text(box.x + box.width - 10, y, detail, { fill: theme.muted, size: SMALL, align: 'right', maxWidth: left });
   if (picture.focus === box.item)

@@ -6,12 +6,13 @@ import { scopeLook, type Theme } from '../draw/theme.ts';
 import type { GroupIndex } from '../model/groups.ts';
 import type { Store } from '../model/store.ts';
 import type { Tree } from '../model/tree.ts';
-import { figure, integer, t } from '../text.ts';
+import { figure, integer, pathTail, t } from '../text.ts';
 import { scopeMark } from '../view/legend.ts';
 import { histogram } from './histogram.ts';
 import { link, section, shortList } from './parts.ts';
 
 const MEMBERS_SHOWN = 8;
+const MEMBER_LETTERS = 36;
 
 interface Context {
   readonly store: Store;
@@ -44,12 +45,8 @@ function sides({ store, actions, index }: Context, item: number, node: number): 
 function members({ actions, tree, index }: Context, group: number, own: number): HTMLElement {
   const entries = index.view.groups[group].members.map(({ node, side, channels }) => {
     const { id } = tree.view.nodes[node];
-    const text = `${id}.${side}`;
-    const made = link(
-      text,
-      () => actions.select(tree.itemOfNode[node], { side, reveal: true, tell: true }),
-      t('Select {0}', id),
-    );
+    const select = (): void => actions.select(tree.itemOfNode[node], { side, reveal: true, tell: true });
+    const made = link(pathTail(`${id}.${side}`, MEMBER_LETTERS), select, `${id}.${side}`);
     return element(
       'div',
       { class: node === own ? 'member own' : 'member' },
@@ -80,13 +77,20 @@ function keptLine({ store }: Context, group: number, channels: number): string {
   return plan ? t('{0} of {1} kept', integer(plan.kept[group] ?? channels), integer(channels)) : '';
 }
 
-export function groupSection(context: Context, item: number, node: number, group: number, count: number): HTMLElement {
-  const { index } = context;
-  const { channels, name } = index.view.groups[group];
-  const title = count > 1 ? t('Group, one of {0}: {1}', count, name) : t('Group');
+interface Shown {
+  readonly item: number;
+  readonly node: number;
+  readonly group: number;
+  /** Which of the layer's groups it is, of how many. */
+  readonly place: number;
+  readonly of: number;
+}
+
+export function groupSection(context: Context, { item, node, group, place, of }: Shown): HTMLElement {
+  const { channels, name } = context.index.view.groups[group];
   return section(
-    title,
-    sides(context, item, node),
+    of > 1 ? t('Group {0} of {1}: {2}', place + 1, of, name) : t('Group'),
+    place === 0 ? sides(context, item, node) : '',
     element('p', {}, tied(context, group, node)),
     element('p', { class: 'muted' }, keptLine(context, group, channels)),
     members(context, group, node),

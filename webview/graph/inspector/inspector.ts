@@ -151,8 +151,8 @@ export class Inspector {
       return [section(t('Group'), element('p', { class: 'muted' }, t('Nothing of it can be pruned.')))];
     const context = { store: this.#store, actions: this.#actions, theme: this.#theme, tree, index: groups };
     const sections: (Node | '')[] = [];
-    for (const group of found.slice(0, GROUPS_SHOWN)) {
-      sections.push(groupSection(context, index, node, group, found.length));
+    for (const [i, group] of found.slice(0, GROUPS_SHOWN).entries()) {
+      sections.push(groupSection(context, { item: index, node, group, place: i, of: found.length }));
       sections.push(scopeSection(context, index, group));
     }
     return [...sections.filter((part): part is Node => part !== ''), ...this.#pins(tree, node)];

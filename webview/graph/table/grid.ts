@@ -6,10 +6,14 @@ export interface Column<Row> {
   readonly title: string;
   /** Longer explanation of the heading. */
   readonly hint?: string;
-  /** Width as a CSS grid track. */
-  readonly width: string;
+  /** Least width in pixels. */
+  readonly width: number;
+  /** Share of the room that is left; 0 when absent. */
+  readonly grow?: number;
   readonly number?: boolean;
   text(row: Row): string;
+  /** What the text was shortened from. */
+  full?(row: Row): string;
   /** What the column sorts by; its text where there is none. */
   sortBy?(row: Row): number | string;
   /** Instead of text, e.g. a colour mark before it. */
@@ -27,6 +31,8 @@ export interface GridOptions<Row> {
 
 const ROW_HEIGHT = 22;
 const SLACK = 6;
+/** Left and right of a row, as in the style sheet. */
+const ROW_PADDING = 12;
 
 /** Sorts a copy; equal ones keep their order. */
 export function sorted<Row>(rows: readonly Row[], column: Column<Row> | undefined, down: boolean): Row[] {
@@ -70,7 +76,10 @@ export class Grid<Row> {
       this.#body,
       this.#empty,
     );
-    this.root.style.setProperty('--columns', options.columns.map(({ width }) => width).join(' '));
+    const tracks = options.columns.map(({ width, grow }) => (grow ? `minmax(${width}px, ${grow}fr)` : `${width}px`));
+    this.root.style.setProperty('--columns', tracks.join(' '));
+    const least = options.columns.reduce((sum, { width }) => sum + width, 2 * ROW_PADDING);
+    this.root.style.setProperty('--least', `${least}px`);
     this.#renderHead();
     this.#body.addEventListener('scroll', () => this.#renderRows());
     this.#body.addEventListener('keydown', (event) => this.#key(event));
@@ -99,6 +108,7 @@ export class Grid<Row> {
     this.#shown = sorted(this.#rows, column, this.#sort?.down ?? false);
     this.#active = active === undefined ? -1 : this.#shown.findIndex((row) => this.#options.identity(row) === active);
     this.#empty.hidden = this.#shown.length > 0;
+    this.#body.hidden = this.#shown.length === 0;
     this.root.setAttribute('aria-rowcount', String(this.#shown.length + 1));
     this.#renderRows();
   }
@@ -172,7 +182,7 @@ export class Grid<Row> {
           {
             role: 'gridcell',
             class: column.number ? 'grid-cell number' : 'grid-cell',
-            title: column.number ? undefined : text,
+            title: column.number ? undefined : (column.full?.(row) ?? text),
           },
           text,
         );

@@ -4,12 +4,15 @@ import { element } from '../../shared/dom.ts';
 import type { Actions } from '../actions.ts';
 import type { Theme } from '../draw/theme.ts';
 import type { Store } from '../model/store.ts';
-import { figure, integer, percent, t } from '../text.ts';
+import { figure, integer, pathTail, percent, t } from '../text.ts';
 import { scopeMark } from '../view/legend.ts';
 import { type Column, Grid } from './grid.ts';
 import { type LayerRow, layerRows, type ScopeRow, scopeRows } from './rows.ts';
 
 type Tab = Store['tab'];
+
+/** Letters of a layer's path that its column holds. */
+const LAYER_LETTERS = 30;
 
 const PLAN_TEXT_AFTER_MS = 250;
 
@@ -152,13 +155,22 @@ export class Panel {
   #layerColumns(): Column<LayerRow>[] {
     const total = (): number => Math.max(1, this.#store.host.view?.cost.macs ?? 1);
     return [
-      { key: 'name', title: t('Layer'), width: 'minmax(140px, 3fr)', text: (row) => row.name },
-      { key: 'type', title: t('Type'), width: 'minmax(90px, 1.4fr)', text: (row) => row.type },
+      {
+        key: 'name',
+        title: t('Layer'),
+        width: 216,
+        grow: 3,
+        text: (row) => pathTail(row.name, LAYER_LETTERS),
+        hint: t('Layers with weights'),
+        sortBy: (row) => row.name,
+        full: (row) => row.name,
+      },
+      { key: 'type', title: t('Type'), width: 90, grow: 1.4, text: (row) => row.type },
       {
         key: 'scope',
         title: t('Scope'),
         hint: t('Scope of its outputs'),
-        width: '64px',
+        width: 64,
         text: (row) => (row.scope < 0 ? '' : `s${row.scope}`),
         sortBy: (row) => row.scope,
         mark: (row) => (row.scope < 0 ? undefined : scopeMark(this.#theme, row.scope)),
@@ -168,7 +180,7 @@ export class Panel {
         title: t('Width'),
         hint: t('Output channels'),
         number: true,
-        width: '64px',
+        width: 64,
         text: (row) => integer(row.width),
         sortBy: (row) => row.width,
       },
@@ -177,7 +189,7 @@ export class Panel {
         title: t('Kept'),
         hint: t('Output channels that stay'),
         number: true,
-        width: '64px',
+        width: 64,
         text: (row) => integer(row.kept),
         sortBy: (row) => row.kept,
       },
@@ -185,7 +197,7 @@ export class Panel {
         key: 'share',
         title: t('Kept %'),
         number: true,
-        width: '64px',
+        width: 64,
         text: (row) => percent(row.kept / Math.max(1, row.width)),
         sortBy: (row) => row.kept / Math.max(1, row.width),
       },
@@ -193,7 +205,7 @@ export class Panel {
         key: 'macs',
         title: t('MACs'),
         number: true,
-        width: '76px',
+        width: 76,
         text: (row) => formatCount(row.macs),
         sortBy: (row) => row.macs,
       },
@@ -202,7 +214,7 @@ export class Panel {
         title: t('After'),
         hint: t('MACs after pruning'),
         number: true,
-        width: '76px',
+        width: 76,
         text: (row) => formatCount(row.keptMacs),
         sortBy: (row) => row.keptMacs,
       },
@@ -211,7 +223,7 @@ export class Panel {
         title: t('Share'),
         hint: t('Share of the model’s MACs'),
         number: true,
-        width: '60px',
+        width: 60,
         text: (row) => percent(row.macs / total()),
         sortBy: (row) => row.macs,
       },
@@ -219,7 +231,7 @@ export class Panel {
         key: 'params',
         title: t('Params'),
         number: true,
-        width: '76px',
+        width: 76,
         text: (row) => formatCount(row.params),
         sortBy: (row) => row.params,
       },
@@ -228,7 +240,7 @@ export class Panel {
         title: t('Score'),
         hint: t('Share of its scope’s scores that lie below its median'),
         number: true,
-        width: '60px',
+        width: 60,
         text: (row) => (row.importance === undefined ? '–' : percent(row.importance)),
         sortBy: (row) => row.importance ?? -1,
       },
@@ -245,18 +257,18 @@ export class Panel {
       {
         key: 'scope',
         title: t('Scope'),
-        width: '64px',
+        width: 64,
         text: (row) => `s${row.scope}`,
         sortBy: (row) => row.scope,
         mark: (row) => scopeMark(this.#theme, row.scope),
       },
-      { key: 'label', title: t('Structure'), width: 'minmax(160px, 3fr)', text: (row) => row.label },
-      { key: 'kind', title: t('Kind'), width: '84px', text: (row) => kinds[row.kind] ?? row.kind },
+      { key: 'label', title: t('Structure'), width: 160, grow: 3, text: (row) => row.label },
+      { key: 'kind', title: t('Kind'), width: 84, text: (row) => kinds[row.kind] ?? row.kind },
       {
         key: 'groups',
         title: t('Groups'),
         number: true,
-        width: '70px',
+        width: 70,
         text: (row) => integer(row.groups),
         sortBy: (row) => row.groups,
       },
@@ -264,7 +276,7 @@ export class Panel {
         key: 'channels',
         title: t('Channels'),
         number: true,
-        width: '80px',
+        width: 80,
         text: (row) => integer(row.channels),
         sortBy: (row) => row.channels,
       },
@@ -272,7 +284,7 @@ export class Panel {
         key: 'kept',
         title: t('Kept'),
         number: true,
-        width: '80px',
+        width: 80,
         text: (row) => integer(row.kept),
         sortBy: (row) => row.kept,
       },
@@ -280,7 +292,7 @@ export class Panel {
         key: 'share',
         title: t('Kept %'),
         number: true,
-        width: '70px',
+        width: 70,
         text: (row) => percent(row.kept / Math.max(1, row.channels)),
         sortBy: (row) => row.kept / Math.max(1, row.channels),
       },
@@ -289,7 +301,7 @@ export class Panel {
         title: t('Threshold'),
         hint: t('Channels with this score or less go'),
         number: true,
-        width: '90px',
+        width: 90,
         text: (row) => (row.threshold === null ? '–' : figure(row.threshold)),
         sortBy: (row) => row.threshold ?? -1,
       },

@@ -67,7 +67,7 @@ export class Legend {
     for (const [scope, view] of (groups?.view.scopes ?? []).entries()) {
       const button = element(
         'button',
-        { class: 'legend-scope', type: 'button', 'aria-pressed': String(selection.scope === scope) },
+        { class: 'legend-scope', type: 'button', title: view.label, 'aria-pressed': String(selection.scope === scope) },
         scopeMark(theme, scope),
         element('span', {}, `s${scope}`),
         element('span', { class: 'legend-label' }, view.label),

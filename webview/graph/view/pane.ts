@@ -73,8 +73,8 @@ export class Pane {
     this.#ratio = window.devicePixelRatio || 1;
     this.#canvas.width = Math.round(clientWidth * this.#ratio);
     this.#canvas.height = Math.round(clientHeight * this.#ratio);
-    this.#viewport.width = clientWidth;
-    this.#viewport.height = clientHeight;
+    if (clientWidth !== this.#viewport.width || clientHeight !== this.#viewport.height)
+      this.#viewport.resize(clientWidth, clientHeight);
     this.#surface.reset();
     this.#draw();
   }

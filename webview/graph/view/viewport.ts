@@ -10,14 +10,14 @@ export interface Place {
 export const ZOOM_RANGE = { min: 0.03, max: 4 } as const;
 
 /** A first look at a tall network starts at its top in a readable size instead of showing all of it too small. */
-const READABLE_ZOOM = 0.75;
+const READABLE_ZOOM = 0.85;
 
 export class Viewport {
   #place: Place = { x: 0, y: 0, zoom: 1 };
   #listeners: (() => void)[] = [];
-  /** Size of one pane in CSS pixels. */
-  width = 1;
-  height = 1;
+  /** Size of one pane in CSS pixels; 0 before it is known. */
+  width = 0;
+  height = 0;
 
   get place(): Place {
     return this.#place;
@@ -31,6 +31,14 @@ export class Viewport {
     const zoom = Math.min(ZOOM_RANGE.max, Math.max(ZOOM_RANGE.min, place.zoom));
     this.#place = { x: place.x, y: place.y, zoom };
     for (const listener of this.#listeners) listener();
+  }
+
+  /** The panes have another size: what was in the middle from left to right stays there. */
+  resize(width: number, height: number): void {
+    const moved = this.width > 0 ? (width - this.width) / 2 : 0;
+    this.width = width;
+    this.height = height;
+    if (moved) this.pan(moved, 0);
   }
 
   pan(dx: number, dy: number): void {
@@ -69,7 +77,7 @@ export class Viewport {
   }
 
   /** Moves as little as needed to bring a rectangle on screen, enlarging a picture too small to read. */
-  reveal(box: { x: number; y: number; width: number; height: number }, margin = 40): void {
+  reveal(box: { x: number; y: number; width: number; height: number }, margin = Math.min(110, this.height / 4)): void {
     let { x, y, zoom } = this.#place;
     if (zoom < 0.5) {
       this.set({ x: this.width / 2 - (box.x + box.width / 2), y: this.height / 3 - box.y, zoom: 1 });
@@ -77,10 +85,11 @@ export class Viewport {
     }
     const left = box.x * zoom + x;
     const top = box.y * zoom + y;
-    const width = Math.min(box.width * zoom, this.width - 2 * margin);
+    const side = Math.min(40, this.width / 8);
+    const width = Math.min(box.width * zoom, this.width - 2 * side);
     const height = Math.min(box.height * zoom, this.height - 2 * margin);
-    if (left < margin) x += margin - left;
-    else if (left + width > this.width - margin) x += this.width - margin - left - width;
+    if (left < side) x += side - left;
+    else if (left + width > this.width - side) x += this.width - side - left - width;
     if (top < margin) y += margin - top;
     else if (top + height > this.height - margin) y += this.height - margin - top - height;
     if (x !== this.#place.x || y !== this.#place.y) this.set({ x, y, zoom });

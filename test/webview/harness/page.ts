@@ -1,0 +1,95 @@
+/** A page with the model editor in it, and a stand-in for the extension host behind it. */
+import type { Browser, Page } from 'playwright-core';
+import type { GraphEditorState, GraphToHost, HostToGraph } from '../../../src/protocol/graph-editor.ts';
+import type { Message } from '../../../src/protocol/panels.ts';
+import type { TestModel } from './models.ts';
+import type { Site, ThemeName } from './site.ts';
+
+type FromPage = Message<GraphToHost> | { readonly type: 'violation'; readonly value: string };
+
+export interface OpenOptions {
+  readonly theme?: ThemeName;
+  readonly width?: number;
+  readonly height?: number;
+  /** Instead of the model's state. */
+  readonly state?: Partial<GraphEditorState>;
+  readonly reducedMotion?: boolean;
+  /** Device pixels for each CSS pixel: VS Code's zoom. */
+  readonly scale?: number;
+}
+
+export class EditorPage {
+  readonly received: FromPage[] = [];
+  readonly problems: string[] = [];
+  readonly page: Page;
+  readonly #model: TestModel;
+  #state: GraphEditorState;
+
+  private constructor(page: Page, model: TestModel, state: GraphEditorState) {
+    this.page = page;
+    this.#model = model;
+    this.#state = state;
+  }
+
+  static async open(browser: Browser, site: Site, model: TestModel, options: OpenOptions = {}): Promise<EditorPage> {
+    const { width = 1280, height = 800, theme = 'dark', scale = 1, reducedMotion = true } = options;
+    const context = await browser.newContext({
+      viewport: { width, height },
+      deviceScaleFactor: scale,
+      reducedMotion: reducedMotion ? 'reduce' : 'no-preference',
+    });
+    const page = await context.newPage();
+    const editor = new EditorPage(page, model, { ...model.state, ...options.state });
+    page.on('pageerror', (error) => editor.problems.push(String(error)));
+    page.on('console', (line) => {
+      if (line.type() === 'error') editor.problems.push(line.text());
+    });
+    await page.exposeFunction('toHost', (message: FromPage) => editor.#receive(message));
+    await page.goto(`${site.url}/?theme=${theme}`);
+    await page.locator('.editor').waitFor();
+    return editor;
+  }
+
+  async #receive(message: FromPage): Promise<void> {
+    this.received.push(message);
+    if (message.type === 'violation' || message.type === 'graph/error') this.problems.push(String(message.value));
+    if (message.type === 'ready') await this.send('graph/show', this.#state);
+    if (message.type === 'graph/planText')
+      await this.send('graph/planText', this.#state.target ? this.#model.plan(this.#state.target).text : '');
+    if (message.type === 'graph/target') {
+      const { seq, macs } = message.value;
+      const { view } = this.#model.plan(macs);
+      this.#state = { ...this.#state, target: macs, plan: view };
+      await this.send('graph/plan', { seq, plan: view, problem: '' });
+    }
+  }
+
+  async send<K extends keyof HostToGraph>(type: K, value: HostToGraph[K]): Promise<void> {
+    await this.page.evaluate((message) => window.postMessage(message), { type, value }).catch(() => undefined);
+  }
+
+  /** Waits until boxes are laid out and drawn. */
+  async drawn(): Promise<void> {
+    await this.page.locator('[role=treeitem]').first().waitFor({ state: 'attached' });
+    await this.frames(2);
+  }
+
+  frames(count: number): Promise<void> {
+    return this.page.evaluate(async (left) => {
+      for (let i = 0; i < left; i++) await new Promise((resolve) => requestAnimationFrame(resolve));
+    }, count);
+  }
+
+  /** Messages of one type that the page sent. */
+  sent<K extends FromPage['type']>(type: K): Extract<FromPage, { type: K }>['value'][] {
+    return this.received.filter((message) => message.type === type).map((message) => message.value) as never;
+  }
+
+  item(name: string | RegExp) {
+    return this.page.getByRole('treeitem', { name });
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+  }
+}
