@@ -2,14 +2,14 @@
  * `npm run bench [WORD…] [--rounds N] [--embedded]`: Espalier against PyTorch eager on the same cores, interleaved: both
  * stay loaded and take turns, so that a machine's drift hits both. Prints medians and the ratio of the medians.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { createInterface, type Interface } from 'node:readline';
 import { buildModel } from '../../src/architectures/registry.ts';
 import { pytorchSource } from '../../src/export/pytorch.ts';
 import { flag, parseFlags } from '../../src/support/flags.ts';
+import { median, Side } from './side.ts';
 import { type Task, tasks } from './tasks.ts';
 
 const here = import.meta.dirname;
@@ -23,35 +23,7 @@ interface Answer {
   readonly peak?: number;
 }
 
-/** One side: a process that answers every line with a line. */
-class Side {
-  readonly #process: ChildProcess;
-  readonly #lines: Interface;
-  #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined;
-
-  constructor(program: string, args: readonly string[]) {
-    this.#process = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    if (!this.#process.stdout) throw new Error('no output');
-    this.#lines = createInterface({ input: this.#process.stdout });
-    this.#lines.on('line', (line) => this.#waiting?.resolve(JSON.parse(line) as Answer));
-    this.#process.on('exit', (code) => this.#waiting?.reject(new Error(`${program} ended with code ${code}`)));
-  }
-
-  ask(command: object): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-      this.#process.stdin?.write(`${JSON.stringify(command)}\n`);
-    });
-  }
-
-  kill(): void {
-    this.#process.kill();
-  }
-}
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
-
-async function timeTurns(sides: readonly Side[], rounds: number): Promise<number[][]> {
+async function timeTurns(sides: readonly Side<Answer>[], rounds: number): Promise<number[][]> {
   const runs: number[] = [];
   for (const side of sides) {
     const { seconds = 1 } = await side.ask({ run: 1 });
@@ -70,8 +42,8 @@ async function bench(task: Task, folder: string, hasTorch: boolean, rounds: numb
   const python = path.join(folder, 'model.py');
   const graph = buildModel(task.model, { classes: task.classes, inputSize: task.size });
   if (graph) writeFileSync(python, pytorchSource(graph, 'none.pth'));
-  const espalier = new Side(process.execPath, ['--import', 'tsx', path.join(here, 'espalier-side.ts')]);
-  const sides = hasTorch ? [espalier, new Side('python3', [path.join(here, 'torch_side.py')])] : [espalier];
+  const espalier = new Side<Answer>(process.execPath, ['--import', 'tsx', path.join(here, 'espalier-side.ts')]);
+  const sides = hasTorch ? [espalier, new Side<Answer>('python3', [path.join(here, 'torch_side.py')])] : [espalier];
   try {
     const opened: Answer[] = [];
     for (const side of sides) opened.push(await side.ask({ open: { ...task, python } }));

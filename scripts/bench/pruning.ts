@@ -1,0 +1,87 @@
+/**
+ * `npm run bench:pruning [MODEL…]`: couple, scopes, plan and prune with scores at hand, against Torch-Pruning's graph build,
+ * importance and prune of the same networks, in turns on the same machine.
+ */
+import { spawnSync } from 'node:child_process';
+import os from 'node:os';
+import path from 'node:path';
+import { buildModel } from '../../src/architectures/registry.ts';
+import { couple } from '../../src/pruning/couple.ts';
+import { scoreGroups } from '../../src/pruning/importance.ts';
+import { compilePlanner } from '../../src/pruning/planner.ts';
+import { prune } from '../../src/pruning/prune.ts';
+import { findScopes } from '../../src/pruning/scopes.ts';
+import { planForTarget } from '../../src/pruning/target.ts';
+import { initialiseWeights } from '../../src/training/initialise.ts';
+import { median, Side } from './side.ts';
+
+const MODELS = [
+  'resnet50',
+  'deit_base_distilled_patch16_224',
+  'convnext_base',
+  'swin_base_patch4_window7_224',
+  'mobilenetv2_100',
+  'densenet121',
+];
+const ROUNDS = 3;
+const OPTIONS = { isomorphic: true, global: true, roundTo: 2 };
+
+type Turn = () => { readonly ratio: number; readonly target: number };
+
+const seconds = (work: () => void): number => {
+  const start = performance.now();
+  work();
+  return (performance.now() - start) / 1000;
+};
+
+/** Everything that a new ratio or target costs once scores are there. */
+async function turnOf(model: string): Promise<Turn> {
+  const graph = buildModel(model);
+  if (!graph) throw new Error(`no model ${model}`);
+  const weights = initialiseWeights(graph, 0);
+  const scores = await scoreGroups(couple(graph), weights, { criterion: 'l2' });
+  return () => {
+    const ratio = seconds(() => {
+      const groups = couple(graph);
+      findScopes(groups, { isomorphic: true, global: true, headDims: false });
+      const planner = compilePlanner(groups, scores);
+      const options = { ...OPTIONS, ratio: 0.26 };
+      prune(graph, weights, planner.describe(planner.choose(options), options), groups);
+    });
+    const target = seconds(() => {
+      planForTarget(compilePlanner(couple(graph), scores), OPTIONS, { fraction: 0.5 });
+    });
+    return { ratio, target };
+  };
+}
+
+const named = process.argv.slice(2);
+const hasReference = spawnSync('python3', ['-c', 'import timm, torch_pruning']).status === 0;
+if (!hasReference) console.error('python3 has no timm and torch_pruning: only Espalier is measured');
+const reference = hasReference
+  ? new Side<{ seconds: number; label: string }>('python3', [path.join(import.meta.dirname, 'torch_pruning_side.py')])
+  : undefined;
+console.log(
+  `${os.cpus()[0].model}, ${os.availableParallelism()} cores, Node ${process.version}, median of ${ROUNDS} turns`,
+);
+console.log(
+  '| model | couple + scopes + plan + prune | Torch-Pruning | ratio | FLOP target of 50 % |\n|---|---|---|---|---|',
+);
+for (const model of named.length ? named : MODELS) {
+  const turn = await turnOf(model);
+  turn(); // compiled by now
+  const ours: ReturnType<Turn>[] = [];
+  const theirs: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    ours.push(turn());
+    if (reference) theirs.push((await reference.ask({ model })).seconds);
+  }
+  const ratio = median(ours.map((t) => t.ratio));
+  const other = theirs.length ? median(theirs) : undefined;
+  const milliseconds = (s: number | undefined): string => (s === undefined ? '–' : `${(1000 * s).toFixed(1)} ms`);
+  const target = milliseconds(median(ours.map((t) => t.target)));
+  console.log(
+    `| ${model} | ${milliseconds(ratio)} | ${milliseconds(other)} | ${other ? `${(other / ratio).toFixed(0)} ×` : '–'} | ${target} |`,
+  );
+}
+reference?.kill();
