@@ -30,7 +30,7 @@ export interface ReferenceCase {
     readonly scope: number;
     readonly members: readonly (readonly [layer: string, direction: string, count: number])[];
     readonly channel_groups: number;
-    readonly importance: Digest;
+    readonly importance: Digest | null;
   }[];
   readonly pruned_groups: readonly (readonly [root: string, direction: string, count: number, indexSum: number])[];
   readonly num_heads: Readonly<Record<string, number>>;

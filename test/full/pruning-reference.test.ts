@@ -1,0 +1,3 @@
+import { testCases } from '../pruning/reference.ts';
+
+testCases('slow');
