@@ -14,7 +14,7 @@ export function parseTarget(text: string, dense: number): number | undefined {
   if (!Number.isFinite(value)) return undefined;
   const asked = unit === '%' ? (dense * value) / 100 : value * UNITS[unit.toLowerCase()];
   const macs = sign === '-' || sign === '−' ? dense - asked : asked;
-  return macs > 0 ? macs : undefined;
+  return macs > 0 ? Math.round(macs) : undefined;
 }
 
 /** `2.05 G`, `231.2 M`: three significant digits or one decimal, as figures in the paper. */

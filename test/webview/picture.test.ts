@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { GroupsView } from '../../src/protocol/graph-view.ts';
+import { keptThickness, type Picture, thickness } from '../../webview/graph/draw/picture.ts';
+import { drawPicture, EVERYTHING } from '../../webview/graph/draw/scene.ts';
+import { truncator } from '../../webview/graph/draw/surface.ts';
+import { roughMeasure, SvgSurface } from '../../webview/graph/draw/svg-surface.ts';
+import { scopeLook, type Theme } from '../../webview/graph/draw/theme.ts';
+import { positionOf } from '../../webview/graph/inspector/histogram.ts';
+import { LayoutEngine } from '../../webview/graph/layout/layout.ts';
+import { firstExpansion } from '../../webview/graph/model/expansion.ts';
+import { overlayOf } from '../../webview/graph/model/figures.ts';
+import { indexGroups } from '../../webview/graph/model/groups.ts';
+import { badges, highlightOf, NOTHING } from '../../webview/graph/model/selection.ts';
+import { buildTree } from '../../webview/graph/model/tree.ts';
+import { type Column, sorted } from '../../webview/graph/table/grid.ts';
+import { pathTail, percent } from '../../webview/graph/text.ts';
+import { hitTest } from '../../webview/graph/view/hit.ts';
+import { testModel } from './harness/models.ts';
+import { itemNamed, treeOf } from './models.ts';
+
+const THEME: Theme = {
+  background: '#000',
+  foreground: '#fff',
+  muted: '#999',
+  surface: '#111',
+  border: '#333',
+  focus: '#00f',
+  selection: '#00e',
+  warning: '#fc0',
+  badge: '#555',
+  badgeText: '#eee',
+  charts: ['#1', '#2', '#3', '#4', '#5', '#6'],
+  stream: '#777',
+  fontFamily: 'sans-serif',
+  highContrast: false,
+};
+
+const tree = treeOf('resnet50');
+const { state, plan } = await testModel('resnet50');
+const groups = indexGroups(state.groups as GroupsView);
+const layout = new LayoutEngine(tree).layout(firstExpansion(tree));
+
+function picture(change: Partial<Picture> = {}): Picture {
+  const highlight = highlightOf(tree, groups, NOTHING);
+  return {
+    tree,
+    layout,
+    overlay: overlayOf(tree, groups, state.scores, null),
+    highlight,
+    badges: new Map(),
+    selection: NOTHING,
+    focus: -1,
+    hover: -1,
+    mode: 'dense',
+    theme: THEME,
+    ...change,
+  };
+}
+
+function svgOf(shown: Picture, zoom = 1): string {
+  const surface = new SvgSurface();
+  drawPicture(surface, shown, EVERYTHING, zoom);
+  return surface.document(shown.layout.width, shown.layout.height, '#000', 'sans-serif', 'x');
+}
+
+const count = (text: string, part: string): number => text.split(part).length - 1;
+
+test('ribbons grow with the logarithm of the channels; half the channels are half the ribbon', () => {
+  const steps = [64, 128, 256, 512].map(thickness);
+  assert.ok(Math.abs(steps[1] - steps[0] - (steps[3] - steps[2])) < 0.1 && steps[0] < steps[1]);
+  assert.ok(Math.abs(keptThickness(512, 256) - thickness(512) / 2) < 1e-9);
+  assert.equal(keptThickness(64, 64), thickness(64));
+  assert.equal(keptThickness(64, 0), 0);
+});
+
+test('a plan fades what it removes; the pruned picture shows what is left and no more', () => {
+  const overlay = overlayOf(tree, groups, null, plan(2e9).view);
+  const plain = svgOf(picture());
+  const planned = svgOf(picture({ overlay }));
+  const pruned = svgOf(picture({ overlay, mode: 'pruned' }));
+  assert.ok(count(planned, '<path') - count(plain, '<path') >= layout.edges.length - 3);
+  assert.equal(count(pruned, '<path'), count(plain, '<path'));
+  assert.match(planned, /64 → \d+</);
+  assert.doesNotMatch(pruned, /→/);
+});
+
+test('far away the words are left out, the boxes stay', () => {
+  assert.equal(count(svgOf(picture(), 0.2), '<text'), 0);
+  assert.ok(count(svgOf(picture(), 0.2), '<rect') > layout.boxes.length);
+});
+
+test('what is off the area is not drawn', () => {
+  const surface = new SvgSurface();
+  drawPicture(surface, picture(), { left: 0, top: 0, right: layout.width, bottom: 100 }, 1);
+  const part = surface.document(1, 1, '', '', '');
+  assert.ok(part.includes('>conv1<') && !part.includes('>fc<'));
+});
+
+test('a selection outlines members, dims the rest, marks its ribbons with a dashed line, counts hidden members', () => {
+  const selection = { item: itemNamed(tree, '#conv1'), side: 'out', scope: null } as const;
+  const highlight = highlightOf(tree, groups, selection);
+  const text = svgOf(picture({ selection, highlight, badges: badges(tree, firstExpansion(tree), highlight) }));
+  assert.ok(text.includes('stroke="#00e"'));
+  assert.ok(count(text, 'opacity="0.42"') > 10);
+  assert.ok(count(text, 'stroke-dasharray="5 4"') >= 3);
+  assert.match(text, /fill="#555"/);
+});
+
+test('names reach SVG as text, never as markup', () => {
+  const view = { ...tree.view, nodes: tree.view.nodes.map((n, i) => (i === 1 ? { ...n, id: '<b>&"' } : n)) };
+  const odd = buildTree(view);
+  const engine = new LayoutEngine(odd);
+  const shown = picture({ tree: odd, layout: engine.layout(new Set()), overlay: overlayOf(odd, null, null, null) });
+  const text = svgOf(shown);
+  assert.ok(text.includes('&lt;b&gt;&amp;&quot;') && !text.includes('<b>'));
+});
+
+test('no two of the first 24 scopes look alike', () => {
+  const looks = Array.from({ length: 24 }, (_, scope) => JSON.stringify(scopeLook(THEME, scope)));
+  assert.equal(new Set(looks).size, 24);
+});
+
+test('the pointer finds boxes, the arrow of modules, and ribbons', () => {
+  const overlay = overlayOf(tree, groups, null, null);
+  const isModule = (item: number): boolean => tree.items[item].children.length > 0;
+  const box = layout.boxes.find(({ item }) => item === itemNamed(tree, '#conv1'))!;
+  const middle = [box.x + box.width / 2, box.y + box.height / 2] as const;
+  assert.equal(hitTest(layout, overlay, ...middle, isModule)?.box?.item, box.item);
+  assert.equal(hitTest(layout, overlay, middle[0], box.y + box.height + 4, isModule)?.kind, 'ribbon');
+  const stage = layout.boxes.find(({ item }) => item === itemNamed(tree, 'layer1'))!;
+  assert.equal(hitTest(layout, overlay, stage.x + 10, stage.y + 10, isModule)?.kind, 'arrow');
+  assert.equal(hitTest(layout, overlay, -50, -50, isModule), undefined);
+});
+
+test('long names end in an ellipsis and fit', () => {
+  const shorten = truncator(roughMeasure);
+  const style = { fill: '', size: 10, maxWidth: 60 };
+  const cut = shorten('a very long name of a layer', style);
+  assert.ok(cut.endsWith('…') && roughMeasure(cut, 10, false) <= 60);
+  assert.equal(shorten('short', style), 'short');
+  assert.equal(pathTail('features.denseblock1.denselayer1.conv1', 20), '…denselayer1.conv1');
+  assert.equal(pathTail('conv1', 20), 'conv1');
+});
+
+test('a threshold stands where its score lies among the bins', () => {
+  assert.equal(positionOf([0, 1, 10, 100], 1), 1);
+  assert.equal(positionOf([0, 1, 10, 100], 5.5), 1.5);
+  assert.equal(positionOf([0, 1, 10, 100], 1000), 3);
+  assert.equal(positionOf([0, 1, 10, 100], -1), 0);
+});
+
+test('tables sort numbers as numbers and names as people do', () => {
+  interface Row {
+    readonly name: string;
+    readonly size: number;
+  }
+  const name: Column<Row> = { key: 'name', title: '', width: 1, text: (row) => row.name };
+  const size: Column<Row> = {
+    key: 'size',
+    title: '',
+    width: 1,
+    text: (row) => `${row.size}`,
+    sortBy: (row) => row.size,
+  };
+  const rows = [
+    { name: 'layer10', size: 9 },
+    { name: 'layer2', size: 10 },
+  ];
+  assert.deepEqual(
+    sorted(rows, name, false).map((row) => row.name),
+    ['layer2', 'layer10'],
+  );
+  assert.deepEqual(
+    sorted(rows, size, true).map((row) => row.size),
+    [10, 9],
+  );
+  assert.deepEqual(sorted(rows, undefined, true), rows);
+  assert.deepEqual([percent(0.5), percent(0.0321), percent(0.0001), percent(0)], ['50 %', '3.2 %', '< 0.1 %', '0 %']);
+});
