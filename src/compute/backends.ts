@@ -17,7 +17,9 @@ function tensorFlow({ threads }: BackendOptions): Executor {
 }
 
 async function embedded(): Promise<Executor> {
-  throw new UserError('The embedded kernels are not built yet: run `espalier runtime install`.');
+  // Loaded when it is used: its kernels take a third of a second to start.
+  const { createEmbeddedExecutor } = await import('./embedded/executor.ts');
+  return createEmbeddedExecutor();
 }
 
 /** @throws UserError when TensorFlow is asked for by name and is not installed or does not start */

@@ -1,7 +1,9 @@
 /** Gradients for scoring: accumulated on the device over batches of training images, or read from files. */
 import { readSafetensors } from '../checkpoint/safetensors.ts';
 import type { Executor } from '../compute/executor.ts';
-import { gradientName, gradientProgram, trainableParameters } from '../compute/programs.ts';
+import type { Program } from '../compute/program.ts';
+import { gradientName, gradientProgram } from '../compute/programs.ts';
+import { squaredGradientProgram } from '../compute/squared-gradients.ts';
 import { openImageFolder } from '../data/image-folder.ts';
 import type { ImageLoader } from '../data/loader.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -46,24 +48,44 @@ export async function gradientLoader(graph: Graph, data: GradientData): Promise<
   return evaluationLoader(graph, folder, data, { shuffle: true, seed: data.seed });
 }
 
+/** How a criterion's gradients are accumulated over batches. */
 interface Accumulation {
+  readonly program: Program;
   /** Images a run of the program. */
   readonly batchSize: number;
-  /** Most runs; undefined for all. */
+  /** Most runs. */
   readonly runs: number;
   /** What the sums are divided by. */
-  readonly divisor: (runs: number) => number;
+  readonly divisor: (images: number) => number;
 }
 
-/** Taylor sums batch gradients; Hessian averages squared gradients of single images. */
-const accumulations: { readonly [K in 'taylor' | 'hessian']: (data: GradientData) => Accumulation } = {
-  taylor: ({ batchSize = 64, batches }) => ({ batchSize, runs: batches, divisor: () => 1 }),
-  hessian: ({ batchSize = 64, batches }) => ({ batchSize: 1, runs: batches * batchSize, divisor: (runs) => runs }),
+type Accumulate = (graph: Graph, data: GradientData, every: boolean) => Accumulation;
+
+/**
+ * Taylor sums batch gradients; Hessian averages squared gradients of single images, all of a batch in one pass. Parameters
+ * that are no layer's weight or bias have no such pass: where `every` parameter is asked for, images go one by one.
+ */
+const accumulations: { readonly [K in 'taylor' | 'hessian']: Accumulate } = {
+  taylor: (graph, { batchSize = 64, batches }) => ({
+    program: gradientProgram(graph, { targets: 'labels', accumulate: 'sum' }),
+    batchSize,
+    runs: batches,
+    divisor: () => 1,
+  }),
+  hessian: (graph, { batchSize = 64, batches }, every) => ({
+    program: every
+      ? gradientProgram(graph, { targets: 'labels', accumulate: 'squares' })
+      : squaredGradientProgram(graph, { targets: 'labels' }),
+    batchSize: every ? 1 : batchSize,
+    runs: every ? batches * batchSize : batches,
+    divisor: (images) => images,
+  }),
 };
 
 /**
  * Gradients of the mean cross-entropy with frozen norm statistics, in evaluation mode.
  *
+ * @param every also of parameters that no channel is scored by: tokens, embeddings, layer scales
  * @returns for taylor the sum over batches; for hessian the mean over images of the squares
  */
 export async function gradientsFromData(
@@ -73,38 +95,35 @@ export async function gradientsFromData(
   data: GradientData,
   executor: Executor,
   context: RunContext = {},
+  every = false,
 ): Promise<GradientSource> {
-  const { batchSize, runs, divisor } = accumulations[criterion](data);
+  const { program, batchSize, runs, divisor } = accumulations[criterion](graph, data, every);
   const loader = await gradientLoader(graph, { ...data, batchSize });
-  const program = gradientProgram(graph, {
-    targets: 'labels',
-    accumulate: criterion === 'hessian' ? 'squares' : 'sum',
-  });
   const session = await executor.open({ gradients: program }, context);
   try {
     await session.assign(weights);
     await session.reset();
-    const total = Math.min(runs, loader.batchesPerEpoch);
-    const done = await accumulate(session, loader, total, context);
-    const names = trainableParameters(graph).map((p) => p.name);
-    const sums = await session.read(names.map(gradientName));
-    const scale = 1 / divisor(done);
-    const gradients: Weights = new Map(
-      names.map((name) => {
-        const tensor = sums.get(gradientName(name));
-        if (!tensor) throw new Error(`the gradient program has no sum for ${name}`);
-        const numbers = toFloat32(tensor);
-        if (scale !== 1) for (let i = 0; i < numbers.length; i++) numbers[i] *= scale;
-        return [name, { dtype: 'float32', shape: tensor.shape, data: numbers }];
-      }),
-    );
-    return combined(gradients);
+    const images = await accumulate(session, loader, Math.min(runs, loader.batchesPerEpoch), context);
+    const accumulated = program.states.map(({ name }) => name).filter((name) => name.startsWith(gradientName('')));
+    const sums = await session.read(accumulated);
+    return combined(divideInPlace(sums, divisor(images)));
   } finally {
     await loader.close();
     await session.dispose();
   }
 }
 
+/** The sums belong to us: dividing them where they lie needs no second copy. */
+function divideInPlace(sums: Weights, divisor: number): Weights {
+  if (divisor !== 1)
+    for (const tensor of sums.values()) {
+      const numbers = tensor.data as Float32Array;
+      for (let i = 0; i < numbers.length; i++) numbers[i] /= divisor;
+    }
+  return new Map([...sums].map(([name, tensor]) => [name.slice(gradientName('').length), tensor]));
+}
+
+/** Runs the program over the batches; how many images there were. */
 async function accumulate(
   session: { run(program: 'gradients', inputs: { images: Float32Array; labels: Int32Array }): Promise<unknown> },
   loader: ImageLoader,
@@ -121,7 +140,7 @@ async function accumulate(
     const rate = images / ((performance.now() - started) / 1000);
     progress?.({ phase: 'score', done, total, message: `${rate.toFixed(0)} images/s` });
   }
-  return done;
+  return images;
 }
 
 /** Whether a criterion takes its gradients from images. */

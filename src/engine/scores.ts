@@ -95,18 +95,19 @@ async function findGradients(
   request: ScoreRequest,
   executor: () => Promise<Executor>,
   context: RunContext,
+  every: boolean,
 ): Promise<GradientSource | undefined> {
   const { criterion, gradientFiles, data } = request;
   if (!takesImages(criterion)) return undefined;
   if (gradientFiles?.length) return gradientsFromFiles(gradientFiles, context);
   if (!data) throw new UserError(`${criterion} scores need images (--data-path) or gradients (--gradients)`);
-  return gradientsFromData(groups.graph, weights, criterion, data, await executor(), context);
+  return gradientsFromData(groups.graph, weights, criterion, data, await executor(), context, every);
 }
 
 /**
  * Scores all groups. `executor` is asked for only when gradients must be computed.
  *
- * @param options.gradients asks for the gradients too, so that the cache is not used
+ * @param options.gradients asks for the gradients of every parameter too, so that the cache is not used
  */
 export async function scoreModel(
   groups: Groups,
@@ -123,7 +124,7 @@ export async function scoreModel(
     const scores = await readCached(file, groups, request);
     if (scores) return { scores, cached: true };
   }
-  const gradients = await findGradients(groups, weights, request, executor, context);
+  const gradients = await findGradients(groups, weights, request, executor, context, options.gradients ?? false);
   const scores = await scoreGroups(
     groups,
     weights,
