@@ -4,10 +4,11 @@ import { type HeadChoice, headsOfGraph } from '../architectures/head-choices.ts'
 import { recogniseArchitecture } from '../architectures/recognise.ts';
 import { findVariant } from '../architectures/registry.ts';
 import type { BuildOptions, Variant } from '../architectures/variant.ts';
-import type { ModuleRecord, OpenCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { OpenCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { graphFromJson } from '../graph/serialize.ts';
 import { UserError } from '../support/errors.ts';
+import { type RecordHints, recordHints } from './module-record-hints.ts';
 import { GRAPH_KEY } from './record.ts';
 
 export interface ModelRequest {
@@ -40,18 +41,10 @@ export const buildOptions = (request: ModelRequest): BuildOptions => ({
 });
 
 /** Heads of each attention by its path: from the request, else from a pickled module's attributes. */
-function headsOf(checkpoint: OpenCheckpoint, request: ModelRequest): (attention: string) => number | undefined {
-  const recorded = new Map<string, number>();
-  const visit = (record: ModuleRecord): void => {
-    const heads = record.attributes['num_heads'];
-    if (typeof heads === 'number') recorded.set(record.path, heads);
-    for (const child of record.children.values()) visit(child);
-  };
-  if (checkpoint.module) visit(checkpoint.module);
-  const { heads: given } = request;
+function headsOf(hints: RecordHints | undefined, { heads: given }: ModelRequest): BuildOptions['heads'] {
   const asked: string[] = [];
   return (attention) => {
-    if (!given?.length) return recorded.get(attention);
+    if (!given?.length) return hints?.heads.get(attention);
     if (!asked.includes(attention)) asked.push(attention);
     return given[Math.min(asked.indexOf(attention), given.length - 1)];
   };
@@ -116,30 +109,41 @@ function recordedGraph(checkpoint: OpenCheckpoint, text: string, asked: BuildOpt
   throw new UserError(`${checkpoint.path}: ${saved.name} cannot be built anew with ${changes.join(', ')}${reason}.`);
 }
 
-/** The Graph of a file: its own record, or the architecture that its names and shapes fit. */
+/** Tensors beside the network's own that a checkpoint may hold: what a run needs to go on. */
+export const isRunState = (name: string): boolean => /^(optimizer|ema)\//.test(name);
+
+/** The Graph of a file: its own record, or the architecture that its names and shapes fit. Throws UserError where there is none. */
 export function graphOf(
   checkpoint: OpenCheckpoint,
   request: ModelRequest,
   variant?: Variant,
-): { graph: Graph; notes: string[] } {
+): { graph: Graph; notes: readonly string[] } {
   const saved = checkpoint.metadata[GRAPH_KEY];
-  const options = buildOptions(request);
-  if (saved) return { graph: recordedGraph(checkpoint, saved, options), notes: [] };
-  const heads = headsOf(checkpoint, request);
-  const shapes = new Map([...checkpoint.tensors].map(([name, { shape }]) => [name, shape]));
-  if (variant) {
-    try {
-      return { graph: variant.build({ ...options, shapes: (name) => shapes.get(name), heads }), notes: [] };
-    } catch (error) {
-      throw new UserError(`${checkpoint.path} does not fit ${variant.name}: ${(error as Error).message}`);
-    }
+  const holdsAnother = (name: string): UserError =>
+    new UserError(`${checkpoint.path} does not fit ${variant?.name}: it holds a ${name}.`);
+  if (saved) {
+    const graph = recordedGraph(checkpoint, saved, buildOptions(request));
+    if (variant && graph.name !== variant.name) throw holdsAnother(graph.name);
+    return { graph, notes: [] };
   }
-  const hints = { heads, ...options, name: path.basename(checkpoint.path) };
+  const hints = checkpoint.module && recordHints(checkpoint.module);
+  const shapes = new Map(
+    [...checkpoint.tensors].filter(([name]) => !isRunState(name)).map(([name, { shape }]) => [name, shape]),
+  );
   const found = recogniseArchitecture(shapes, {
-    ...hints,
+    name: variant?.name ?? hints?.name ?? path.basename(checkpoint.path),
+    heads: headsOf(hints, request),
+    ...(hints?.dropPath && { dropPath: hints.dropPath }),
+    ...(hints?.dropout !== undefined && { dropout: hints.dropout }),
+    ...buildOptions(request),
     ...(checkpoint.module && { moduleType: checkpoint.module.className }),
   });
-  if (found.kind === 'found') return { graph: found.graph, notes: [...found.notes] };
-  const message = `${checkpoint.path}: ${found.message}`;
-  throw found.kind === 'ambiguous' ? new AmbiguousHeadsError(message, found.candidates) : new UserError(message);
+  if (variant && found.kind !== 'unknown' && found.variant !== variant) throw holdsAnother(found.variant.name);
+  if (found.kind === 'found') return { graph: found.graph, notes: found.notes };
+  if (found.kind === 'unknown')
+    throw new UserError(`${checkpoint.path}${variant ? ` does not fit ${variant.name}` : ''}: ${found.message}`);
+  throw new AmbiguousHeadsError(
+    `${checkpoint.path}: ${found.message} Give them with --heads: one number, or one a layer.`,
+    found.candidates,
+  );
 }

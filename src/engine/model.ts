@@ -13,7 +13,7 @@ import type { Tensor, Weights } from '../graph/tensor.ts';
 import { compareWeights } from '../graph/validate.ts';
 import { UserError } from '../support/errors.ts';
 import type { RunContext } from '../support/progress.ts';
-import { buildOptions, graphOf, type ModelRequest } from './model-graph.ts';
+import { buildOptions, graphOf, isRunState, type ModelRequest } from './model-graph.ts';
 import { EMPTY_RECORD, GRAPH_KEY, type ModelRecord, RECORD_KEY, recordFromJson } from './record.ts';
 
 export { AmbiguousHeadsError, type ModelRequest } from './model-graph.ts';
@@ -70,8 +70,6 @@ function fromZoo(variant: Variant, request: ModelRequest): Model {
   };
 }
 
-/** Tensors beside the network's own that a checkpoint may hold: what a run needs to go on. */
-const RUN_STATE = /^(optimizer|ema)\//;
 /** Buffers that are computed when a network is built, and counters of profilers. */
 const isComputed = (name: string): boolean => /(relative_position_index|attn_mask|total_ops|total_params)$/.test(name);
 /** Parameters with one entry a position are resized when the image has another size. */
@@ -85,7 +83,7 @@ function checkFit(file: string, graph: Graph, checkpoint: OpenCheckpoint): void 
     return [name, { dtype, shape: isResizable(name, shape, target) ? target : shape, data: new Float32Array(0) }];
   });
   const { missing, unexpected, mismatched } = compareWeights(graph, new Map(fitted));
-  const extra = unexpected.filter((name) => !RUN_STATE.test(name) && !isComputed(name));
+  const extra = unexpected.filter((name) => !isRunState(name) && !isComputed(name));
   const say = (what: string, names: readonly string[]): string[] =>
     names.length
       ? [`${what}: ${names.slice(0, 4).join(', ')}${names.length > 4 ? ` and ${names.length - 4} more` : ''}`]
