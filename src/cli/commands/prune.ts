@@ -1,10 +1,13 @@
 /** `espalier prune`: the paper's prune.py, with an exact FLOP target. */
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { type BackendChoice, createExecutor } from '../../compute/backends.ts';
 import type { Executor } from '../../compute/executor.ts';
 import { evaluateModel } from '../../engine/evaluate.ts';
-import { openModel, saveModel } from '../../engine/model.ts';
+import { pruneIteratively } from '../../engine/iterative.ts';
+import { type Model, openModel, saveModel } from '../../engine/model.ts';
 import { type PruneReport, type PruneRequest, pruneModel } from '../../engine/prune.ts';
+import { recalibratedWeights } from '../../engine/recalibrate.ts';
 import { scoresFolder } from '../../engine/scores.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Cost } from '../../graph/macs.ts';
@@ -15,10 +18,13 @@ import { type Normaliser, normalisers } from '../../pruning/normalisers.ts';
 import type { Plan } from '../../pruning/plan-types.ts';
 import { writeFileAtomically } from '../../support/atomic-write.ts';
 import { UsageError, UserError } from '../../support/errors.ts';
-import { type FlagValues, flag } from '../../support/flags.ts';
+import { type FlagValues, flag, flagDefaults } from '../../support/flags.ts';
 import type { RunContext } from '../../support/progress.ts';
+import { type TrainingOptions, trainingFlags } from '../../training/options.ts';
+import { RECIPE_NAMES, RECIPES } from '../../training/recipes.ts';
+import { runName } from '../../training/run-directory.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
-import { dataRequest, modelRequest } from '../requests.ts';
+import { dataRequest, modelRequest, requireDataPath } from '../requests.ts';
 import { formatCount, formatPercent, say } from '../terminal.ts';
 
 const NORMALISER_NAMES = Object.keys(normalisers) as Normaliser[];
@@ -54,6 +60,12 @@ const flags = {
   savePlan: flag.string(undefined, 'also write the plan here, as JSON'),
   testAccuracy: flag.boolean('evaluate before and after'),
   saveAs: flag.string(undefined, 'where the pruned model goes: .safetensors or .pth'),
+  bnRecalibrate: flag.integer(0, 'average batch norm statistics anew over so many batches of training images'),
+  iterativeSteps: flag.integer(1, 'prune in so many steps, with training between them'),
+  recipe: flag.choice(RECIPE_NAMES, 'resnet', 'settings of the training between steps'),
+  finetuneEpochs: flag.integer(undefined, "epochs of the training between steps (default: the recipe's)"),
+  finetuneLr: flag.number(undefined, "its learning rate (default: the recipe's)"),
+  outputDir: flag.string(undefined, 'folder of the networks between steps (default: .espalier/runs/<time>-<model>)'),
   noCache: flag.boolean('score anew, and keep nothing'),
 };
 
@@ -156,6 +168,48 @@ function lazyExecutor(options: { backend: BackendChoice; threads: number | undef
   };
 }
 
+async function makePruned(
+  model: Model,
+  request: PruneRequest,
+  values: Values,
+  executor: () => Promise<Executor>,
+  context: RunContext,
+): Promise<PruneReport> {
+  if (values.iterativeSteps <= 1) return pruneModel(model, request, executor, context, { planOnly: values.planOnly });
+  if (values.planOnly || values.plan || values.removeLayers)
+    throw new UsageError(
+      '--iterative-steps makes its plans one by one: leave --plan, --plan-only and --remove-layers out',
+    );
+  const training: TrainingOptions = {
+    ...flagDefaults(trainingFlags),
+    ...RECIPES[values.recipe],
+    ...(values.finetuneEpochs !== undefined && { epochs: values.finetuneEpochs }),
+    ...(values.finetuneLr !== undefined && { lr: values.finetuneLr }),
+  };
+  const folder = values.outputDir ?? path.join('.espalier', 'runs', runName(`${model.graph.name}-iterative`));
+  await mkdir(folder, { recursive: true });
+  const dataPath = requireDataPath(values.dataPath);
+  return pruneIteratively(
+    model,
+    { prune: request, steps: values.iterativeSteps, training, dataPath, folder },
+    executor,
+    context,
+  );
+}
+
+async function recalibrated(
+  report: PruneReport,
+  values: Values,
+  executor: () => Promise<Executor>,
+  context: RunContext,
+): Promise<PruneReport> {
+  const { graph, weights } = report;
+  if (!values.bnRecalibrate || !graph || !weights) return report;
+  const data = { ...dataRequest(values), batchSize: values.trainBatchSize };
+  const request = { data, batches: values.bnRecalibrate, seed: values.seed };
+  return { ...report, weights: await recalibratedWeights({ graph, weights }, request, await executor(), context) };
+}
+
 export const prune = command({
   summary: 'score, plan and prune; to a ratio or to a FLOP target',
   usage: '--model NAME|FILE [--ckpt FILE] [--data-path DIR] --target-macs 50% --save-as OUT',
@@ -170,7 +224,8 @@ export const prune = command({
       ...(values.drop > 0 && { dropout: values.drop }),
     });
     const executor = lazyExecutor(values);
-    const report = await pruneModel(model, request, executor, context, { planOnly: values.planOnly });
+    const made = await makePruned(model, request, values, executor, context);
+    const report = await recalibrated(made, values, executor, context);
     if (values.savePlan) await writeFileAtomically(values.savePlan, `${JSON.stringify(report.plan, null, 1)}\n`);
     const { graph, weights, before, after, heads, seconds, keptBlocks } = report;
     const json = {
