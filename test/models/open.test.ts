@@ -11,6 +11,7 @@ import { float32Tensor, type Weights } from '../../src/graph/tensor.ts';
 import { testFolder } from '../checkpoint/files.ts';
 import { dict, instance, list, orderedDict } from '../checkpoint/pickle-writer.ts';
 import { fillWeights } from '../support/detfill.ts';
+import { assertSameWeights } from './same-weights.ts';
 import { namespace, StateFile } from './torch-state.ts';
 
 const folder = testFolder();
@@ -55,9 +56,7 @@ async function assertOpens(
 ): Promise<void> {
   const model = await openModel(request);
   assert.deepEqual(model.graph, graph);
-  const found = await model.weights();
-  assert.deepEqual([...found.keys()], [...weights.keys()]);
-  for (const [name, tensor] of weights) assert.deepEqual(found.get(name), tensor, name);
+  assertSameWeights(await model.weights(), weights);
 }
 
 const network = build('mobilenetv2_100', { inputSize: 32 });
