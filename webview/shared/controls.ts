@@ -59,6 +59,15 @@ export function button(text: string, options: ButtonOptions): Button {
   return made;
 }
 
+/** The toolkit names a text field "Text field" whenever it enters the page: its own name comes back. */
+function keepName(made: HTMLElement, name: string): void {
+  const set = (): void => {
+    if (made.getAttribute('aria-label') !== name) made.setAttribute('aria-label', name);
+  };
+  set();
+  new MutationObserver(set).observe(made, { attributes: true, attributeFilter: ['aria-label'] });
+}
+
 export interface TextField extends HTMLElement {
   value: string;
   disabled: boolean;
@@ -74,7 +83,7 @@ export function textField(options: {
   readonly onChange?: (value: string) => void;
 }): TextField {
   const made = document.createElement('vscode-text-field') as TextField;
-  made.setAttribute('aria-label', options.label);
+  keepName(made, options.label);
   if (options.placeholder) made.setAttribute('placeholder', options.placeholder);
   made.value = options.value ?? '';
   made.addEventListener('input', () => options.onInput?.(made.value));
