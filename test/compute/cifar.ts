@@ -15,11 +15,12 @@ export async function cifarWeights(name: string): Promise<Weights> {
   return (await readCheckpoint(path.join(sharedPath, 'data', 'checkpoints', `${name}.th`))).weights;
 }
 
-export interface ImageBatch {
+/** A type, not an interface, so that it is an executor's inputs as it is. */
+export type ImageBatch = {
   /** [N, 32, 32, 3], normalised. */
   readonly images: Float32Array;
   readonly labels: Int32Array;
-}
+};
 
 /** Images by paths of the form `airplane/0000.jpg`. */
 export async function cifarBatch(split: 'train' | 'test', files: readonly string[]): Promise<ImageBatch> {

@@ -43,10 +43,11 @@ export const asValues = (weights: Weights): Map<string, Values> =>
     [...weights].map(([name, { shape, data }]) => [name, values(shape, Array.from(data as Float32Array, Number))]),
   );
 
-export interface SmallBatch {
+/** A type, not an interface, so that it is an executor's inputs as it is. */
+export type SmallBatch = {
   readonly images: Float32Array;
   readonly labels: Int32Array;
-}
+};
 
 export function smallBatch(count: number, salt = 'batch'): SmallBatch {
   const images = Float32Array.from(uniform('images', count * SIDE * SIDE * 3, salt), (u) => 4 * u - 2);

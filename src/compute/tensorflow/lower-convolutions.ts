@@ -8,7 +8,7 @@ import { HWIO, HWOI, inMemory, NHWC } from './layout.ts';
 import { FLOAT, INT, type Laid, type LoweringContext, type LoweringRule } from './lowering-context.ts';
 import type { Attrs } from './saved-model.ts';
 
-type Conv = KernelAttributes['conv'];
+export type Conv = KernelAttributes['conv'];
 
 interface Window {
   readonly kernel: Pair;
@@ -31,7 +31,9 @@ function paddingAttrs({ kernel, stride, padding: p }: Window, dilation: Pair = [
   };
 }
 
-const convAttrs = (a: Conv): Attrs => ({
+export const isExplicit = (a: Conv): boolean => 'explicit_paddings' in paddingAttrs(a, a.dilation);
+
+export const convAttrs = (a: Conv): Attrs => ({
   T: FLOAT,
   strides: spatial(a.stride),
   dilations: spatial(a.dilation),
@@ -39,13 +41,13 @@ const convAttrs = (a: Conv): Attrs => ({
   ...paddingAttrs(a, a.dilation),
 });
 
-const isDepthwise = ({ groups }: Conv, channels: number): boolean => groups > 1 && groups === channels;
+export const isDepthwise = ({ groups }: Conv, channels: number): boolean => groups > 1 && groups === channels;
 
 /** Order in memory of the weights of a convolution over `channels` channels. */
 export const weightOrder = (a: Conv, channels: number): readonly number[] => (isDepthwise(a, channels) ? HWOI : HWIO);
 
 /** The weights [kh, kw, C, M] that DepthwiseConv2dNative takes: those in memory, kh, kw, C·M, 1, read differently. */
-function depthwiseWeight(context: LoweringContext, w: Laid, channels: number): Laid {
+export function depthwiseWeight(context: LoweringContext, w: Laid, channels: number): Laid {
   const laid = context.inOrder(w, HWOI);
   const [out, , kh, kw] = w.shape;
   return context.reshapeMemory(laid, [kh, kw, channels, out / channels]);
@@ -62,13 +64,19 @@ export const conv: LoweringRule<'conv'> = (context, { attributes: a, shapes: [sh
   return [context.emit('BiasAdd', [y.tensor, bias.tensor], attrs, shape, NHWC)];
 };
 
-export const patches: LoweringRule<'patches'> = (context, { attributes: a, shapes: [shape] }, [input]) => {
-  const [n, c, h, w] = input.shape;
-  const { top, left, bottom, right } = a.padding;
-  const padded = [n, c, h + top + bottom, w + left + right];
+/** Images with zeros around them. */
+export function paddedImages(context: LoweringContext, input: Laid, padding: SpatialPadding): Laid {
+  const { top, left, bottom, right } = padding;
   const x = context.inOrder(input, NHWC);
+  if (top + left + bottom + right === 0) return x;
+  const [n, c, h, w] = x.shape;
   const pads = context.graph.constant(Int32Array.of(0, 0, top, bottom, left, right, 0, 0), [4, 2]);
-  const wide = isPadded(a) ? context.emit('Pad', [x.tensor, pads], { T: FLOAT, Tpaddings: INT }, padded, NHWC) : x;
+  const shape = [n, c, h + top + bottom, w + left + right];
+  return context.emit('Pad', [x.tensor, pads], { T: FLOAT, Tpaddings: INT }, shape, NHWC);
+}
+
+export const patches: LoweringRule<'patches'> = (context, { attributes: a, shapes: [shape] }, [input]) => {
+  const x = paddedImages(context, input, a.padding);
   const attrs: Attrs = {
     T: FLOAT,
     ksizes: spatial(a.kernel),
@@ -76,9 +84,9 @@ export const patches: LoweringRule<'patches'> = (context, { attributes: a, shape
     rates: spatial(a.dilation),
     padding: { str: 'VALID' },
   };
-  const [, kh, kw, , positions] = shape;
+  const [n, kh, kw, c, positions] = shape;
   // TensorFlow's are N, oh, ow, kh · kw · C.
-  const rows = context.emit('ExtractImagePatches', [wide.tensor], attrs, [n, positions, kh * kw * c]);
+  const rows = context.emit('ExtractImagePatches', [x.tensor], attrs, [n, positions, kh * kw * c]);
   return [context.reshapeMemory(rows, shape, [0, 4, 1, 2, 3])];
 };
 
@@ -250,15 +258,10 @@ function coverage(
 }
 
 export const averagePool: LoweringRule<'averagePool'> = (context, { attributes: a, shapes: [shape] }, [input]) => {
-  const x = context.inOrder(input, NHWC);
-  if (!isPadded(a)) return [context.emit('AvgPool', [x.tensor], poolAttrs(a), shape, NHWC)];
-  const { top, left, bottom, right } = a.padding;
-  const pads = context.graph.constant(Int32Array.of(0, 0, top, bottom, left, right, 0, 0), [4, 2]);
-  const [n, c, h, w] = x.shape;
-  const padded = [n, c, h + top + bottom, w + left + right];
-  const wide = context.emit('Pad', [x.tensor, pads], { T: FLOAT, Tpaddings: INT }, padded, NHWC);
-  const y = context.emit('AvgPool', [wide.tensor], poolAttrs(unpadded(a)), shape, NHWC);
-  return [a.countPadding ? y : context.binary('Mul', y, coverage(context, a, x.shape, shape), shape)];
+  const x = paddedImages(context, input, a.padding);
+  const y = context.emit('AvgPool', [x.tensor], poolAttrs(unpadded(a)), shape, NHWC);
+  if (a.countPadding || !isPadded(a)) return [y];
+  return [context.binary('Mul', y, coverage(context, a, input.shape, shape), shape)];
 };
 
 export const averagePoolGradient: LoweringRule<'averagePoolGradient'> = (context, { attributes: a }, [gradient]) => {

@@ -6,6 +6,8 @@ import { withBatch } from '../../graph/shapes.ts';
 import { elementCount, float32Tensor, type Tensor } from '../../graph/tensor.ts';
 import { GraphDefBuilder, type TensorRef, type VariableRef } from './graph-def.ts';
 import { inMemory, type Order, plainOrder } from './layout.ts';
+import { findFusions } from './fusion.ts';
+import { lowerFused } from './lower-fused.ts';
 import { weightOrder } from './lower-convolutions.ts';
 import { isOptimizerKernel, lowerUpdates } from './lower-updates.ts';
 import { FLOAT, type Laid, LoweringContext, type LoweringRule } from './lowering-context.ts';
@@ -99,7 +101,12 @@ class ProgramLowering {
 
   /** Adds the program's operations and its signature; returns the masks that it must be fed. */
   lower(name: string): readonly FedMask[] {
-    for (const node of this.program.nodes) this.values.push(this.node(node));
+    const { chains, inside } = findFusions(this.program);
+    this.program.nodes.forEach((node, index) => {
+      const fused = chains.get(index);
+      if (fused) this.values.push([lowerFused(this.context, this.program, fused, (ref) => this.value(ref))]);
+      else this.values.push(inside.has(index) ? [] : this.node(node));
+    });
     const done = lowerUpdates({
       context: this.context,
       program: this.program,
@@ -132,8 +139,7 @@ class ProgramLowering {
     if (isOptimizerKernel(node.kind)) return [];
     const rule = loweringRules[node.kind as keyof typeof loweringRules] as unknown as LoweringRule<KernelKind>;
     const inputs = node.inputs.map((ref) => this.value(ref));
-    const outputs = rule(this.context, node, inputs);
-    return outputs;
+    return rule(this.context, node, inputs);
   }
 
   private readonly sources: { readonly [K in SourceKernel]: (node: KernelNode<K>) => readonly Laid[] } = {
