@@ -5,6 +5,7 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import { UserError } from '../../support/errors.ts';
 import type { Tfjs } from './tfjs.ts';
 
 export interface TensorMemory {
@@ -15,6 +16,25 @@ export interface TensorMemory {
 }
 
 const adopt = (tf: Tfjs, info: TensorInfo): Tensor => tf.engine().makeTensorFromTensorInfo(info);
+
+/** What a WebAssembly module can address: 4 GiB. */
+const OUT_OF_MEMORY =
+  'The embedded kernels ran out of memory (WebAssembly has 4 GiB): take a smaller batch size, or run `espalier runtime install`.';
+
+interface Allocator {
+  _malloc(bytes: number): number;
+}
+
+/** Makes an allocation that fails an error, in place of a tensor at address 0. */
+export function checkAllocations(backend: BackendWasm): void {
+  const wasm = backend.wasm as unknown as Allocator;
+  const allocate = wasm._malloc;
+  wasm._malloc = (bytes) => {
+    const address = allocate(bytes);
+    if (address === 0 && bytes > 0) throw new UserError(OUT_OF_MEMORY);
+    return address;
+  };
+}
 
 /** Tensors on the heap of the WebAssembly module. */
 export function wasmMemory(tf: Tfjs, backend: BackendWasm): TensorMemory {

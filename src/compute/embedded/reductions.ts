@@ -3,6 +3,9 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../graph/tensor.ts';
 import type { KernelContext } from './kernel-context.ts';
 
+/** Average pooling keeps a row on a small stack, which it overruns silently: longer rows are added up in plain loops. */
+const WIDEST = 4096;
+
 /** Rows summed in one stage at most, where their number can be divided. */
 const LONGEST_SUM = 1024;
 
@@ -15,6 +18,7 @@ function divisorOf(n: number, most: number): number {
 /** Mean over the `rows` of each of the `groups` of [groups, rows, rest]: [groups, rest]. */
 export function meanOfRows(context: KernelContext, tensor: Tensor, groups: number, rows: number): Tensor {
   const rest = elementCount(tensor.shape) / (groups * rows);
+  if (rest > WIDEST) return meanOfWideRows(context, tensor, groups, rows, rest);
   let [x, left] = [tensor, rows];
   while (left > 1) {
     const stage = divisorOf(left, LONGEST_SUM);
@@ -22,6 +26,18 @@ export function meanOfRows(context: KernelContext, tensor: Tensor, groups: numbe
     x = context.tf.avgPool(context.images(x, groups * left, stage, 1, rest), [stage, 1], 1, 'valid');
   }
   return context.asShape(x, [groups, rest]);
+}
+
+function meanOfWideRows(context: KernelContext, tensor: Tensor, groups: number, rows: number, rest: number): Tensor {
+  return context.filled([groups, rest], [tensor], (target, source) => {
+    const sums = new Float64Array(rest);
+    for (let group = 0; group < groups; group++) {
+      sums.fill(0);
+      for (let row = group * rows; row < (group + 1) * rows; row++)
+        for (let i = 0; i < rest; i++) sums[i] += source[row * rest + i];
+      for (let i = 0; i < rest; i++) target[group * rest + i] = sums[i] / rows;
+    }
+  });
 }
 
 /** Sum over the rows of [rows, columns]: a vector. */

@@ -33,6 +33,7 @@ export class PreparedProgram {
     finish: (context: KernelContext, value: (ref: Ref) => Laid) => R,
   ): Promise<R> {
     const run = new ProgramRun(tfjs, this.program, states, inputs);
+    let result: R;
     try {
       let turn = performance.now();
       for (const step of this.steps) {
@@ -41,10 +42,14 @@ export class PreparedProgram {
         await nextTurn();
         turn = performance.now();
       }
-      return finish(run.context, (ref) => run.value(ref));
-    } finally {
-      run.dispose();
+      result = finish(run.context, (ref) => run.value(ref));
+    } catch (error) {
+      // What went wrong is reported, not what freeing then runs into.
+      run.disposeQuietly();
+      throw error;
     }
+    run.dispose();
+    return result;
   }
 }
 
@@ -81,6 +86,14 @@ class ProgramRun {
   dispose(): void {
     for (const outputs of this.values.values()) for (const value of outputs) value?.tensor.dispose();
     this.values.clear();
+  }
+
+  disposeQuietly(): void {
+    try {
+      this.dispose();
+    } catch {
+      // The backend's memory is damaged.
+    }
   }
 
   /** The node's outputs, as tensors that no other value has: what a kernel only passes on shares its numbers. */

@@ -54,9 +54,10 @@ export class States {
 
   /** Throws where the state has no value yet. */
   value(name: string): Laid {
+    const { shape } = this.spec(name);
     const tensor = this.tensors.get(name);
     if (!tensor) throw new Error(`${name} has no value: it was not assigned`);
-    return { tensor, shape: this.spec(name).shape, order: this.orderOf(name) };
+    return { tensor, shape, order: this.orderOf(name) };
   }
 
   order(name: string): Order {

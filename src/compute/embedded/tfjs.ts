@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { plainMemory, type TensorMemory, wasmMemory } from './memory.ts';
+import { checkAllocations, plainMemory, type TensorMemory, wasmMemory } from './memory.ts';
 
 export type Tfjs = typeof import('@tensorflow/tfjs-core');
 
@@ -49,6 +49,7 @@ async function startWasm(tf: Tfjs): Promise<LoadedTfjs | undefined> {
   if (!started) return undefined;
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
   const backend = tf.backend() as InstanceType<typeof wasm.BackendWasm>;
+  checkAllocations(backend);
   return { tf, memory: wasmMemory(tf, backend), label: simd ? 'WebAssembly SIMD' : 'WebAssembly' };
 }
 
