@@ -1,6 +1,7 @@
 /** Real models for the page: views, groups, scores and plans as the worker makes them, with random scores. */
 import assert from 'node:assert/strict';
 import { buildModel } from '../../../src/architectures/registry.ts';
+import type { Graph } from '../../../src/graph/graph.ts';
 import type { GraphEditorState } from '../../../src/protocol/graph-editor.ts';
 import type { PlanView, TargetRange } from '../../../src/protocol/graph-view.ts';
 import { DEFAULT_PLAN } from '../../../src/protocol/values.ts';
@@ -8,6 +9,7 @@ import { couple } from '../../../src/pruning/couple.ts';
 import { formatPlan } from '../../../src/pruning/format-plan.ts';
 import { scoreGroups } from '../../../src/pruning/importance.ts';
 import { compilePlanner } from '../../../src/pruning/planner.ts';
+import { pruneGraph } from '../../../src/pruning/prune-graph.ts';
 import { feasibleRange, planForTarget } from '../../../src/pruning/target.ts';
 import { graphViewOf } from '../../../src/worker/graph-view.ts';
 import { groupsViewOf } from '../../../src/worker/groups-view.ts';
@@ -18,6 +20,8 @@ export interface TestModel {
   /** Read and scored, without a target. */
   readonly state: GraphEditorState;
   plan(macs: number): { readonly view: PlanView; readonly text: string };
+  /** What the plan for so many MACs leaves. */
+  prune(macs: number): Graph;
 }
 
 export async function testModel(name: string): Promise<TestModel> {
@@ -33,7 +37,9 @@ export async function testModel(name: string): Promise<TestModel> {
   const { least, most } = feasibleRange(planner, { roundTo: 2 });
   const range: TargetRange = { min: least, max: most, reason: 'the classifier and 2 channels of every layer need it' };
   const settings = { criterion: 'taylor' as const, batches: 50, batchSize: 64, seed: 0 };
+  const planFor = (macs: number) => planForTarget(planner, { roundTo: 2 }, { macs });
   return {
+    prune: (macs) => pruneGraph(graph, planFor(macs), groups).graph,
     state: {
       title: `${name}.safetensors`,
       phase: 'ready',
@@ -52,7 +58,7 @@ export async function testModel(name: string): Promise<TestModel> {
       dataset: null,
     },
     plan: (macs) => {
-      const plan = planForTarget(planner, { roundTo: 2 }, { macs });
+      const plan = planFor(macs);
       return { view: toView(plan, { range, unscored: false }), text: formatPlan(plan) };
     },
   };

@@ -39,6 +39,9 @@ export class EditorPage {
       reducedMotion: reducedMotion ? 'reduce' : 'no-preference',
     });
     const page = await context.newPage();
+    page.setDefaultTimeout(8000);
+    // Functions that tests run in the page were compiled with names kept by this helper.
+    await page.addInitScript('globalThis.__name = (f) => f');
     const editor = new EditorPage(page, model, { ...model.state, ...options.state });
     page.on('pageerror', (error) => editor.problems.push(String(error)));
     page.on('console', (line) => {
