@@ -65,7 +65,13 @@ const webview = {
 
 /** Files that programs read at run time, by package: the compiled kernels of the embedded backend, the icon font. */
 const ASSETS = [
-  { from: '@tensorflow/tfjs-backend-wasm', folder: 'wasm-out', pattern: /\.wasm$/, to: 'dist' },
+  // With the threaded kernels comes their loader, which threads run again.
+  {
+    from: '@tensorflow/tfjs-backend-wasm',
+    folder: 'wasm-out',
+    pattern: /\.wasm$|threaded-simd(\.worker)?\.js$/,
+    to: 'dist',
+  },
   { from: '@vscode/codicons', folder: 'dist', pattern: /^codicon\.(css|ttf)$/, to: 'dist/webview' },
 ];
 

@@ -16,21 +16,21 @@ function tensorFlow({ threads }: BackendOptions): Executor {
   return tensorFlowExecutor(loadTensorFlow({ ...(threads !== undefined && { intraOpThreads: threads }) }));
 }
 
-async function embedded(): Promise<Executor> {
+async function embedded({ threads }: BackendOptions): Promise<Executor> {
   // Loaded when it is used: its kernels take a third of a second to start.
   const { createEmbeddedExecutor } = await import('./embedded/executor.ts');
-  return createEmbeddedExecutor();
+  return createEmbeddedExecutor({ threads });
 }
 
 /** @throws UserError when TensorFlow is asked for by name and is not installed or does not start */
 export async function createExecutor(options: BackendOptions = {}): Promise<Executor> {
   const { backend = 'auto' } = options;
   if (backend === 'tensorflow') return tensorFlow(options);
-  if (backend === 'embedded' || !installedRuntime()) return embedded();
+  if (backend === 'embedded' || !installedRuntime()) return embedded(options);
   try {
     return tensorFlow(options);
   } catch (error) {
-    if (error instanceof UserError) return embedded();
+    if (error instanceof UserError) return embedded(options);
     throw error;
   }
 }

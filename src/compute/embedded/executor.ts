@@ -8,11 +8,11 @@ import { resolveInputs } from '../program-inputs.ts';
 import type { KernelContext, Laid } from './kernel-context.ts';
 import { PreparedProgram } from './run-program.ts';
 import { States } from './states.ts';
-import { type LoadedTfjs, loadTfjs } from './tfjs.ts';
+import { type LoadedTfjs, loadTfjs, type TfjsOptions } from './tfjs.ts';
 
-/** The executor on the kernels that come with Espalier: WebAssembly where it works, plain JavaScript otherwise. */
-export async function createEmbeddedExecutor(): Promise<Executor> {
-  const tfjs = await loadTfjs();
+/** The executor on the kernels that come with Espalier: WebAssembly where it works, plain JavaScript otherwise. One per process. */
+export async function createEmbeddedExecutor(options: TfjsOptions = {}): Promise<Executor> {
+  const tfjs = await loadTfjs(options);
   return {
     backend: 'embedded',
     label: `embedded kernels, ${tfjs.label}`,

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { checkAllocations, plainMemory, type TensorMemory, wasmMemory } from './memory.ts';
+import { defaultThreads, loadThreadedModule } from './threads.ts';
 
 export type Tfjs = typeof import('@tensorflow/tfjs-core');
 
@@ -13,6 +14,15 @@ export interface LoadedTfjs {
   /** For the person: `WebAssembly SIMD`. */
   readonly label: string;
 }
+
+export interface TfjsOptions {
+  /** `plain`: JavaScript, even where WebAssembly works. */
+  readonly kernels?: 'fastest' | 'plain';
+  /** All cores by default. */
+  readonly threads?: number;
+}
+
+type WasmPackage = typeof import('@tensorflow/tfjs-backend-wasm');
 
 const WASM_PACKAGE = '@tensorflow/tfjs-backend-wasm';
 const WASM_FILE = 'tfjs-backend-wasm-simd.wasm';
@@ -42,15 +52,30 @@ async function withoutProcessHandlers<R>(start: () => Promise<R>): Promise<R> {
   }
 }
 
-async function startWasm(tf: Tfjs): Promise<LoadedTfjs | undefined> {
+/** Starts tfjs's WebAssembly backend with threads in place of its own. */
+async function startThreads(tf: Tfjs, wasm: WasmPackage, threads: number): Promise<boolean> {
+  const threaded = await loadThreadedModule(wasmFolder(), threads);
+  if (!threaded) return false;
+  wasm.setThreadsCount(threads);
+  tf.removeBackend('wasm');
+  tf.registerBackend('wasm', () => new wasm.BackendWasm(threaded.module));
+  const started = await tf.setBackend('wasm');
+  threaded.release();
+  return started;
+}
+
+async function startWasm(tf: Tfjs, threads: number): Promise<LoadedTfjs | undefined> {
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
   wasm.setWasmPaths(wasmFolder());
-  const started = await withoutProcessHandlers(() => tf.setBackend('wasm')).catch(() => false);
-  if (!started) return undefined;
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
-  const backend = tf.backend() as InstanceType<typeof wasm.BackendWasm>;
+  const threaded = simd && (await startThreads(tf, wasm, threads));
+  const started = threaded || (await withoutProcessHandlers(() => tf.setBackend('wasm')).catch(() => false));
+  if (!started) return undefined;
+  const backend = tf.backend() as InstanceType<WasmPackage['BackendWasm']>;
   checkAllocations(backend);
-  return { tf, memory: wasmMemory(tf, backend), label: simd ? 'WebAssembly SIMD' : 'WebAssembly' };
+  const kind = simd ? 'WebAssembly SIMD' : 'WebAssembly';
+  const count = wasm.getThreadsCount();
+  return { tf, memory: wasmMemory(tf, backend), label: count > 1 ? `${kind}, ${count} threads` : kind };
 }
 
 async function startPlain(tf: Tfjs): Promise<LoadedTfjs> {
@@ -60,17 +85,18 @@ async function startPlain(tf: Tfjs): Promise<LoadedTfjs> {
   return { tf, memory: plainMemory(tf, backend), label: 'JavaScript' };
 }
 
-async function load(): Promise<LoadedTfjs> {
+async function load({ kernels = 'fastest', threads = defaultThreads() }: TfjsOptions): Promise<LoadedTfjs> {
   const tf = await import('@tensorflow/tfjs-core');
   // Production mode: no advertisement on the console, no checks of every kernel's output.
   tf.env().set('PROD', true);
-  return (await startWasm(tf)) ?? startPlain(tf);
+  const wasm = kernels === 'fastest' ? await startWasm(tf, threads) : undefined;
+  return wasm ?? startPlain(tf);
 }
 
 let loaded: Promise<LoadedTfjs> | undefined;
 
-/** tfjs is one per process: so are its backend and its memory. */
-export function loadTfjs(): Promise<LoadedTfjs> {
-  loaded ??= load();
+/** tfjs is one per process, and so are its backend and its memory: the first call's options hold. */
+export function loadTfjs(options: TfjsOptions = {}): Promise<LoadedTfjs> {
+  loaded ??= load(options);
   return loaded;
 }

@@ -19,7 +19,7 @@ async function main() {
   const b = new ProgramBuilder();
   const x = b.input('x', [-1, 2]);
   b.output('y', b.add('square', [x], {}));
-  const executor = await createEmbeddedExecutor();
+  const executor = await createEmbeddedExecutor({ threads: 2 });
   const session = await executor.open({ run: b.finish() });
   const { y } = await session.run('run', { x: Float32Array.of(1, 2, 3, 4) });
   const handlers = process.listenerCount('uncaughtException') + process.listenerCount('unhandledRejection');
@@ -28,12 +28,10 @@ async function main() {
 void main();
 `;
 
-test('runs from a bundle, with nothing on the console', { timeout: 120_000 }, async (t) => {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'espalier-bundle-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+/** Builds the program into a folder as esbuild.mjs does, with the files that match beside it, and runs it: its JSON. */
+async function runBundle(folder: string, beside: RegExp): Promise<unknown> {
   const entry = path.join(folder, 'main.ts');
   writeFileSync(entry, PROGRAM);
-  // As esbuild.mjs builds programs for Node.
   await build({
     entryPoints: [entry],
     outfile: path.join(folder, 'main.cjs'),
@@ -48,18 +46,29 @@ test('runs from a bundle, with nothing on the console', { timeout: 120_000 }, as
     banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
     logLevel: 'silent',
   });
-  for (const name of readdirSync(binaries).filter((file) => file.endsWith('.wasm')))
+  for (const name of readdirSync(binaries).filter((file) => beside.test(file)))
     cpSync(path.join(binaries, name), path.join(folder, name));
-  const { stdout, stderr, status } = spawnSync(process.execPath, [path.join(folder, 'main.cjs')], {
-    encoding: 'utf8',
-    // The process must end by itself.
-    timeout: 60_000,
-  });
+  // The process must end by itself, threads or not.
+  const options = { encoding: 'utf8', timeout: 60_000 } as const;
+  const { stdout, stderr, status } = spawnSync(process.execPath, [path.join(folder, 'main.cjs')], options);
   assert.equal(stderr, '');
   assert.equal(status, 0);
-  assert.deepEqual(JSON.parse(stdout), {
-    y: [1, 4, 9, 16],
-    label: 'embedded kernels, WebAssembly SIMD',
-    handlers: 0,
+  return JSON.parse(stdout);
+}
+
+/** What esbuild.mjs puts beside the bundles; the kernels without the loader of the threaded ones. */
+const FILES = {
+  '2 threads': /\.wasm$|threaded-simd(\.worker)?\.js$/,
+  'one thread': /\.wasm$/,
+};
+
+for (const [name, files] of Object.entries(FILES))
+  test(`runs from a bundle, ${name}, with nothing on the console`, { timeout: 120_000 }, async (t) => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'espalier-bundle-'));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    assert.deepEqual(await runBundle(folder, files), {
+      y: [1, 4, 9, 16],
+      label: `embedded kernels, WebAssembly SIMD${name === 'one thread' ? '' : `, ${name}`}`,
+      handlers: 0,
+    });
   });
-});
