@@ -1,5 +1,5 @@
 /** Gradients for scoring: accumulated on the device over batches of training images, or read from files. */
-import { readSafetensors } from '../checkpoint/safetensors.ts';
+import { lazySafetensors } from '../checkpoint/safetensors-lazy.ts';
 import type { Executor } from '../compute/executor.ts';
 import type { Program } from '../compute/program.ts';
 import { gradientName, gradientProgram } from '../compute/programs.ts';
@@ -27,16 +27,18 @@ const combined = (gradients: Weights): GradientSource => ({
   },
 });
 
-/** One file for each sample or batch, tensors named as the parameters. Throws UserError when a file is none of that. */
-export async function gradientsFromFiles(files: readonly string[], context: RunContext = {}): Promise<GradientSource> {
-  const samples: Weights[] = [];
-  for (const file of files) samples.push((await readSafetensors(file, context)).weights);
+/**
+ * One file for each sample or batch, tensors named as the parameters. A gradient is read when it is scored, so that
+ * memory does not grow with the files. Throws UserError when a file is none of that.
+ */
+export async function gradientsFromFiles(files: readonly string[]): Promise<GradientSource> {
+  const samples = await Promise.all(files.map(lazySafetensors));
   return {
     kind: 'samples',
     of: (parameter) =>
-      samples.map((sample, i) => {
-        const tensor = sample.get(parameter);
-        if (!tensor) throw new UserError(`${files[i]} has no gradient of ${parameter}`);
+      samples.map((sample) => {
+        const tensor = sample.read(parameter);
+        if (!tensor) throw new UserError(`${sample.path} has no gradient of ${parameter}`);
         return toFloat32(tensor);
       }),
   };

@@ -99,7 +99,7 @@ async function findGradients(
 ): Promise<GradientSource | undefined> {
   const { criterion, gradientFiles, data } = request;
   if (!takesImages(criterion)) return undefined;
-  if (gradientFiles?.length) return gradientsFromFiles(gradientFiles, context);
+  if (gradientFiles?.length) return gradientsFromFiles(gradientFiles);
   if (!data) throw new UserError(`${criterion} scores need images (--data-path) or gradients (--gradients)`);
   return gradientsFromData(groups.graph, weights, criterion, data, await executor(), context, every);
 }
