@@ -25,6 +25,11 @@ const host = connect<HostToDataset, DatasetToHost, never>({
 
 const count = (n: number): string => n.toLocaleString('en');
 
+/** The class too, where there is a difference. */
+function extreme({ fewest, most }: DatasetSplit, one: DatasetSplit['fewest']): string {
+  return fewest.images === most.images ? count(one.images) : `${count(one.images)} (${one.className})`;
+}
+
 function splits(all: readonly DatasetSplit[]): HTMLElement {
   const headings = ['Split', 'Classes', 'Images', 'Fewest in a class', 'Most in a class'];
   return element(
@@ -44,8 +49,8 @@ function splits(all: readonly DatasetSplit[]): HTMLElement {
             element('th', { scope: 'row' }, split.name),
             element('td', { class: 'number' }, count(split.classes)),
             element('td', { class: 'number' }, count(split.images)),
-            element('td', { class: 'number' }, `${count(split.fewest.images)} (${split.fewest.className})`),
-            element('td', { class: 'number' }, `${count(split.most.images)} (${split.most.className})`),
+            element('td', { class: 'number' }, extreme(split, split.fewest)),
+            element('td', { class: 'number' }, extreme(split, split.most)),
           ),
         ),
       ),

@@ -1,8 +1,11 @@
 /** The runtime and the worker; the sample; the walkthrough. */
+import path from 'node:path';
 import * as vscode from 'vscode';
 import { EXTENSION_ID, WALKTHROUGH_ID } from '../contributions.ts';
 import { chooseFolder } from './load.ts';
 import { openEditor, type Services } from './services.ts';
+
+const SAMPLE_FOLDER = 'espalier-sample';
 
 /** Installs in the foreground, with progress and cancel, outside of the queue: it needs no workspace and no model. */
 export async function installRuntime({ worker, status }: Services): Promise<void> {
@@ -69,7 +72,13 @@ export async function createSample({ worker, datasets }: Services, argument?: un
   const folder =
     typeof argument === 'string'
       ? argument
-      : await chooseFolder(vscode.l10n.t('Where shall the sample go?'), vscode.l10n.t('Create Here'));
+      : path.join(
+          await chooseFolder(
+            vscode.l10n.t('In which folder shall "{0}" be created?', SAMPLE_FOLDER),
+            vscode.l10n.t('Create Here'),
+          ),
+          SAMPLE_FOLDER,
+        );
   const { model, dataset } = await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t('Creating the sample'), cancellable: true },
     (progress, token) => {

@@ -1,7 +1,13 @@
 /** The model editor: a read-only custom editor whose webview draws what its session knows. */
 import path from 'node:path';
 import * as vscode from 'vscode';
-import type { GraphEditorAction, GraphEditorCommand, GraphToHost, HostToGraph } from '../../protocol/graph-editor.ts';
+import {
+  type GraphEditorAction,
+  type GraphEditorCommand,
+  type GraphToHost,
+  type HostToGraph,
+  settingsOf,
+} from '../../protocol/graph-editor.ts';
 import type { Message } from '../../protocol/panels.ts';
 import { type CommandId, EDITOR_ID } from '../contributions.ts';
 import type { Log } from '../log.ts';
@@ -83,7 +89,7 @@ export class ModelEditor {
       if (nodes.length || scope !== null) this.send('graph/select', { nodes, scope, reveal: false });
     },
     'graph/target': ({ seq, macs }) => this.answerPlan(seq, this.session.setTargetMacs(macs)),
-    'graph/settings': (change) => this.reportPlan(this.session.changeSettings(change)),
+    'graph/settings': (change) => this.reportPlan(this.session.changeSettings(settingsOf(change))),
     'graph/pin': ({ layer, side, pinned }) => this.reportPlan(this.session.pin(layer, side, pinned)),
     'graph/selected': ({ nodes, scope }) => this.session.select({ nodes, scope }, this),
     'graph/details': async ({ node }) => {

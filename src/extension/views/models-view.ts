@@ -45,7 +45,8 @@ export class ModelsView implements vscode.TreeDataProvider<KnownModel>, vscode.D
       modelTitle(source),
       hasChildren ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.None,
     );
-    item.id = modelKey(source);
+    // With its first child it becomes another item, which VS Code shows expanded.
+    item.id = `${modelKey(source)}${hasChildren ? '+' : ''}`;
     item.description = this.figures(model);
     item.tooltip = this.tooltip(model);
     item.contextValue = source.kind === 'file' ? 'model file' : 'model';

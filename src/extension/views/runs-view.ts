@@ -71,7 +71,7 @@ export class RunsView implements vscode.TreeDataProvider<RunRecord>, vscode.Disp
     const [icon, color] = STATE_ICONS[record.state];
     item.id = record.id;
     item.iconPath = new vscode.ThemeIcon(icon, color ? new vscode.ThemeColor(color) : undefined);
-    item.description = `${record.subject} · ${this.stateOf(record)}`;
+    item.description = `${this.stateOf(record)} · ${record.subject}`;
     item.tooltip = this.tooltip(record);
     item.contextValue = contextOf(record);
     item.command = { command: 'espalier.openRun', title: vscode.l10n.t('Open Run'), arguments: [record] };
