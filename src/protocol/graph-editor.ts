@@ -96,12 +96,20 @@ export type GraphEditorAction =
   | 'cancel'
   | 'retry';
 
+/** Settings that change; null takes one back (a ratio that the target decides), for undefined does not cross the wire. */
+export type PlanSettingsChange = { readonly [K in keyof PlanSettings]?: PlanSettings[K] | null };
+
+/** What to merge into the settings. */
+export function settingsOf(change: PlanSettingsChange): Partial<PlanSettings> {
+  return Object.fromEntries(Object.entries(change).map(([key, value]) => [key, value ?? undefined]));
+}
+
 /** Editor → host, as `Message<GraphToHost>`. */
 export interface GraphToHost extends ReadyMessage {
   /** Wants a plan for that many MACs; answered by `graph/plan`. The newest counts, older ones may stay unanswered. */
   'graph/target': { readonly seq: number; readonly macs: number };
   /** Options changed; answered by `graph/update` with the settings as kept, and a new plan where there is a target. */
-  'graph/settings': Partial<PlanSettings>;
+  'graph/settings': PlanSettingsChange;
   /** Outputs or inputs of a layer must stay as they are, or may go again; answered as `graph/settings`. */
   'graph/pin': { readonly layer: string; readonly side: Side; readonly pinned: boolean };
   /** The person selected these nodes, or a scope as a whole. */

@@ -158,8 +158,11 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     await heads.press('Enter');
     await heads.fill('lots');
     await heads.press('Enter');
-    await editor.page.getByText('Heads to remove: 0 to 1; empty: none.').waitFor();
-    assert.deepEqual(editor.sent('graph/settings'), [{ roundTo: 8 }, { headRatio: 0.25 }]);
+    await editor.page.getByText('Heads to remove: 0 to 1; empty: as the target needs.').waitFor();
+    await editor.send('graph/update', { settings: { ...model.state.settings, headRatio: 0.25 } });
+    await heads.fill('');
+    await heads.press('Enter');
+    assert.deepEqual(editor.sent('graph/settings'), [{ roundTo: 8 }, { headRatio: 0.25 }, { headRatio: null }]);
     await editor.close();
   });
 

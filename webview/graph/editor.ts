@@ -1,8 +1,9 @@
 /** Puts the page together and holds the threads: messages of the host, layout, selection, plan requests, what is remembered. */
-import type { GraphEditorCommand, GraphToHost, HostToGraph } from '../../src/protocol/graph-editor.ts';
+import type { GraphToHost, HostToGraph } from '../../src/protocol/graph-editor.ts';
 import { element } from '../shared/dom.ts';
 import { connect, type Handlers, type Host } from '../shared/host.ts';
 import type { Actions, SelectOptions } from './actions.ts';
+import { runCommand } from './commands.ts';
 import { Notices } from './controls/notices.ts';
 import { PlanOptions } from './controls/options.ts';
 import { splitter } from './controls/splitter.ts';
@@ -49,6 +50,7 @@ const REMEMBER_AFTER_MS = 300;
 export class Editor {
   readonly store = new Store();
   readonly viewport = new Viewport();
+  readonly #actions: Actions;
   readonly #host: Host<GraphToHost, Remembered>;
   readonly #remembered: Remembered | undefined;
   readonly #layouts: LayoutClient;
@@ -73,7 +75,8 @@ export class Editor {
     this.#panelShown = this.#remembered?.panelShown ?? true;
     this.#layouts = new LayoutClient();
     this.#plans = new PlanRequests((seq, macs) => this.#host.send('graph/target', { seq, macs }));
-    const actions = this.#actions();
+    this.#actions = this.#makeActions();
+    const actions = this.#actions;
     this.#area = new GraphArea(this.store, this.viewport, actions);
     this.#options = new PlanOptions(this.store, actions);
     this.#bar = new TopBar(this.store, actions, {
@@ -270,7 +273,7 @@ export class Editor {
     if (layout) this.viewport.fit(layout.width, layout.height);
   }
 
-  #actions(): Actions {
+  #makeActions(): Actions {
     const { store } = this;
     const inTree = (run: (tree: NonNullable<Store['tree']>) => void): void => {
       if (store.tree) run(store.tree);
@@ -288,15 +291,14 @@ export class Editor {
       fit: () => this.#fit(),
       find: () => this.#area.find.open(),
       zoom: (factor) => this.viewport.zoomAt(factor, this.viewport.width / 2, this.viewport.height / 2),
-      setMode: (mode) => this.#setMode(mode),
+      setMode: (mode) => store.setMode(mode),
       exportPicture: (format) => this.#export(format),
-      want: (macs) => this.#plans.want(macs),
+      want: (macs) => {
+        store.planPending = true;
+        this.#plans.want(macs);
+      },
       focusGraph: () => this.#area.focus(),
     };
-  }
-
-  #setMode(mode: Mode): void {
-    this.store.setMode(mode);
   }
 
   #export(format: 'svg' | 'png'): void {
@@ -329,6 +331,7 @@ export class Editor {
       'graph/update': (state) => this.#take(state),
       'graph/plan': ({ seq, plan, problem }) => {
         if (!this.#plans.answered(seq)) return;
+        this.store.planPending = this.#plans.pending;
         if (plan) this.#take({ plan, target: plan.target, planStale: false, range: plan.range });
         if (problem) this.#bar.target.report(problem);
         if (!this.#plans.pending) this.onPlanDrawn?.();
@@ -341,45 +344,14 @@ export class Editor {
       },
       'graph/details': (details) => this.#inspector.show(details),
       'graph/planText': (text) => this.#panel.showPlanText(text),
-      'graph/command': (command) => this.#command(command),
+      'graph/command': (command) =>
+        runCommand(command, this.store, this.#actions, {
+          showTab: (tab) => {
+            this.#showPanel(true);
+            this.store.setTab(tab);
+          },
+          focusTarget: () => this.#bar.target.focus(),
+        }),
     };
-  }
-
-  #command(command: GraphEditorCommand): void {
-    const actions = this.#actions();
-    const { store } = this;
-    const { item } = store.selection;
-    const isOpen = store.open.has(store.tree?.items[item]?.key ?? '');
-    const showTab = (tab: Store['tab']): void => {
-      this.#showPanel(true);
-      store.setTab(tab);
-    };
-    const pin = (side: 'out' | 'in'): void => {
-      const node = store.tree?.items[item]?.node ?? -1;
-      const layer = node >= 0 ? store.tree?.view.nodes[node].id : undefined;
-      if (layer) this.#host.send('graph/pin', { layer, side, pinned: true });
-    };
-    const commands: { readonly [C in GraphEditorCommand]: () => void } = {
-      fit: actions.fit,
-      find: actions.find,
-      expandAll: actions.expandAll,
-      collapseAll: actions.collapseAll,
-      expand: () => !isOpen && actions.toggle(item, false),
-      collapse: () => isOpen && actions.toggle(item, false),
-      expandSame: () => actions.toggle(item, true),
-      selectScope: () => actions.select(item, { scope: true, tell: true }),
-      pinOutputs: () => pin('out'),
-      pinInputs: () => pin('in'),
-      exportSvg: () => actions.exportPicture('svg'),
-      exportPng: () => actions.exportPicture('png'),
-      showDense: () => actions.setMode('dense'),
-      showSplit: () => actions.setMode('split'),
-      showPruned: () => actions.setMode('pruned'),
-      focusTarget: () => this.#bar.target.focus(),
-      showLayers: () => showTab('layers'),
-      showScopes: () => showTab('scopes'),
-      showPlan: () => showTab('plan'),
-    };
-    commands[command]?.();
   }
 }

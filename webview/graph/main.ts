@@ -1,6 +1,10 @@
 /** Entry of the model editor's webview. */
 import '../shared/base.css';
-import './graph.css';
+import './style/page.css';
+import './style/bar.css';
+import './style/graph.css';
+import './style/inspector.css';
+import './style/panel.css';
 import { registerControls } from '../shared/controls.ts';
 import { Editor } from './editor.ts';
 

@@ -13,13 +13,16 @@ interface Notice {
   readonly label?: string;
 }
 
-/** The first thing that a person would want to know; undefined when all is well. */
-export function noticeOf(store: Store): Notice | undefined {
+/** A plan is stale for a moment whenever something changes: said only when no new one comes. */
+const STALE_AFTER_MS = 500;
+
+/** The first thing that a person would want to know; undefined when all is well. `staleFor`: milliseconds that the plan has been stale. */
+export function noticeOf(store: Store, staleFor: number): Notice | undefined {
   const { host } = store;
   if (host.phase !== 'ready' || !host.view) return undefined;
   if (host.cannotRun) return { text: host.cannotRun };
   if (!host.groups) return { text: t('Looking for groups of channels that hang together…') };
-  if (host.planStale && host.plan)
+  if (host.planStale && host.plan && staleFor >= STALE_AFTER_MS && !store.planPending)
     return { text: t('The plan shown is from before the last change. Move the target to plan again.') };
   if (!host.scores)
     return {
@@ -46,6 +49,7 @@ export class Notices {
   readonly #buttons = element('span', { class: 'notice-buttons' });
   readonly #bar = progressBar(t('Progress'));
   #shown = '';
+  #staleSince: number | undefined;
 
   constructor(store: Store, actions: Actions) {
     this.#store = store;
@@ -81,10 +85,22 @@ export class Notices {
       const parts = [task.title, total > 0 ? percent(done / total) : '', message ?? '', timeLeft(eta)];
       this.#say(parts.filter(Boolean).join(' · '), task.cancellable ? 'cancel' : undefined, t('Stop'));
     } else {
-      const notice = noticeOf(this.#store);
+      const notice = noticeOf(this.#store, this.#staleFor());
       this.#say(notice?.text ?? '', notice?.action, notice?.label);
     }
     this.root.hidden = !this.#text.textContent && !this.#figures.textContent;
+  }
+
+  #staleFor(): number {
+    if (!this.#store.host.planStale) {
+      this.#staleSince = undefined;
+      return 0;
+    }
+    if (this.#staleSince === undefined) {
+      this.#staleSince = performance.now();
+      setTimeout(() => this.#render(), STALE_AFTER_MS + 20);
+    }
+    return performance.now() - this.#staleSince;
   }
 
   #say(text: string, action?: GraphEditorAction, label?: string): void {

@@ -25,8 +25,8 @@ const ratio = (text: string): number | undefined | 'none' => {
 };
 
 const FIELDS: readonly Field[] = [
-  { key: 'headRatio', label: t('Heads to remove'), hint: t('0 to 1; empty: none'), read: ratio },
-  { key: 'headDimRatio', label: t('Head dims to remove'), hint: t('0 to 1; empty: like other channels'), read: ratio },
+  { key: 'headRatio', label: t('Heads to remove'), hint: t('0 to 1; empty: as the target needs'), read: ratio },
+  { key: 'headDimRatio', label: t('Head dims to remove'), hint: t('0 to 1; empty: as the target needs'), read: ratio },
   {
     key: 'roundTo',
     label: t('Round widths to'),
@@ -91,8 +91,9 @@ export class PlanOptions {
     const value = field.read(text);
     this.#problem.textContent = value === undefined ? t('{0}: {1}.', field.label, field.hint) : '';
     if (value === undefined) return;
-    const number = value === 'none' ? undefined : value;
-    if (number !== this.#store.host.settings[field.key]) this.#actions.send('graph/settings', { [field.key]: number });
+    const number = value === 'none' ? null : value;
+    const before = this.#store.host.settings[field.key] ?? null;
+    if (number !== before) this.#actions.send('graph/settings', { [field.key]: number });
   }
 
   #render(): void {

@@ -59,14 +59,18 @@ export class TopBar {
       runButton('finetune'),
       runButton('evaluate'),
       element('div', { class: 'spacer' }),
-      button(t('Find (/)'), { look: 'icon', icon: 'search', onClick: () => actions.find() }),
-      button(t('Fit (f)'), { look: 'icon', icon: 'screen-full', onClick: () => actions.fit() }),
       element(
         'div',
-        { class: 'modes', role: 'radiogroup', 'aria-label': t('Which model is drawn') },
-        ...this.#modes.values(),
+        { class: 'bar-tools' },
+        button(t('Find (/)'), { look: 'icon', icon: 'search', onClick: () => actions.find() }),
+        button(t('Fit (f)'), { look: 'icon', icon: 'screen-full', onClick: () => actions.fit() }),
+        element(
+          'div',
+          { class: 'modes', role: 'radiogroup', 'aria-label': t('Which model is drawn') },
+          ...this.#modes.values(),
+        ),
+        menuButton(t('More'), 'ellipsis', () => this.#more(toggles)),
       ),
-      menuButton(t('More'), 'ellipsis', () => this.#more(toggles)),
     );
     store.on(['state', 'look', 'model'], () => this.#render());
     this.#render();

@@ -2,7 +2,7 @@
 import { formatCount } from '../../../src/protocol/target-text.ts';
 import { type PlacedBox, SIZES } from '../layout/types.ts';
 import type { Figures } from '../model/figures.ts';
-import { contents, type Item } from '../model/tree.ts';
+import { contents, type Item, ROOT } from '../model/tree.ts';
 import { type Picture, widthText } from './picture.ts';
 import type { BoxStyle, Surface } from './surface.ts';
 import { scopeLook } from './theme.ts';
@@ -15,6 +15,9 @@ const DIMMED = 0.42;
 
 /** Classes that only hold others. */
 const CONTAINERS = new Set(['Sequential', 'ModuleList', 'ModuleDict']);
+
+/** Said on a layer that the person holds. */
+const PINNED = { out: 'pin out', in: 'pin in', both: 'pinned' } as const;
 
 /** Mean width of a letter of a name. */
 const LETTER = 7.2;
@@ -55,7 +58,7 @@ function focusRing(surface: Surface, picture: Picture, { box }: Drawn): void {
   });
 }
 
-/** Kept share of the channels in the scope's colour, and below it the share of the costliest layer's MACs. */
+/** Kept share of the channels in the scope's colour; below it the share of the model's MACs, by its square root: small ones show too. */
 function bars(surface: Surface, picture: Picture, { figures: f, alpha }: Drawn, right: number, middle: number): void {
   const { theme, overlay, mode } = picture;
   const left = right - BAR;
@@ -66,7 +69,7 @@ function bars(surface: Surface, picture: Picture, { figures: f, alpha }: Drawn, 
     if (kept > 0) surface.box(left, middle - 5, kept, 4, { fill: color, alpha });
   }
   if (!f.macs) return;
-  const full = Math.max(1.5, (BAR * Math.min(f.macs, overlay.mostMacs)) / overlay.mostMacs);
+  const full = Math.max(1.5, BAR * Math.sqrt(f.macs / overlay.figures[ROOT].macs));
   const y = overlay.planned && f.channels > 0 ? middle + 1 : middle - 2;
   if (mode === 'dense' && f.keptMacs < f.macs)
     surface.box(left, y, full, 4, { fill: theme.foreground, fillAlpha: 0.2, alpha });
@@ -110,8 +113,9 @@ function layer(surface: Surface, picture: Picture, drawn: Drawn): void {
     alpha,
   });
   bars(surface, picture, drawn, right, box.y + 28);
-  if (f.scope >= 0)
-    surface.text(right - BAR - 6, box.y + 28, `s${f.scope}`, { fill: theme.muted, size: 9, align: 'right', alpha });
+  const pinned = picture.overlay.pins.get(box.item);
+  const marks = [pinned ? PINNED[pinned] : '', f.scope >= 0 ? `s${f.scope}` : ''].filter(Boolean).join(' · ');
+  if (marks) surface.text(right - BAR - 6, box.y + 28, marks, { fill: theme.muted, size: 9, align: 'right', alpha });
 }
 
 function step(surface: Surface, picture: Picture, drawn: Drawn): void {

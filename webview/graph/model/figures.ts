@@ -1,7 +1,8 @@
 /** The numbers on each box: widths, MACs and parameters before and after the plan, summed over what the box holds. */
 import type { PlanView, ScoresView } from '../../../src/protocol/graph-view.ts';
+import type { Pin } from '../../../src/protocol/values.ts';
 import { type GroupIndex, importances, valueScope } from './groups.ts';
-import type { Tree } from './tree.ts';
+import { nodeKey, type Tree } from './tree.ts';
 
 export interface Figures {
   /** Channels that leave it: of its value, or of the last value of a module. */
@@ -31,8 +32,8 @@ export interface Overlay {
   /** By node: channels of its value and those kept. */
   readonly widths: readonly number[];
   readonly kept: readonly number[];
-  /** MACs of the costliest layer: bars are drawn against it. */
-  readonly mostMacs: number;
+  /** Layers that the person pinned, by item: which sides. */
+  readonly pins: ReadonlyMap<number, Pin['side']>;
   readonly planned: boolean;
 }
 
@@ -60,6 +61,7 @@ export function overlayOf(
   index: GroupIndex | null,
   scores: ScoresView | null,
   plan: PlanView | null,
+  pinned: readonly Pin[] = [],
 ): Overlay {
   const { nodes } = tree.view;
   const scopes = nodes.map((_, node) => (index ? valueScope(index, node) : -1));
@@ -67,8 +69,6 @@ export function overlayOf(
   const removed = removedNodes(tree, plan);
   const kept = widths.map((width, node) => (removed[node] ? 0 : (plan?.widths[node] ?? width)));
   const importance = nodeImportances(tree, index, scores);
-  let mostMacs = 1;
-  for (const node of nodes) mostMacs = Math.max(mostMacs, node.macs);
   const figures = tree.items.map((item): Figures => {
     let [macs, keptMacs, params, keptParams, channels, keptChannels] = [0, 0, 0, 0, 0, 0];
     for (const node of item.nodes) {
@@ -99,7 +99,19 @@ export function overlayOf(
       removed: item.nodes.length > 0 && item.nodes.every((node) => removed[node]),
     };
   });
-  return { figures, scopes, widths, kept, mostMacs, planned: plan !== null };
+  return { figures, scopes, widths, kept, pins: pinnedItems(tree, pinned), planned: plan !== null };
+}
+
+/** Sides of every pinned layer; two pins of one layer are both. */
+function pinnedItems(tree: Tree, pins: readonly Pin[]): ReadonlyMap<number, Pin['side']> {
+  const found = new Map<number, Pin['side']>();
+  for (const { layer, side } of pins) {
+    const item = tree.byKey.get(nodeKey(layer));
+    if (item === undefined) continue;
+    const known = found.get(item);
+    found.set(item, known && known !== side ? 'both' : side);
+  }
+  return found;
 }
 
 function scopeOfLayer(index: GroupIndex, node: number): number | undefined {

@@ -60,6 +60,8 @@ export class Store {
   badges: ReadonlyMap<number, number> = new Map();
   focus = -1;
   hover = -1;
+  /** A plan was asked for and has not come yet. */
+  planPending = false;
   mode: Mode = 'dense';
   tab: 'inspector' | 'layers' | 'scopes' | 'plan' = 'layers';
   readonly #listeners = new Map<Topic, Set<() => void>>();
@@ -99,9 +101,11 @@ export class Store {
       this.#light();
       topics.push('selection');
     }
-    const figures = another || (['groups', 'scores', 'plan'] as const).some((key) => this.host[key] !== before[key]);
+    const figures =
+      another || (['groups', 'scores', 'plan', 'settings'] as const).some((key) => this.host[key] !== before[key]);
     if (figures) {
-      this.overlay = this.tree && overlayOf(this.tree, this.groups, this.host.scores, this.host.plan);
+      this.overlay =
+        this.tree && overlayOf(this.tree, this.groups, this.host.scores, this.host.plan, this.host.settings.pins);
       topics.push('figures');
     }
     this.emit(...topics);

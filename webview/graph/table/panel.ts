@@ -1,18 +1,15 @@
 /** The panel at the bottom: Layers, Scopes, Plan as text; and the inspector too where the page is narrow. */
-import { formatCount } from '../../../src/protocol/target-text.ts';
 import { element } from '../../shared/dom.ts';
 import type { Actions } from '../actions.ts';
 import type { Theme } from '../draw/theme.ts';
 import type { Store } from '../model/store.ts';
-import { figure, integer, pathTail, percent, t } from '../text.ts';
+import { t } from '../text.ts';
 import { scopeMark } from '../view/legend.ts';
-import { type Column, Grid } from './grid.ts';
+import { layerColumns, scopeColumns } from './columns.ts';
+import { Grid } from './grid.ts';
 import { type LayerRow, layerRows, type ScopeRow, scopeRows } from './rows.ts';
 
 type Tab = Store['tab'];
-
-/** Letters of a layer's path that its column holds. */
-const LAYER_LETTERS = 30;
 
 const PLAN_TEXT_AFTER_MS = 250;
 
@@ -34,16 +31,17 @@ export class Panel {
     this.#store = store;
     this.#actions = actions;
     this.#theme = theme;
+    const mark = (scope: number): Element => scopeMark(this.#theme, scope);
     this.#layers = new Grid<LayerRow>({
       label: t('Layers'),
-      columns: this.#layerColumns(),
+      columns: layerColumns(() => Math.max(1, store.host.view?.cost.macs ?? 1), mark),
       empty: t('The layers appear here when the model is read.'),
       identity: (row) => row.item,
       choose: (row) => actions.select(row.item, { reveal: true, tell: true }),
     });
     this.#scopes = new Grid<ScopeRow>({
       label: t('Scopes'),
-      columns: this.#scopeColumns(),
+      columns: scopeColumns(mark),
       empty: t('The scopes appear here when the groups are known.'),
       identity: (row) => row.scope,
       choose: (row) => actions.select(-1, { scope: row.scope, tell: true }),
@@ -150,161 +148,5 @@ export class Panel {
       const scopes = new Set(highlight.groups.map((group) => groups?.view.groups[group].scope ?? -1));
       this.#scopes.select(scopes, !this.#scopes.root.matches(':focus-within'));
     }
-  }
-
-  #layerColumns(): Column<LayerRow>[] {
-    const total = (): number => Math.max(1, this.#store.host.view?.cost.macs ?? 1);
-    return [
-      {
-        key: 'name',
-        title: t('Layer'),
-        width: 216,
-        grow: 3,
-        text: (row) => pathTail(row.name, LAYER_LETTERS),
-        hint: t('Layers with weights'),
-        sortBy: (row) => row.name,
-        full: (row) => row.name,
-      },
-      { key: 'type', title: t('Type'), width: 90, grow: 1.4, text: (row) => row.type },
-      {
-        key: 'scope',
-        title: t('Scope'),
-        hint: t('Scope of its outputs'),
-        width: 64,
-        text: (row) => (row.scope < 0 ? '' : `s${row.scope}`),
-        sortBy: (row) => row.scope,
-        mark: (row) => (row.scope < 0 ? undefined : scopeMark(this.#theme, row.scope)),
-      },
-      {
-        key: 'width',
-        title: t('Width'),
-        hint: t('Output channels'),
-        number: true,
-        width: 64,
-        text: (row) => integer(row.width),
-        sortBy: (row) => row.width,
-      },
-      {
-        key: 'kept',
-        title: t('Kept'),
-        hint: t('Output channels that stay'),
-        number: true,
-        width: 64,
-        text: (row) => integer(row.kept),
-        sortBy: (row) => row.kept,
-      },
-      {
-        key: 'share',
-        title: t('Kept %'),
-        number: true,
-        width: 64,
-        text: (row) => percent(row.kept / Math.max(1, row.width)),
-        sortBy: (row) => row.kept / Math.max(1, row.width),
-      },
-      {
-        key: 'macs',
-        title: t('MACs'),
-        number: true,
-        width: 76,
-        text: (row) => formatCount(row.macs),
-        sortBy: (row) => row.macs,
-      },
-      {
-        key: 'after',
-        title: t('After'),
-        hint: t('MACs after pruning'),
-        number: true,
-        width: 76,
-        text: (row) => formatCount(row.keptMacs),
-        sortBy: (row) => row.keptMacs,
-      },
-      {
-        key: 'cost',
-        title: t('Share'),
-        hint: t('Share of the model’s MACs'),
-        number: true,
-        width: 60,
-        text: (row) => percent(row.macs / total()),
-        sortBy: (row) => row.macs,
-      },
-      {
-        key: 'params',
-        title: t('Params'),
-        number: true,
-        width: 76,
-        text: (row) => formatCount(row.params),
-        sortBy: (row) => row.params,
-      },
-      {
-        key: 'score',
-        title: t('Score'),
-        hint: t('Share of its scope’s scores that lie below its median'),
-        number: true,
-        width: 60,
-        text: (row) => (row.importance === undefined ? '–' : percent(row.importance)),
-        sortBy: (row) => row.importance ?? -1,
-      },
-    ];
-  }
-
-  #scopeColumns(): Column<ScopeRow>[] {
-    const kinds: Readonly<Record<string, string>> = {
-      channels: t('channels'),
-      heads: t('heads'),
-      headDim: t('head dims'),
-    };
-    return [
-      {
-        key: 'scope',
-        title: t('Scope'),
-        width: 64,
-        text: (row) => `s${row.scope}`,
-        sortBy: (row) => row.scope,
-        mark: (row) => scopeMark(this.#theme, row.scope),
-      },
-      { key: 'label', title: t('Structure'), width: 160, grow: 3, text: (row) => row.label },
-      { key: 'kind', title: t('Kind'), width: 84, text: (row) => kinds[row.kind] ?? row.kind },
-      {
-        key: 'groups',
-        title: t('Groups'),
-        number: true,
-        width: 70,
-        text: (row) => integer(row.groups),
-        sortBy: (row) => row.groups,
-      },
-      {
-        key: 'channels',
-        title: t('Channels'),
-        number: true,
-        width: 80,
-        text: (row) => integer(row.channels),
-        sortBy: (row) => row.channels,
-      },
-      {
-        key: 'kept',
-        title: t('Kept'),
-        number: true,
-        width: 80,
-        text: (row) => integer(row.kept),
-        sortBy: (row) => row.kept,
-      },
-      {
-        key: 'share',
-        title: t('Kept %'),
-        number: true,
-        width: 70,
-        text: (row) => percent(row.kept / Math.max(1, row.channels)),
-        sortBy: (row) => row.kept / Math.max(1, row.channels),
-      },
-      {
-        key: 'threshold',
-        title: t('Threshold'),
-        hint: t('Channels with this score or less go'),
-        number: true,
-        width: 90,
-        text: (row) => (row.threshold === null ? '–' : figure(row.threshold)),
-        sortBy: (row) => row.threshold ?? -1,
-      },
-    ];
   }
 }

@@ -2,6 +2,7 @@
 
 import { type Direction, neighbour } from '../model/neighbours.ts';
 import type { Store } from '../model/store.ts';
+import { ROOT } from '../model/tree.ts';
 
 export interface GraphKeys {
   focusItem(item: number): void;
@@ -68,7 +69,8 @@ function handle(event: KeyboardEvent, store: Store, keys: GraphKeys): boolean {
     return true;
   }
   if (event.key === 'Backspace') {
-    keys.focusItem(Math.max(tree.items[focus].parent, layout?.boxes[0]?.item ?? focus));
+    const { parent } = tree.items[focus];
+    if (parent > ROOT) keys.focusItem(parent);
     return true;
   }
   return false;

@@ -31,6 +31,13 @@ function sample(kind: 'ribbon' | 'bar', theme: Theme): SVGSVGElement {
   );
 }
 
+function tint(theme: Theme): SVGSVGElement {
+  const steps = [0.05, 0.15, 0.3].map((opacity, i) =>
+    svg('rect', { x: 12 * i, y: 1, width: 10, height: 12, fill: theme.charts[0], 'fill-opacity': opacity }),
+  );
+  return svg('svg', { width: 34, height: 14, 'aria-hidden': 'true' }, ...steps);
+}
+
 const row = (mark: Element, text: string): HTMLElement =>
   element('div', { class: 'legend-row' }, mark, element('span', {}, text));
 
@@ -62,8 +69,9 @@ export class Legend {
     const theme = this.#theme;
     const rows: HTMLElement[] = [
       row(sample('ribbon', theme), t('channels between layers; faded: removed by the plan')),
-      row(sample('bar', theme), t('channels kept; MACs against the costliest box')),
+      row(sample('bar', theme), t('channels kept; MACs, by the square root of their share')),
     ];
+    if (this.#store.host.scores) rows.push(row(tint(theme), t('stronger tint: more important among its scope')));
     for (const [scope, view] of (groups?.view.scopes ?? []).entries()) {
       const button = element(
         'button',

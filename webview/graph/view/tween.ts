@@ -10,7 +10,9 @@ export function shouldTween(from: Layout, to: Layout): boolean {
   return (
     from.boxes.length <= MOST_BOXES &&
     to.boxes.length <= MOST_BOXES &&
-    !window.matchMedia('(prefers-reduced-motion: reduce)').matches
+    !window.matchMedia('(prefers-reduced-motion: reduce)').matches &&
+    // VS Code's own setting.
+    !document.body.classList.contains('vscode-reduce-motion')
   );
 }
 
