@@ -24,6 +24,8 @@ export interface RunView {
   readonly hasCurves: boolean;
   /** Planned epochs; 0 when the run has none. */
   readonly epochs: number;
+  /** Known once training goes. */
+  readonly stepsPerEpoch?: number;
   /** Top-1 of the dense model on the same images, where it was measured. */
   readonly referenceTop1?: number;
   readonly canPause: boolean;

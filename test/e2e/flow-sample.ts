@@ -119,13 +119,7 @@ export const sampleFlow = (environment: Environment): Flow => ({
     await step('evaluates three models and compares them', async () => {
       await wb.run('Espalier: Evaluate');
       await wb.quickInput.locator('.monaco-list-row').first().waitFor();
-      await wb.quickInput
-        .locator('input.quick-input-check-all, .quick-input-check-all input')
-        .first()
-        .check()
-        .catch(async () => {
-          await wb.quickInput.locator('.quick-input-check-all').first().click();
-        });
+      await wb.pick('resnet20-half, finetuned');
       await session.shot('12-choose-models');
       await wb.quickInput.getByText('OK', { exact: true }).click();
       await wb.tab('Compare Models').waitFor({ timeout: RUN_LIMIT_MS });
@@ -146,7 +140,7 @@ export const sampleFlow = (environment: Environment): Flow => ({
     });
     await step('the models view shows the lineage', async () => {
       await wb.showViews();
-      await wb.row('Models', 'best.safetensors').waitFor();
+      await wb.row('Models', 'resnet20-half, finetuned').waitFor();
       await session.shot('15-lineage');
     });
     await step('asked no other host for anything, and nothing unexpected in the console', async () => {

@@ -131,9 +131,10 @@ function axes(x: Scale, y: Scale, width: number, format: (value: number) => stri
     svg('line', { class: 'grid', x1: MARGIN.left, x2: width - MARGIN.right, y1: y.at(value), y2: y.at(value) }),
     svg('text', { class: 'tick end', x: MARGIN.left - 6, y: y.at(value) + 4 }, format(value)),
   ]);
-  const columns = ticks(x.min, x.max, Math.min(8, Math.floor(width / 70))).map((value) =>
-    svg('text', { class: 'tick middle', x: x.at(value), y: bottom + 15 }, String(value)),
-  );
+  const wholeEpochs = (value: number): boolean => x.max < 2 || Number.isInteger(value);
+  const columns = ticks(x.min, x.max, Math.min(8, Math.floor(width / 70)))
+    .filter(wholeEpochs)
+    .map((value) => svg('text', { class: 'tick middle', x: x.at(value), y: bottom + 15 }, String(value)));
   return [
     ...rows,
     ...columns,

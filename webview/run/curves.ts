@@ -5,18 +5,22 @@ import type { Point, Series } from './chart.ts';
 
 export type Measure = 'loss' | 'top1' | 'learningRate' | 'imagesPerSecond';
 
-/** Steps of an epoch, by the points seen so far. */
-export function stepsPerEpoch(points: readonly RunPoint[]): number {
+/** Steps of an epoch: by the first epoch that has ended, else as the run says, else by the steps seen so far. */
+export function stepsPerEpoch(points: readonly RunPoint[], known?: number): number {
   const first = points.find(({ kind }) => kind === 'epoch');
   if (first) return Math.max(1, (first.step + 1) / (first.epoch + 1));
-  let most = 1;
-  for (const { kind, epoch, step } of points) if (kind === 'step' && epoch === 0) most = Math.max(most, step + 1);
-  return most;
+  if (known) return known;
+  return points.reduce((most, { epoch, step }) => (epoch === 0 ? Math.max(most, step + 1) : most), 1);
 }
 
 /** Points of one measure; those of an epoch stand at its end. */
-export function pointsOf(points: readonly RunPoint[], kind: RunPoint['kind'], measure: Measure): Point[] {
-  const steps = stepsPerEpoch(points);
+export function pointsOf(
+  points: readonly RunPoint[],
+  kind: RunPoint['kind'],
+  measure: Measure,
+  known?: number,
+): Point[] {
+  const steps = stepsPerEpoch(points, known);
   return points.flatMap((point): Point[] => {
     const value = point[measure];
     if (point.kind !== kind || value === undefined) return [];
@@ -25,7 +29,12 @@ export function pointsOf(points: readonly RunPoint[], kind: RunPoint['kind'], me
 }
 
 /** What each chart draws of this run and of those compared with it. */
-export function seriesOf(measure: Measure, own: readonly RunPoint[], compared: readonly RunCurve[]): Series[] {
+export function seriesOf(
+  measure: Measure,
+  own: readonly RunPoint[],
+  compared: readonly RunCurve[],
+  known?: number,
+): Series[] {
   const kind = measure === 'top1' ? 'epoch' : 'step';
   const others = compared.map(
     ({ title, points }, i): Series => ({
@@ -39,7 +48,7 @@ export function seriesOf(measure: Measure, own: readonly RunPoint[], compared: r
     label: 'this run',
     style: 'series-0',
     dots: measure === 'top1',
-    points: pointsOf(own, kind, measure),
+    points: pointsOf(own, kind, measure, known),
   };
   if (measure !== 'loss') return [mine, ...others];
   const epochs = pointsOf(own, 'epoch', 'loss');

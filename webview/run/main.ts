@@ -48,6 +48,8 @@ let run: RunView | undefined;
 let points: RunPoint[] = [];
 let compared: readonly RunCurve[] = [];
 let log: string[] = [];
+/** As the run said last; it says so only while it trains. */
+let stepsPerEpoch: number | undefined;
 
 const title = element('h1', {});
 const subject = element('p', { class: 'muted subject' });
@@ -137,6 +139,7 @@ document
 
 function showRun(): void {
   if (!run) return;
+  stepsPerEpoch = run.stepsPerEpoch ?? stepsPerEpoch;
   title.textContent = run.title;
   subject.textContent = run.subject;
   state.textContent = stateLabel[run.state];
@@ -186,7 +189,7 @@ function showCurves(): void {
   const reference = run.referenceTop1;
   for (const [measure, chart] of charts) {
     const dense = measure === 'top1' && reference !== undefined ? { label: 'before', value: reference } : undefined;
-    chart.draw(seriesOf(measure, points, compared), run.epochs, dense);
+    chart.draw(seriesOf(measure, points, compared, stepsPerEpoch), run.epochs, dense);
   }
   names.replaceChildren(...legend(compared));
   table.replaceChildren(epochTable(points));

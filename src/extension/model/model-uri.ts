@@ -18,9 +18,19 @@ export function uriOf(source: ModelSource): vscode.Uri {
 export const modelKey = (source: ModelSource): string =>
   source.kind === 'zoo' ? `zoo:${source.name}` : `file:${source.path}`;
 
-/** `resnet20.th`, `resnet50`. */
-export const modelTitle = (source: ModelSource): string =>
-  source.kind === 'zoo' ? source.name : path.basename(source.path);
+/** Checkpoints of a run are called by what was finetuned: all of them have the same name. */
+const RUN_FOLDER = /^[\d-]+T[\d-]+-finetune-(.+?)(?:\.[A-Za-z]+)?(?:-\d+)?$/;
+
+/** `resnet20.th`, `resnet50`, `resnet20-half, finetuned`. */
+export function modelTitle(source: ModelSource): string {
+  if (source.kind === 'zoo') return source.name;
+  const name = path.basename(source.path);
+  const run = RUN_FOLDER.exec(path.basename(path.dirname(source.path)))?.[1];
+  if (!run || !name.endsWith('.safetensors')) return name;
+  return name === 'best.safetensors'
+    ? `${run}, finetuned`
+    : `${run}, finetuned (${path.basename(name, '.safetensors')})`;
+}
 
 /** Shortest path that says where it is: relative to the workspace where it lies inside. */
 export const shortPath = (file: string): string => vscode.workspace.asRelativePath(file);

@@ -119,6 +119,9 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
     const [source] = sourcesOf(request);
     const parent = source && this.services.comparison.of(modelKey(source));
     const epochs = request.kind === 'finetune' ? Number(request.settings.flags['epochs'] ?? 0) : 0;
+    const progress = this.services.runs.queue.progressOf(record.id);
+    // Training counts its steps over all epochs; loading and validation count images.
+    const stepsPerEpoch = progress?.phase === 'finetune' && epochs > 0 ? progress.total / epochs : undefined;
     return {
       id: record.id,
       title: record.title,
@@ -126,9 +129,10 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
       subject: record.subject,
       error: record.error,
       summary: record.summary,
-      progress: this.services.runs.queue.progressOf(record.id),
+      progress,
       hasCurves: kindOf(record) === 'finetune',
       epochs,
+      stepsPerEpoch,
       referenceTop1: parent?.top1,
       canPause: canPause(record),
       canResume: canResume(record),

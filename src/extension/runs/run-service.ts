@@ -24,6 +24,8 @@ export const RUN_TITLES: { readonly [K in RunKind]: () => string } = {
   install: () => vscode.l10n.t('Installing TensorFlow'),
 };
 
+const PROGRESS_INTERVAL_MS = 400;
+
 export interface RunServiceOptions {
   readonly store: RunStore;
   readonly worker: Worker;
@@ -42,6 +44,7 @@ export class RunService implements vscode.Disposable {
   private readonly ends = new vscode.EventEmitter<RunRecord>();
   readonly onDidEnd = this.ends.event;
   private watcher: vscode.FileSystemWatcher | undefined;
+  private toldAt = 0;
 
   constructor(private readonly options: RunServiceOptions) {
     this.store = options.store;
@@ -50,7 +53,7 @@ export class RunService implements vscode.Disposable {
       changed: (record) => this.note(record),
       progress: (record, report) => {
         this.showTask(record, report);
-        this.changes.fire(record);
+        this.tellProgress(record);
       },
       ended: (record, error) => void this.tellEnd(record, error),
       log: (id, line) => options.log.info(`${id}: ${line}`),
@@ -153,6 +156,14 @@ export class RunService implements vscode.Disposable {
     const isNew = !this.records.has(record.id);
     this.records.set(record.id, record);
     this.changes.fire(isNew ? undefined : record);
+  }
+
+  /** Views need not be drawn as often as a run reports. */
+  private tellProgress(record: RunRecord): void {
+    const now = Date.now();
+    if (now - this.toldAt < PROGRESS_INTERVAL_MS) return;
+    this.toldAt = now;
+    this.changes.fire(record);
   }
 
   private showTask(record: RunRecord, progress: ProgressReport): void {
