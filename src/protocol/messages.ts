@@ -7,7 +7,7 @@
 import type { GraphView, GroupsView, NodeDetails, PlanView, ScoresView, TargetRange } from './graph-view.ts';
 import type {
   ArchitectureChoice,
-  ChangedVerdict,
+  ChangedVerdicts,
   DatasetSummary,
   EvaluateSettings,
   EvaluationResult,
@@ -81,11 +81,8 @@ export interface WorkerRequests {
     params: { source: ModelSource; settings: EvaluateSettings; predictionsFile: string };
     result: EvaluationResult;
   };
-  /** Images on which two evaluations differ, by the files of their predictions. */
-  'evaluate/changed': {
-    params: { before: string; after: string; limit: number };
-    result: readonly ChangedVerdict[];
-  };
+  /** Images on which two evaluations differ, by the files of their predictions; at most `limit` of each kind. */
+  'evaluate/changed': { params: { before: string; after: string; limit: number }; result: ChangedVerdicts };
   'export/run': {
     params: { source: ModelSource; format: ExportFormat; output: string; overwrite: boolean };
     result: { saved: string };

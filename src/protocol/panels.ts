@@ -1,5 +1,13 @@
 /** The wire between host and webviews: a message is a value that carries its name. */
-import type { ChangedVerdict, DatasetSummary, EvaluationResult, ProgressReport, RunPoint, RunState } from './values.ts';
+import type {
+  ChangedVerdict,
+  ChangedVerdicts,
+  DatasetSummary,
+  EvaluationResult,
+  ProgressReport,
+  RunPoint,
+  RunState,
+} from './values.ts';
 
 /** The messages of a table: `{type: 'run/point', value: …}`. */
 export type Message<Table> = { [K in keyof Table]: { readonly type: K; readonly value: Table[K] } }[keyof Table];
@@ -77,6 +85,7 @@ export interface ChangedImages {
   readonly after: string;
   /** `uri` can be loaded by the webview. */
   readonly images: readonly (ChangedVerdict & { readonly uri: string })[];
+  readonly totals: ChangedVerdicts['totals'];
 }
 
 export interface HostToCompare {

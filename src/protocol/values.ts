@@ -227,6 +227,12 @@ export interface ChangedVerdict {
   readonly change: 'lost' | 'gained' | 'other';
 }
 
+/** Some images of each kind of change, and how many there are of each. */
+export interface ChangedVerdicts {
+  readonly images: readonly ChangedVerdict[];
+  readonly totals: Readonly<Record<ChangedVerdict['change'], number>>;
+}
+
 export interface RuntimeStatus {
   /** `TensorFlow 2.21, CPU`, `tfjs wasm`. */
   readonly backend: string;

@@ -6,7 +6,7 @@ import { evaluateModel, openImages } from '../engine/evaluate.ts';
 import { finetuneModel } from '../engine/finetune.ts';
 import type { ModelRequest } from '../engine/model.ts';
 import type { Split } from '../data/image-folder.ts';
-import type { ChangedVerdict, ModelSource, RunPoint } from '../protocol/values.ts';
+import type { ChangedVerdict, ChangedVerdicts, ModelSource, RunPoint } from '../protocol/values.ts';
 import { writeFileAtomically } from '../support/atomic-write.ts';
 import { UserError } from '../support/errors.ts';
 import { flagName, parseFlags } from '../support/flags.ts';
@@ -204,6 +204,16 @@ export const changedVerdicts: Handler<'evaluate/changed'> = async ({ before, aft
     const change = was === label ? 'lost' : is === label ? 'gained' : 'other';
     return [{ file: path.join(first.dataPath, file), label: name(label), before: name(was), after: name(is), change }];
   });
-  const order = { lost: 0, gained: 1, other: 2 } as const;
-  return changed.sort((a, b) => order[a.change] - order[b.change]).slice(0, limit);
+  const kinds = ['lost', 'gained', 'other'] as const;
+  const byKind = kinds.map((kind) => changed.filter(({ change }) => change === kind));
+  return {
+    images: byKind.flatMap((images) => spread(images, limit)),
+    totals: Object.fromEntries(kinds.map((kind, i) => [kind, byKind[i].length])) as ChangedVerdicts['totals'],
+  };
 };
+
+/** At most `limit` entries, from all over the list: images come class by class. */
+function spread<T>(all: readonly T[], limit: number): readonly T[] {
+  if (all.length <= limit) return all;
+  return Array.from({ length: limit }, (_, i) => all[Math.floor((i * all.length) / limit)]);
+}

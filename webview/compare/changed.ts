@@ -8,7 +8,9 @@ const HEADINGS = {
   other: 'Wrong both times, differently',
 } as const;
 
-export function changedImages({ images }: ChangedImages): HTMLElement {
+const count = (n: number): string => `${n.toLocaleString('en')} ${n === 1 ? 'image' : 'images'}`;
+
+export function changedImages({ images, totals }: ChangedImages): HTMLElement {
   if (images.length === 0) return element('p', { class: 'muted' }, 'Both say the same of every image.');
   const kinds = Object.keys(HEADINGS) as (keyof typeof HEADINGS)[];
   return element(
@@ -18,7 +20,7 @@ export function changedImages({ images }: ChangedImages): HTMLElement {
       const own = images.filter(({ change }) => change === kind);
       if (own.length === 0) return [];
       return [
-        element('h3', {}, `${HEADINGS[kind]} (${own.length})`),
+        element('h3', {}, `${HEADINGS[kind]}: ${count(totals[kind])}`),
         element('ul', { class: 'thumbnails' }, ...own.map(thumbnail)),
       ];
     }),

@@ -47,6 +47,7 @@ function remember(change: State): void {
 }
 
 const table = element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Models' });
+const measuredOn = element('p', { class: 'muted' });
 const plot = scatterPlot();
 const images = element('div', { class: 'images' });
 const imagesSection = element('section', {}, element('h2', {}, 'Images that changed verdict'), images);
@@ -54,6 +55,7 @@ const content = element(
   'div',
   { class: 'content' },
   table,
+  measuredOn,
   element('h2', {}, 'Accuracy over MACs'),
   plot.root,
   imagesSection,
@@ -102,6 +104,7 @@ function show(): void {
       remove: (id) => host.send('compare/remove', id),
     }),
   );
+  measuredOn.textContent = `Measured on ${[...new Set(rows.map(({ device, backend }) => `${device}, ${backend}`))].join('; ')}. Latency: median at batch 1.`;
   plot.draw(rows, baseline);
   showChanged();
 }

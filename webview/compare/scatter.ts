@@ -10,7 +10,7 @@ const MARGIN = { top: 16, right: 16, bottom: 40, left: 60 };
 const MARKS = ['circle', 'square', 'diamond'] as const;
 /** Room that a label needs to stand beside its mark. */
 const LABEL_HEIGHT = 13;
-const LABEL_LETTER = 6.2;
+const LABEL_LETTER = 7;
 
 type Mark = (typeof MARKS)[number];
 
@@ -82,7 +82,7 @@ export function scatterPlot(): Scatter {
       ),
     );
     picture.replaceChildren(
-      ...ticks(y.min, y.max, 4).flatMap((value) => [
+      ...ticks(y.min, y.max, 5).flatMap((value) => [
         svg('line', { class: 'grid', x1: MARGIN.left, x2: width - MARGIN.right, y1: y.at(value), y2: y.at(value) }),
         svg('text', { class: 'tick end', x: MARGIN.left - 8, y: y.at(value) + 4 }, formatPercent(value, 1)),
       ]),

@@ -75,7 +75,7 @@ export function comparisonTable(
       element(
         'span',
         { class: 'muted where' },
-        `${row.images.toLocaleString('en')} images · ${row.backend}${isBaseline ? ' · baseline' : ''}`,
+        `${row.images.toLocaleString('en')} images${isBaseline ? ' · baseline' : ''}`,
       ),
     );
     const tools = element(

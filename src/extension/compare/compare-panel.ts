@@ -8,8 +8,8 @@ import { Panel } from '../panel.ts';
 import type { Worker } from '../worker/worker.ts';
 import { type Comparison, sameImages } from './comparison.ts';
 
-/** Thumbnails of images that changed verdict. */
-const SHOWN_IMAGES = 60;
+/** Thumbnails of each kind of change. */
+const SHOWN_IMAGES = 24;
 
 type ComparePanel = Panel<HostToCompare, CompareToHost>;
 
@@ -68,7 +68,7 @@ export class ComparePanels implements vscode.WebviewPanelSerializer {
         throw new Error(vscode.l10n.t('These two were not evaluated on the same images.'));
       if (!first.predictionsFile || !second.predictionsFile)
         throw new Error(vscode.l10n.t('What they said of each image is not known: evaluate them again.'));
-      const images = await worker.request('evaluate/changed', {
+      const { images, totals } = await worker.request('evaluate/changed', {
         before: first.predictionsFile,
         after: second.predictionsFile,
         limit: SHOWN_IMAGES,
@@ -84,6 +84,7 @@ export class ComparePanels implements vscode.WebviewPanelSerializer {
       panel.send('compare/changed', {
         before,
         after,
+        totals,
         images: images.map((image) => ({
           ...image,
           uri: webview.asWebviewUri(vscode.Uri.file(image.file)).toString(),
