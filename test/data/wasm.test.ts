@@ -4,7 +4,7 @@ import type { RgbImage } from '../../src/data/image.ts';
 import { Random } from '../../src/data/random.ts';
 import { type ResizeRequest, resizeImage } from '../../src/data/resize.ts';
 import type { FilterName } from '../../src/data/resize-filters.ts';
-import { assembleModule, FunctionBuilder, i32, v128 } from '../../src/data/wasm/assembler.ts';
+import { assembleModule, FunctionBuilder, i32, v128 } from '../../src/support/assembler.ts';
 import { resizeKernels } from '../../src/data/wasm/resize-kernels.ts';
 
 const FILTERS: readonly FilterName[] = ['box', 'bilinear', 'hamming', 'bicubic', 'lanczos'];

@@ -46,6 +46,7 @@ export const i32 = {
   const: (value: number): Code => [0x41, signed(value)],
   add: binary([0x6a]),
   sub: binary([0x6b]),
+  multiply: binary([0x6c]),
   lessThan: binary([0x49]),
   load: (at: Code, offset = 0): Code => [at, 0x28, address(offset)],
 };
@@ -63,6 +64,7 @@ export const v128 = {
   shuffle: (a: Code, b: Code, lanes: readonly number[]): Code => [a, b, simd(13), lanes],
   /** Bytes of a by index; 0 where the index is above 15. */
   swizzle: binary(simd(14)),
+  and: binary(simd(0x4e)),
 };
 
 export const i32x4 = {
@@ -72,6 +74,25 @@ export const i32x4 = {
   splat: unary(simd(0x11)),
   /** Products of the 16-bit lanes, neighbours added. */
   dot: binary(simd(0xba)),
+};
+
+export const f32x4 = {
+  add: binary(simd(0xe4)),
+  sub: binary(simd(0xe5)),
+  multiply: binary(simd(0xe6)),
+  divide: binary(simd(0xe7)),
+  min: binary(simd(0xe8)),
+  max: binary(simd(0xe9)),
+  nearest: unary(simd(0x6a)),
+  /** All bits of a lane where a > b. */
+  greater: binary(simd(0x44)),
+  /** To int32, rounded towards 0. */
+  toInt32: unary(simd(0xf8)),
+  /** A number in every lane. */
+  const: (value: number): Code => {
+    const bytes = new Uint8Array(Float32Array.of(value).buffer);
+    return v128.const([0, 1, 2, 3].flatMap(() => [...bytes]));
+  },
 };
 
 export const narrow = {
@@ -134,20 +155,36 @@ function sized(code: Code): number[] {
   return [...unsigned(bytes.length), ...bytes];
 }
 
+/** The memory of a module: one of its own, or imported as `env.memory`; shared between threads where said. */
+export type ModuleMemory = 'own' | 'imported' | 'imported shared';
+
+/** Most pages of 64 KiB that a memory can have. */
+const MOST_PAGES = 65536;
+
 const section = (id: number, code: Code): Code => [id, sized(code)];
 const vector = (items: readonly Code[]): Code => [unsigned(items.length), items];
 const text = (value: string): Code => sized([...Buffer.from(value, 'utf8')]);
 
-/** A module that exports its functions by name and its `memory`. */
-export function assembleModule(functions: readonly FunctionBuilder[]): Uint8Array<ArrayBuffer> {
+function importedMemory(shared: boolean): Code {
+  const limits: Code = shared ? [3, 1, unsigned(MOST_PAGES)] : [0, 1];
+  return section(2, vector([[text('env'), text('memory'), 2, limits]]));
+}
+
+/** A module that exports its functions by name, and its `memory` if it is its own. */
+export function assembleModule(
+  functions: readonly FunctionBuilder[],
+  memory: ModuleMemory = 'own',
+): Uint8Array<ArrayBuffer> {
   const exports = functions.map(({ name }, i) => [text(name), 0, unsigned(i)]);
+  const own = memory === 'own';
   return Uint8Array.from(
     flatten([
       [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
       section(1, vector(functions.map(({ type }) => type))),
+      own ? [] : importedMemory(memory === 'imported shared'),
       section(3, vector(functions.map((_, i) => unsigned(i)))),
-      section(5, vector([[0, 1]])),
-      section(7, vector([...exports, [text('memory'), 2, 0]])),
+      own ? section(5, vector([[0, 1]])) : [],
+      section(7, vector(own ? [...exports, [text('memory'), 2, 0]] : exports)),
       section(10, vector(functions.map(({ code }) => code))),
     ]),
   );
