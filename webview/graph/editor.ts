@@ -10,16 +10,17 @@ import { splitter } from './controls/splitter.ts';
 import { TopBar } from './controls/top-bar.ts';
 import { pictureAsPng, pictureAsSvg } from './export.ts';
 import { Inspector } from './inspector/inspector.ts';
-import { LayoutClient } from './layout/client.ts';
 import type { Layout } from './layout/types.ts';
-import { allOpen, firstExpansion, revealed, toggled, toggledAlike } from './model/expansion.ts';
+import { allOpen, firstExpansion, toggled, toggledAlike } from './model/expansion.ts';
 import { PlanRequests } from './model/plan-requests.ts';
 import { findItem, type Selection } from './model/selection.ts';
 import { type Mode, Store } from './model/store.ts';
 import { ROOT } from './model/tree.ts';
 import { Panel } from './table/panel.ts';
 import { t } from './text.ts';
+import { Arranger } from './view/arranger.ts';
 import { GraphArea } from './view/graph-area.ts';
+import { pictureOf } from './view/picture-of.ts';
 import { type Place, Viewport } from './view/viewport.ts';
 
 /** What the editor remembers while it is hidden and after the window was closed. */
@@ -53,7 +54,7 @@ export class Editor {
   readonly #actions: Actions;
   readonly #host: Host<GraphToHost, Remembered>;
   readonly #remembered: Remembered | undefined;
-  readonly #layouts: LayoutClient;
+  readonly #arranger: Arranger;
   readonly #plans: PlanRequests;
   readonly #area: GraphArea;
   readonly #bar: TopBar;
@@ -61,19 +62,21 @@ export class Editor {
   readonly #panel: Panel;
   readonly #options: PlanOptions;
   readonly #root: HTMLElement;
-  #layoutRun = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #size: Sizes;
   #panelShown: boolean;
-  /** The plan that answers the newest request was drawn: for measurements. */
-  onPlanDrawn: (() => void) | undefined;
 
   constructor(root: HTMLElement) {
     this.#host = connect<HostToGraph, GraphToHost, Remembered>(this.#handlers());
     this.#remembered = this.#host.getState();
     this.#size = { side: this.#remembered?.side ?? DEFAULTS.side, panel: this.#remembered?.panel ?? DEFAULTS.panel };
     this.#panelShown = this.#remembered?.panelShown ?? true;
-    this.#layouts = new LayoutClient();
+    this.#arranger = new Arranger(
+      this.store,
+      this.viewport,
+      (layout) => this.#firstLook(layout),
+      (error) => this.#report(error),
+    );
     this.#plans = new PlanRequests((seq, macs) => this.#host.send('graph/target', { seq, macs }));
     this.#actions = this.#makeActions();
     const actions = this.#actions;
@@ -196,34 +199,6 @@ export class Editor {
     }, REMEMBER_AFTER_MS);
   }
 
-  /** Lays out anew and shows it; `anchor`: the item whose name stays where it is on screen. */
-  async #relayout(open: ReadonlySet<string>, anchor: number): Promise<void> {
-    const run = ++this.#layoutRun;
-    const { store } = this;
-    const tree = store.tree;
-    if (!tree) return;
-    const before = store.layout;
-    const [layout, pruned] = await Promise.all([
-      this.#layouts.layout('dense', open),
-      store.prunedTree ? this.#layouts.layout('pruned', open) : null,
-    ]);
-    if (run !== this.#layoutRun || store.tree !== tree) return;
-    if (before) this.#keepInPlace(before, layout, anchor);
-    store.show(layout, open, pruned);
-    if (!before) this.#firstLook(layout);
-  }
-
-  /** The spine stays where it is from left to right, the anchor from top to bottom. */
-  #keepInPlace(before: Layout, after: Layout, anchor: number): void {
-    const [spineBefore, spineAfter] = [before.boxes[0], after.boxes[0]];
-    const [from, to] = [before, after].map(({ boxes }) => boxes.find(({ item }) => item === anchor));
-    const { x, y, zoom } = this.viewport.place;
-    const dx =
-      spineBefore && spineAfter ? spineBefore.x + spineBefore.width / 2 - (spineAfter.x + spineAfter.width / 2) : 0;
-    const dy = from && to ? from.y - to.y : 0;
-    if (dx || dy) this.viewport.set({ x: x + dx * zoom, y: y + dy * zoom, zoom });
-  }
-
   #firstLook(layout: Layout): void {
     const before = this.#remembered;
     const { tree } = this.store;
@@ -242,35 +217,17 @@ export class Editor {
     const ownScope = item > ROOT ? (store.overlay?.figures[item]?.scope ?? -1) : -1;
     const chosen = typeof scope === 'number' ? scope : scope && ownScope >= 0 ? ownScope : null;
     const selection: Selection = { item: item > ROOT ? item : -1, side: wantedSide, scope: groups ? chosen : null };
-    store.select(selection);
     if (item > ROOT) store.focus = item;
+    store.select(selection);
     if (tell) {
       const name = item > ROOT ? tree.items[item].key.replace(/^#/, '') : '';
       this.#host.send('graph/selected', { nodes: name ? [name] : [], scope: selection.scope });
     }
-    if (reveal && item > ROOT) void this.#reveal(item);
-  }
-
-  async #reveal(item: number): Promise<void> {
-    const { tree, open } = this.store;
-    if (!tree) return;
-    const wider = revealed(tree, open, item);
-    if (wider !== open) await this.#relayout(wider, item).catch((error) => this.#report(error));
-    const box = this.store.layout?.boxes.find((placed) => placed.item === item);
-    if (box) this.viewport.reveal(box);
-  }
-
-  #open(open: ReadonlySet<string>, anchor: number): void {
-    void this.#relayout(open, anchor).catch((error) => this.#report(error));
+    if (reveal && item > ROOT) void this.#arranger.reveal(item);
   }
 
   #report(error: unknown): void {
     this.#host.send('graph/error', error instanceof Error ? (error.stack ?? error.message) : String(error));
-  }
-
-  #fit(): void {
-    const { layout } = this.store;
-    if (layout) this.viewport.fit(layout.width, layout.height);
   }
 
   #makeActions(): Actions {
@@ -284,11 +241,14 @@ export class Editor {
       toggle: (item, alike) =>
         inTree((tree) => {
           if (item <= ROOT || !tree.items[item].children.length) return;
-          this.#open(alike ? toggledAlike(tree, store.open, item) : toggled(store.open, tree.items[item].key), item);
+          void this.#arranger.open(
+            alike ? toggledAlike(tree, store.open, item) : toggled(store.open, tree.items[item].key),
+            item,
+          );
         }),
-      expandAll: () => inTree((tree) => this.#open(allOpen(tree), store.focus)),
-      collapseAll: () => inTree((tree) => this.#open(firstExpansion(tree), store.focus)),
-      fit: () => this.#fit(),
+      expandAll: () => inTree((tree) => void this.#arranger.open(allOpen(tree), store.focus)),
+      collapseAll: () => inTree((tree) => void this.#arranger.open(firstExpansion(tree), store.focus)),
+      fit: () => this.#arranger.fit(),
       find: () => this.#area.find.open(),
       zoom: (factor) => this.viewport.zoomAt(factor, this.viewport.width / 2, this.viewport.height / 2),
       setMode: (mode) => store.setMode(mode),
@@ -305,8 +265,7 @@ export class Editor {
     const { store } = this;
     const scene = store.scene(store.mode === 'pruned' ? 'pruned' : 'dense');
     if (!scene) return;
-    const { highlight, badges, selection } = store;
-    const picture = { ...scene, highlight, badges, selection, focus: -1, hover: -1, theme: this.#area.theme };
+    const picture = { ...pictureOf(store, scene, this.#area.theme), focus: -1, hover: -1 };
     try {
       const data = format === 'svg' ? pictureAsSvg(picture) : pictureAsPng(picture);
       this.#host.send('graph/export', { format, name: `${scene.tree.view.name}.${format}`, data });
@@ -320,9 +279,9 @@ export class Editor {
     const before = this.store.host;
     const another = this.store.update(change, known);
     const { view, pruned } = this.store.host;
-    if (another && view) void this.#layouts.model('dense', view);
-    if (pruned && pruned !== before.pruned) void this.#layouts.model('pruned', pruned);
-    if ((another && view) || pruned !== before.pruned) this.#open(this.store.open, -1);
+    if (another && view) this.#arranger.take('dense', view);
+    if (pruned && pruned !== before.pruned) this.#arranger.take('pruned', pruned);
+    if ((another && view) || pruned !== before.pruned) void this.#arranger.open(this.store.open, -1);
   }
 
   #handlers(): Handlers<HostToGraph> {
@@ -333,8 +292,7 @@ export class Editor {
         if (!this.#plans.answered(seq)) return;
         this.store.planPending = this.#plans.pending;
         if (plan) this.#take({ plan, target: plan.target, planStale: false, range: plan.range });
-        if (problem) this.#bar.target.report(problem);
-        if (!this.#plans.pending) this.onPlanDrawn?.();
+        if (problem) this.#bar.target.failed(problem);
       },
       'graph/select': ({ nodes, scope, reveal }) => {
         const { tree } = this.store;

@@ -60,10 +60,16 @@ export class TargetControl {
     (this.#text.shadowRoot?.querySelector('input') ?? this.#text).focus();
   }
 
-  /** A plan could not be made: says why beside the control. */
+  /** Says beside the control what is wrong with what was asked. */
   report(problem: string): void {
     this.#problem = problem;
     this.#render();
+  }
+
+  /** The plan that was asked for could not be made. */
+  failed(problem: string): void {
+    this.#asked = null;
+    this.report(problem);
   }
 
   #dense(): number {

@@ -58,7 +58,10 @@ export class Store {
   selection: Selection = NOTHING;
   highlight: Highlight = NO_HIGHLIGHT;
   badges: ReadonlyMap<number, number> = new Map();
+  /** Item that the arrow keys start from. */
   focus = -1;
+  /** The graph has the keyboard: the item is marked. */
+  keyboard = false;
   hover = -1;
   /** A plan was asked for and has not come yet. */
   planPending = false;
@@ -153,6 +156,11 @@ export class Store {
   setFocus(item: number): void {
     if (this.focus === item) return;
     this.focus = item;
+    this.emit('look');
+  }
+
+  setKeyboard(keyboard: boolean): void {
+    this.keyboard = keyboard;
     this.emit('look');
   }
 

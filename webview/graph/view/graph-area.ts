@@ -131,11 +131,12 @@ export class GraphArea {
       pan: (dx, dy) => this.#viewport.pan(dx, dy),
     });
     this.#tree.root.addEventListener('focus', () => {
+      this.#store.setKeyboard(true);
       const first = this.#store.selection.item >= 0 ? this.#store.selection.item : this.#store.layout?.boxes[0]?.item;
       if (this.#store.focus < 0 && first !== undefined && this.#tree.root.matches(':focus-visible'))
         this.#store.setFocus(first);
     });
-    this.#tree.root.addEventListener('blur', () => this.#store.setFocus(-1));
+    this.#tree.root.addEventListener('blur', () => this.#store.setKeyboard(false));
   }
 
   #layoutPanes(): void {

@@ -2,12 +2,12 @@
 
 import { element } from '../../shared/dom.ts';
 import { CanvasSurface } from '../draw/canvas-surface.ts';
-import type { Picture } from '../draw/picture.ts';
 import { drawPicture } from '../draw/scene.ts';
 import type { Theme } from '../draw/theme.ts';
 import type { Layout } from '../layout/types.ts';
 import type { Scene, Store } from '../model/store.ts';
 import { type Hit, hitTest } from './hit.ts';
+import { pictureOf } from './picture-of.ts';
 import { shouldTween, TWEEN_MS, tweened } from './tween.ts';
 import type { Viewport } from './viewport.ts';
 
@@ -79,27 +79,6 @@ export class Pane {
     this.#draw();
   }
 
-  #picture(scene: Scene, layout: Layout): Picture {
-    const { highlight, badges, selection, focus, hover, tree } = this.#store;
-    const own = scene.tree === tree;
-    return {
-      ...scene,
-      layout,
-      highlight: own ? highlight : { groups: [], members: new Set(), values: new Set() },
-      badges: own ? badges : new Map(),
-      selection: own ? selection : { ...selection, item: this.#otherItem(scene, selection.item) },
-      focus: own ? focus : -1,
-      hover: own ? hover : -1,
-      theme: this.#theme,
-    };
-  }
-
-  /** The item of the pruned model's tree with the same name. */
-  #otherItem(scene: Scene, item: number): number {
-    const key = this.#store.tree?.items[item]?.key;
-    return key === undefined ? -1 : (scene.tree.byKey.get(key) ?? -1);
-  }
-
   #draw(): void {
     const started = performance.now();
     const { context } = this.#surface;
@@ -111,7 +90,8 @@ export class Pane {
     const layout = this.#currentLayout(scene);
     const { x, y, zoom } = this.#viewport.place;
     context.setTransform(zoom * this.#ratio, 0, 0, zoom * this.#ratio, x * this.#ratio, y * this.#ratio);
-    drawPicture(this.#surface, this.#picture(scene, layout), this.#viewport.area(), zoom);
+    const picture = { ...pictureOf(this.#store, scene, this.#theme), layout };
+    drawPicture(this.#surface, picture, this.#viewport.area(), zoom);
     this.lastDraw = performance.now() - started;
   }
 
