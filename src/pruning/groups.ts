@@ -122,7 +122,8 @@ export function headCounts(groups: Groups): Record<string, number> {
 /** Groups as text: a line for each, its members below it. */
 export function formatGroups({ groups, heads }: Groups): string {
   const lines = groups.flatMap((group) => {
-    const per = group.channelGroups > 1 ? ` (${group.channelGroups} × ${group.width})` : '';
+    const [parts, entries] = group.heads === undefined ? ['groups', 'channels'] : ['heads', 'dims'];
+    const per = group.channelGroups > 1 ? ` (${group.channelGroups} ${parts} × ${group.width} ${entries})` : '';
     const of = group.heads === undefined ? '' : ` · heads of ${heads[group.heads].layer}`;
     const state = group.frozen === undefined ? '' : ` · frozen: ${group.frozen}`;
     const members = group.members.map(({ layer, side, count }) => `  ${layer}:${side} ${count}`);

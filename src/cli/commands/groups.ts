@@ -25,6 +25,7 @@ export const groups = command({
       scope: scopeOf.get(group.id) ?? null,
       channels: group.channels,
       channel_groups: group.channelGroups,
+      ...(group.heads !== undefined && { heads: coupled.heads[group.heads].count, head_dim: group.width }),
       ...(group.frozen !== undefined && { frozen: group.frozen }),
       members: group.members.map(({ layer, side, count }) => [layer, side, count]),
     }));
