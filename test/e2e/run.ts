@@ -7,6 +7,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { hostFlow } from './flow-host.ts';
 import { sampleFlow } from './flow-sample.ts';
 import { currentSession, type Environment, outFolder, repository, serverRoot, setCurrent } from './lib/session.ts';
 import { type Flow, runFlows } from './lib/steps.ts';
@@ -14,6 +15,7 @@ import { findChromium, launchBrowser } from './lib/workbench.ts';
 
 const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
   sample: sampleFlow,
+  host: hostFlow,
 };
 
 function packed(): string {

@@ -1,0 +1,57 @@
+/** The suite inside the extension host, on the packaged extension. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { HostResult } from './host/index.ts';
+import { bundleHostSuite } from './lib/host-bundle.ts';
+import { installVsix, startServer } from './lib/server.ts';
+import { type Environment, outFolder } from './lib/session.ts';
+import type { Flow } from './lib/steps.ts';
+import { Workbench } from './lib/workbench.ts';
+
+const LIMIT_MS = 180_000;
+
+export const hostFlow = (environment: Environment): Flow => ({
+  name: 'inside the extension host',
+  async run(step) {
+    const folder = mkdtempSync(path.join(tmpdir(), 'esp-'));
+    const workspace = path.join(folder, 'workspace');
+    mkdirSync(workspace);
+    const dataDir = path.join(folder, 'd');
+    const results = path.join(folder, 'results.json');
+    const suite = await bundleHostSuite(path.join(outFolder, 'host'));
+    installVsix({ root: environment.root, dataDir }, environment.vsix);
+    const server = await startServer({
+      root: environment.root,
+      dataDir,
+      suite: true,
+      env: { ESPALIER_HOST_RESULTS: results },
+    });
+    const installed = readdirSync(server.extensions).find((name) => name.startsWith('espalier.espalier'));
+    const remote = (file: string): string => `vscode-remote://${server.authority}${file}`;
+    let ended: (code: number) => void = () => undefined;
+    const exit = new Promise<number>((resolve) => {
+      ended = resolve;
+    });
+    const timer = setTimeout(() => ended(-1), LIMIT_MS);
+    const workbench = await Workbench.open(environment.browser, server, {
+      folder: workspace,
+      payload: [
+        ['extensionDevelopmentPath', remote(path.join(server.extensions, installed ?? ''))],
+        ['extensionTestsPath', remote(suite)],
+      ],
+      automation: { exit: (code) => ended(code) },
+    });
+    const code = await exit;
+    clearTimeout(timer);
+    const found = existsSync(results) ? (JSON.parse(readFileSync(results, 'utf8')) as HostResult[]) : [];
+    await workbench.close();
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+    for (const { title, state, error } of found) {
+      await step(title, async () => assert.notEqual(state, 'failed', error)).catch(() => undefined);
+    }
+    await step('the suite ended by itself', async () => assert.ok(code >= 0 && found.length > 0, `exit code ${code}`));
+  },
+});
