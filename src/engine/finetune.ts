@@ -112,8 +112,9 @@ async function prepare(request: FinetuneRequest, context: RunContext): Promise<P
 }
 
 function checkOptions(options: TrainingOptions): void {
-  const { epochs, startEpoch, resume, testOnly, teacherCache, noAugment, mixupAlpha, cutmixAlpha } = options;
+  const { epochs, batchSize, startEpoch, resume, testOnly, teacherCache, noAugment, mixupAlpha, cutmixAlpha } = options;
   if (testOnly) throw new UserError('--test-only trains nothing: evaluate the model instead.');
+  if (batchSize < 1) throw new UserError(`--batch-size must be at least 1, not ${batchSize}`);
   if (epochs < 1) throw new UserError(`--epochs must be at least 1, not ${epochs}`);
   if (resume === undefined && (startEpoch < 0 || startEpoch >= epochs))
     throw new UserError(`--start-epoch ${startEpoch} leaves nothing of ${epochs} epochs`);

@@ -1,0 +1,264 @@
+/** The finetuning job: broken off and resumed, paused, stopped, and what it refuses. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { before, test } from 'node:test';
+import { type FinetuneHooks, type FinetuneReport, finetuneModel, resumedRequest } from '../../src/engine/finetune.ts';
+import { testModel } from '../../src/engine/finetune-test.ts';
+import { UserError } from '../../src/support/errors.ts';
+import type { TrainingOptions } from '../../src/training/options.ts';
+import { BEST, LATEST, RunDirectory } from '../../src/training/run-directory.ts';
+import { readRunState } from '../../src/training/run-state.ts';
+import {
+  differences,
+  executor,
+  skipWithoutRuntime,
+  tinyImages,
+  tinyRequest,
+  withoutTimes,
+  workFolder,
+} from '../training/tiny.ts';
+
+const skip = skipWithoutRuntime;
+const work = workFolder();
+let images = '';
+before(async () => {
+  images = await tinyImages(work);
+});
+
+/** Everything that has state or chance: moments, averages, mixing, augmentation, clipping, a schedule that moves every step. */
+const LIVELY: Partial<TrainingOptions> = {
+  opt: 'adamw',
+  lr: 1e-3,
+  lrScheduler: 'onecycle',
+  modelEma: true,
+  modelEmaSteps: 2,
+  modelEmaDecay: 0.99,
+  clipGradNorm: 1,
+  mixupAlpha: 0.8,
+  cutmixAlpha: 1,
+  autoAugment: 'ra',
+  randomErase: 0.25,
+  labelSmoothing: 0.1,
+  checkpointInterval: 0,
+};
+
+const place = (name: string): string => path.join(work, name);
+
+const train = (name: string, changes: Partial<TrainingOptions> = {}, hooks: FinetuneHooks = {}, signal?: AbortSignal) =>
+  finetuneModel(
+    tinyRequest(images, { ...changes, outputDir: place(name) }),
+    { executor: executor(), ...hooks },
+    signal ? { signal } : {},
+  );
+
+const resume = async (name: string, hooks: FinetuneHooks = {}, signal?: AbortSignal): Promise<FinetuneReport> =>
+  finetuneModel(await resumedRequest(place(name)), { executor: executor(), ...hooks }, signal ? { signal } : {});
+
+/** Hooks that abort after so many steps of this process. */
+function abortAfter(steps: number): { hooks: FinetuneHooks; signal: AbortSignal } {
+  const controller = new AbortController();
+  let seen = 0;
+  const onMetrics: FinetuneHooks['onMetrics'] = ({ kind }) => {
+    if (kind === 'step' && ++seen === steps) controller.abort(new UserError('stopped'));
+  };
+  return { hooks: { onMetrics }, signal: controller.signal };
+}
+
+async function assertSameRun(a: string, b: string): Promise<void> {
+  for (const file of [LATEST, BEST]) {
+    const [x, y] = await Promise.all([a, b].map((name) => readRunState(path.join(place(name), file))));
+    assert.ok(x.tensors.size > 90);
+    assert.deepEqual(differences(x.tensors, y.tensors), [], file);
+    assert.deepEqual(x.progress, y.progress, file);
+  }
+  const [x, y] = await Promise.all(
+    [a, b].map(async (name) => withoutTimes(await (await RunDirectory.open(place(name))).metrics())),
+  );
+  assert.deepEqual(x, y);
+}
+
+const stateOf = async (name: string): Promise<{ state: string; error?: string }> =>
+  JSON.parse(await readFile(path.join(place(name), 'run.json'), 'utf8')) as { state: string; error?: string };
+
+test('a run stopped within its epochs goes on to the same weights, bit for bit', { skip }, async () => {
+  await train('unbroken', LIVELY);
+  const first = abortAfter(2);
+  await assert.rejects(train('broken', LIVELY, first.hooks, first.signal), /stopped/);
+  assert.equal((await stateOf('broken')).state, 'stopped');
+  assert.equal((await readRunState(path.join(place('broken'), LATEST))).progress.step, 2);
+  const second = abortAfter(5);
+  await assert.rejects(resume('broken', second.hooks, second.signal), /stopped/);
+  const { stopped, epochs } = await resume('broken');
+  assert.deepEqual({ stopped, epochs }, { stopped: 'finished', epochs: 2 });
+  assert.equal((await stateOf('broken')).state, 'done');
+  await assertSameRun('unbroken', 'broken');
+});
+
+test('a finished run has nothing to do when it is resumed', { skip }, async () => {
+  const before = await readFile(path.join(place('unbroken'), LATEST));
+  const { epochs, bestTop1 } = await resume('unbroken');
+  assert.equal(epochs, 2);
+  assert.ok(bestTop1 > 0);
+  assert.deepEqual(await readFile(path.join(place('unbroken'), LATEST)), before);
+});
+
+test('a paused run takes no step, and can be stopped', { skip }, async () => {
+  let steps = 0;
+  let release: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const controller = new AbortController();
+  const hooks: FinetuneHooks = {
+    onMetrics: ({ kind }) => {
+      if (kind === 'step') steps++;
+    },
+    gate: async () => {
+      if (steps < 3) return undefined;
+      release();
+      return new Promise(() => undefined);
+    },
+  };
+  const running = train('paused', LIVELY, hooks, controller.signal);
+  await opened;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.equal(steps, 3);
+  controller.abort(new UserError('stopped'));
+  await assert.rejects(running, /stopped/);
+  await resume('paused');
+  await assertSameRun('unbroken', 'paused');
+});
+
+test('a run asked to stop ends with its epoch, whole', { skip }, async () => {
+  const { stopped, epochs } = await train('one-epoch', LIVELY, { gate: async () => 'stop' });
+  assert.deepEqual({ stopped, epochs }, { stopped: 'afterEpoch', epochs: 1 });
+  assert.equal((await stateOf('one-epoch')).state, 'stopped');
+  await resume('one-epoch');
+  await assertSameRun('unbroken', 'one-epoch');
+});
+
+test('`latest` is saved within an epoch as often as asked', { skip }, async () => {
+  const saved: number[] = [];
+  const latest = path.join(place('often'), LATEST);
+  const gate = async (): Promise<undefined> => {
+    if (existsSync(latest)) saved.push((await readRunState(latest)).progress.step);
+    return undefined;
+  };
+  await train('often', { epochs: 1, saveInterval: 0 }, { gate });
+  assert.deepEqual(saved, [1, 2, 3, 4]);
+});
+
+test('a run killed before its first checkpoint begins again', { skip }, async () => {
+  const { hooks, signal } = abortAfter(3);
+  await assert.rejects(train('early', LIVELY, hooks, signal), /stopped/);
+  await rm(path.join(place('early'), LATEST));
+  await resume('early');
+  await assertSameRun('unbroken', 'early');
+});
+
+test('a resumed run may go on in another folder', { skip }, async () => {
+  const { hooks, signal } = abortAfter(6);
+  await assert.rejects(train('here', LIVELY, hooks, signal), /stopped/);
+  const request = await resumedRequest(path.join(place('here'), LATEST));
+  const options = { ...request.options, outputDir: place('there') };
+  await finetuneModel({ ...request, options }, { executor: executor() });
+  await assertSameRun('unbroken', 'there');
+});
+
+test('a folder that holds a run is left alone', { skip }, async () => {
+  const before = await readFile(path.join(place('unbroken'), 'metrics.jsonl'));
+  await assert.rejects(
+    train('unbroken', LIVELY),
+    /holds a run already \(latest\.safetensors\): continue it with --resume/,
+  );
+  assert.deepEqual(await readFile(path.join(place('unbroken'), 'metrics.jsonl')), before);
+  await train('one-epoch', { epochs: 1, overwrite: true });
+  const run = await RunDirectory.open(place('one-epoch'));
+  assert.equal((await run.metrics()).filter(({ kind }) => kind === 'epoch').length, 1);
+});
+
+test('a loss that is no number ends the run, and keeps what was saved', { skip }, async () => {
+  await assert.rejects(
+    train('diverging', { lr: 1e30, epochs: 1, saveInterval: 0 }),
+    (error) => error instanceof UserError && /the loss became (NaN|Infinity).*lower --lr/.test(error.message),
+  );
+  const { state, error } = await stateOf('diverging');
+  assert.equal(state, 'failed');
+  assert.match(error ?? '', /the loss became/);
+});
+
+test('nothing is written where the data do not fit', { skip }, async () => {
+  const three = path.join(work, 'three-classes');
+  for (const split of ['train', 'val'])
+    for (const name of ['a', 'b', 'c']) await mkdir(path.join(three, split, name), { recursive: true });
+  await assert.rejects(
+    finetuneModel(tinyRequest(three, { outputDir: place('never') }), { executor: executor() }),
+    /The class folder .* has no images/,
+  );
+  assert.ok(!existsSync(place('never')));
+});
+
+test('settings that make no sense are refused', { skip }, async () => {
+  for (const [changes, message] of [
+    [{ epochs: 0 }, /--epochs must be at least 1, not 0/],
+    [{ startEpoch: 2 }, /--start-epoch 2 leaves nothing of 2 epochs/],
+    [{ batchSize: 0 }, /--batch-size must be at least 1, not 0/],
+    [{ teacherCache: 'x', teacherModel: 'resnet32' }, /needs --no-augment/],
+  ] as const)
+    await assert.rejects(
+      train('refused', changes),
+      (error) => error instanceof UserError && message.test(error.message),
+    );
+  assert.ok(!existsSync(place('refused')));
+});
+
+test('--start-epoch enters the schedule there', { skip }, async () => {
+  await train('late', { startEpoch: 1, lrScheduler: 'steplr', lrStepSize: 1, lrGamma: 0.5, lr: 0.01 });
+  const lines = await (await RunDirectory.open(place('late'))).metrics();
+  const steps = lines.filter(({ kind }) => kind === 'step');
+  assert.deepEqual([...new Set(steps.map(({ epoch }) => epoch))], [1]);
+  assert.deepEqual(
+    steps.map(({ step }) => step),
+    [5, 6, 7, 8, 9],
+  );
+  assert.deepEqual([...new Set(steps.map(({ learningRate }) => learningRate))], [0.005]);
+});
+
+test('--checkpoint-interval keeps models, --max-steps shortens epochs', { skip }, async () => {
+  await train('kept', { epochs: 3, checkpointInterval: 2, maxSteps: 1 });
+  const files = (await readdir(place('kept'))).sort();
+  assert.deepEqual(files, [BEST, LATEST, 'metrics.jsonl', 'model_1.safetensors', 'run.json']);
+  const lines = await (await RunDirectory.open(place('kept'))).metrics();
+  assert.equal(lines.filter(({ kind }) => kind === 'step').length, 3);
+});
+
+test('images of another size in training than in evaluation', { skip }, async () => {
+  await train('sizes', { epochs: 1, trainCropSize: 12, maxSteps: 2 });
+  const run = await RunDirectory.open(place('sizes'));
+  const [line] = (await run.metrics()).filter(({ kind }) => kind === 'epoch');
+  assert.equal(line.images, 40);
+});
+
+test('--test-only evaluates, with the average where it is asked for, and writes nothing', { skip }, async () => {
+  const before = await readdir(place('unbroken'));
+  const request = await resumedRequest(place('unbroken'));
+  const epochs = (await (await RunDirectory.open(place('unbroken'))).metrics()).filter(({ kind }) => kind === 'epoch');
+  const last = epochs.at(-1);
+  const options = { ...request.options, testOnly: true };
+  const averaged = await testModel({ ...request, options }, executor());
+  assert.equal(averaged.top1, last?.averageTop1);
+  const plain = await testModel({ ...request, options: { ...options, modelEma: false } }, executor());
+  assert.equal(plain.top1, last?.top1);
+  assert.equal(plain.loss, last?.validationLoss);
+  assert.deepEqual(await readdir(place('unbroken')), before);
+});
+
+test('run.json that is damaged, and no run at all', { skip }, async () => {
+  await mkdir(place('damaged'));
+  await writeFile(path.join(place('damaged'), 'run.json'), '{"version":');
+  await assert.rejects(resume('damaged'), /run\.json cannot be read/);
+  await assert.rejects(resume('nowhere'), /holds no run: it has no run\.json/);
+  await assert.rejects(resumedRequest(path.join(place('unbroken'), BEST)), /only latest\.safetensors has the state/);
+});

@@ -1,0 +1,66 @@
+/** Runs of a few small steps: images, options and an executor for tests of training. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after } from 'node:test';
+import type { Executor } from '../../src/compute/executor.ts';
+import { installedRuntime, loadTensorFlow } from '../../src/compute/runtime/binding.ts';
+import { tensorFlowExecutor } from '../../src/compute/tensorflow/executor.ts';
+import { generateProceduralDataset } from '../../src/data/procedural/dataset.ts';
+import type { FinetuneRequest } from '../../src/engine/finetune.ts';
+import type { Weights } from '../../src/graph/tensor.ts';
+import { flagDefaults } from '../../src/support/flags.ts';
+import { type TrainingOptions, trainingFlags } from '../../src/training/options.ts';
+import type { MetricsLine } from '../../src/training/run-directory.ts';
+
+export const skipWithoutRuntime = !installedRuntime() && 'the TensorFlow runtime is not installed';
+
+export const executor = (): Executor => tensorFlowExecutor(loadTensorFlow());
+
+/** A folder that goes with the file's tests. */
+export function workFolder(): string {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'espalier-run-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export const TINY = { classes: 10, trainPerClass: 16, testPerClass: 4, size: 16 } as const;
+
+/** 160 training and 40 test images of ten classes, 16 pixels wide. */
+export async function tinyImages(folder: string): Promise<string> {
+  const place = path.join(folder, 'images');
+  await generateProceduralDataset(place, TINY);
+  return place;
+}
+
+export const tinyOptions = (changes: Partial<TrainingOptions> = {}): TrainingOptions => ({
+  ...flagDefaults(trainingFlags),
+  epochs: 2,
+  batchSize: 32,
+  lr: 0.01,
+  workers: 1,
+  ...changes,
+});
+
+/** An untrained ResNet-20 on 16 pixels: two epochs of five steps unless the changes say otherwise. */
+export const tinyRequest = (dataPath: string, changes: Partial<TrainingOptions> = {}): FinetuneRequest => ({
+  model: { model: 'resnet20', inputSize: TINY.size },
+  dataPath,
+  options: tinyOptions(changes),
+});
+
+/** Names of the tensors that differ in a bit, or are missing in one. */
+export function differences(a: Weights, b: Weights): string[] {
+  const names = new Set([...a.keys(), ...b.keys()]);
+  return [...names].filter((name) => {
+    const [x, y] = [a.get(name), b.get(name)];
+    if (!x || !y || x.data.byteLength !== y.data.byteLength) return true;
+    const bytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer =>
+      Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+    return !bytes(x.data).equals(bytes(y.data));
+  });
+}
+
+/** What does not depend on how fast the machine was. */
+export const withoutTimes = (lines: readonly MetricsLine[]): object[] =>
+  lines.map(({ imagesPerSecond: _, ...line }) => line);
