@@ -138,6 +138,10 @@ export class FunctionBuilder {
     return [0x03, 0x40, body, condition, 0x0d, 0, 0x0b];
   }
 
+  ifTrue(condition: Code, body: Code): Code {
+    return [condition, 0x04, 0x40, body, 0x0b];
+  }
+
   get type(): Code {
     return [0x60, unsigned(this.parameterCount), new Array<number>(this.parameterCount).fill(TYPES.i32), 0];
   }

@@ -15,6 +15,7 @@ import {
   turned,
 } from './convolution.ts';
 import type { KernelContext } from './kernel-context.ts';
+import { convolutionWeightGradient, sumOfOuterProducts } from './simd/outer-products.ts';
 
 type Size4 = readonly [n: number, h: number, w: number, c: number];
 
@@ -92,6 +93,9 @@ export function weightGradient(context: KernelContext, a: Conv, x: Tensor4D, d: 
   const [, h, w, i] = x.shape;
   const [kh, kw] = a.kernel;
   const rows = n * oh * ow;
+  const { simd } = context;
+  if (simd && !isPointwise(a))
+    return convolutionWeightGradient(context, simd, a, x, d, { into: i, out: o, firstInput: 0, firstOutput: 0 });
   if (isPointwise(a)) {
     const seen = isStrided(a) ? subsampled(context, x, a.stride, [oh, ow]) : x;
     return context.images(transposedProduct(context, rowsOf(context, seen), rowsOf(context, d)), 1, 1, i, o);
@@ -111,8 +115,10 @@ export function weightGradient(context: KernelContext, a: Conv, x: Tensor4D, d: 
   return correlation(context, a, x, d);
 }
 
-/** aᵀ b of matrices with as many rows. The smaller one is transposed. */
+/** aᵀ b of matrices with as many rows. */
 export function transposedProduct(context: KernelContext, a: Tensor2D, b: Tensor2D): Tensor2D {
+  if (context.simd) return sumOfOuterProducts(context, context.simd, a, b);
+  // The smaller one is transposed.
   if (a.size <= b.size) return context.product(context.transposedMatrix(a), b);
   return context.transposedMatrix(context.product(context.transposedMatrix(b), a));
 }

@@ -5,6 +5,7 @@ import { type Conv, convolve, extentOf, isStrided, NO_PADDING, placed } from './
 import { copyBlocks } from './copying.ts';
 import type { KernelContext } from './kernel-context.ts';
 import { sumOfRows } from './reductions.ts';
+import { convolutionWeightGradient } from './simd/outer-products.ts';
 import { throughTap } from './taps.ts';
 
 type Size4 = readonly [n: number, h: number, w: number, c: number];
@@ -73,6 +74,14 @@ export function groupedWeightGradient(
   x: Tensor4D,
   d: Tensor4D,
 ): Tensor4D {
+  const { simd } = context;
+  if (simd) {
+    const [into, out] = [x.shape[3] / groups, d.shape[3] / groups];
+    const gradients = Array.from({ length: groups }, (_, i) =>
+      convolutionWeightGradient(context, simd, a, x, d, { into, out, firstInput: i * into, firstOutput: i * out }),
+    );
+    return joinChannels(context, gradients);
+  }
   const inputs = channelGroups(context, x, groups);
   const gradients = channelGroups(context, d, groups);
   return joinChannels(

@@ -16,6 +16,7 @@ import {
 import { transposeInto } from './copying.ts';
 import type { TensorMemory } from './memory.ts';
 import { meanOfRows } from './reductions.ts';
+import type { SimdKernels } from './simd/module.ts';
 import type { LoadedTfjs, Tfjs } from './tfjs.ts';
 
 /** A value: the tensor's own shape is that in memory. */
@@ -46,14 +47,17 @@ const packedShapes = new WeakMap<object, string>();
 export class KernelContext {
   readonly tf: Tfjs;
   readonly memory: TensorMemory;
+  /** Kernels of our own, where the backend's memory can be reached. */
+  readonly simd?: SimdKernels;
 
   constructor(
-    { tf, memory }: LoadedTfjs,
+    { tf, memory, simd }: LoadedTfjs,
     /** Size of the batch of this run. */
     readonly batch: number,
   ) {
     this.tf = tf;
     this.memory = memory;
+    this.simd = simd;
   }
 
   // ---- values

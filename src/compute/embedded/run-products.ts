@@ -3,6 +3,8 @@ import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../graph/tensor.ts';
 import { transposedOrder, withLast } from '../tensorflow/layout.ts';
 import type { KernelContext, KernelRule, Laid } from './kernel-context.ts';
+import { batchOfProducts } from './simd/batched.ts';
+import { sumOfOuterProducts } from './simd/outer-products.ts';
 
 const SWAP = [1, 0];
 const isTransposed = (x: Laid): boolean => x.order[0] === 1;
@@ -16,6 +18,10 @@ const matrixOf = (context: KernelContext, x: Laid): Tensor2D => context.plain(x)
 /** a b of two matrices in any order: computed as it is or as (bᵀ aᵀ)ᵀ, whichever moves less. */
 function product(context: KernelContext, a: Laid, b: Laid): Laid {
   const shape = [a.shape[0], b.shape[1]];
+  const { simd } = context;
+  // Xᵀ D of a linear layer's weight gradient, here as Dᵀ X: in the order in which the weights lie.
+  if (simd && isTransposed(a) && !isTransposed(b) && a.shape[1] > 1)
+    return context.laid(sumOfOuterProducts(context, simd, b.tensor as Tensor2D, a.tensor as Tensor2D), shape, SWAP);
   const moved = (x: Laid, wanted: boolean): number => (isTransposed(x) === wanted ? 0 : x.tensor.size);
   const direct = moved(a, false) + moved(b, false);
   const swapped = moved(a, true) + moved(b, true);
@@ -41,13 +47,13 @@ export const linear: KernelRule<'linear'> = (context, { shapes: [shape] }, [inpu
 /** Multiplications in one product from which on XNNPACK is worth the copies around it. */
 const WORTHWHILE = 50_000;
 
-/** The last two dimensions last in memory, transposed where said; leading dimensions in plain order. */
-function batched(context: KernelContext, x: Laid, transpose: boolean): Laid {
+/** With the last two dimensions exchanged where said. */
+function exchanged(x: Laid, transpose: boolean): Laid {
   const rank = x.shape.length;
   const permutation = x.shape.map((_, i) => i);
   if (transpose) [permutation[rank - 2], permutation[rank - 1]] = [rank - 1, rank - 2];
   const shape = permutation.map((d) => x.shape[d]);
-  return context.plain({ ...x, shape, order: transposedOrder(x.order, permutation) });
+  return { ...x, shape, order: transposedOrder(x.order, permutation) };
 }
 
 /** Matrix of each of the `leading` positions in a value whose own leading dimensions broadcast. */
@@ -103,11 +109,12 @@ export const matmul: KernelRule<'matmul'> = (context, { attributes, shapes: [sha
   const { transposeA, transposeB } = attributes;
   if (first.shape.length === 2 && second.shape.length === 2)
     return [product(context, transposeA ? transposed(first) : first, transposeB ? transposed(second) : second)];
-  const b = batched(context, second, transposeB);
+  const [a, b] = [exchanged(first, transposeA), exchanged(second, transposeB)];
   const [rows, columns] = b.shape.slice(-2);
-  const a = batched(context, first, transposeA);
   const isMatrix = elementCount(b.shape) === rows * columns;
-  if (!isMatrix) return [batchedProduct(context, a, b, shape)];
-  const left = context.matrix(a.tensor, a.tensor.size / rows, rows);
-  return [context.laid(context.product(left, context.matrix(b.tensor, rows, columns)), shape)];
+  if (!isMatrix && context.simd) return [context.laid(batchOfProducts(context, context.simd, a, b, shape), shape)];
+  const [left, right] = [context.plain(a), context.plain(b)];
+  if (!isMatrix) return [batchedProduct(context, left, right, shape)];
+  const all = context.matrix(left.tensor, left.tensor.size / rows, rows);
+  return [context.laid(context.product(all, context.matrix(right.tensor, rows, columns)), shape)];
 };

@@ -19,6 +19,20 @@ function seen(offset: number, stride: number, size: number, outputs: number): Se
   return { first, count: Math.max(0, last - first + 1), from: first * stride + offset };
 }
 
+/** The outputs of both dimensions whose pixel at one entry of the kernel lies inside the image. */
+export interface SeenByTap {
+  readonly rows: Seen;
+  readonly columns: Seen;
+}
+
+export function seenByTap(a: Conv, x: Tensor4D, [oh, ow]: Pair, tap: Pair): SeenByTap {
+  const { stride, padding, dilation } = a;
+  return {
+    rows: seen(tap[0] * dilation[0] - padding.top, stride[0], x.shape[1], oh),
+    columns: seen(tap[1] * dilation[1] - padding.left, stride[1], x.shape[2], ow),
+  };
+}
+
 interface TapCopy {
   readonly from: number;
   readonly to: number;
@@ -28,11 +42,11 @@ interface TapCopy {
 }
 
 /** Copies of the pixels [n, h, w, c] that the kernel's entry `tap` sees, to outputs whose pixels lie `pixel` numbers apart. */
-function tapCopy(a: Conv, x: Tensor4D, [oh, ow]: Pair, tap: Pair, pixel: number): TapCopy {
+function tapCopy(a: Conv, x: Tensor4D, size: Pair, tap: Pair, pixel: number): TapCopy {
   const [n, h, w, c] = x.shape;
-  const { stride, padding, dilation } = a;
-  const rows = seen(tap[0] * dilation[0] - padding.top, stride[0], h, oh);
-  const columns = seen(tap[1] * dilation[1] - padding.left, stride[1], w, ow);
+  const [oh, ow] = size;
+  const { stride } = a;
+  const { rows, columns } = seenByTap(a, x, size, tap);
   return {
     from: (rows.from * w + columns.from) * c,
     to: (rows.first * ow + columns.first) * pixel,

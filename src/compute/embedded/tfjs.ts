@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { checkAllocations, plainMemory, type TensorMemory, wasmMemory } from './memory.ts';
+import { loadSimdKernels, type SimdKernels } from './simd/module.ts';
 import { defaultThreads, loadThreadedModule } from './threads.ts';
 
 export type Tfjs = typeof import('@tensorflow/tfjs-core');
@@ -11,6 +12,7 @@ export type Tfjs = typeof import('@tensorflow/tfjs-core');
 export interface LoadedTfjs {
   readonly tf: Tfjs;
   readonly memory: TensorMemory;
+  readonly simd?: SimdKernels;
   /** For the person: `WebAssembly SIMD`. */
   readonly label: string;
 }
@@ -75,7 +77,12 @@ async function startWasm(tf: Tfjs, threads: number): Promise<LoadedTfjs | undefi
   checkAllocations(backend);
   const kind = simd ? 'WebAssembly SIMD' : 'WebAssembly';
   const count = wasm.getThreadsCount();
-  return { tf, memory: wasmMemory(tf, backend), label: count > 1 ? `${kind}, ${count} threads` : kind };
+  return {
+    tf,
+    memory: wasmMemory(tf, backend),
+    simd: simd ? loadSimdKernels(backend) : undefined,
+    label: count > 1 ? `${kind}, ${count} threads` : kind,
+  };
 }
 
 async function startPlain(tf: Tfjs): Promise<LoadedTfjs> {

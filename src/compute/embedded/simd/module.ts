@@ -1,0 +1,33 @@
+/** Kernels of our own on tfjs's memory. */
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { assembleModule, type FunctionBuilder } from '../../../support/assembler.ts';
+import { outerProducts, products, rowProducts } from './matrix.ts';
+
+const builders = { products, rowProducts, outerProducts } as const satisfies Record<string, () => FunctionBuilder>;
+
+/** Functions of addresses and counts; see where they are built for their parameters. */
+type Functions = Readonly<Record<keyof typeof builders, (...parameters: number[]) => void>>;
+
+export interface SimdKernels extends Functions {
+  /** Where a tensor's numbers begin in memory, in bytes. */
+  address(tensor: Tensor): number;
+}
+
+/** Emscripten gives its memory's exports under a name, or the memory itself where threads share it. */
+interface EmscriptenMemory {
+  readonly wasmMemory?: WebAssembly.Memory;
+  readonly asm: { readonly memory?: WebAssembly.Memory };
+}
+
+/** The kernels, or undefined where the backend's memory is not to be found. */
+export function loadSimdKernels(backend: BackendWasm): SimdKernels | undefined {
+  const { wasmMemory, asm } = backend.wasm as unknown as EmscriptenMemory;
+  const memory = wasmMemory ?? asm.memory;
+  if (!memory) return undefined;
+  const shared = memory.buffer instanceof SharedArrayBuffer;
+  const functions = Object.values(builders).map((build) => build());
+  const code = assembleModule(functions, shared ? 'imported shared' : 'imported');
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
+  return { ...(exports as unknown as Functions), address: (tensor) => backend.getMemoryOffset(tensor.dataId) };
+}
