@@ -85,8 +85,10 @@ test('a plan fades what it removes; the pruned picture shows what is left and no
   assert.doesNotMatch(pruned, /→/);
 });
 
-test('far away the words are left out, the boxes stay', () => {
+test('far away the words are left out, the boxes stay; names stay as long as they can be read', () => {
   assert.equal(count(svgOf(picture(), 0.2), '<text'), 0);
+  const middling = svgOf(picture(), 0.35);
+  assert.ok(middling.includes('>conv1<') && !middling.includes('conv 7×7'));
   assert.ok(count(svgOf(picture(), 0.2), '<rect') > layout.boxes.length);
 });
 
@@ -176,5 +178,5 @@ test('tables sort numbers as numbers and names as people do', () => {
     [10, 9],
   );
   assert.deepEqual(sorted(rows, undefined, true), rows);
-  assert.deepEqual([percent(0.5), percent(0.0321), percent(0.0001), percent(0)], ['50 %', '3.2 %', '< 0.1 %', '0 %']);
+  assert.deepEqual([percent(0.5), percent(0.0321), percent(0.0001), percent(0)], ['50 %', '3.2 %', '<0.1 %', '0 %']);
 });

@@ -27,7 +27,7 @@ export function integer(value: number): string {
 /** `50 %`, `3.2 %`. */
 export function percent(share: number): string {
   const value = share * 100;
-  if (value > 0 && value < 0.05) return '< 0.1 %';
+  if (value > 0 && value < 0.05) return '<0.1 %';
   return `${value.toFixed(value >= 10 || value === 0 ? 0 : 1)} %`;
 }
 

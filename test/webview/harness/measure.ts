@@ -22,7 +22,7 @@ export interface Frames {
 }
 
 /** Frames while the wheel pans or zooms over the graph. The first ones, while code warms up, are left out. */
-export function frameTimes({ page }: EditorPage, gesture: 'pan' | 'zoom', frames = 80): Promise<Frames> {
+export function frameTimes({ page }: EditorPage, gesture: 'pan' | 'zoom', frames = 60): Promise<Frames> {
   return page.evaluate(
     async ({ gesture: what, frames: count }) => {
       const canvas = document.querySelector('.pane-dense canvas') as HTMLCanvasElement;

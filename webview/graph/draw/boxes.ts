@@ -19,6 +19,9 @@ const CONTAINERS = new Set(['Sequential', 'ModuleList', 'ModuleDict']);
 /** Said on a layer that the person holds. */
 const PINNED = { out: 'pin out', in: 'pin in', both: 'pinned' } as const;
 
+/** Pixels on screen that a letter needs. */
+const READABLE = 9.5;
+
 /** Mean width of a letter of a name. */
 const LETTER = 7.2;
 
@@ -89,7 +92,7 @@ function layer(surface: Surface, picture: Picture, drawn: Drawn): void {
   const { box, item, figures: f, alpha } = drawn;
   const { theme, mode } = picture;
   surface.box(box.x, box.y, box.width, box.height, frame(picture, drawn, 3));
-  if (f.importance !== undefined) {
+  if (f.importance !== undefined && f.scope >= 0) {
     const { color } = scopeLook(theme, f.scope);
     const fillAlpha = 0.04 + 0.26 * f.importance;
     surface.box(box.x + 1, box.y + 1, box.width - 2, box.height - 2, { fill: color, fillAlpha, radius: 2, alpha });
@@ -211,15 +214,21 @@ export function drawContainer(surface: Surface, picture: Picture, box: PlacedBox
   });
 }
 
+/** Where the name line of an open module begins: at its left edge, or at the screen's while that lies outside. */
+export function nameStart(box: PlacedBox, screenLeft: number): number {
+  return Math.min(Math.max(box.x, screenLeft), box.x + Math.max(0, box.width - 120));
+}
+
 /** Name line of an open module: after the ribbons, so that it stays readable. */
-export function drawContainerName(surface: Surface, picture: Picture, box: PlacedBox): void {
+export function drawContainerName(surface: Surface, picture: Picture, box: PlacedBox, screenLeft: number): void {
   const { theme, tree, overlay } = picture;
   const item = tree.items[box.item];
   const y = box.y + SIZES.header / 2 + 1;
-  arrow(surface, picture, box.x + 12, y, true, 1);
+  const start = nameStart(box, screenLeft);
+  arrow(surface, picture, start + 12, y, true, 1);
   const name = item.kind === 'run' ? `${item.name} ×${item.children.length}` : item.name;
-  const room = box.width - 40;
-  surface.text(box.x + 22, y, name, { fill: theme.foreground, size: NAME, bold: true, maxWidth: room });
+  const room = box.x + box.width - start - 40;
+  surface.text(start + 22, y, name, { fill: theme.foreground, size: NAME, bold: true, maxWidth: room });
   const { macs, keptMacs } = overlay.figures[box.item];
   const count = overlay.planned && picture.mode === 'pruned' ? keptMacs : macs;
   // In a narrow module the longer text would lie on the ribbon.
@@ -232,7 +241,7 @@ export function drawContainerName(surface: Surface, picture: Picture, box: Place
 }
 
 /** Any closed box. Without `detailed` only its outline: text would be too small to read. */
-export function drawBox(surface: Surface, picture: Picture, box: PlacedBox, detailed: boolean): void {
+export function drawBox(surface: Surface, picture: Picture, box: PlacedBox, detailed: boolean, zoom: number): void {
   const { tree, overlay, highlight, badges, selection } = picture;
   const item = tree.items[box.item];
   const member = item.node >= 0 ? highlight.members.has(item.node) : badges.has(box.item);
@@ -244,17 +253,28 @@ export function drawBox(surface: Surface, picture: Picture, box: PlacedBox, deta
     alpha: dimmed ? DIMMED : overlay.figures[box.item].removed && picture.mode === 'dense' ? 0.5 : 1,
     member,
   };
-  if (!detailed) outline(surface, picture, drawn);
+  if (!detailed) outline(surface, picture, drawn, zoom);
   else if (item.kind !== 'node') closed(surface, picture, drawn);
   else if (tree.view.nodes[item.node].inWidth > 0) layer(surface, picture, drawn);
   else step(surface, picture, drawn);
   focusRing(surface, picture, drawn);
 }
 
-function outline(surface: Surface, picture: Picture, drawn: Drawn): void {
-  const { box, figures, alpha } = drawn;
+/** From far away: the box in its scope's colour, and its name as long as that can be read. */
+function outline(surface: Surface, picture: Picture, drawn: Drawn, zoom: number): void {
+  const { box, item, figures, alpha } = drawn;
   surface.box(box.x, box.y, box.width, box.height, frame(picture, drawn, 0));
-  if (figures.scope < 0) return;
-  const { color } = scopeLook(picture.theme, figures.scope);
-  surface.box(box.x + 2, box.y + 2, box.width - 4, box.height - 4, { fill: color, fillAlpha: 0.45, alpha });
+  if (figures.scope >= 0) {
+    const { color } = scopeLook(picture.theme, figures.scope);
+    surface.box(box.x + 2, box.y + 2, box.width - 4, box.height - 4, { fill: color, fillAlpha: 0.45, alpha });
+  }
+  const size = Math.round(READABLE / zoom);
+  if (size > box.height * 0.85) return;
+  surface.text(box.x + box.width / 2, box.y + box.height / 2, item.name, {
+    fill: picture.theme.foreground,
+    size,
+    align: 'center',
+    maxWidth: box.width - 8,
+    alpha,
+  });
 }

@@ -51,7 +51,7 @@ export function drawPicture(surface: Surface, picture: Picture, area: Area, zoom
   }
   for (const i of lit) drawRibbon(surface, picture, layout.edges[i], detailed);
   for (const box of boxes) {
-    if (!box.open) drawBox(surface, picture, box, detailed);
-    else if (detailed) drawContainerName(surface, picture, box);
+    if (!box.open) drawBox(surface, picture, box, detailed, zoom);
+    else if (detailed) drawContainerName(surface, picture, box, area.left);
   }
 }

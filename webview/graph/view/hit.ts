@@ -1,4 +1,5 @@
 /** What lies under a point of the picture. */
+import { nameStart } from '../draw/boxes.ts';
 import { thickness } from '../draw/picture.ts';
 import { type Layout, type PlacedBox, SIZES } from '../layout/types.ts';
 import type { Overlay } from '../model/figures.ts';
@@ -23,11 +24,14 @@ export function hitTest(
   x: number,
   y: number,
   isModule: (item: number) => boolean,
+  screenLeft = Number.NEGATIVE_INFINITY,
 ): Hit | undefined {
   for (let i = layout.boxes.length - 1; i >= 0; i--) {
     const box = layout.boxes[i];
     if (!inside(box, x, y)) continue;
-    return { kind: isModule(box.item) && x < box.x + ARROW_WIDTH ? 'arrow' : 'box', box };
+    const start = box.open ? nameStart(box, screenLeft) : box.x;
+    const onArrow = isModule(box.item) && x >= start && x < start + ARROW_WIDTH;
+    return { kind: onArrow ? 'arrow' : 'box', box };
   }
   for (const { route, value } of layout.edges) {
     const half = thickness(overlay.widths[value]) / 2 + 2;

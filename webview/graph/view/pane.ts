@@ -124,7 +124,8 @@ export class Pane {
     if (!scene) return undefined;
     const bounds = this.#canvas.getBoundingClientRect();
     const { x, y } = this.#viewport.toWorld(event.clientX - bounds.left, event.clientY - bounds.top);
-    const hit = hitTest(scene.layout, scene.overlay, x, y, (item) => scene.tree.items[item].children.length > 0);
+    const isModule = (item: number): boolean => scene.tree.items[item].children.length > 0;
+    const hit = hitTest(scene.layout, scene.overlay, x, y, isModule, this.#viewport.area().left);
     return { hit, scene };
   }
 
