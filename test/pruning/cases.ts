@@ -37,6 +37,9 @@ export interface ReferenceCase {
   readonly kept_blocks?: readonly number[];
   readonly base: { readonly macs: number; readonly params: number };
   readonly pruned: { readonly macs: number; readonly params: number };
+  /** The first eight, for the deterministic image. */
+  readonly base_logits: readonly number[];
+  readonly pruned_logits: readonly number[];
   readonly tensors: Readonly<Record<string, Digest>>;
 }
 
