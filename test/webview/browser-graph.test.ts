@@ -91,6 +91,23 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     await editor.close();
   });
 
+  test('resting on a layer tells what it is and what hangs together with it; a double click opens a module', async () => {
+    const editor = await open();
+    const canvas = editor.page.locator('.pane-dense canvas');
+    const { x, y, width } = (await canvas.boundingBox())!;
+    await editor.page.mouse.move(x + width / 2 - 60, y + 70);
+    await editor.page.mouse.move(x + width / 2 - 58, y + 71);
+    const tooltip = editor.page.locator('.tooltip');
+    await tooltip.getByText('conv 7×7 /2').waitFor();
+    assert.match((await tooltip.textContent())!, /conv1: 64 channels, \d+ members, scope 0/);
+    await editor.page.mouse.move(x + 10, y + 10);
+    await tooltip.waitFor({ state: 'hidden' });
+    await editor.send('graph/select', { nodes: ['layer1.0'], scope: null, reveal: true });
+    await canvas.dblclick({ position: { x: width / 2 - 40, y: 245 } });
+    await editor.item(/^downsample/).waitFor({ state: 'attached' });
+    await editor.close();
+  });
+
   test('finds by name and type, shows what it finds, and gives the keyboard back', async () => {
     const editor = await open();
     await focusGraph(editor);
