@@ -37,7 +37,9 @@ const LEFT_OUT = /(^|\/)(src|install|docs|include|test|tests|range\.bnf|bin)(\/|
 
 run(process.execPath, ['esbuild.mjs', '--production']);
 if (!existsSync(path.join('dist', 'binding', platform)))
-  console.warn(`no prebuilt TensorFlow binding for ${platform}: the runtime's installation will compile it (npm run build:binding makes it)`);
+  console.warn(
+    `no prebuilt TensorFlow binding for ${platform}: the runtime's installation will compile it (npm run build:binding makes it)`,
+  );
 
 // Beside the bundles, where their require() looks first; vsce leaves the top node_modules out.
 const modules = path.join('dist', 'node_modules');
