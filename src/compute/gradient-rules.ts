@@ -1,6 +1,7 @@
 /**
  * The derivative of every kernel that a forward pass is made of. y is the kernel's output, d the derivative of the loss by y; a rule returns
- * the derivatives by the inputs, in their order, leaving out what nothing needs.
+ * the derivatives by the inputs, in their order, leaving out what nothing needs. Layers compute the derivatives of their parameters first:
+ * a backend that keeps the order can free their input before it goes on.
  */
 import type { Shape } from '../graph/operations.ts';
 import { sizePerImage } from '../graph/shapes.ts';
@@ -78,17 +79,20 @@ const allButLast = (shape: Shape): number[] => shape.slice(0, -1).map((_, i) => 
 
 export const gradientRules: { readonly [K in DifferentiableKernel]: GradientRule<K> } = {
   // y = w ∗ x + b: dx = wᵀ ∗ d, dw = x ∗ d, db = Σ d over samples and positions.
-  conv: ({ attributes, inputs: [x, w] }, { builder: b, d, needs }) => [
-    needs[0] ? b.add('convInputGradient', [d, w], { ...attributes, inputShape: b.shape(x) }) : undefined,
-    needs[1] ? b.add('convWeightGradient', [x, d], { ...attributes, weightShape: b.shape(w) }) : undefined,
-    needs[2] ? b.add('sum', [d], { axes: [0, 2, 3], keepDimensions: false }) : undefined,
-  ],
+  conv: ({ attributes, inputs: [x, w] }, { builder: b, d, needs }) => {
+    const dw = needs[1] ? b.add('convWeightGradient', [x, d], { ...attributes, weightShape: b.shape(w) }) : undefined;
+    const db = needs[2] ? b.add('sum', [d], { axes: [0, 2, 3], keepDimensions: false }) : undefined;
+    const dx = needs[0] ? b.add('convInputGradient', [d, w], { ...attributes, inputShape: b.shape(x) }) : undefined;
+    return [dx, dw, db];
+  },
   // y = x wᵀ + b: dx = d w, dw = dᵀ x over all rows, db = Σ rows of d.
-  linear: ({ inputs: [x, w] }, { builder: b, d, needs }) => [
-    needs[0] ? b.add('matmul', [d, w], { transposeA: false, transposeB: false }) : undefined,
-    needs[1] ? b.add('matmul', [asRows(b, d), asRows(b, x)], { transposeA: true, transposeB: false }) : undefined,
-    needs[2] ? b.add('sum', [d], { axes: allButLast(b.shape(d)), keepDimensions: false }) : undefined,
-  ],
+  linear: ({ inputs: [x, w] }, { builder: b, d, needs }) => {
+    const rows = (): Ref[] => [asRows(b, d), asRows(b, x)];
+    const dw = needs[1] ? b.add('matmul', rows(), { transposeA: true, transposeB: false }) : undefined;
+    const db = needs[2] ? b.add('sum', [d], { axes: allButLast(b.shape(d)), keepDimensions: false }) : undefined;
+    const dx = needs[0] ? b.add('matmul', [d, w], { transposeA: false, transposeB: false }) : undefined;
+    return [dx, dw, db];
+  },
   // Y = A B: dA = D Bᵀ, dB = Aᵀ D; a transposed operand's derivative is the transpose of that, with the factors swapped.
   matmul: ({ attributes: { transposeA: tA, transposeB: tB }, inputs: [a, c] }, context) => {
     const { builder: b, d, needs } = context;
