@@ -6,8 +6,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { UserError } from '../support/errors.ts';
 import { say } from './terminal.ts';
 
-/** Set for the computing process. */
-const SUPERVISED = 'ESPALIER_SUPERVISED';
+/** Environment variable of the computing process. */
+export const SUPERVISED = 'ESPALIER_SUPERVISED';
 const STOP = 'stop';
 /** After Ctrl-C a run stops between two steps; if it has not by then, its process ends. Files are written whole or not at all. */
 const STOP_TIMEOUT_MS = 1800;

@@ -1,4 +1,5 @@
 /** Runs of a few small steps: images, options and an executor for tests of training. */
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -8,10 +9,11 @@ import { installedRuntime, loadTensorFlow } from '../../src/compute/runtime/bind
 import { tensorFlowExecutor } from '../../src/compute/tensorflow/executor.ts';
 import { generateProceduralDataset } from '../../src/data/procedural/dataset.ts';
 import type { FinetuneRequest } from '../../src/engine/finetune.ts';
-import type { Weights } from '../../src/graph/tensor.ts';
+import type { Tensor, Weights } from '../../src/graph/tensor.ts';
 import { flagDefaults } from '../../src/support/flags.ts';
 import { type TrainingOptions, trainingFlags } from '../../src/training/options.ts';
-import type { MetricsLine } from '../../src/training/run-directory.ts';
+import { BEST, LATEST, RunDirectory } from '../../src/training/run-directory.ts';
+import { readRunState } from '../../src/training/run-state.ts';
 
 export const skipWithoutRuntime = !installedRuntime() && 'the TensorFlow runtime is not installed';
 
@@ -51,16 +53,27 @@ export const tinyRequest = (dataPath: string, changes: Partial<TrainingOptions> 
 
 /** Names of the tensors that differ in a bit, or are missing in one. */
 export function differences(a: Weights, b: Weights): string[] {
-  const names = new Set([...a.keys(), ...b.keys()]);
-  return [...names].filter((name) => {
+  const bytes = ({ data: { buffer, byteOffset, byteLength } }: Tensor): Buffer =>
+    Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+  return [...new Set([...a.keys(), ...b.keys()])].filter((name) => {
     const [x, y] = [a.get(name), b.get(name)];
-    if (!x || !y || x.data.byteLength !== y.data.byteLength) return true;
-    const bytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer =>
-      Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
-    return !bytes(x.data).equals(bytes(y.data));
+    return !x || !y || !bytes(x).equals(bytes(y));
   });
 }
 
 /** What does not depend on how fast the machine was. */
-export const withoutTimes = (lines: readonly MetricsLine[]): object[] =>
-  lines.map(({ imagesPerSecond: _, ...line }) => line);
+async function metricsOf(directory: string): Promise<object[]> {
+  const lines = await (await RunDirectory.open(directory)).metrics();
+  return lines.map(({ imagesPerSecond: _, ...line }) => line);
+}
+
+/** Asserts that two runs came to the same tensors, bit for bit, and wrote the same metrics but for times. */
+export async function assertSameRun(a: string, b: string): Promise<void> {
+  for (const file of [LATEST, BEST]) {
+    const [x, y] = await Promise.all([a, b].map((directory) => readRunState(path.join(directory, file))));
+    assert.ok(x.tensors.size > 90);
+    assert.deepEqual(differences(x.tensors, y.tensors), [], file);
+    assert.deepEqual(x.progress, y.progress, file);
+  }
+  assert.deepEqual(await metricsOf(a), await metricsOf(b));
+}
