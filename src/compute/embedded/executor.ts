@@ -91,10 +91,12 @@ class EmbeddedSession<Name extends string> implements Session<Name> {
     const results: Record<string, Float32Array> = {};
     tf.tidy(() => {
       for (const [name, ref] of Object.entries(outputs)) results[name] = read(ref);
-      for (const { state, value: ref } of updates) {
+      // A new value can be another state's old one: nothing is freed before all are there.
+      const fresh = updates.map(({ state, value: ref }) => {
         const laid = context.inOrder(value(ref), this.states.order(state));
-        this.states.replace(state, tf.keep(tf.clone(laid.tensor)));
-      }
+        return [state, tf.keep(tf.clone(laid.tensor))] as const;
+      });
+      for (const [state, tensor] of fresh) this.states.replace(state, tensor);
     });
     this.counters.count(program);
     return results;

@@ -1,6 +1,7 @@
 /** What every kernel runs: exhaustive. Sources are given by the session. */
 import type { KernelKind } from '../kernels.ts';
 import type { KernelRule } from './kernel-context.ts';
+import * as batchNorm from './run-batch-norm.ts';
 import * as convolutions from './run-convolutions.ts';
 import * as elementwise from './run-elementwise.ts';
 import * as losses from './run-losses.ts';
@@ -21,6 +22,7 @@ export const kernelRules: { readonly [K in RunKernel]: KernelRule<K> } = {
   patches: convolutions.patches,
   linear: products.linear,
   matmul: products.matmul,
+  ...batchNorm,
   ...normalisation,
   ...pooling,
   ...losses,

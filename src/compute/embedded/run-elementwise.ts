@@ -3,6 +3,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { sizePerImage, withBatch } from '../../graph/shapes.ts';
 import type { KernelAttributes } from '../kernels.ts';
 import type { KernelContext, KernelRule, Laid } from './kernel-context.ts';
+import { elementwise } from './simd/channels.ts';
 import type { Tfjs } from './tfjs.ts';
 
 type Attributes = KernelAttributes['activation'];
@@ -77,13 +78,26 @@ const derivatives: { readonly [F in Function]: (tf: Tfjs, saved: Tensor, a: Attr
   hardSigmoid: (tf, x) => tf.mul(inside(tf, x, -3, 3), 1 / 6),
 };
 
-export const activation: KernelRule<'activation'> = ({ tf, map }, { attributes: a }, [x]) => [
-  map(x, (tensor) => activations[a.function](tf, tensor, a)),
-];
+/** Functions for which there are kernels of our own. */
+const simdActivations: Partial<Record<Function, 'gelu'>> = { gelu: 'gelu' };
+const simdDerivatives: Partial<Record<Function, 'geluGradient' | 'reluGradient' | 'relu6Gradient'>> = {
+  gelu: 'geluGradient',
+  relu: 'reluGradient',
+  relu6: 'relu6Gradient',
+};
+
+export const activation: KernelRule<'activation'> = (context, { attributes: a }, [x]) => {
+  const { tf, simd } = context;
+  const kernel = simdActivations[a.function];
+  if (simd && kernel) return [context.map(x, (tensor) => elementwise(context, simd, kernel, [tensor]))];
+  return [context.map(x, (tensor) => activations[a.function](tf, tensor, a))];
+};
 
 export const activationGradient: KernelRule<'activationGradient'> = (context, { attributes: a }, [gradient, saved]) => {
-  const { tf } = context;
+  const { tf, simd } = context;
   const d = context.inOrder(gradient, saved.order);
+  const kernel = simdDerivatives[a.function];
+  if (simd && kernel) return [context.map(d, (tensor) => elementwise(context, simd, kernel, [tensor, saved.tensor]))];
   return [context.map(d, (tensor) => tf.mul(tensor, derivatives[a.function](tf, saved.tensor, a)))];
 };
 

@@ -1,85 +1,15 @@
-/** Normalisation over batch and layer, and softmax. */
+/** Layer norm and softmax. */
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../graph/tensor.ts';
-import { NHWC, withLast } from '../tensorflow/layout.ts';
+import { withLast } from '../tensorflow/layout.ts';
 import type { KernelContext, KernelRule, Laid } from './kernel-context.ts';
-import { meanOfRows, sumOfRows } from './reductions.ts';
-
-// ---- batch norm: channels last in memory, everything before them is one column of samples
-
-/** A value of any rank with dimension 1 last in memory. */
-function channelsLast(context: KernelContext, x: Laid): Laid {
-  return context.inOrder(x, x.shape.length === 4 ? NHWC : withLast(x.order, 1));
-}
+import { sumOfRows } from './reductions.ts';
 
 /** (variance + eps)^−½. */
 const inverseDeviation = ({ tf }: KernelContext, variance: Tensor, eps: number): Tensor =>
   tf.rsqrt(tf.add(variance, eps));
 
-const ones = (context: KernelContext, like: Tensor): Tensor => context.vector(like.size, 1);
 const zeros = (context: KernelContext, like: Tensor): Tensor => context.vector(like.size, 0);
-
-/** x − mean, by channel. */
-const centred = (context: KernelContext, x: Tensor, mean: Tensor): Tensor =>
-  context.affine(x, ones(context, mean), context.tf.neg(mean));
-
-export const batchNorm: KernelRule<'batchNorm'> = (context, { attributes: { eps } }, [input, w, b, mean, variance]) => {
-  const { tf } = context;
-  const x = channelsLast(context, input);
-  const scale = tf.mul(w.tensor, inverseDeviation(context, variance.tensor, eps));
-  const shift = tf.sub(b.tensor, tf.mul(mean.tensor, scale));
-  return [{ ...x, tensor: context.affine(x.tensor, scale, shift) }];
-};
-
-export const batchNormGradient: KernelRule<'batchNormGradient'> = (context, { attributes: { eps } }, inputs) => {
-  const { tf } = context;
-  const [gradient, input, w, mean, variance] = inputs;
-  const [d, x] = [gradient, input].map((value) => channelsLast(context, value));
-  const inverse = inverseDeviation(context, variance.tensor, eps);
-  const channels = w.tensor.size;
-  const products = tf.mul(d.tensor, centred(context, x.tensor, mean.tensor));
-  const dw = tf.mul(sumOfRows(context, products, channels), inverse);
-  const db = sumOfRows(context, d.tensor, channels);
-  const dx = context.affine(d.tensor, tf.mul(w.tensor, inverse), zeros(context, w.tensor));
-  return [{ ...d, tensor: dx }, ...[dw, db].map((tensor): Laid => context.laid(tensor, w.shape))];
-};
-
-/** The saved statistics are the mean and (variance + eps)^−½. */
-export const batchNormTraining: KernelRule<'batchNormTraining'> = (context, { attributes: { eps } }, [input, w, b]) => {
-  const { tf } = context;
-  const x = channelsLast(context, input);
-  const channels = w.tensor.size;
-  const rows = x.tensor.size / channels;
-  const mean = context.asShape(meanOfRows(context, x.tensor, 1, rows), [channels]);
-  const fromMean = centred(context, x.tensor, mean);
-  const variance = context.asShape(meanOfRows(context, tf.square(fromMean), 1, rows), [channels]);
-  const inverse = inverseDeviation(context, variance, eps);
-  const y = context.affine(fromMean, tf.mul(w.tensor, inverse), b.tensor);
-  const unbiased = tf.mul(variance, rows / (rows - 1));
-  return [
-    { ...x, tensor: y },
-    ...[mean, unbiased, tf.clone(mean), inverse].map((tensor): Laid => context.laid(tensor, w.shape)),
-  ];
-};
-
-/** dx = w r (d − mean(d) − (x − mean) r² mean(d (x − mean))), r the inverse deviation; dw = r Σ d (x − mean); db = Σ d. */
-export const batchNormTrainingGradient: KernelRule<'batchNormTrainingGradient'> = (context, _, inputs) => {
-  const { tf } = context;
-  const [gradient, input, w, mean, inverse] = inputs;
-  const [d, x] = [gradient, input].map((value) => channelsLast(context, value));
-  const channels = w.tensor.size;
-  const rows = x.tensor.size / channels;
-  const fromMean = centred(context, x.tensor, mean.tensor);
-  const meanOf = (tensor: Tensor): Tensor => context.asShape(meanOfRows(context, tensor, 1, rows), [channels]);
-  const meanD = meanOf(d.tensor);
-  const meanProduct = meanOf(tf.mul(d.tensor, fromMean));
-  const scale = tf.mul(w.tensor, inverse.tensor);
-  const slope = tf.neg(tf.mul(scale, tf.mul(tf.square(inverse.tensor), meanProduct)));
-  const direct = context.affine(d.tensor, scale, tf.neg(tf.mul(scale, meanD)));
-  const dx = tf.add(direct, context.affine(fromMean, slope, zeros(context, w.tensor)));
-  const dw = tf.mul(tf.mul(meanProduct, inverse.tensor), rows);
-  return [{ ...d, tensor: dx }, ...[dw, tf.mul(meanD, rows)].map((tensor): Laid => context.laid(tensor, w.shape))];
-};
 
 // ---- layer norm: the normalised dimension last in memory, each position a row
 

@@ -53,10 +53,11 @@ export class PreparedProgram {
   }
 }
 
-/** The values of one run. Each owns its tensor. */
+/** The values of one run. Each owns its tensor, but for those of the states. */
 class ProgramRun {
   readonly context: KernelContext;
   private readonly values = new Map<number, (Laid | undefined)[]>();
+  private readonly borrowed = new Set<Tensor>();
 
   constructor(
     tfjs: LoadedTfjs,
@@ -78,14 +79,18 @@ class ProgramRun {
     this.values.set(index, this.owned(node));
     for (const { node: owner, output } of release) {
       const outputs = this.values.get(owner);
-      outputs?.[output]?.tensor.dispose();
+      this.free(outputs?.[output]);
       if (outputs) outputs[output] = undefined;
     }
   }
 
   dispose(): void {
-    for (const outputs of this.values.values()) for (const value of outputs) value?.tensor.dispose();
+    for (const outputs of this.values.values()) for (const value of outputs) this.free(value);
     this.values.clear();
+  }
+
+  private free(value: Laid | undefined): void {
+    if (value && !this.borrowed.has(value.tensor)) value.tensor.dispose();
   }
 
   disposeQuietly(): void {
@@ -98,6 +103,7 @@ class ProgramRun {
 
   /** The node's outputs, as tensors that no other value has: what a kernel only passes on shares its numbers. */
   private owned(node: KernelNode): Laid[] {
+    if (node.kind === 'state') return [this.borrow(node.attributes.name)];
     const inputs = node.inputs.map((ref) => this.value(ref));
     const taken = new Set<Tensor>(inputs.map((x) => x.tensor));
     const { tf } = this.context;
@@ -113,6 +119,12 @@ class ProgramRun {
     return [...outputs];
   }
 
+  private borrow(state: string): Laid {
+    const value = this.states.value(state);
+    this.borrowed.add(value.tensor);
+    return value;
+  }
+
   private outputs(node: KernelNode, inputs: readonly Laid[]): readonly Laid[] {
     if (node.kind in this.sources) return [this.sources[node.kind as SourceKernel](node as never)];
     const rule = kernelRules[node.kind as RunKernel] as unknown as KernelRule<KernelKind>;
@@ -125,10 +137,7 @@ class ProgramRun {
       const { data, shape, dtype } = this.inputs.tensors[name];
       return this.context.laid(this.context.tf.tensor(data, [...shape], dtype), shape);
     },
-    state: ({ attributes: { name } }) => {
-      const value = this.states.value(name);
-      return { ...value, tensor: this.context.tf.clone(value.tensor) };
-    },
+    state: ({ attributes: { name } }) => this.borrow(name),
     constant: ({ attributes: { tensor } }) => this.numbers(tensor.data, tensor.shape),
     keepMask: ({ attributes: { shape, stream, probability } }) => {
       const sizes = withBatch(shape, this.context.batch);

@@ -4,10 +4,9 @@ import { elementCount } from '../../../graph/tensor.ts';
 import { inMemory, withLast } from '../../tensorflow/layout.ts';
 import { copyBlocks, steps } from '../copying.ts';
 import type { KernelContext, Laid } from '../kernel-context.ts';
+import { BYTES } from './loops.ts';
 import { TILE_COLUMNS, TILE_ROWS } from './matrix.ts';
 import type { SimdKernels } from './module.ts';
-
-const BYTES = 4;
 
 /** Elements from one position of each logical dimension to the next; 0 where `leading` positions share one. */
 function strides(x: Laid, leading: number): number[] {

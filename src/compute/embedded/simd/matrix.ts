@@ -1,14 +1,12 @@
 /** Sums of products of matrices in WebAssembly SIMD: what weight gradients and batches of small products are made of. */
 import { type Code, f32x4, FunctionBuilder, i32, type Local, v128 } from '../../../support/assembler.ts';
+import { advance, BYTES, countDown } from './loops.ts';
 
 /** Rows and columns of the part of the result that is kept in registers. */
 export const TILE_ROWS = 4;
 export const TILE_COLUMNS = 8;
 
-const BYTES = 4;
 type Rows = 1 | typeof TILE_ROWS;
-const advance = (at: Local, by: Code): Code => at.set(i32.add(at.get, by));
-const countDown = (n: Local): Code => n.set(i32.sub(n.get, i32.const(1)));
 
 /** Some rows of the result times 4 or 8 columns: adds a(row, step) · b(step, column) over all steps of all blocks. */
 class Tile {

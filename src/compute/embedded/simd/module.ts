@@ -2,9 +2,22 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { assembleModule, type FunctionBuilder } from '../../../support/assembler.ts';
+import { gelu, geluGradient, relu6Gradient, reluGradient } from './activations.ts';
 import { outerProducts, products, rowProducts } from './matrix.ts';
+import { combine, gradientSums, squaredDeviations } from './normalisation.ts';
 
-const builders = { products, rowProducts, outerProducts } as const satisfies Record<string, () => FunctionBuilder>;
+const builders = {
+  products,
+  rowProducts,
+  outerProducts,
+  gelu,
+  geluGradient,
+  reluGradient,
+  relu6Gradient,
+  squaredDeviations,
+  gradientSums,
+  combine,
+} as const satisfies Record<string, () => FunctionBuilder>;
 
 /** Functions of addresses and counts; see where they are built for their parameters. */
 type Functions = Readonly<Record<keyof typeof builders, (...parameters: number[]) => void>>;

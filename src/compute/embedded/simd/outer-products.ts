@@ -4,11 +4,9 @@ import type { Conv } from '../convolution.ts';
 import { copyBlocks } from '../copying.ts';
 import type { KernelContext } from '../kernel-context.ts';
 import { seenByTap } from '../taps.ts';
+import { BYTES, roundUp } from './loops.ts';
 import { TILE_COLUMNS, TILE_ROWS } from './matrix.ts';
 import type { SimdKernels } from './module.ts';
-
-const BYTES = 4;
-const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
 
 /** Vectors in memory: `step` bytes from one to the next, `block` from one block of them to the next. */
 interface Vectors {
