@@ -31,7 +31,7 @@ export type OpenResult =
   | { readonly kind: 'ambiguous'; readonly question: string; readonly choices: readonly ArchitectureChoice[] };
 
 /** A request that names a model and the scores its plan rests on; null: nothing was scored, by ratio alone. */
-interface PlanRequest {
+export interface PlanRequest {
   readonly source: ModelSource;
   readonly scores: ScoreSettings | null;
   readonly plan: PlanSettings;

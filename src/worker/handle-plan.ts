@@ -8,7 +8,9 @@ import { scoreModel } from '../engine/scores.ts';
 import type { ScoresView } from '../protocol/graph-view.ts';
 import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
 import { formatPlan } from '../pruning/format-plan.ts';
+import type { PlanRequest } from '../protocol/messages.ts';
 import { UserError } from '../support/errors.ts';
+import type { RunContext } from '../support/progress.ts';
 import { backendOptions } from './backend.ts';
 import type { Handler } from './handlers.ts';
 import { findModel, type OpenModel } from './open-models.ts';
@@ -38,10 +40,9 @@ export const runScore: Handler<'score/run'> = async ({ source, settings }, conte
 /** Stands for the executor where scores must come from the cache: asking for it says that they are not there. */
 class NotCached extends Error {}
 
-export const cachedScores: Handler<'score/cached'> = async ({ source, settings }, context) => {
-  const open = await findModel(source);
-  const held = viewOf(open, settings);
-  if (held) return held;
+/** Makes sure that the scores are held: they may have been computed in an earlier life of this process. */
+async function findScores(open: OpenModel, settings: ScoreSettings, context: RunContext): Promise<boolean> {
+  if (open.scoresOf(scoresKey(settings))) return true;
   const executor = async (): Promise<never> => {
     throw new NotCached();
   };
@@ -49,21 +50,34 @@ export const cachedScores: Handler<'score/cached'> = async ({ source, settings }
     const weights = await open.model.weights(context);
     const { scores } = await scoreModel(open.groups, weights, scoreRequest(settings), executor, context);
     open.keepScores(scoresKey(settings), scores);
-    return viewOf(open, settings);
+    return true;
   } catch (error) {
-    if (error instanceof NotCached) return null;
+    if (error instanceof NotCached) return false;
     throw error;
   }
+}
+
+export const cachedScores: Handler<'score/cached'> = async ({ source, settings }, context) => {
+  const open = await findModel(source);
+  return (await findScores(open, settings, context)) ? viewOf(open, settings) : null;
 };
 
-export const planRange: Handler<'plan/range'> = async ({ source, scores, plan }) =>
-  rangeOf(await findModel(source), scores, plan);
-
-export const computePlan: Handler<'plan/compute'> = async ({ source, scores, plan }) =>
-  planViewFor(await findModel(source), scores, plan);
-
-export const exportPlan: Handler<'plan/export'> = async ({ source, scores, plan: settings }) => {
+/** The model with its scores, where they can be had; without them, planning says that they are missing. */
+async function scoredModel({ source, scores }: PlanRequest, context: RunContext): Promise<OpenModel> {
   const open = await findModel(source);
+  if (scores) await findScores(open, scores, context);
+  return open;
+}
+
+export const planRange: Handler<'plan/range'> = async (request, context) =>
+  rangeOf(await scoredModel(request, context), request.scores, request.plan);
+
+export const computePlan: Handler<'plan/compute'> = async (request, context) =>
+  planViewFor(await scoredModel(request, context), request.scores, request.plan);
+
+export const exportPlan: Handler<'plan/export'> = async (request, context) => {
+  const { scores, plan: settings } = request;
+  const open = await scoredModel(request, context);
   const plan = makePlan(open, scores, settings);
   return { json: `${JSON.stringify({ ...plan, settings }, null, 2)}\n`, text: formatPlan(plan) };
 };
@@ -77,10 +91,10 @@ const targetOf = ({ target }: PlanSettings): Pick<PruneRequest, 'target'> =>
   target.kind === 'macs' ? { target: target.text } : {};
 
 export const runPrune: Handler<'prune/run'> = async (request, context) => {
-  const { source, scores, plan: settings, output, overwrite } = request;
+  const { scores, plan: settings, output, overwrite } = request;
   mayWrite(output, overwrite);
   if (!scores) throw new UserError('Nothing was scored yet: score the channels first, so that the right ones go.');
-  const open = await findModel(source);
+  const open = await scoredModel(request, context);
   const { removeLayers } = settings;
   const report = await pruneModel(
     open.model,

@@ -41,7 +41,13 @@ export const hostFlow = (environment: Environment): Flow => ({
         ['extensionDevelopmentPath', remote(path.join(server.extensions, installed ?? ''))],
         ['extensionTestsPath', remote(suite)],
       ],
-      automation: { exit: (code) => ended(code) },
+      automation: {
+        exit: (code) => ended(code),
+        log: (_, args) => {
+          const text = args.map(String).join(' ');
+          if (text.startsWith('activation:')) console.log(`  ${text}`);
+        },
+      },
     });
     const code = await exit;
     clearTimeout(timer);

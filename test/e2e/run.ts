@@ -8,6 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { hostFlow } from './flow-host.ts';
+import { readOnlyFlow, robustFlow, untrustedFlow } from './flow-robust.ts';
 import { sampleFlow } from './flow-sample.ts';
 import { currentSession, type Environment, outFolder, repository, serverRoot, setCurrent } from './lib/session.ts';
 import { type Flow, runFlows } from './lib/steps.ts';
@@ -16,6 +17,9 @@ import { findChromium, launchBrowser } from './lib/workbench.ts';
 const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
   sample: sampleFlow,
   host: hostFlow,
+  robust: robustFlow,
+  readonly: readOnlyFlow,
+  untrusted: untrustedFlow,
 };
 
 function packed(): string {

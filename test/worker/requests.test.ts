@@ -88,7 +88,9 @@ test('plans by ratio alone before anything is scored', async () => {
   const plan = await ask('plan/compute', { source, scores: null, plan: half });
   assert.equal(plan.unscored, true);
   assert.ok(plan.after.macs <= plan.before.macs / 2 && plan.after.macs > plan.before.macs * 0.45);
-  assert.equal((await refusal(ask('plan/compute', { source, scores: l1, plan: half }))).kind, 'scoresMissing');
+  const neverScored: ScoreSettings = { criterion: 'taylor', dataPath: folder, batches: 1, batchSize: 1, seed: 0 };
+  const missing = await refusal(ask('plan/compute', { source, scores: neverScored, plan: half }));
+  assert.equal(missing.kind, 'scoresMissing');
 });
 
 test('scores, plans in milliseconds, respects pins', async () => {

@@ -19,7 +19,7 @@ export const modelKey = (source: ModelSource): string =>
   source.kind === 'zoo' ? `zoo:${source.name}` : `file:${source.path}`;
 
 /** Checkpoints of a run are called by what was finetuned: all of them have the same name. */
-const RUN_FOLDER = /^[\d-]+T[\d-]+-finetune-(.+?)(?:\.[A-Za-z]+)?(?:-\d+)?$/;
+const RUN_FOLDER = /^[\d-]+T[\d-]+-finetune-(.+)$/;
 
 /** `resnet20.th`, `resnet50`, `resnet20-half, finetuned`. */
 export function modelTitle(source: ModelSource): string {

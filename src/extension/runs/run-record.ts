@@ -88,7 +88,9 @@ export function asFound(record: RunRecord): RunRecord {
 /** `2026-11-22T16-47-13-finetune-resnet20`: sorts by time and is a legal name everywhere. */
 export function runId(kind: RunKind, model: string, time = new Date()): string {
   const stamp = time.toISOString().slice(0, 19).replaceAll(':', '-');
-  return `${stamp}-${kind}-${model.replace(/[^\w.-]+/g, '_')}`.slice(0, 120);
+  // Without the suffix: a folder that is called like a checkpoint would be taken for one.
+  const stem = model.replace(/\.[A-Za-z]+$/, '').replace(/[^\w-]+/g, '_');
+  return `${stamp}-${kind}-${stem}`.slice(0, 120);
 }
 
 type Settings = RunView['settings'];

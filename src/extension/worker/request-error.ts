@@ -12,6 +12,8 @@ export class RequestError extends Error {
     message: string,
     /** Stack in the worker, for the log. */
     readonly workerStack?: string,
+    /** The worker died by itself: the same request may well be answered by the next one. */
+    readonly died = false,
   ) {
     super(message);
   }

@@ -208,7 +208,7 @@ export class WorkerSupervisor {
     worker.on('progress', ({ token, report }) => this.flights.get(token)?.progress(report));
     worker.on('run/point', (value) => this.emit('run/point', value));
     worker.on('log', (value) => this.emit('log', value));
-    void worker.death.then((death) => this.afterDeath(worker, describeDeath(death)));
+    void worker.death.then((death) => this.afterDeath(worker, describeDeath(death), true));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => {
       timer = setTimeout(() => resolve('late'), this.options.startLimitMs ?? 30_000);
@@ -230,7 +230,7 @@ export class WorkerSupervisor {
     for (const listener of this.listeners.get(name) ?? []) (listener as Listener<K>)(value);
   }
 
-  private afterDeath(worker: WorkerProcess, message: string): void {
+  private afterDeath(worker: WorkerProcess, message: string, died: boolean): void {
     if (this.current !== worker) return;
     this.current = undefined;
     this.lastDeath = message;
@@ -238,7 +238,7 @@ export class WorkerSupervisor {
     const decision = this.retry.died();
     if (decision.kind === 'giveUp') this.setState('failed');
     else this.waitAndRestart(decision.afterMs);
-    this.rejectAll(message);
+    this.rejectAll(message, died);
   }
 
   private waitAndRestart(ms: number): void {
@@ -262,12 +262,13 @@ export class WorkerSupervisor {
   /** Rejects what was in flight and puts the worker out of the way; `cancelled`: the flight that had been cancelled. */
   private replace(worker: WorkerProcess, message: string, cancelled?: string): void {
     if (cancelled) this.flights.get(cancelled)?.reject(new RequestError('cancelled', 'Cancelled.'));
-    if (this.current === worker) this.afterDeath(worker, message);
+    if (this.current === worker) this.afterDeath(worker, message, false);
     void worker.kill(this.grace);
   }
 
-  private rejectAll(message: string): void {
-    for (const flight of [...this.flights.values()]) flight.reject(new RequestError('worker', message));
+  private rejectAll(message: string, died = false): void {
+    for (const flight of [...this.flights.values()])
+      flight.reject(new RequestError('worker', message, undefined, died));
   }
 
   /** Calls `expired` when the limit is over; `touch` starts a limit on silence anew. */

@@ -6,6 +6,22 @@ import { onSettingChange, setting } from '../settings.ts';
 import { isCancelled, isWorkerLost, RequestError } from './request-error.ts';
 import { type RequestOptions, WorkerSupervisor } from './worker-supervisor.ts';
 
+/** Questions that change nothing: when the worker dies under one, the next worker is asked, and the person need not know. */
+const ASKED_AGAIN: ReadonlySet<WorkerMethod> = new Set<WorkerMethod>([
+  'models/list',
+  'model/open',
+  'model/details',
+  'dataset/validate',
+  'score/cached',
+  'plan/range',
+  'plan/compute',
+  'plan/export',
+  'finetune/defaults',
+  'run/history',
+  'evaluate/changed',
+  'runtime/status',
+]);
+
 export class Worker implements vscode.Disposable {
   readonly supervisor: WorkerSupervisor;
   private readonly subscriptions: vscode.Disposable[] = [];
@@ -45,7 +61,11 @@ export class Worker implements vscode.Disposable {
     options?: RequestOptions,
   ): Promise<ResultOf<M>> {
     try {
-      return await this.supervisor.request(method, params, options);
+      return await this.supervisor.request(method, params, options).catch((error: unknown) => {
+        const again = error instanceof RequestError && error.died && ASKED_AGAIN.has(method);
+        if (again) return this.supervisor.request(method, params, options);
+        throw error;
+      });
     } catch (error) {
       if (error instanceof RequestError && error.kind === 'defect')
         this.log.error(`${method}: ${error.workerStack ?? error.message}`);

@@ -1,6 +1,6 @@
 /** What every flow starts with: a fresh workspace, a server with the packaged extension, a browser page on it. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -39,20 +39,42 @@ export class Session {
   /** `prepare` fills the workspace before it is opened. */
   static async start(
     environment: Environment,
-    prepare: (workspace: string) => void,
+    prepare: (workspace: string) => void | Promise<void>,
     options: OpenOptions & { readonly settings?: Settings; readonly name?: string } & Pick<ServerOptions, 'env'> = {},
   ): Promise<Session> {
     // Sockets lie below it, whose paths have 107 characters at most.
     const folder = mkdtempSync(path.join(tmpdir(), 'esp-'));
     const workspace = path.join(folder, options.name ?? 'workspace');
     mkdirSync(workspace);
-    prepare(workspace);
+    await prepare(workspace);
     const dataDir = path.join(folder, 'd');
     const said = installVsix({ root: environment.root, dataDir }, environment.vsix);
     if (!/successfully installed/.test(said)) throw new Error(said);
     const server = await startServer({ root: environment.root, dataDir, settings: options.settings, env: options.env });
     const workbench = await Workbench.open(environment.browser, server, { ...options, folder: workspace });
     return new Session(server, workbench, workspace, folder, environment, options);
+  }
+
+  /** Processes of the worker that this session's windows have started. */
+  workers(): readonly number[] {
+    return readdirSync('/proc').flatMap((name) => {
+      if (!/^\d+$/.test(name)) return [];
+      try {
+        const line = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+        return line.includes(this.folder) && line.includes('worker.cjs') && !line.includes('decode-worker')
+          ? [Number(name)]
+          : [];
+      } catch {
+        return []; // ended meanwhile
+      }
+    });
+  }
+
+  /** Kills the worker as the kernel would that needs memory. */
+  killWorkers(): void {
+    const found = this.workers();
+    if (found.length === 0) throw new Error('no worker runs');
+    for (const pid of found) process.kill(pid, 'SIGKILL');
   }
 
   /** Another window on the same workspace. */

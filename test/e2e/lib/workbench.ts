@@ -25,7 +25,8 @@ export function launchBrowser(executablePath: string): Promise<Browser> {
 }
 
 /** What this server's wrapper would serve, and a module that no open build has. */
-const KNOWN_NOISE = /_static\/|update\/check|\/vsda\/|fetching the script|\[Service Worker\] registration/;
+const KNOWN_NOISE =
+  /_static\/|update\/check|\/vsda\/|fetching the script|\[Service Worker\] registration|Long running operations during shutdown/;
 
 export interface OpenOptions {
   readonly folder?: string;
