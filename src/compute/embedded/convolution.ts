@@ -4,6 +4,7 @@ import type { Pair, SpatialPadding } from '../../graph/operations.ts';
 import type { KernelAttributes } from '../kernels.ts';
 import { copyBlocks } from './copying.ts';
 import type { KernelContext } from './kernel-context.ts';
+import { isLargeDepthwise, largeDepthwise } from './simd/depthwise-passes.ts';
 
 export type Conv = Omit<KernelAttributes['conv'], 'groups'>;
 
@@ -47,6 +48,10 @@ export function convolve(
   { bias, activation, depthwise = false }: ConvolutionOptions = {},
 ): Tensor4D {
   const { fused } = context.tf;
+  if (depthwise && context.simd && !activation && weight.shape[3] === 1 && isLargeDepthwise(a, x.shape[3])) {
+    const shift = bias && context.memory.view(bias).slice();
+    return largeDepthwise(context, context.simd, a, paddedImages(context, x, a.padding), weight, shift);
+  }
   // tfjs takes strides or dilations, not both: the kernel then gets its gaps written out.
   const both = isStrided(a) && isDilated(a);
   const filter = both ? withGaps(context, weight, a) : weight;
@@ -99,6 +104,14 @@ export function placed(context: KernelContext, x: Tensor4D, size: Pair, rows: Pl
       copyBlocks(source, from, target, to, [samples, lines, pixels], c);
     }
   }) as Tensor4D;
+}
+
+/** Images with their padding written out. */
+export function paddedImages(context: KernelContext, x: Tensor4D, padding: SpatialPadding): Tensor4D {
+  if (isUnpadded({ padding })) return x;
+  const { top, bottom, left, right } = padding;
+  const size = [x.shape[1] + top + bottom, x.shape[2] + left + right] as const;
+  return placed(context, x, size, { start: top, step: 1 }, { start: left, step: 1 });
 }
 
 /** Every stride-th pixel. */

@@ -1,10 +1,11 @@
 /** Depthwise and grouped convolutions and their gradients: by group, or by tap of the kernel. */
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import { inputGradient, weightGradient } from './conv-gradients.ts';
-import { type Conv, convolve, extentOf, isStrided, NO_PADDING, placed } from './convolution.ts';
+import { type Conv, convolve, extentOf, isStrided, NO_PADDING, paddedImages, placed } from './convolution.ts';
 import { copyBlocks } from './copying.ts';
 import type { KernelContext } from './kernel-context.ts';
 import { sumOfRows } from './reductions.ts';
+import { depthwiseWeightSums, isKnownWidth } from './simd/depthwise-passes.ts';
 import { convolutionWeightGradient } from './simd/outer-products.ts';
 import { throughTap } from './taps.ts';
 
@@ -147,6 +148,8 @@ export function depthwiseWeightGradient(context: KernelContext, a: Conv, x: Tens
   const c = x.shape[3];
   const m = d.shape[3] / c;
   const [kh, kw] = a.kernel;
+  if (context.simd && m === 1 && isKnownWidth(kw))
+    return depthwiseWeightSums(context, context.simd, a, paddedImages(context, x, a.padding), d);
   const parts = multiples(context, d, m);
   const taps: Tensor[] = [];
   for (let ky = 0; ky < kh; ky++)

@@ -3,7 +3,7 @@ import type { Tensor4D } from '@tensorflow/tfjs-core';
 import { withBatch } from '../../graph/shapes.ts';
 import type { KernelAttributes } from '../kernels.ts';
 import { NHWC } from '../tensorflow/layout.ts';
-import { explicit, NO_PADDING, placed } from './convolution.ts';
+import { explicit, NO_PADDING, paddedImages } from './convolution.ts';
 import type { KernelContext, KernelRule, Laid } from './kernel-context.ts';
 
 type Window = KernelAttributes['maxPool'];
@@ -60,13 +60,9 @@ export const maxPoolGradient: KernelRule<'maxPoolGradient'> = (context, { attrib
 
 export const averagePool: KernelRule<'averagePool'> = (context, { attributes: a, shapes: [shape] }, [input]) => {
   const x = images(context, input);
-  const { top, left, bottom, right } = a.padding;
-  const [, h, w] = x.shape;
   // tfjs leaves padding out of the mean; where it counts it is written out.
   const written = a.countPadding && isPadded(a);
-  const padded = written
-    ? placed(context, x, [h + top + bottom, w + left + right], { start: top, step: 1 }, { start: left, step: 1 })
-    : x;
+  const padded = written ? paddedImages(context, x, a.padding) : x;
   const padding = written ? NO_PADDING : a.padding;
   const y = context.tf.avgPool(padded, [...a.kernel], [...a.stride], explicit(padding));
   return [context.laid(y, shape, NHWC)];

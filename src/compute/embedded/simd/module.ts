@@ -3,6 +3,7 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { assembleModule, type FunctionBuilder } from '../../../support/assembler.ts';
 import { gelu, geluGradient, relu6Gradient, reluGradient } from './activations.ts';
+import { depthwiseRow, depthwiseRowGradient } from './depthwise.ts';
 import { outerProducts, products, rowProducts } from './matrix.ts';
 import { combine, gradientSums, squaredDeviations } from './normalisation.ts';
 
@@ -17,6 +18,12 @@ const builders = {
   squaredDeviations,
   gradientSums,
   combine,
+  depthwiseRow3: () => depthwiseRow(3),
+  depthwiseRow5: () => depthwiseRow(5),
+  depthwiseRow7: () => depthwiseRow(7),
+  depthwiseRowGradient3: () => depthwiseRowGradient(3),
+  depthwiseRowGradient5: () => depthwiseRowGradient(5),
+  depthwiseRowGradient7: () => depthwiseRowGradient(7),
 } as const satisfies Record<string, () => FunctionBuilder>;
 
 /** Functions of addresses and counts; see where they are built for their parameters. */
