@@ -48,7 +48,8 @@ test('settings are printed in full before the run, metrics as often as asked, th
   assert.equal(code, 0, stderr);
   for (const setting of ['--lr 0.05', '--lr-scheduler onecycle', '--weight-decay 0.0005', '--epochs 1', '--opt sgd'])
     assert.ok(stderr.indexOf(`  ${setting}\n`) < stderr.indexOf('run: '), setting);
-  assert.match(stderr, /--amp: .*float32/);
+  assert.match(stderr, /^--amp: .* bfloat16/m);
+  assert.match(stderr, /^run: .*printed \(TensorFlow .*products in bfloat16\)$/m);
   assert.deepEqual(stderr.match(/^epoch 1, step \d+/gm), ['epoch 1, step 0', 'epoch 1, step 2']);
   assert.match(stderr, /^epoch 1: top-1 [\d.]+ % on 40 images, loss [\d.]+ \(training [\d.]+\)$/m);
   assert.equal(stdout.trimEnd().split('\n').length, 1);

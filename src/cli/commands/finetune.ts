@@ -1,89 +1,19 @@
 /** `espalier finetune`: train a (pruned) model; the flags are those of the paper's train.py. */
 import { createExecutor } from '../../compute/backends.ts';
 import type { Executor } from '../../compute/executor.ts';
-import { type FinetuneRequest, finetuneModel, resumedRequest } from '../../engine/finetune.ts';
+import { type FinetuneRequest, finetuneModel } from '../../engine/finetune.ts';
 import { testModel } from '../../engine/finetune-test.ts';
-import { type FlagValues, flag, flagName } from '../../support/flags.ts';
 import type { RunContext } from '../../support/progress.ts';
-import { type TrainingOptions, trainingFlags } from '../../training/options.ts';
-import { linearRate, RECIPE_NAMES, RECIPES } from '../../training/recipes.ts';
 import type { MetricsLine } from '../../training/run-directory.ts';
-import { type CommandResult, command, computeFlags, modelFlags } from '../command.ts';
-import { modelRequest, requireDataPath } from '../requests.ts';
+import { type CommandResult, command } from '../command.ts';
+import { describeRequest, finetuneFlags, finetuneRequest, remarks } from '../finetune-settings.ts';
 import { formatPercent, say } from '../terminal.ts';
-import { fromTimmFlags, timmFlags } from '../timm-flags.ts';
 
-const flags = {
-  ...modelFlags,
-  ...computeFlags,
-  dataPath: flag.string(undefined, 'folder with train/ and val/ (or test/), one folder a class', {
-    aliases: ['data-dir'],
-  }),
-  inputSize: flag.integer(undefined, "side of the images (default: the model's)"),
-  synsets: flag.string(undefined, 'file with one class folder name a line, in the order of the logits'),
-  recipe: flag.choice(RECIPE_NAMES, undefined, 'settings of the paper for a family; other flags change single ones'),
-  ...trainingFlags,
-  ...timmFlags,
-};
-
-type Values = FlagValues<typeof flags>;
-type Given = ReadonlySet<keyof Values>;
-
-const OPTION_KEYS = Object.keys(trainingFlags) as (keyof TrainingOptions)[];
-
-/** Recipe first, then what the command line says. */
-function chosenOptions(values: Values, given: Given): TrainingOptions {
-  const recipe = values.recipe ? RECIPES[values.recipe] : {};
-  const fromRecipe = Object.fromEntries(Object.entries(recipe).filter(([key]) => !given.has(key as keyof Values)));
-  const chosen = { ...values, ...fromRecipe };
-  const all = { ...chosen, ...fromTimmFlags(chosen) };
-  return Object.fromEntries(OPTION_KEYS.map((key) => [key, all[key]])) as unknown as TrainingOptions;
-}
-
-async function newRequest(values: Values, given: Given, positionals: readonly string[]): Promise<FinetuneRequest> {
-  const { prunedModel, synsets } = values;
-  return {
-    model: modelRequest({ ...values, ...(prunedModel !== undefined && { model: prunedModel }) }, positionals),
-    dataPath: requireDataPath(values.dataPath),
-    options: chosenOptions(values, given),
-    ...(synsets !== undefined && { synsets }),
-  };
-}
-
-/** The settings of the run, but for what the command line says anew. */
-async function resumed(place: string, values: Values, given: Given): Promise<FinetuneRequest> {
-  const earlier = await resumedRequest(place);
-  const changed = OPTION_KEYS.filter((key) => given.has(key) && key !== 'resume').map((key) => [key, values[key]]);
-  return {
-    ...earlier,
-    ...(values.dataPath !== undefined && { dataPath: values.dataPath }),
-    ...(values.synsets !== undefined && { synsets: values.synsets }),
-    options: { ...earlier.options, ...Object.fromEntries(changed) },
-  };
-}
-
-/** Every setting, as the flags that would give it. */
-function describe({ options, model, dataPath }: FinetuneRequest): string {
-  const shown = Object.entries(options).filter(([, value]) => value !== undefined && value !== false);
-  const lines = shown.map(([key, value]) => `  --${flagName(key)}${value === true ? '' : ` ${value}`}`);
-  return [`finetune ${model.model} on ${dataPath}`, ...lines].join('\n');
-}
-
-/** What the person should know of the settings before the run. */
-function remarks(values: Values, options: TrainingOptions): string[] {
-  const { lr, batchSize, lrBatchSize, scaleLr, amp } = options;
-  const scaled = `${lr} × ${batchSize} / ${lrBatchSize} = ${Number(linearRate(options).toPrecision(6))}`;
-  return [
-    ...(scaleLr ? [`learning rate by the linear rule: ${scaled}`] : []),
-    ...(!scaleLr && values.recipe && batchSize !== lrBatchSize
-      ? [`the recipe's learning rate is for ${lrBatchSize} images a step; --scale-lr would make it ${scaled}`]
-      : []),
-    ...(values.gradAccumSteps > 1
-      ? [`--grad-accum-steps: steps of ${batchSize} images at once, which is the same for networks without batch norm`]
-      : []),
-    ...(amp ? ['--amp: bfloat16 products are not available here, training is in float32'] : []),
-  ];
-}
+/** Whether `--amp` does anything here. */
+const ampRemark = ({ backend, label }: Executor): string =>
+  backend === 'tensorflow'
+    ? '--amp: training, teacher and validation round the operands of products to bfloat16 (8 bits); weights stay float32'
+    : `--amp: not available on ${label}; everything is computed in float32`;
 
 /** A line every `--print-freq` steps and one for every epoch. */
 function metricsPrinter(printFreq: number): (line: MetricsLine) => void {
@@ -121,15 +51,14 @@ async function testOnly(request: FinetuneRequest, executor: Executor, context: R
 export const finetune = command({
   summary: 'finetune a model; resumable, with checkpoints and metrics in a folder of the run',
   usage: '--model FILE --data-path DIR --output-dir DIR',
-  flags,
+  flags: finetuneFlags,
   run: async ({ values, given, positionals }, context) => {
-    const request = await (values.resume
-      ? resumed(values.resume, values, given)
-      : newRequest(values, given, positionals));
+    const request = await finetuneRequest(values, given, positionals);
     const { options } = request;
-    say(describe(request));
+    say(describeRequest(request));
     for (const remark of remarks(values, options)) say(remark);
-    const executor = await createExecutor(values);
+    const executor = await createExecutor({ ...values, products: options.amp ? 'bfloat16' : 'float32' });
+    if (options.amp) say(ampRemark(executor));
     if (options.testOnly) return testOnly(request, executor, context);
     const onStart = (directory: string): void => say(`run: ${directory} (${executor.label})`);
     const onMetrics = metricsPrinter(options.printFreq);
