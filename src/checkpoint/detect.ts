@@ -31,8 +31,7 @@ export async function detectFormat(file: SourceFile): Promise<ContentFormat> {
   const head = Buffer.from(await file.read(0, Math.min(HEAD_BYTES, file.size)));
   const text = head.toString('latin1');
   if (text.startsWith('PK\x03\x04')) return 'zip';
-  const stranger = strangers.find(([isIt]) => isIt(text));
-  if (stranger) throw new UserError(`Cannot read ${file.path}: it is ${stranger[1]}.`);
+  refuseStranger(file.path, text);
   // A header's length may begin with the bytes that a pickle begins with, but a pickle has no such length and brace.
   if (isSafetensorsHead(head, file.size)) return 'safetensors';
   // Protocol 2 and later start with their number; earlier ones with an operation: a global, a mark, a number or a string.
@@ -41,6 +40,12 @@ export async function detectFormat(file: SourceFile): Promise<ContentFormat> {
   if (head[8] === 0x7b || /\.safetensors$/i.test(file.path)) return 'safetensors';
   const looksLikeText = /^[\t\n\r -~]*$/.test(text) ? ' (it looks like text)' : '';
   throw new UserError(`Cannot read ${file.path}: it is neither a safetensors nor a PyTorch file${looksLikeText}.`);
+}
+
+/** @throws UserError for what people open by mistake; `head`: the first bytes as Latin-1 */
+export function refuseStranger(path: string, head: string): void {
+  const stranger = strangers.find(([isIt]) => isIt(head));
+  if (stranger) throw new UserError(`Cannot read ${path}: it is ${stranger[1]}.`);
 }
 
 /** The header's length in 8 bytes, then its opening brace. */

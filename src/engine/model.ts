@@ -5,15 +5,19 @@ import { findVariant } from '../architectures/registry.ts';
 import { resizedForGraph } from '../architectures/resize-embeddings.ts';
 import type { Variant } from '../architectures/variant.ts';
 import { type OpenCheckpoint, openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { isOnnx } from '../checkpoint/onnx/onnx-file.ts';
 import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { writePth } from '../checkpoint/torch-write.ts';
+import { onnxModel } from '../export/onnx.ts';
 import { type Graph, parametersByName } from '../graph/graph.ts';
 import { graphToJson } from '../graph/serialize.ts';
 import type { Tensor, Weights } from '../graph/tensor.ts';
 import { compareWeights } from '../graph/validate.ts';
+import { writeFileAtomically } from '../support/atomic-write.ts';
 import { UserError } from '../support/errors.ts';
 import type { RunContext } from '../support/progress.ts';
 import { buildOptions, graphOf, isRunState, type ModelRequest } from './model-graph.ts';
+import { openOnnx } from './onnx-model.ts';
 import { EMPTY_RECORD, GRAPH_KEY, type ModelRecord, RECORD_KEY, recordFromJson } from './record.ts';
 
 export { AmbiguousHeadsError, type ModelRequest } from './model-graph.ts';
@@ -33,7 +37,7 @@ export interface Model {
   weights(context?: RunContext): Promise<Weights>;
 }
 
-const CHECKPOINT_SUFFIX = /\.(pth|pt|th|bin|safetensors|ckpt)$/i;
+const CHECKPOINT_SUFFIX = /\.(pth|pt|th|bin|safetensors|ckpt|onnx)$/i;
 
 async function isFile(place: string): Promise<boolean> {
   return (await stat(place).catch(() => undefined))?.isFile() ?? false;
@@ -48,6 +52,7 @@ export async function openModel(request: ModelRequest): Promise<Model> {
   const { model, ckpt } = request;
   if (CHECKPOINT_SUFFIX.test(model) || (await isFile(model))) {
     if (ckpt) throw new UserError(`--model ${model} is a file already: give its name with --ckpt, or the file alone.`);
+    if (await isOnnx(model)) return openOnnx(model, request);
     return fromFile(model, request);
   }
   const variant = findVariant(model);
@@ -157,14 +162,15 @@ async function readWeights(
 }
 
 const writers = { safetensors: writeSafetensors, pth: writePth } as const;
-export type ModelFormat = keyof typeof writers;
+export type ModelFormat = keyof typeof writers | 'onnx';
 
 /** Format that a file name asks for. */
 export function formatOf(file: string): ModelFormat {
   const suffix = path.extname(file).slice(1).toLowerCase();
   if (suffix === 'safetensors') return 'safetensors';
   if (suffix === 'pth' || suffix === 'pt') return 'pth';
-  throw new UserError(`cannot save as ${file}: name it .safetensors or .pth`);
+  if (suffix === 'onnx') return 'onnx';
+  throw new UserError(`cannot save as ${file}: name it .safetensors, .pth or .onnx`);
 }
 
 /** Text that makes a file open again with no other argument. */
@@ -182,5 +188,9 @@ export async function saveModel(
   record: ModelRecord,
   context: RunContext = {},
 ): Promise<void> {
-  await writers[formatOf(file)](file, weights, modelMetadata(graph, record), context);
+  const format = formatOf(file);
+  // Its operators say what the Graph is.
+  if (format === 'onnx')
+    await writeFileAtomically(file, onnxModel(graph, weights, { [RECORD_KEY]: JSON.stringify(record) }));
+  else await writers[format](file, weights, modelMetadata(graph, record), context);
 }

@@ -1,14 +1,34 @@
 /** ONNX messages (onnx/onnx.proto, IR version 8), writing only. */
 import { bytesField, type Chunk, encode, floatField, intField, messageField } from '../compute/tensorflow/protobuf.ts';
 import type { Shape } from '../graph/operations.ts';
+import type { Tensor } from '../graph/tensor.ts';
 
 const IR_VERSION = 8;
 export const OPSET = 17;
 
 const ELEMENT_TYPE = { float32: 1, int64: 7 } as const;
-const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 } as const;
+const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, tensor: 4, ints: 7 } as const;
 
-export type OnnxAttribute = number | string | readonly number[] | { readonly float: number };
+export type OnnxAttribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly tensor: Tensor<'float32'> };
+
+const bytesOf = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+const tensorFields = (
+  name: string,
+  type: keyof typeof ELEMENT_TYPE,
+  shape: readonly number[],
+  data: ArrayBufferView,
+): Chunk[] => [
+  ...shape.map((size) => intField(1, size)),
+  intField(2, ELEMENT_TYPE[type]),
+  bytesField(8, name),
+  bytesField(9, bytesOf(data)),
+];
 
 function attribute(name: string, value: OnnxAttribute): Chunk {
   const of = (type: keyof typeof ATTRIBUTE_TYPE, parts: readonly Chunk[]): Chunk =>
@@ -16,6 +36,10 @@ function attribute(name: string, value: OnnxAttribute): Chunk {
   if (typeof value === 'number') return of('int', [intField(3, value)]);
   if (typeof value === 'string') return of('string', [bytesField(4, value)]);
   if ('float' in value) return of('float', [floatField(2, value.float)]);
+  if ('tensor' in value) {
+    const { shape, data } = value.tensor;
+    return of('tensor', [messageField(5, tensorFields('', 'float32', shape, data))]);
+  }
   return of(
     'ints',
     value.map((v) => intField(8, v)),
@@ -31,8 +55,6 @@ const valueInfo = (field: number, name: string, shape: Shape): Chunk =>
     bytesField(1, name),
     messageField(2, [messageField(1, [intField(1, ELEMENT_TYPE.float32), messageField(2, shape.map(dimension))])]),
   ]);
-
-const bytesOf = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 /** Collects nodes and initialisers of one ONNX graph. */
 export class OnnxWriter {
@@ -74,14 +96,7 @@ export class OnnxWriter {
   }
 
   #initialiser(name: string, type: keyof typeof ELEMENT_TYPE, shape: readonly number[], data: ArrayBufferView): string {
-    this.#initialisers.push(
-      messageField(5, [
-        ...shape.map((size) => intField(1, size)),
-        intField(2, ELEMENT_TYPE[type]),
-        bytesField(8, name),
-        bytesField(9, bytesOf(data)),
-      ]),
-    );
+    this.#initialisers.push(messageField(5, tensorFields(name, type, shape, data)));
     return name;
   }
 

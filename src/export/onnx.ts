@@ -68,10 +68,8 @@ const moveAxis = (rank: number, from: number, to: number): number[] => {
 const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
   input: () => undefined,
   parameter: (_, s) => s.result('Identity', [s.parameter('value')]),
-  constant: (node, s) => {
-    const { shape, data } = node.attributes.tensor;
-    s.result('Identity', [s.writer.float(`${node.id}.value`, shape, data)]);
-  },
+  // Not an initialiser: nobody trains it.
+  constant: (node, s) => s.result('Constant', [], { value: node.attributes }),
   conv: (node, s) => {
     const { kernel, stride, padding, dilation, groups } = node.attributes;
     const bias = node.parameters.bias ? [s.parameter('bias')] : [];
@@ -200,9 +198,10 @@ function needed(graph: Graph): ReadonlySet<ValueId> {
 /**
  * Bytes of the model in evaluation mode: input `input` [N, C, H, W], output `logits` [N, classes].
  *
+ * @param metadata kept in the file, beside how images are prepared
  * @throws UserError when a weight is missing
  */
-export function onnxModel(graph: Graph, weights: Weights): Uint8Array {
+export function onnxModel(graph: Graph, weights: Weights, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   const writer = new OnnxWriter();
   const shapes = inferShapes(graph);
   const used = needed(graph);
@@ -234,6 +233,12 @@ export function onnxModel(graph: Graph, weights: Weights): Uint8Array {
     graph.name,
     { name: 'input', shape: inputShape(graph) },
     { name: 'logits', shape: [-1, graph.classes] },
-    { interpolation: graph.input.interpolation, resize: String(graph.input.resize) },
+    {
+      interpolation: graph.input.interpolation,
+      resize: String(graph.input.resize),
+      mean: graph.input.mean.join(', '),
+      std: graph.input.std.join(', '),
+      ...metadata,
+    },
   );
 }

@@ -48,7 +48,7 @@ function windowed(
 }
 
 /** PyTorch's broadcasting of two shapes. */
-export function broadcastShapes(node: GraphNode, a: Shape, b: Shape): Shape {
+export function broadcastShapes(node: { id: string; kind: string }, a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
     const x = a[a.length - rank + i] ?? 1;

@@ -1,0 +1,190 @@
+/** A drafted network as a Graph: modules, names of nodes and parameters as a state dict would have them. */
+import { GraphBuilder } from '../../graph/builder.ts';
+import type { Graph, ValueId } from '../../graph/graph.ts';
+import type { OperationAttributes, OperationKind, ParameterRole } from '../../graph/operations.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import type { Draft, DraftGraph, DraftId, StoredTensor } from './draft.ts';
+import { ACTIVATION_TYPES, isReadable, lastOf, MODULE_TYPES, parentOf, ROLE_NAMES } from './names.ts';
+
+type Operation = Exclude<Draft, { kind: 'foreign' }>;
+
+/** Where a node goes: `id` is its path, or a path with a suffix. */
+interface Place {
+  readonly module: string;
+  readonly suffix: string;
+  readonly moduleType: string;
+}
+
+/** The module that a node's parameters are named after, if they are. */
+function namedAfter({ kind, stored }: Operation): string | undefined {
+  const name = stored.weight?.name ?? stored.bias?.name ?? '';
+  return kind !== 'parameter' && isReadable(name) && name.includes('.') ? parentOf(name) : undefined;
+}
+
+function moduleTypeOf(draft: Operation): string {
+  if (draft.kind === 'activation') return ACTIVATION_TYPES[draft.attributes.function];
+  return MODULE_TYPES[draft.kind] ?? '';
+}
+
+/** The network's nodes with their places in a tree of modules. */
+function placeNodes(drafts: ReadonlyMap<DraftId, Operation>): ReadonlyMap<DraftId, Place> {
+  const taken = new Set<string>();
+  const places = new Map<DraftId, Place>();
+  for (const [id, draft] of drafts) {
+    const module = namedAfter(draft);
+    if (module === undefined || taken.has(module)) continue;
+    taken.add(module);
+    places.set(id, { module, suffix: '', moduleType: moduleTypeOf(draft) });
+  }
+  const paths = new Map([...drafts].map(([id, { origin }]) => [id, places.get(id)?.module ?? origin.path]));
+  const counts = new Map<string, number>();
+  const composite = new Set<string>();
+  for (const path of paths.values()) {
+    counts.set(path, (counts.get(path) ?? 0) + 1);
+    for (let parent = parentOf(path); parent; parent = parentOf(parent)) composite.add(parent);
+  }
+  for (const [id, draft] of drafts) {
+    if (places.has(id)) continue;
+    const path = paths.get(id) ?? '';
+    const moduleType = moduleTypeOf(draft);
+    const isAlone = path !== '' && counts.get(path) === 1 && !composite.has(path);
+    if (isAlone && moduleType) places.set(id, { module: path, suffix: '', moduleType });
+    else if (isAlone) places.set(id, { module: parentOf(path), suffix: lastOf(path), moduleType: '' });
+    // Layers without a name are numbered: the builder makes them differ.
+    else places.set(id, { module: path, suffix: suffixOf(draft), moduleType });
+  }
+  return places;
+}
+
+const suffixOf = (draft: Operation): string =>
+  draft.kind === 'activation' ? draft.attributes.function : draft.kind.toLowerCase();
+
+const joined = (path: string, suffix: string): string => [path, suffix].filter(Boolean).join('.');
+
+/** Names nodes and parameters, and gives each layer its own. */
+class Names {
+  readonly tensors = new Map<string, StoredTensor>();
+  /** Tensors of the file that several layers have: names of the initialisers. */
+  readonly shared = new Set<string>();
+  readonly #given = new Set<string>();
+  readonly #ids = new Set<string>(['input']);
+
+  constructor(private readonly builder: GraphBuilder) {}
+
+  /** A suffix that makes the name of a node one that no other has; `otherwise` where the path alone is taken. */
+  freeSuffix(path: string, suffix: string, otherwise: string): string {
+    const isFree = (name: string): boolean => name !== '' && !this.#ids.has(name);
+    const base = isFree(joined(path, suffix)) ? suffix : suffix || otherwise;
+    let found = base;
+    for (let n = 2; !isFree(joined(path, found)); n++) found = `${base}_${n}`;
+    this.#ids.add(joined(path, found));
+    return found;
+  }
+
+  add(role: ParameterRole, id: ValueId, stored: StoredTensor): string {
+    const isOwn = isReadable(stored.name);
+    if (isOwn && this.#given.has(stored.name)) this.shared.add(stored.name);
+    this.#given.add(stored.name);
+    const fallback = role === 'value' ? id : `${id}.${ROLE_NAMES[role]}`;
+    const base = isOwn && !this.tensors.has(stored.name) ? stored.name : fallback;
+    let name = base;
+    for (let n = 2; this.tensors.has(name); n++) name = `${base}_${n}`;
+    this.tensors.set(name, stored);
+    const isStatistic = role === 'runningMean' || role === 'runningVar';
+    return this.builder.parameter(name, stored.shape, !isStatistic);
+  }
+}
+
+/** Whether the counter of MACs sees a node: layers and pooling, and products of values, which no module stands for. */
+const isCounted = ({ kind, attributes }: Operation, moduleType: string): boolean =>
+  kind === 'matmul' ||
+  (moduleType !== '' &&
+    kind !== 'dropout' &&
+    !(kind === 'mean' && String((attributes as OperationAttributes['mean']).axes) !== '2,3'));
+
+export interface BuiltGraph {
+  readonly graph: Graph;
+  /** By parameter name. */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Tensors of the file of which several layers now have a copy each. */
+  readonly shared: readonly string[];
+}
+
+/** Builds the Graph of everything that `output` needs; `input` is the draft of the images. */
+export function buildGraph(
+  drafted: DraftGraph,
+  { input, output }: { readonly input: DraftId; readonly output: DraftId },
+  header: Pick<Graph, 'name' | 'family' | 'input' | 'classes'>,
+): BuiltGraph {
+  const { order } = drafted.live([output]);
+  const drafts = new Map(order.filter((id) => id !== input).map((id) => [id, drafted.get(id) as Operation]));
+  const places = placeNodes(drafts);
+  const builder = new GraphBuilder();
+  const parameters = new Names(builder);
+  const ids = new Map<DraftId, ValueId>([[input, builder.input(header.input)]]);
+  for (const [id, draft] of drafts) {
+    const { module, suffix, moduleType } = places.get(id) as Place;
+    ids.set(
+      id,
+      addNode(
+        builder,
+        parameters,
+        draft,
+        drafted.inputsOf(id).map((value) => ids.get(value) as ValueId),
+        { module, suffix, moduleType },
+      ),
+    );
+  }
+  const built = builder.finish(header, ids.get(drafted.resolve(output)) as ValueId);
+  return {
+    graph: { ...built, modules: modulesOf(built) },
+    tensors: parameters.tensors,
+    shared: [...parameters.shared],
+  };
+}
+
+function addNode(
+  builder: GraphBuilder,
+  parameters: Names,
+  draft: Operation,
+  inputs: readonly ValueId[],
+  { module, suffix, moduleType }: Place,
+): ValueId {
+  // A bare parameter is called as it is in the state dict.
+  const { value } = draft.stored;
+  const isNamed = value && isReadable(value.name);
+  const path = isNamed ? parentOf(value.name) : module;
+  const own = isNamed ? lastOf(value.name) : suffix;
+  const free = parameters.freeSuffix(path, own, suffixOf(draft));
+  const id = joined(path, free);
+  const names = Object.fromEntries(
+    Object.entries(draft.stored).map(([role, stored]) => [role, parameters.add(role as ParameterRole, id, stored)]),
+  );
+  const options = { suffix: free, moduleType, counted: isCounted(draft, moduleType) };
+  return builder.add<OperationKind>(draft.kind, path, inputs, draft.attributes, names, options);
+}
+
+/** Modules that hold others, in the order in which they begin. What they are can only be told from their children. */
+function modulesOf({ nodes }: Graph): Graph['modules'] {
+  const children = new Map<string, Set<string>>();
+  for (const { id, kind } of nodes) {
+    if (kind === 'input') continue;
+    for (let path = id; parentOf(path); path = parentOf(path)) {
+      const parent = parentOf(path);
+      children.set(parent, (children.get(parent) ?? new Set()).add(lastOf(path)));
+    }
+  }
+  const isAttention = (path: string): boolean =>
+    ['qkv', 'proj'].every((name) => nodes.some(({ id, kind }) => id === `${path}.${name}` && kind === 'linear')) &&
+    nodes.some((node) => node.kind === 'matmul' && node.attributes.transposeB && node.module === path);
+  const typeOf = (path: string, names: ReadonlySet<string>): string => {
+    if ([...names].every((name) => /^\d+$/.test(name))) return 'Sequential';
+    return isAttention(path) ? 'Attention' : 'Module';
+  };
+  const paths = [...children].sort(([a], [b]) => (a.startsWith(`${b}.`) ? 1 : b.startsWith(`${a}.`) ? -1 : 0));
+  return paths.map(([path, names]) => ({ path, type: typeOf(path, names) }));
+}
+
+/** The weights of a built Graph, read from the file's bytes. */
+export const weightsOf = (tensors: ReadonlyMap<string, StoredTensor>): Map<string, Tensor> =>
+  new Map([...tensors].map(([name, stored]) => [name, stored.read()]));

@@ -1,0 +1,138 @@
+/** ONNX operators on constants that compute: sizes, indices, masks, and what exporters leave unfolded of weights. */
+import { arrayFor, type ConstantType, type Plain, plain } from './constants.ts';
+import {
+  axisOf,
+  broadcast,
+  countOf,
+  expandTo,
+  type FoldKernel,
+  listOf,
+  mapped,
+  need,
+  strides,
+} from './fold-tensors.ts';
+
+const unary =
+  (of: (v: number) => number): FoldKernel =>
+  (context) =>
+    mapped(need(context, 0), need(context, 0).type, of);
+
+const binaryOf = (x: Plain, y: Plain, type: ConstantType, of: (a: number, b: number) => number): Plain => {
+  const shape = broadcast(x.shape, y.shape);
+  const [a, b] = [expandTo(x, shape).data, expandTo(y, shape).data];
+  const data = arrayFor(type, countOf(shape));
+  for (let i = 0; i < data.length; i++) data[i] = of(a[i], b[i]);
+  return plain(type, shape, data);
+};
+
+const binary =
+  (of: (a: number, b: number) => number, type?: ConstantType): FoldKernel =>
+  (context) =>
+    binaryOf(need(context, 0), need(context, 1), type ?? need(context, 0).type, of);
+
+const variadic =
+  (of: (a: number, b: number) => number): FoldKernel =>
+  (context) =>
+    context.inputs.map((_, i) => need(context, i)).reduce((x, y) => binaryOf(x, y, x.type, of));
+
+/** Reduces some dimensions, all by default. */
+const reduction =
+  (
+    start: number,
+    of: (sum: number, v: number) => number,
+    finish = (sum: number, _: number): number => sum,
+  ): FoldKernel =>
+  (context) => {
+    const x = need(context, 0);
+    const rank = x.shape.length;
+    const given = listOf(context, 'axes', 1);
+    const axes = given?.length ? given.map((axis) => axisOf(axis, rank)) : [...x.shape.keys()];
+    const kept = x.shape.map((size, i) => (axes.includes(i) ? 1 : size));
+    const into = strides(kept).map((step, i) => (axes.includes(i) ? 0 : step));
+    const result = new Float64Array(countOf(kept)).fill(start);
+    const own = strides(x.shape);
+    for (let i = 0; i < x.data.length; i++) {
+      let at = 0;
+      for (let axis = 0; axis < rank; axis++) at += (Math.floor(i / own[axis]) % x.shape[axis]) * into[axis];
+      result[at] = of(result[at], x.data[i]);
+    }
+    const each = x.data.length / Math.max(1, result.length);
+    const data = arrayFor(x.type, result.length);
+    for (let i = 0; i < data.length; i++) data[i] = finish(result[i], each);
+    const shape = context.int('keepdims', 1) ? kept : x.shape.filter((_, i) => !axes.includes(i));
+    return plain(x.type, shape, data);
+  };
+
+const where: FoldKernel = (context) => {
+  const [condition, a, b] = [0, 1, 2].map((i) => need(context, i));
+  const shape = broadcast(condition.shape, broadcast(a.shape, b.shape));
+  const [c, x, y] = [condition, a, b].map((value) => expandTo(value, shape).data);
+  const data = arrayFor(a.type, countOf(shape));
+  for (let i = 0; i < data.length; i++) data[i] = c[i] ? x[i] : y[i];
+  return plain(a.type, shape, data);
+};
+
+/** TensorProto.DataType of the target to what constants tell apart. */
+const castType = (to: number): ConstantType => (to === 9 ? 'bool' : [1, 10, 11, 16].includes(to) ? 'float' : 'int');
+
+const cast: FoldKernel = (context) => {
+  const type = castType(context.int('to', 1));
+  const convert = { float: (v: number) => v, int: Math.trunc, bool: (v: number) => Number(v !== 0) }[type];
+  return mapped(need(context, 0), type, convert);
+};
+
+const clip: FoldKernel = (context) => {
+  const [low, high] = [1, 2].map((i) => context.inputs[i]?.data[0]);
+  const x = need(context, 0);
+  return mapped(x, x.type, (v) => Math.min(Math.max(v, low ?? -Infinity), high ?? Infinity));
+};
+
+const truth = (of: (a: number, b: number) => boolean): FoldKernel => binary((a, b) => Number(of(a, b)), 'bool');
+
+const divide: FoldKernel = (context) => {
+  const { type } = need(context, 0);
+  return binary(type === 'float' ? (a, b) => a / b : (a, b) => Math.trunc(a / b))(context);
+};
+
+export const arithmeticKernels: Readonly<Record<string, FoldKernel>> = {
+  Abs: unary(Math.abs),
+  Add: binary((a, b) => a + b),
+  And: truth((a, b) => Boolean(a && b)),
+  Cast: cast,
+  CastLike: (context) => mapped(need(context, 0), need(context, 1).type, (v) => v),
+  Ceil: unary(Math.ceil),
+  Clip: clip,
+  Div: divide,
+  Equal: truth((a, b) => a === b),
+  Exp: unary(Math.exp),
+  Floor: unary(Math.floor),
+  Greater: truth((a, b) => a > b),
+  GreaterOrEqual: truth((a, b) => a >= b),
+  Identity: (context) => need(context, 0),
+  Less: truth((a, b) => a < b),
+  LessOrEqual: truth((a, b) => a <= b),
+  Log: unary(Math.log),
+  Max: variadic(Math.max),
+  Min: variadic(Math.min),
+  Mod: (context) => binary(context.int('fmod', 0) ? (a, b) => a % b : (a, b) => a - b * Math.floor(a / b))(context),
+  Mul: binary((a, b) => a * b),
+  Neg: unary((v) => -v),
+  Not: unary((v) => Number(!v)),
+  Or: truth((a, b) => Boolean(a || b)),
+  Pow: binary((a, b) => a ** b),
+  Reciprocal: unary((v) => 1 / v),
+  ReduceMax: reduction(-Infinity, Math.max),
+  ReduceMean: reduction(
+    0,
+    (sum, v) => sum + v,
+    (sum, count) => sum / count,
+  ),
+  ReduceMin: reduction(Infinity, Math.min),
+  ReduceProd: reduction(1, (product, v) => product * v),
+  ReduceSum: reduction(0, (sum, v) => sum + v),
+  Sigmoid: unary((v) => 1 / (1 + Math.exp(-v))),
+  Sqrt: unary(Math.sqrt),
+  Sub: binary((a, b) => a - b),
+  Tanh: unary(Math.tanh),
+  Where: where,
+};

@@ -1,0 +1,73 @@
+/** ONNX operators that take parts of a value: Slice and Gather. */
+import { elementCount } from '../../graph/tensor.ts';
+import type { DraftId } from './draft.ts';
+import { sliceBounds } from './fold-shapes.ts';
+import type { OperatorCall, OperatorRule } from './operator-call.ts';
+
+/** Entries start, start + step, … below end of a dimension: nothing is added where that is all. */
+export function sliceAxis(call: OperatorCall, x: DraftId, axis: number, start: number, end: number, step = 1): DraftId {
+  const size = call.scope.graph.shape(x)[axis];
+  if (start === 0 && end === size && step === 1) return x;
+  return call.add('slice', [x], { axis, start, end, step });
+}
+
+export const slice: OperatorRule = (call) => {
+  const shape = call.shape(0);
+  const starts = call.list('starts', 1) ?? call.fail('has no starts');
+  const ends = call.ints('ends')?.map((fixed) => ({ fixed, batches: 0 })) ?? call.sizes(2) ?? call.fail('has no ends');
+  const axes = call.list('axes', 3) ?? starts.map((_, i) => i);
+  const steps = call.numbers(4) ?? starts.map(() => 1);
+  let x = call.operand(0);
+  axes.forEach((given, i) => {
+    const axis = call.axis(given, shape.length);
+    const size = shape[axis];
+    const end = ends[i];
+    if (size < 0) {
+      const { fixedBatch } = call.scope;
+      const isAll =
+        starts[i] === 0 && steps[i] === 1 && (-end.batches === size || (end.fixed ?? 0) >= (fixedBatch ?? 2 ** 31 - 1));
+      if (!isAll) call.fail('takes part of the batch');
+      return;
+    }
+    if (steps[i] < 1) call.fail('runs backwards, which Espalier has no operation for');
+    const { start, count } = sliceBounds(size, starts[i], end.fixed ?? size, steps[i]);
+    if (!count) call.fail(`takes nothing of ${size} entries`);
+    x = sliceAxis(call, x, axis, start, Math.min(size, start + count * steps[i]), steps[i]);
+  });
+  return call.computed(x);
+};
+
+/** Start, step and count of a run of indices; undefined where they are no run. */
+function runOf(indices: readonly number[]): { start: number; step: number } | undefined {
+  const [start, second = start + 1] = indices;
+  const step = second - start;
+  return step >= 1 && indices.every((v, i) => v === start + i * step) ? { start, step } : undefined;
+}
+
+/** Rows of any dimension: it is brought to the front, where the operation takes them. */
+function gatherRows(call: OperatorCall, x: DraftId, axis: number, indices: readonly number[]): DraftId {
+  const rank = call.scope.graph.shape(x).length;
+  const front = [axis, ...Array(rank).keys()].filter((d, i) => i === 0 || d !== axis);
+  const back = Array.from({ length: rank }, (_, i) => front.indexOf(i));
+  const moved = axis ? call.add('transpose', [x], { permutation: front }) : x;
+  const rows = call.add('gather', [moved], { indices: Int32Array.from(indices) });
+  return axis ? call.add('transpose', [rows], { permutation: back }) : rows;
+}
+
+export const gather: OperatorRule = (call) => {
+  const shape = call.shape(0);
+  const axis = call.axis(call.int('axis', 0), shape.length);
+  const size = shape[axis];
+  const given = call.numbers(1) ?? call.fail('has no indices');
+  if (size < 0) call.fail('takes part of the batch');
+  const indices = given.map((index) => (index < 0 ? index + size : index));
+  if (!indices.length || indices.some((index) => !(index >= 0 && index < size)))
+    call.fail(`takes entries that are not among ${size}`);
+  const x = call.operand(0);
+  const run = runOf(indices);
+  const end = (indices.at(-1) as number) + 1;
+  const taken = run ? sliceAxis(call, x, axis, run.start, end, run.step) : gatherRows(call, x, axis, indices);
+  const wanted = call.shape(1);
+  if (elementCount(wanted) !== indices.length) call.fail('has indices of another shape');
+  return call.computed(call.reshape(taken, [...shape.slice(0, axis), ...wanted, ...shape.slice(axis + 1)]));
+};
