@@ -3,6 +3,7 @@ import { UserError } from '../support/errors.ts';
 import type { Executor } from './executor.ts';
 import { installedRuntime, loadTensorFlow } from './runtime/binding.ts';
 import { tensorFlowExecutor } from './tensorflow/executor.ts';
+import type { ProductType } from './tensorflow/lowering-context.ts';
 
 export type BackendChoice = 'auto' | 'tensorflow' | 'embedded';
 
@@ -10,10 +11,13 @@ export interface BackendOptions {
   readonly backend?: BackendChoice;
   /** Threads of the arithmetic; all cores by default. */
   readonly threads?: number;
+  /** `bfloat16`: faster, rounded matrix products and convolutions on TensorFlow; the embedded kernels stay with float32. */
+  readonly products?: ProductType;
 }
 
-function tensorFlow({ threads }: BackendOptions): Executor {
-  return tensorFlowExecutor(loadTensorFlow({ ...(threads !== undefined && { intraOpThreads: threads }) }));
+function tensorFlow({ threads, products }: BackendOptions): Executor {
+  const binding = loadTensorFlow({ ...(threads !== undefined && { intraOpThreads: threads }) });
+  return tensorFlowExecutor(binding, { products });
 }
 
 async function embedded({ threads }: BackendOptions): Promise<Executor> {

@@ -90,3 +90,20 @@ test('fused logits equal the interpreter’s', {
   assert.ok(difference(logits, expected.outputs.logits) < 1e-5);
   await session.dispose();
 });
+
+test('products in bfloat16 change the third digit, and only where they are asked for', {
+  skip: !installedRuntime() && 'the TensorFlow runtime is not installed',
+}, async () => {
+  const graph = network();
+  const program = predictProgram(graph);
+  const images = Float32Array.from(uniform('images', BATCH * SIDE * SIDE * 3, 'fusion'), (u) => 2 * u - 1);
+  const expected = interpret(program, { images: values([BATCH, SIDE, SIDE, 3], images) }, asValues(fillWeights(graph)));
+  const executor = tensorFlowExecutor(loadTensorFlow(), { products: 'bfloat16' });
+  assert.match(executor.label, /bfloat16/);
+  const session = await executor.open({ program });
+  await session.assign(fillWeights(graph));
+  const { logits } = await session.run('program', { images });
+  const worst = difference(logits, expected.outputs.logits);
+  assert.ok(worst > 1e-4 && worst < 3e-2, `relative difference ${worst}`);
+  await session.dispose();
+});

@@ -20,6 +20,8 @@ export interface Fusions {
   readonly inside: ReadonlySet<number>;
 }
 
+export const NO_FUSIONS: Fusions = { chains: new Map(), inside: new Set() };
+
 /** For every node the kernels that use its first output; a use outside of the graph, or of another output, counts as −1. */
 function usersOf({ nodes, outputs, updates }: Program): readonly (readonly number[])[] {
   const users: number[][] = nodes.map(() => []);

@@ -57,8 +57,10 @@ export const conv: LoweringRule<'conv'> = (context, { attributes: a, shapes: [sh
   const x = context.inOrder(input, NHWC);
   const depthwise = isDepthwise(a, x.shape[1]);
   const w = depthwise ? depthwiseWeight(context, weight, x.shape[1]) : context.inOrder(weight, HWIO);
-  const op = depthwise ? 'DepthwiseConv2dNative' : 'Conv2D';
-  const y = context.emit(op, [x.tensor, w.tensor], convAttrs(a), shape, NHWC);
+  const inputs = [x.tensor, w.tensor];
+  const y = depthwise
+    ? context.emit('DepthwiseConv2dNative', inputs, convAttrs(a), shape, NHWC)
+    : context.product('Conv2D', inputs, convAttrs(a), shape, NHWC);
   if (!bias) return [y];
   const attrs: Attrs = { T: FLOAT, data_format: { str: 'NHWC' } };
   return [context.emit('BiasAdd', [y.tensor, bias.tensor], attrs, shape, NHWC)];

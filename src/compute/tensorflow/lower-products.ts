@@ -20,8 +20,8 @@ function rowsTimes(context: LoweringContext, x: Laid, matrix: Laid, transposed: 
   const rows = collapsed(context, laid);
   // A matrix whose dimensions lie the other way round is its own transpose in memory.
   const flipped = matrix.order[0] === 1;
-  const attrs: Attrs = { T: FLOAT, transpose_b: { bool: transposed !== flipped } };
-  const y = context.emit('MatMul', [rows.tensor, matrix.tensor], attrs, [rows.shape[0], columns]);
+  const attrs: Attrs = { transpose_b: { bool: transposed !== flipped } };
+  const y = context.product('MatMul', [rows.tensor, matrix.tensor], attrs, [rows.shape[0], columns]);
   return context.reshapeMemory(y, [...x.shape.slice(0, -1), columns], laid.order);
 }
 
@@ -53,9 +53,9 @@ export const matmul: LoweringRule<'matmul'> = (context, { attributes, shapes: [s
   const inputs = [left.laid.tensor, right.laid.tensor];
   const adjoint = { a: transposeA !== left.flipped, b: transposeB !== right.flipped };
   if (shape.length === 2) {
-    const attrs: Attrs = { T: FLOAT, transpose_a: { bool: adjoint.a }, transpose_b: { bool: adjoint.b } };
-    return [context.emit('MatMul', inputs, attrs, shape)];
+    const attrs: Attrs = { transpose_a: { bool: adjoint.a }, transpose_b: { bool: adjoint.b } };
+    return [context.product('MatMul', inputs, attrs, shape)];
   }
-  const attrs: Attrs = { T: FLOAT, adj_x: { bool: adjoint.a }, adj_y: { bool: adjoint.b } };
-  return [context.emit('BatchMatMulV2', inputs, attrs, shape)];
+  const attrs: Attrs = { adj_x: { bool: adjoint.a }, adj_y: { bool: adjoint.b } };
+  return [context.product('BatchMatMulV2', inputs, attrs, shape)];
 };

@@ -31,6 +31,9 @@ export type LoweringRule<K extends KernelKind> = (
   inputs: readonly Laid[],
 ) => readonly Laid[];
 
+/** The type in which matrix products and forward convolutions multiply; everything else is float32. */
+export type ProductType = 'float32' | 'bfloat16';
+
 export const FLOAT = { type: 'float32' } as const;
 export const INT = { type: 'int32' } as const;
 
@@ -39,6 +42,7 @@ const partial = (shape: Shape): number[] => shape.map((d) => (d < 0 ? -1 : d));
 export class LoweringContext {
   /** The last of FusedBatchNormV3's outputs, which only GPUs fill, by the name of the node. */
   readonly reserves = new Map<string, TensorRef>();
+  readonly #rounded = new Map<string, TensorRef>();
   #batch?: TensorRef;
   readonly #sizes = new Map<string, TensorRef>();
 
@@ -46,6 +50,7 @@ export class LoweringContext {
   constructor(
     readonly graph: GraphDefBuilder,
     private readonly images: () => TensorRef,
+    private readonly products: ProductType = 'float32',
   ) {}
 
   laid(tensor: TensorRef, shape: Shape, order: Order = plainOrder(shape.length)): Laid {
@@ -63,6 +68,35 @@ export class LoweringContext {
   ): Laid {
     const tensor = this.graph.op(op, inputs, attrs, { dtype, shape: partial(inMemory(shape, order)) });
     return { tensor, shape, order };
+  }
+
+  /** A matrix product or convolution (attribute T left out): with bfloat16 its operands are rounded, and its result is float32 again. */
+  product(op: string, inputs: readonly TensorRef[], attrs: Attrs, shape: Shape, order?: Order): Laid {
+    if (this.products === 'float32') return this.emit(op, inputs, { ...attrs, T: FLOAT }, shape, order);
+    const T = { type: this.products };
+    const result = this.emit(
+      op,
+      inputs.map((x) => this.round(x)),
+      { ...attrs, T },
+      shape,
+      order,
+      this.products,
+    );
+    return { ...result, tensor: this.cast(result.tensor, 'float32') };
+  }
+
+  /** A tensor in bfloat16; every one is rounded once, however many products take it. */
+  private round(x: TensorRef): TensorRef {
+    const known = this.#rounded.get(x.name);
+    if (known) return known;
+    const rounded = this.cast(x, this.products);
+    this.#rounded.set(x.name, rounded);
+    return rounded;
+  }
+
+  private cast(x: TensorRef, dtype: TensorFlowType): TensorRef {
+    const attrs: Attrs = { SrcT: { type: x.dtype }, DstT: { type: dtype } };
+    return this.graph.op('Cast', [x], attrs, { dtype, shape: x.shape });
   }
 
   /** An element-wise operation that keeps shape and order. */

@@ -6,11 +6,11 @@ import { withBatch } from '../../graph/shapes.ts';
 import { elementCount, float32Tensor, type Tensor } from '../../graph/tensor.ts';
 import { GraphDefBuilder, type TensorRef, type VariableRef } from './graph-def.ts';
 import { inMemory, type Order, plainOrder } from './layout.ts';
-import { findFusions } from './fusion.ts';
+import { findFusions, NO_FUSIONS } from './fusion.ts';
 import { lowerFused } from './lower-fused.ts';
 import { weightOrder } from './lower-convolutions.ts';
 import { isOptimizerKernel, lowerUpdates } from './lower-updates.ts';
-import { FLOAT, type Laid, LoweringContext, type LoweringRule } from './lowering-context.ts';
+import { FLOAT, type Laid, LoweringContext, type LoweringRule, type ProductType } from './lowering-context.ts';
 import { loweringRules, type SourceKernel } from './lowering-rules.ts';
 import type { SavedModel } from './saved-model.ts';
 
@@ -27,6 +27,14 @@ export interface LoweredPrograms {
   readonly groups: ReadonlyMap<string, readonly string[]>;
   readonly masks: Readonly<Record<string, readonly FedMask[]>>;
 }
+
+export interface LoweringOptions {
+  /** Whether convolutions take in what follows them: kernels that only oneDNN has, so on CPUs whose TensorFlow uses it. */
+  readonly fuse: boolean;
+  readonly products: ProductType;
+}
+
+const DEFAULT_LOWERING: LoweringOptions = { fuse: true, products: 'float32' };
 
 export const signatures = {
   run: (program: string): string => `run ${program}`,
@@ -95,13 +103,14 @@ class ProgramLowering {
     private readonly graph: GraphDefBuilder,
     private readonly program: Program,
     private readonly variable: (state: string) => PlacedState,
+    private readonly options: LoweringOptions,
   ) {
-    this.context = new LoweringContext(graph, () => this.batched());
+    this.context = new LoweringContext(graph, () => this.batched(), options.products);
   }
 
   /** Adds the program's operations and its signature; returns the masks that it must be fed. */
   lower(name: string): readonly FedMask[] {
-    const { chains, inside } = findFusions(this.program);
+    const { chains, inside } = this.options.fuse ? findFusions(this.program) : NO_FUSIONS;
     this.program.nodes.forEach((node, index) => {
       const fused = chains.get(index);
       if (fused) this.values.push([lowerFused(this.context, this.program, fused, (ref) => this.value(ref))]);
@@ -207,7 +216,10 @@ function groupNames(names: Iterable<string>): ReadonlyMap<string, readonly strin
 }
 
 /** Lowers programs that share their states. */
-export function lowerPrograms(programs: Readonly<Record<string, Program>>): LoweredPrograms {
+export function lowerPrograms(
+  programs: Readonly<Record<string, Program>>,
+  options: LoweringOptions = DEFAULT_LOWERING,
+): LoweredPrograms {
   const all = Object.values(programs);
   const states = unite(all);
   const order = stateOrders(all, states);
@@ -223,7 +235,7 @@ export function lowerPrograms(programs: Readonly<Record<string, Program>>): Lowe
   const masks = Object.fromEntries(
     Object.entries(programs).map(([name, program]) => [
       name,
-      graph.scope(`program/${name}`, () => new ProgramLowering(graph, program, variable).lower(name)),
+      graph.scope(`program/${name}`, () => new ProgramLowering(graph, program, variable, options).lower(name)),
     ]),
   );
   return { model: graph.toModel(), states, groups, masks };
