@@ -15,7 +15,8 @@ const STOP_TIMEOUT_MS = 1800;
 /** Whether this process does the computing. */
 export const isSupervised = (): boolean => process.env[SUPERVISED] !== undefined;
 
-function stopOnInterrupt(child: ChildProcess): void {
+/** Ends the child on Ctrl-C; `isAsked` says whether that has happened. */
+function stopOnInterrupt(child: ChildProcess): { isAsked(): boolean } {
   let asked = false;
   const stop = (): void => {
     // The second Ctrl-C does not wait.
@@ -26,16 +27,17 @@ function stopOnInterrupt(child: ChildProcess): void {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  return { isAsked: () => asked };
 }
 
 /** Runs this program with the same arguments in another process, and resolves with its exit code. */
 export function supervise(args: readonly string[]): Promise<number> {
   const child = fork(process.argv[1], args, { env: { ...process.env, [SUPERVISED]: '1' }, stdio: 'inherit' });
-  stopOnInterrupt(child);
+  const interrupt = stopOnInterrupt(child);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => {
-      if (signal) say(`espalier: the computing process was ended (${signal})`);
+      if (signal) say(`espalier: ${interrupt.isAsked() ? 'stopped' : `the computing process was ended (${signal})`}`);
       resolve(code ?? 1);
     });
   });

@@ -1,5 +1,6 @@
 /** `espalier finetune` as a program: killed, interrupted, and what it prints. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -36,6 +37,47 @@ test('Ctrl-C ends it between two steps, with exit code 1 and files that are whol
   assert.ok(progress.step >= 10);
   const run = JSON.parse(await readFile(path.join(work, 'interrupted', 'run.json'), 'utf8')) as { state: string };
   assert.equal(run.state, 'stopped');
+});
+
+/** The process that a command computes in; undefined where this system does not tell. */
+function computingProcess(parent: number | undefined): number | undefined {
+  try {
+    return Number(execFileSync('pgrep', ['-P', String(parent)], { encoding: 'utf8' }).split('\n')[0]) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+test('Ctrl-C ends it although a step does not', { skip }, async (t) => {
+  const { child, ended, said } = await start(tiny('stuck', '--epochs 1000 --print-freq 1 --save-interval 0 --lr 0.01'));
+  await said('epoch 1, step 3');
+  const computing = computingProcess(child.pid);
+  if (!computing) {
+    child.kill('SIGINT');
+    await ended;
+    return t.skip('needs pgrep');
+  }
+  // As in the middle of a long call of TensorFlow: nothing is heard.
+  process.kill(computing, 'SIGSTOP');
+  child.kill('SIGINT');
+  const { code, stderr } = await ended;
+  assert.equal(code, 1);
+  assert.match(stderr, /espalier: stopped\n$/);
+  assert.throws(() => process.kill(computing, 0), { code: 'ESRCH' });
+  const { progress } = await readRunState(path.join(work, 'stuck', LATEST));
+  assert.ok(progress.step >= 3);
+});
+
+test('a computing process that is killed is told of', { skip }, async (t) => {
+  const { child, ended, said } = await start(tiny('killed', '--epochs 1000 --print-freq 1 --lr 0.01'));
+  await said('epoch 1, step 3');
+  const computing = computingProcess(child.pid);
+  if (computing) process.kill(computing, 'SIGKILL');
+  else child.kill('SIGINT');
+  const { code, stderr } = await ended;
+  assert.equal(code, 1);
+  if (!computing) return t.skip('needs pgrep');
+  assert.match(stderr, /espalier: the computing process was ended \(SIGKILL\)/);
 });
 
 test('settings are printed in full before the run, metrics as often as asked, the result alone on stdout', {
