@@ -15,6 +15,25 @@ export function gatherTensor<T extends Tensor>(tensor: T, kept: KeptIndices): T 
   return { ...tensor, shape, data };
 }
 
+/**
+ * As `gatherTensor`, but the entries are copied when `data` is first read: a tensor that is written or assigned right away
+ * never lies beside all the others, and a plan that is only looked at copies nothing.
+ */
+export function gatheredView(tensor: Tensor, kept: KeptIndices): Tensor {
+  if (kept.every((indices) => indices === undefined)) return tensor;
+  let source: Tensor | undefined = tensor;
+  let gathered: Data | undefined;
+  return {
+    dtype: tensor.dtype,
+    shape: tensor.shape.map((size, i) => kept[i]?.length ?? size),
+    get data(): Data {
+      if (source) gathered = gatherTensor(source, kept).data;
+      source = undefined;
+      return gathered as Data;
+    },
+  };
+}
+
 /** Runs of neighbours from this length on are copied as a block. */
 const LONG_RUN = 32;
 

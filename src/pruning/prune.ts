@@ -4,7 +4,7 @@ import type { Tensor, Weights } from '../graph/tensor.ts';
 import { compareWeights } from '../graph/validate.ts';
 import { UserError } from '../support/errors.ts';
 import { couple } from './couple.ts';
-import { gatherTensor } from './gather.ts';
+import { gatheredView } from './gather.ts';
 import type { Groups } from './groups.ts';
 import type { Plan } from './plan-types.ts';
 import { type KeptIndexTable, pruneGraph } from './prune-graph.ts';
@@ -13,7 +13,7 @@ export { pruneGraph };
 
 export interface Pruned {
   readonly graph: Graph;
-  /** Tensors that lose nothing are the ones given, not copies. */
+  /** Tensors that lose nothing are the ones given; the others are views, copied when their data are first read. */
   readonly weights: Weights;
   readonly keptIndices: KeptIndexTable;
 }
@@ -34,7 +34,7 @@ export function prune(graph: Graph, weights: Weights, plan: Plan, groups: Groups
       throw new UserError(
         `${from} is [${tensor.shape.join(', ')}] in the weights, [${shape.join(', ')}] in ${graph.name}`,
       );
-    smaller.set(name, gatherTensor(tensor, kept));
+    smaller.set(name, gatheredView(tensor, kept));
   }
   const { missing, mismatched } = compareWeights(pruned.graph, smaller);
   if (missing.length)
