@@ -8,6 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { hostFlow } from './flow-host.ts';
+import { looksFlow } from './flow-looks.ts';
 import { readOnlyFlow, robustFlow, untrustedFlow } from './flow-robust.ts';
 import { sampleFlow } from './flow-sample.ts';
 import { currentSession, type Environment, outFolder, repository, serverRoot, setCurrent } from './lib/session.ts';
@@ -17,6 +18,7 @@ import { findChromium, launchBrowser } from './lib/workbench.ts';
 const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
   sample: sampleFlow,
   host: hostFlow,
+  looks: looksFlow,
   robust: robustFlow,
   readonly: readOnlyFlow,
   untrusted: untrustedFlow,

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { generated, manifest } from '../../scripts/generate-contributions.ts';
+import { bundle, bundleFile } from '../../scripts/generate-l10n.ts';
 import * as contributions from '../../src/extension/contributions.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -52,4 +53,8 @@ test('commands that need no argument can be reached from the palette or say when
       .map(({ command }) => command as string),
   );
   for (const [id] of hidden) assert.ok(inMenus.has(id), `${id} can be reached from nowhere`);
+});
+
+test('l10n/bundle.l10n.json has every text that the code shows', () => {
+  assert.deepEqual(JSON.parse(readFileSync(bundleFile, 'utf8')), JSON.parse(bundle()), 'run npm run contributions');
 });

@@ -127,7 +127,7 @@ export function lineChart(options: ChartOptions): Chart {
 
 function axes(x: Scale, y: Scale, width: number, format: (value: number) => string): SVGElement[] {
   const bottom = HEIGHT - MARGIN.bottom;
-  const rows = ticks(y.min, y.max, 4).flatMap((value) => [
+  const rows = ticks(y.min, y.max, 5).flatMap((value) => [
     svg('line', { class: 'grid', x1: MARGIN.left, x2: width - MARGIN.right, y1: y.at(value), y2: y.at(value) }),
     svg('text', { class: 'tick end', x: MARGIN.left - 6, y: y.at(value) + 4 }, format(value)),
   ]);

@@ -19,12 +19,12 @@ export function linearScale(min: number, max: number, from: number, to: number):
   };
 }
 
-/** Round numbers from min to max, about `count` of them: multiples of 1, 2 or 5 times a power of ten. */
+/** Round numbers from min to max, about `count` of them: multiples of 1, 2, 2.5 or 5 times a power of ten. */
 export function ticks(min: number, max: number, count: number): number[] {
   if (!(max > min)) return [min];
   const rough = (max - min) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? 10 * power;
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? 10 * power;
   const first = Math.ceil(min / step - 1e-9);
   const last = Math.floor(max / step + 1e-9);
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => Number(((first + i) * step).toPrecision(12)));

@@ -176,7 +176,11 @@ export class RunService implements vscode.Disposable {
     this.ends.fire(record);
     if (record.state === 'done' || record.state === 'cancelled') return;
     const resume = kindOf(record) === 'finetune' ? vscode.l10n.t('Resume') : vscode.l10n.t('Try Again');
-    await this.options.worker.report(error, { title: resume, run: () => this.resume(record) });
+    const what =
+      record.state === 'interrupted'
+        ? vscode.l10n.t('{0} was interrupted', record.title)
+        : vscode.l10n.t('{0} failed', record.title);
+    await this.options.worker.report(error, { title: resume, run: () => this.resume(record) }, what);
   }
 
   dispose(): void {

@@ -73,11 +73,16 @@ export class Worker implements vscode.Disposable {
     }
   }
 
-  /** Tells the person about a failure, unless they caused it. `retry`: what to offer when the worker was lost. */
-  async report(error: unknown, retry?: { readonly title: string; readonly run: () => unknown }): Promise<void> {
+  /** Tells the person about a failure, unless they caused it. `retry`: what to offer when the worker was lost; `subject`: what failed. */
+  async report(
+    error: unknown,
+    retry?: { readonly title: string; readonly run: () => unknown },
+    subject?: string,
+  ): Promise<void> {
     if (isCancelled(error)) return;
     const showLog = vscode.l10n.t('Show Log');
-    const message = error instanceof Error ? error.message : String(error);
+    const text = error instanceof Error ? error.message : String(error);
+    const message = subject ? `${subject}: ${text}` : text;
     this.log.error(message);
     const actions = [...(retry && isWorkerLost(error) ? [retry.title] : []), showLog];
     const [headline] = message.split('\n');

@@ -150,6 +150,17 @@ export class Workbench {
     throw new Error(`the file dialog did not take ${file}`);
   }
 
+  /** Changes the colour theme of everything that is open. */
+  async theme(name: string): Promise<void> {
+    await this.run('Preferences: Color Theme');
+    const row = this.quickInput.locator('.monaco-list-row', { hasText: name }).first();
+    await row.waitFor();
+    await this.quickInput.locator('input.input').fill(name);
+    await this.page.waitForTimeout(300);
+    await this.page.keyboard.press('Enter');
+    await this.quickInput.waitFor({ state: 'hidden' });
+  }
+
   async quickOpen(name: string): Promise<void> {
     await this.page.keyboard.press('Control+p');
     await this.quickInput.locator('input').waitFor({ state: 'visible' });

@@ -1,0 +1,116 @@
+/** Every view in the four built-in themes, wide and narrow: pictures to look at, and what can be checked without eyes. */
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { type Environment, Session, setCurrent } from './lib/session.ts';
+import { smallData } from './lib/small-data.ts';
+import type { Flow } from './lib/steps.ts';
+
+const LIMIT_MS = 120_000;
+
+const THEMES = {
+  dark: 'Default Dark Modern',
+  light: 'Default Light Modern',
+  contrast: 'Dark High Contrast',
+  'contrast-light': 'Light High Contrast',
+} as const;
+
+const WIDE = { width: 1280, height: 800 };
+/** Half of a laptop's screen beside a terminal, side bar closed. */
+const NARROW = { width: 420, height: 800 };
+
+export const looksFlow = (environment: Environment): Flow => ({
+  name: 'themes and widths',
+  async run(step) {
+    const session = await Session.start(environment, async (workspace) => {
+      await smallData(workspace, { train: 60, test: 30 });
+    });
+    setCurrent(session);
+    const { workbench: wb, workspace } = session;
+    const view = () => wb.webview();
+    const tabs = ['resnet20.pth', 'Finetuning', 'Compare Models', 'Dataset images'] as const;
+
+    await step('a workspace with something to see in every view', async () => {
+      await wb.showViews();
+      await wb.run('Espalier: Select Dataset Folder');
+      await wb.answerPath(path.join(workspace, 'images'));
+      await wb.tab('Dataset images').waitFor();
+      await wb.run('Espalier: Load Checkpoint');
+      await wb.pick('resnet20.pth');
+      await view().getByText('Not scored yet').waitFor();
+      await wb.run('Espalier: Score Channels');
+      await wb.pick('L2');
+      await view().getByText('Scored with L2').first().waitFor({ timeout: LIMIT_MS });
+      await wb.run('Espalier: Set FLOP Target');
+      await wb.answer('50%');
+      await view().getByText('reached').first().waitFor();
+      await wb.run('Espalier: Prune Model');
+      await wb.answerPath(path.join(workspace, 'half.safetensors'));
+      await wb.notification('Saved').waitFor({ timeout: LIMIT_MS });
+      await wb.clearNotifications();
+      await wb.run('Espalier: Finetune');
+      await wb.pick('half.safetensors');
+      await wb.pick('cifar');
+      await wb.pick('Start');
+      await wb.tab('Finetuning').waitFor();
+      await view().locator('.state', { hasText: 'done' }).waitFor({ timeout: LIMIT_MS });
+      await wb.clearNotifications();
+      await wb.run('Espalier: Evaluate');
+      await wb.pick('half, finetuned');
+      await wb.quickInput.getByText('OK', { exact: true }).click();
+      await wb.tab('Compare Models').waitFor({ timeout: LIMIT_MS });
+      await view().locator('tbody tr').nth(1).waitFor({ timeout: LIMIT_MS });
+    });
+
+    for (const [name, theme] of Object.entries(THEMES)) {
+      await step(`${theme}, wide and narrow`, async () => {
+        await wb.theme(theme);
+        for (const [size, viewport] of Object.entries({ wide: WIDE, narrow: NARROW })) {
+          await wb.page.setViewportSize(viewport);
+          if (size === 'narrow') await wb.run('View: Close Primary Side Bar').catch(() => undefined);
+          for (const tab of tabs) {
+            await wb.tab(tab).first().click();
+            await wb.page.waitForTimeout(700);
+            await session.shot(`looks-${tab.split(/[ .]/)[0].toLowerCase()}-${name}-${size}`);
+            await assertFits(tab);
+          }
+          await wb.page.setViewportSize(WIDE);
+          await wb.showViews();
+        }
+      });
+    }
+
+    /** Nothing is cut off sideways: only what scrolls by itself may be wider than the page. */
+    async function assertFits(tab: string): Promise<void> {
+      const { scroll, client } = await view()
+        .locator('html')
+        .evaluate((html) => ({ scroll: html.scrollWidth, client: html.clientWidth }));
+      assert.ok(scroll <= client + 1, `${tab} is ${scroll} px wide in ${client} px`);
+    }
+
+    await step('text stands out from its background in every theme', async () => {
+      for (const theme of Object.values(THEMES)) {
+        await wb.theme(theme);
+        await wb.tab('Compare Models').click();
+        const contrast = await view()
+          .locator('td.number')
+          .first()
+          .evaluate((cell) => {
+            const channels = (color: string): number[] => (color.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
+            const luminance = (color: string): number => {
+              const [r, g, b] = channels(color).map((c) => {
+                const s = c / 255;
+                return s <= 0.03928 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4;
+              });
+              return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+            };
+            const a = luminance(getComputedStyle(cell).color);
+            const b = luminance(getComputedStyle(document.body).backgroundColor);
+            return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+          });
+        assert.ok(contrast >= 4.5, `${theme}: ${contrast.toFixed(1)}`);
+      }
+    });
+    await session.stop();
+    setCurrent(undefined);
+  },
+});
