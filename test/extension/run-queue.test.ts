@@ -53,7 +53,13 @@ function endOf(queue: RunQueue, id: string): Promise<RunRecord> {
   });
 }
 
-const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+/** Waits until runs were started; what is checked to not happen has had its chance by then. */
+async function until(condition: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + 20_000; !condition(); ) {
+    if (Date.now() > deadline) throw new Error('waited in vain');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
 
 test('runs one after the other and keeps each on disk', async (t) => {
   const runs = await store(t);
@@ -61,14 +67,14 @@ test('runs one after the other and keeps each on disk', async (t) => {
   const queue = new RunQueue(runs, execute);
   await queue.enqueue(record('a'));
   await queue.enqueue(record('bb'));
-  await settled();
+  await until(() => started.length > 0);
   assert.deepEqual(started, ['a']);
   assert.equal((await runs.read('a'))?.state, 'running');
   assert.equal((await runs.read('bb'))?.state, 'queued');
   const first = endOf(queue, 'a');
   end('a');
   assert.equal((await first).state, 'done');
-  await settled();
+  await until(() => started.length > 1);
   assert.deepEqual(started, ['a', 'bb']);
   const second = endOf(queue, 'bb');
   end('bb');
@@ -84,7 +90,7 @@ test('stops the run that goes, and takes a waiting one out of the queue', async 
   const queue = new RunQueue(runs, execute);
   await queue.enqueue(record('a'));
   await queue.enqueue(record('bb'));
-  await settled();
+  await until(() => started.length > 0);
   const ends = [endOf(queue, 'a'), endOf(queue, 'bb')];
   queue.stop('bb');
   queue.stop('a');
@@ -92,7 +98,6 @@ test('stops the run that goes, and takes a waiting one out of the queue', async 
     (await Promise.all(ends)).map(({ state }) => state),
     ['cancelled', 'cancelled'],
   );
-  await settled();
   assert.deepEqual(started, ['a']);
 });
 
@@ -103,10 +108,10 @@ test('what an executor throws says how the run ended', async (t) => {
     [new RequestError('user', 'The disk is full.'), 'failed'],
     [new Error('a defect'), 'failed'],
   ] as const) {
-    const { execute, end } = controlled();
+    const { execute, end, started } = controlled();
     const queue = new RunQueue(runs, execute);
     await queue.enqueue(record('a'));
-    await settled();
+    await until(() => started.length > 0);
     const ended = endOf(queue, 'a');
     end('a', error);
     const { state: found, error: message } = await ended;
@@ -128,10 +133,11 @@ test('a run whose owner is gone was interrupted; one that lives elsewhere is bel
 
 test('closing the window marks what goes and what waits', async (t) => {
   const runs = await store(t);
-  const queue = new RunQueue(runs, controlled().execute);
+  const { execute, started } = controlled();
+  const queue = new RunQueue(runs, execute);
   await queue.enqueue(record('a'));
   await queue.enqueue(record('bb'));
-  await settled();
+  await until(() => started.length > 0);
   await queue.interruptAll();
   assert.deepEqual(
     (await runs.list()).map(({ state }) => state),
