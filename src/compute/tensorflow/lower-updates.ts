@@ -11,12 +11,21 @@ import type { Attrs } from './saved-model.ts';
 
 export type OptimizerKernel = 'sgdStep' | 'adamWStep' | 'rmsPropStep';
 
+export interface StateAccess {
+  readonly variable: VariableRef;
+  readonly order: readonly number[];
+  readonly users: readonly TensorRef[];
+}
+
 export interface Updating {
   readonly context: LoweringContext;
   readonly program: Program;
   value(ref: Ref): Laid;
-  /** The variable of a state, its order of dimensions, and the node that reads it (which must run before a change). */
-  state(name: string): { readonly variable: VariableRef; readonly order: readonly number[]; readonly read?: TensorRef };
+  /**
+   * The variable of a state, its order of dimensions, and what must have run before it changes: the node that reads it, and those that use
+   * what it read. A read shares the variable's memory; as long as anything holds it, a change would have to copy the whole variable.
+   */
+  state(name: string): StateAccess;
 }
 
 /** Changes a variable after it has been read; returns the node's name. */
@@ -27,8 +36,8 @@ function change(
   inputs: readonly TensorRef[],
   after: readonly string[] = [],
 ): string {
-  const { variable, read } = u.state(state);
-  const controls = read ? [read, ...after] : after;
+  const { variable, users } = u.state(state);
+  const controls = [...users, ...after];
   const attrs: Attrs = op.startsWith('Assign') ? { dtype: FLOAT } : { T: FLOAT };
   return u.context.graph.node(op, [variable.handle, ...inputs], attrs, { name: `${state}/update`, controls });
 }
@@ -66,7 +75,7 @@ const sgd: UpdateRule<'sgdStep'> = (u, node, [parameter, slot]) => {
     graph.float(momentum),
   ];
   const attrs = { T: FLOAT, use_nesterov: { bool: nesterov } };
-  const controls = [parameter, slot].flatMap((name) => u.state(name).read ?? []);
+  const controls = u.state(parameter).users;
   return [graph.node('ResourceApplyMomentum', inputs, attrs, { name: `${parameter}/update`, controls })];
 };
 
@@ -91,8 +100,7 @@ const adamW: UpdateRule<'adamWStep'> = (u, node, [parameter, first, second]) => 
   const variables = [parameter, first, second].map((name) => u.state(name).variable.handle);
   const numbers = [graph.float(0), graph.float(0), alpha.tensor, graph.float(beta1), graph.float(beta2)];
   const inputs = [...variables, ...numbers, context.times(root, eps).tensor, gradient.tensor];
-  const reads = [parameter, first, second].flatMap((name) => u.state(name).read ?? []);
-  const options = { name: `${parameter}/update`, controls: [...reads, ...decay] };
+  const options = { name: `${parameter}/update`, controls: [...u.state(parameter).users, ...decay] };
   return [graph.node('ResourceApplyAdam', inputs, { T: FLOAT }, options)];
 };
 

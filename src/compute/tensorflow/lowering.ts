@@ -120,7 +120,7 @@ class ProgramLowering {
       context: this.context,
       program: this.program,
       value: (ref) => this.value(ref),
-      state: (state) => ({ ...this.variable(state), read: this.reads.get(state) }),
+      state: (state) => ({ ...this.variable(state), users: this.usersOf(state) }),
     });
     const outputs = Object.entries(this.program.outputs).map(([key, ref], i) => {
       const { tensor } = this.context.plain(this.value(ref));
@@ -130,6 +130,21 @@ class ProgramLowering {
     const fetched = outputs.length ? Object.fromEntries(outputs) : { done: this.graph.after(done) };
     this.graph.signature(signatures.run(name), this.inputs, fetched);
     return this.masks;
+  }
+
+  /** The node that reads a state, and the last one of every kernel that takes it; an optimiser's own kernel has none. */
+  private usersOf(state: string): readonly TensorRef[] {
+    const read = this.reads.get(state);
+    if (!read) return [];
+    const { nodes } = this.program;
+    const isRead = ({ node }: Ref): boolean => {
+      const source = nodes[node];
+      return source.kind === 'state' && source.attributes.name === state;
+    };
+    return [
+      read,
+      ...nodes.flatMap(({ inputs }, i) => (inputs.some(isRead) ? this.values[i].map((v) => v.tensor) : [])),
+    ];
   }
 
   private value(ref: Ref): Laid {
