@@ -1,15 +1,15 @@
-/** Writes l10n/bundle.l10n.json: every text that the extension shows through `vscode.l10n.t`, for translators. */
+/** Writes l10n/bundle.l10n.json: every text that the extension shows through `vscode.l10n.t` or a webview's `t`, for translators. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-const source = path.join(root, 'src', 'extension');
+const sources = [path.join(root, 'src', 'extension'), path.join(root, 'webview')];
 export const bundleFile = path.join(root, 'l10n', 'bundle.l10n.json');
 
 const isTranslation = (node: ts.Node): node is ts.CallExpression =>
-  ts.isCallExpression(node) && node.expression.getText().endsWith('l10n.t');
+  ts.isCallExpression(node) && /^(vscode\.l10n\.)?t$/.test(node.expression.getText());
 
 /** Texts of one file. Throws for a text that is put together while the program runs: it could not be translated. */
 function textsOf(file: string): string[] {
@@ -29,8 +29,12 @@ function textsOf(file: string): string[] {
 
 /** The bundle's text as it should be. */
 export function bundle(): string {
-  const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
-  const texts = new Set(files.flatMap((name) => textsOf(path.join(source, name))));
+  const files = sources.flatMap((source) =>
+    readdirSync(source, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => path.join(source, name)),
+  );
+  const texts = new Set(files.flatMap(textsOf));
   const entries = [...texts].sort().map((text) => [text, text] as const);
   return `${JSON.stringify(Object.fromEntries(entries), null, 2)}\n`;
 }

@@ -11,6 +11,9 @@ export function webviewOptions(extension: vscode.Uri, more: readonly vscode.Uri[
   return { enableScripts: true, localResourceRoots: [distFolder(extension), ...more] };
 }
 
+/** VS Code's translations for the view's own texts; as data it is not run, and it cannot end its element. */
+const bundleJson = (): string => JSON.stringify(vscode.l10n.bundle ?? {}).replaceAll('<', '\\u003c');
+
 export function webviewHtml(webview: vscode.Webview, extension: vscode.Uri, name: WebviewName): string {
   const folder = webview.asWebviewUri(distFolder(extension)).toString();
   const nonce = randomBytes(18).toString('base64');
@@ -36,6 +39,7 @@ export function webviewHtml(webview: vscode.Webview, extension: vscode.Uri, name
 <link rel="stylesheet" href="${folder}/codicon.css">
 <link rel="stylesheet" href="${folder}/${name}.css">
 <title>Espalier</title>
+<script type="application/json" id="l10n">${bundleJson()}</script>
 </head>
 <body data-scripts="${folder}">
 <main id="root"></main>

@@ -1,17 +1,18 @@
 /** Images that changed verdict between two models, as thumbnails with both predictions. */
 import type { ChangedImages } from '../../src/protocol/panels.ts';
 import { element } from '../shared/dom.ts';
+import { t } from '../shared/l10n.ts';
 
 const HEADINGS = {
-  lost: 'Right before, wrong now',
-  gained: 'Wrong before, right now',
-  other: 'Wrong both times, differently',
+  lost: () => t('Right before, wrong now'),
+  gained: () => t('Wrong before, right now'),
+  other: () => t('Wrong both times, differently'),
 } as const;
 
-const count = (n: number): string => `${n.toLocaleString('en')} ${n === 1 ? 'image' : 'images'}`;
+const count = (n: number): string => (n === 1 ? t('1 image') : t('{0} images', n.toLocaleString('en')));
 
 export function changedImages({ images, totals }: ChangedImages): HTMLElement {
-  if (images.length === 0) return element('p', { class: 'muted' }, 'Both say the same of every image.');
+  if (images.length === 0) return element('p', { class: 'muted' }, t('Both say the same of every image.'));
   const kinds = Object.keys(HEADINGS) as (keyof typeof HEADINGS)[];
   return element(
     'div',
@@ -20,7 +21,7 @@ export function changedImages({ images, totals }: ChangedImages): HTMLElement {
       const own = images.filter(({ change }) => change === kind);
       if (own.length === 0) return [];
       return [
-        element('h3', {}, `${HEADINGS[kind]}: ${count(totals[kind])}`),
+        element('h3', {}, `${HEADINGS[kind]()}: ${count(totals[kind])}`),
         element('ul', { class: 'thumbnails' }, ...own.map(thumbnail)),
       ];
     }),

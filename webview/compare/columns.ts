@@ -1,6 +1,7 @@
 /** The columns of the comparison: what each shows, how it sorts, which direction is better, and how it is exported. */
 import type { CompareRow } from '../../src/protocol/panels.ts';
 import { formatBytes, formatCount, formatNumber, formatPercent } from '../shared/format.ts';
+import { t } from '../shared/l10n.ts';
 
 export interface Column {
   readonly id: string;
@@ -27,8 +28,8 @@ const share = (value: number, baseline: number): string =>
 export const columns: readonly Column[] = [
   {
     id: 'top1',
-    heading: 'Top-1',
-    hint: 'share of images whose first class is right; differences in points',
+    heading: t('Top-1'),
+    hint: t('share of images whose first class is right; differences in points'),
     value: ({ top1 }) => top1,
     format: formatPercent,
     difference: points,
@@ -36,8 +37,8 @@ export const columns: readonly Column[] = [
   },
   {
     id: 'top5',
-    heading: 'Top-5',
-    hint: 'share of images whose class is among the first five; differences in points',
+    heading: t('Top-5'),
+    hint: t('share of images whose class is among the first five; differences in points'),
     value: ({ top5 }) => top5,
     format: formatPercent,
     difference: points,
@@ -45,8 +46,8 @@ export const columns: readonly Column[] = [
   },
   {
     id: 'loss',
-    heading: 'Loss',
-    hint: 'mean cross-entropy',
+    heading: t('Loss'),
+    hint: t('mean cross-entropy'),
     value: ({ loss }) => loss,
     format: formatNumber,
     difference: (value, baseline) => signed(value - baseline, formatNumber),
@@ -54,8 +55,8 @@ export const columns: readonly Column[] = [
   },
   {
     id: 'macs',
-    heading: 'MACs',
-    hint: 'multiply-accumulates of one image, by the paper’s counter',
+    heading: t('MACs'),
+    hint: t('multiply-accumulates of one image, by the paper’s counter'),
     value: ({ macs }) => macs,
     format: formatCount,
     difference: share,
@@ -63,8 +64,8 @@ export const columns: readonly Column[] = [
   },
   {
     id: 'macsTrue',
-    heading: 'MACs, true',
-    hint: 'multiply-accumulates of one image, projections at their real width',
+    heading: t('MACs, true'),
+    hint: t('multiply-accumulates of one image, projections at their real width'),
     value: ({ macsTrue }) => macsTrue,
     format: formatCount,
     difference: share,
@@ -72,8 +73,8 @@ export const columns: readonly Column[] = [
   },
   {
     id: 'params',
-    heading: 'Params',
-    hint: 'trainable parameters',
+    heading: t('Params'),
+    hint: t('trainable parameters'),
     value: ({ params }) => params,
     format: formatCount,
     difference: share,
@@ -81,8 +82,8 @@ export const columns: readonly Column[] = [
   },
   {
     id: 'bytes',
-    heading: 'File',
-    hint: 'size of the file',
+    heading: t('File'),
+    hint: t('size of the file'),
     value: ({ bytes }) => bytes || undefined,
     format: formatBytes,
     difference: share,
@@ -90,8 +91,8 @@ export const columns: readonly Column[] = [
   },
   {
     id: 'latency',
-    heading: 'Latency',
-    hint: 'median time of one image, batch 1',
+    heading: t('Latency'),
+    hint: t('median time of one image, batch 1'),
     value: ({ latency }) => latency?.p50Milliseconds,
     format: (value) => `${value.toPrecision(3)} ms`,
     difference: share,
@@ -99,8 +100,8 @@ export const columns: readonly Column[] = [
   },
   {
     id: 'throughput',
-    heading: 'Images/s',
-    hint: 'images per second in batches, without reading them',
+    heading: t('Images/s'),
+    hint: t('images per second in batches, without reading them'),
     value: ({ throughput }) => throughput?.imagesPerSecond,
     format: (value) => value.toFixed(value < 10 ? 1 : 0),
     difference: share,

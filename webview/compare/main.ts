@@ -9,6 +9,7 @@ import { changedImages } from './changed.ts';
 import { toCsv, toMarkdown } from './export.ts';
 import { scatterPlot } from './scatter.ts';
 import { comparisonTable, type Sorting, sorted } from './table.ts';
+import { t } from '../shared/l10n.ts';
 
 registerControls();
 
@@ -46,33 +47,33 @@ function remember(change: State): void {
   host.setState(state);
 }
 
-const table = element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Models' });
+const table = element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': t('Models') });
 const measuredOn = element('p', { class: 'muted' });
 const plot = scatterPlot();
 const images = element('div', { class: 'images' });
-const imagesSection = element('section', {}, element('h2', {}, 'Images that changed verdict'), images);
+const imagesSection = element('section', {}, element('h2', {}, t('Images that changed verdict')), images);
 const content = element(
   'div',
   { class: 'content' },
   table,
   measuredOn,
-  element('h2', {}, 'Accuracy over MACs'),
+  element('h2', {}, t('Accuracy over MACs')),
   plot.root,
   imagesSection,
 );
 const empty = element(
   'div',
   { class: 'empty' },
-  element('p', {}, 'Nothing was evaluated yet. Evaluate one or several models: their figures appear here.'),
-  button('Evaluate…', { icon: 'beaker', onClick: () => host.send('compare/evaluate', null) }),
+  element('p', {}, t('Nothing was evaluated yet. Evaluate one or several models: their figures appear here.')),
+  button(t('Evaluate…'), { icon: 'beaker', onClick: () => host.send('compare/evaluate', null) }),
 );
 const exports = [
-  button('Export CSV', {
+  button(t('Export CSV'), {
     look: 'secondary',
     icon: 'export',
     onClick: () => host.send('compare/save', { format: 'csv', text: toCsv(sorted(view.rows, state.sorting)) }),
   }),
-  button('Export Markdown', {
+  button(t('Export Markdown'), {
     look: 'secondary',
     icon: 'markdown',
     onClick: () =>
@@ -81,8 +82,8 @@ const exports = [
 ];
 const toolbar = element(
   'div',
-  { class: 'toolbar', role: 'toolbar', 'aria-label': 'Comparison' },
-  button('Evaluate…', { icon: 'beaker', onClick: () => host.send('compare/evaluate', null) }),
+  { class: 'toolbar', role: 'toolbar', 'aria-label': t('Comparison') },
+  button(t('Evaluate…'), { icon: 'beaker', onClick: () => host.send('compare/evaluate', null) }),
   element('span', { class: 'spacer' }),
   ...exports,
 );
@@ -104,7 +105,8 @@ function show(): void {
       remove: (id) => host.send('compare/remove', id),
     }),
   );
-  measuredOn.textContent = `Measured on ${[...new Set(rows.map(({ device, backend }) => `${device}, ${backend}`))].join('; ')}. Latency: median at batch 1.`;
+  const places = [...new Set(rows.map(({ device, backend }) => `${device}, ${backend}`))].join('; ');
+  measuredOn.textContent = t('Measured on {0}. Latency: median at batch 1.', places);
   plot.draw(rows, baseline);
   showChanged();
 }
@@ -132,7 +134,7 @@ function showChanged(): void {
   const against = others.find(({ id }) => id === state.against)?.id ?? first.id;
   const baselineLabel = view.rows.find(({ id }) => id === baseline)?.label ?? '';
   const choose = select({
-    label: 'Model to compare with the baseline',
+    label: t('Model to compare with the baseline'),
     choices: others.map(({ id, label }) => [id, label]),
     value: against,
     onChange: (id) => {
@@ -145,7 +147,7 @@ function showChanged(): void {
     { class: 'choose' },
     `${baselineLabel} →`,
     choose,
-    button('Show', {
+    button(t('Show'), {
       look: 'secondary',
       onClick: () => host.send('compare/askChanged', { before: baseline, after: choose.value || against }),
     }),

@@ -3,6 +3,7 @@ import type { CompareRow } from '../../src/protocol/panels.ts';
 import { linearScale, niceRange, ticks } from '../shared/axis.ts';
 import { element, svg } from '../shared/dom.ts';
 import { formatCount, formatPercent } from '../shared/format.ts';
+import { t } from '../shared/l10n.ts';
 
 const HEIGHT = 260;
 const MARGIN = { top: 16, right: 16, bottom: 40, left: 60 };
@@ -77,7 +78,7 @@ export function scatterPlot(): Scatter {
     picture.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
     picture.setAttribute(
       'aria-label',
-      ['Top-1 over MACs', ...rows.map((r) => `${r.label}: ${formatPercent(r.top1)} at ${formatCount(r.macs)}`)].join(
+      [t('Top-1 over MACs'), ...rows.map((r) => `${r.label}: ${formatPercent(r.top1)} at ${formatCount(r.macs)}`)].join(
         '. ',
       ),
     );
@@ -93,8 +94,8 @@ export function scatterPlot(): Scatter {
           value ? formatCount(value) : '0',
         ),
       ),
-      svg('text', { class: 'tick middle', x: (MARGIN.left + width) / 2, y: HEIGHT - 6 }, 'MACs of one image'),
-      svg('text', { class: 'tick', x: 4, y: 11 }, 'Top-1'),
+      svg('text', { class: 'tick middle', x: (MARGIN.left + width) / 2, y: HEIGHT - 6 }, t('MACs of one image')),
+      svg('text', { class: 'tick', x: 4, y: 11 }, t('Top-1')),
     );
     for (const row of rows) {
       const parent = row.parent === undefined ? undefined : byId.get(row.parent);

@@ -3,6 +3,7 @@ import type { CompareRow } from '../../src/protocol/panels.ts';
 import { button } from '../shared/controls.ts';
 import { element, icon } from '../shared/dom.ts';
 import { type Column, columns, verdict } from './columns.ts';
+import { t } from '../shared/l10n.ts';
 
 export interface Sorting {
   readonly column: string;
@@ -62,9 +63,9 @@ export function comparisonTable(
 ): HTMLElement {
   const baseline = rows.find(({ id }) => id === baselineId);
   const headings = [
-    headingCell('label', 'Model', 'sort by name', sorting, () => actions.sort('label')),
+    headingCell('label', t('Model'), t('sort by name'), sorting, () => actions.sort('label')),
     ...columns.map(({ id, heading, hint }) => headingCell(id, heading, hint, sorting, () => actions.sort(id))),
-    element('th', {}, element('span', { class: 'visually-hidden' }, 'Actions')),
+    element('th', {}, element('span', { class: 'visually-hidden' }, t('Actions'))),
   ];
   const body = sorted(rows, sorting).map((row) => {
     const isBaseline = row.id === baselineId;
@@ -75,18 +76,18 @@ export function comparisonTable(
       element(
         'span',
         { class: 'muted where' },
-        `${row.images.toLocaleString('en')} images${isBaseline ? ' · baseline' : ''}`,
+        t('{0} images', row.images.toLocaleString('en')) + (isBaseline ? ` · ${t('baseline')}` : ''),
       ),
     );
     const tools = element(
       'td',
       { class: 'tools' },
-      button(isBaseline ? `${row.label} is the baseline` : `Take ${row.label} as baseline`, {
+      button(isBaseline ? t('{0} is the baseline', row.label) : t('Take {0} as baseline', row.label), {
         look: 'icon',
         icon: isBaseline ? 'star-full' : 'star-empty',
         onClick: () => actions.setBaseline(row.id),
       }),
-      button(`Remove ${row.label} from the table`, {
+      button(t('Remove {0} from the table', row.label), {
         look: 'icon',
         icon: 'close',
         onClick: () => actions.remove(row.id),

@@ -5,6 +5,7 @@ import type { DatasetToHost, HostToDataset } from '../../src/protocol/panels.ts'
 import type { DatasetSplit, DatasetSummary } from '../../src/protocol/values.ts';
 import { element } from '../shared/dom.ts';
 import { connect } from '../shared/host.ts';
+import { t } from '../shared/l10n.ts';
 
 const SHOWN_CLASSES = 200;
 
@@ -16,7 +17,7 @@ const host = connect<HostToDataset, DatasetToHost, never>({
         element('h1', {}, summary.root),
         ...summary.warnings.map((warning) => element('p', { class: 'warning' }, warning)),
         splits(summary.splits),
-        element('h2', {}, 'First images'),
+        element('h2', {}, t('First images')),
         images(summary, uris),
         classes(summary.classNames),
       );
@@ -31,7 +32,7 @@ function extreme({ fewest, most }: DatasetSplit, one: DatasetSplit['fewest']): s
 }
 
 function splits(all: readonly DatasetSplit[]): HTMLElement {
-  const headings = ['Split', 'Classes', 'Images', 'Fewest in a class', 'Most in a class'];
+  const headings = [t('Split'), t('Classes'), t('Images'), t('Fewest in a class'), t('Most in a class')];
   return element(
     'div',
     { class: 'scroll' },
@@ -75,11 +76,11 @@ function images({ samples }: DatasetSummary, uris: readonly string[]): HTMLEleme
 
 function classes(names: readonly string[]): HTMLElement {
   const shown = names.slice(0, SHOWN_CLASSES).join(', ');
-  const more = names.length > SHOWN_CLASSES ? ` and ${count(names.length - SHOWN_CLASSES)} more` : '';
+  const more = names.length > SHOWN_CLASSES ? t(' and {0} more', count(names.length - SHOWN_CLASSES)) : '';
   return element(
     'details',
     {},
-    element('summary', {}, `${count(names.length)} classes`),
+    element('summary', {}, t('{0} classes', count(names.length))),
     element('p', { class: 'muted' }, shown + more),
   );
 }

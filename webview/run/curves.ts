@@ -2,6 +2,7 @@
 import type { RunCurve } from '../../src/protocol/panels.ts';
 import type { RunPoint } from '../../src/protocol/values.ts';
 import type { Point, Series } from './chart.ts';
+import { t } from '../shared/l10n.ts';
 
 export type Measure = 'loss' | 'top1' | 'learningRate' | 'imagesPerSecond';
 
@@ -45,12 +46,16 @@ export function seriesOf(
     }),
   );
   const mine: Series = {
-    label: 'this run',
+    label: t('this run'),
     style: 'series-0',
     dots: measure === 'top1',
     points: pointsOf(own, kind, measure, known),
   };
   if (measure !== 'loss') return [mine, ...others];
   const epochs = pointsOf(own, 'epoch', 'loss');
-  return [{ ...mine, label: 'step', faint: true }, { ...mine, label: 'epoch', dots: true, points: epochs }, ...others];
+  return [
+    { ...mine, label: t('step'), faint: true },
+    { ...mine, label: t('epoch'), dots: true, points: epochs },
+    ...others,
+  ];
 }

@@ -10,6 +10,7 @@ import { connect } from '../shared/host.ts';
 import { lineChart } from './chart.ts';
 import { type Measure, seriesOf } from './curves.ts';
 import { epochTable, legend, stateLabel } from './parts.ts';
+import { t } from '../shared/l10n.ts';
 
 registerControls();
 
@@ -24,24 +25,24 @@ interface Actions {
 const going = ({ state }: RunView): boolean => state === 'running' || state === 'paused' || state === 'queued';
 
 const actions: { readonly [A in RunAction]: Actions } = {
-  pause: { label: 'Pause', icon: 'debug-pause', when: ({ canPause }) => canPause },
-  continue: { label: 'Continue', icon: 'debug-continue', when: ({ state }) => state === 'paused' },
+  pause: { label: t('Pause'), icon: 'debug-pause', when: ({ canPause }) => canPause },
+  continue: { label: t('Continue'), icon: 'debug-continue', when: ({ state }) => state === 'paused' },
   stopAfterEpoch: {
-    label: 'Stop after epoch',
+    label: t('Stop after epoch'),
     icon: 'debug-step-over',
     when: (run) => run.hasCurves && (run.state === 'running' || run.state === 'paused'),
   },
-  stop: { label: 'Stop now', icon: 'debug-stop', when: going },
-  resume: { label: 'Resume', icon: 'debug-start', when: ({ canResume }) => canResume },
-  openResult: { label: 'Open model', icon: 'go-to-file', when: ({ hasResult }) => hasResult },
-  openFolder: { label: 'Open folder', icon: 'folder-opened', when: () => true },
+  stop: { label: t('Stop now'), icon: 'debug-stop', when: going },
+  resume: { label: t('Resume'), icon: 'debug-start', when: ({ canResume }) => canResume },
+  openResult: { label: t('Open model'), icon: 'go-to-file', when: ({ hasResult }) => hasResult },
+  openFolder: { label: t('Open folder'), icon: 'folder-opened', when: () => true },
 };
 
 const charts: readonly (readonly [measure: Measure, chart: ReturnType<typeof lineChart>])[] = [
-  ['loss', lineChart({ title: 'Loss', format: formatNumber })],
-  ['top1', lineChart({ title: 'Top-1 (validation)', format: (v) => formatPercent(v, 1) })],
-  ['learningRate', lineChart({ title: 'Learning rate', format: formatNumber, include: [0] })],
-  ['imagesPerSecond', lineChart({ title: 'Images per second', format: (v) => v.toFixed(0), include: [0] })],
+  ['loss', lineChart({ title: t('Loss'), format: formatNumber })],
+  ['top1', lineChart({ title: t('Top-1 (validation)'), format: (v) => formatPercent(v, 1) })],
+  ['learningRate', lineChart({ title: t('Learning rate'), format: formatNumber, include: [0] })],
+  ['imagesPerSecond', lineChart({ title: t('Images per second'), format: (v) => v.toFixed(0), include: [0] })],
 ];
 
 let run: RunView | undefined;
@@ -54,17 +55,17 @@ let stepsPerEpoch: number | undefined;
 const title = element('h1', {});
 const subject = element('p', { class: 'muted subject' });
 const state = element('span', { class: 'state' });
-const bar = progressBar('Progress');
+const bar = progressBar(t('Progress'));
 const status = element('p', { class: 'status', role: 'status' });
 const failure = element('p', { class: 'error', role: 'alert' });
 const buttons = new Map<RunAction, Button>();
-const toolbar = element('div', { class: 'toolbar', role: 'toolbar', 'aria-label': 'Run' });
+const toolbar = element('div', { class: 'toolbar', role: 'toolbar', 'aria-label': t('Run') });
 const chartGrid = element('div', { class: 'charts' }, ...charts.map(([, chart]) => chart.root));
 const names = element('div', { class: 'legend' });
 const table = element('div', { class: 'epochs' });
 const settings = element('dl', { class: 'settings' });
-const logText = element('pre', { class: 'log', role: 'log', tabindex: 0, 'aria-label': 'Log' });
-const curves = element('div', { class: 'curves' }, names, chartGrid, section('Epochs', table, true));
+const logText = element('pre', { class: 'log', role: 'log', tabindex: 0, 'aria-label': t('Log') });
+const curves = element('div', { class: 'curves' }, names, chartGrid, section(t('Epochs'), table, true));
 
 function section(label: string, content: HTMLElement, open: boolean): HTMLElement {
   return element('details', { open }, element('summary', {}, label), content);
@@ -132,8 +133,8 @@ document
       status,
       failure,
       curves,
-      section('Settings', settings, false),
-      section('Log', logText, true),
+      section(t('Settings'), settings, false),
+      section(t('Log'), logText, true),
     ),
   );
 
@@ -142,7 +143,7 @@ function showRun(): void {
   stepsPerEpoch = run.stepsPerEpoch ?? stepsPerEpoch;
   title.textContent = run.title;
   subject.textContent = run.subject;
-  state.textContent = stateLabel[run.state];
+  state.textContent = stateLabel[run.state]();
   state.dataset.state = run.state;
   for (const [action, made] of buttons) made.hidden = !actions[action].when(run);
   const { progress } = run;
@@ -164,12 +165,12 @@ function showRun(): void {
 function statusText({ state: now, progress, summary }: RunView): string {
   if (now === 'running' && progress) {
     const share = progress.total > 0 ? `${Math.floor((100 * progress.done) / progress.total)} %` : '';
-    const eta = progress.eta === undefined ? '' : `${formatSeconds(progress.eta)} left`;
+    const eta = progress.eta === undefined ? '' : t('{0} left', formatSeconds(progress.eta));
     return [progress.phase, share, progress.message ?? '', eta].filter((part) => part).join(' · ');
   }
-  if (now === 'queued') return 'Waits for the runs before it.';
-  if (now === 'paused') return 'Paused after the last step. Nothing is lost.';
-  if (now === 'interrupted') return 'Interrupted: resume takes it up where it was saved last.';
+  if (now === 'queued') return t('Waits for the runs before it.');
+  if (now === 'paused') return t('Paused after the last step. Nothing is lost.');
+  if (now === 'interrupted') return t('Interrupted: resume takes it up where it was saved last.');
   return summary ?? '';
 }
 
@@ -188,7 +189,7 @@ function showCurves(): void {
   if (!run?.hasCurves) return;
   const reference = run.referenceTop1;
   for (const [measure, chart] of charts) {
-    const dense = measure === 'top1' && reference !== undefined ? { label: 'before', value: reference } : undefined;
+    const dense = measure === 'top1' && reference !== undefined ? { label: t('before'), value: reference } : undefined;
     chart.draw(seriesOf(measure, points, compared, stepsPerEpoch), run.epochs, dense);
   }
   names.replaceChildren(...legend(compared));
@@ -197,7 +198,7 @@ function showCurves(): void {
 
 function showLog(): void {
   const atEnd = logText.scrollTop + logText.clientHeight >= logText.scrollHeight - 4;
-  logText.textContent = log.join('\n') || 'Nothing was said yet.';
+  logText.textContent = log.join('\n') || t('Nothing was said yet.');
   if (atEnd) logText.scrollTop = logText.scrollHeight;
 }
 

@@ -147,7 +147,11 @@ export async function prune(
     throw new RequestError('user', vscode.l10n.t('{0} exists already.', given.output));
   const { output, overwrite } = given?.output
     ? { output: given.output, overwrite: false }
-    : await chooseOutput(proposedOutput(session), { Safetensors: ['safetensors'], PyTorch: ['pth', 'pt'] });
+    : await chooseOutput(proposedOutput(session), {
+        Safetensors: ['safetensors'],
+        PyTorch: ['pth', 'pt'],
+        ONNX: ['onnx'],
+      });
   const subject = `${session.state.title} → ${path.basename(output)}`;
   await services.runs.start(
     { kind: 'prune', source: session.source, scores: session.scores, plan: session.state.settings, output, overwrite },
