@@ -76,6 +76,12 @@ const layerCases: readonly KernelCase[] = [
   convCase('patches', [2, 3, 8, 8], [6, 3, 4, 4], { stride: 4, bias: true }),
   convCase('depthwise', [2, 4, 5, 5], [4, 1, 3, 3], { groups: 4, padding: pads(1), bias: true }),
   convCase('depthwise stride 2', [2, 4, 6, 6], [4, 1, 3, 3], { groups: 4, stride: 2, padding: pads(1) }),
+  convCase('depthwise stride 2 with bias', [2, 4, 6, 6], [4, 1, 3, 3], {
+    groups: 4,
+    stride: 2,
+    padding: pads(1),
+    bias: true,
+  }),
   convCase('depthwise 7×7', [1, 3, 8, 8], [3, 1, 7, 7], { groups: 3, padding: pads(3) }),
   convCase('depthwise, two outputs each', [1, 3, 5, 5], [6, 1, 3, 3], { groups: 3, padding: pads(1) }),
   convCase('grouped', [2, 6, 5, 5], [4, 3, 3, 3], { groups: 2, padding: pads(1), bias: true }),

@@ -54,13 +54,16 @@ export function depthwiseWeight(context: LoweringContext, w: Laid, channels: num
 }
 
 export const conv: LoweringRule<'conv'> = (context, { attributes: a, shapes: [shape] }, [input, weight, bias]) => {
-  const x = context.inOrder(input, NHWC);
-  const depthwise = isDepthwise(a, x.shape[1]);
+  const depthwise = isDepthwise(a, input.shape[1]);
+  // TensorFlow takes the bias into a depthwise convolution, and then aborts the process over explicit padding.
+  const outside = depthwise && bias !== undefined && isExplicit(a);
+  const x = outside ? paddedImages(context, input, a.padding) : context.inOrder(input, NHWC);
+  const window = outside ? { ...a, padding: { top: 0, left: 0, bottom: 0, right: 0 } } : a;
   const w = depthwise ? depthwiseWeight(context, weight, x.shape[1]) : context.inOrder(weight, HWIO);
   const inputs = [x.tensor, w.tensor];
   const y = depthwise
-    ? context.emit('DepthwiseConv2dNative', inputs, convAttrs(a), shape, NHWC)
-    : context.product('Conv2D', inputs, convAttrs(a), shape, NHWC);
+    ? context.emit('DepthwiseConv2dNative', inputs, convAttrs(window), shape, NHWC)
+    : context.product('Conv2D', inputs, convAttrs(window), shape, NHWC);
   if (!bias) return [y];
   const attrs: Attrs = { T: FLOAT, data_format: { str: 'NHWC' } };
   return [context.emit('BiasAdd', [y.tensor, bias.tensor], attrs, shape, NHWC)];
