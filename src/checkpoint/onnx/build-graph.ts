@@ -164,14 +164,21 @@ function addNode(
   return builder.add<OperationKind>(draft.kind, path, inputs, draft.attributes, names, options);
 }
 
+/** One of several alike is called after what holds them: `blocks.3` is a Block, `layer1.0` a Layer. */
+function memberType(path: string): string {
+  const holder = /^\d+$/.test(lastOf(path)) ? lastOf(parentOf(path)).replace(/s?_?\d*$/, '') : '';
+  return holder ? holder[0].toUpperCase() + holder.slice(1) : 'Module';
+}
+
 /** Modules that hold others, in the order in which they begin. What they are can only be told from their children. */
 function modulesOf({ nodes }: Graph): Graph['modules'] {
   const children = new Map<string, Set<string>>();
   for (const { id, kind } of nodes) {
     if (kind === 'input') continue;
-    for (let path = id; parentOf(path); path = parentOf(path)) {
-      const parent = parentOf(path);
-      children.set(parent, (children.get(parent) ?? new Set()).add(lastOf(path)));
+    const parts = id.split('.');
+    for (let i = 1; i < parts.length; i++) {
+      const path = parts.slice(0, i).join('.');
+      children.set(path, (children.get(path) ?? new Set()).add(parts[i]));
     }
   }
   const isAttention = (path: string): boolean =>
@@ -179,10 +186,9 @@ function modulesOf({ nodes }: Graph): Graph['modules'] {
     nodes.some((node) => node.kind === 'matmul' && node.attributes.transposeB && node.module === path);
   const typeOf = (path: string, names: ReadonlySet<string>): string => {
     if ([...names].every((name) => /^\d+$/.test(name))) return 'Sequential';
-    return isAttention(path) ? 'Attention' : 'Module';
+    return isAttention(path) ? 'Attention' : memberType(path);
   };
-  const paths = [...children].sort(([a], [b]) => (a.startsWith(`${b}.`) ? 1 : b.startsWith(`${a}.`) ? -1 : 0));
-  return paths.map(([path, names]) => ({ path, type: typeOf(path, names) }));
+  return [...children].map(([path, names]) => ({ path, type: typeOf(path, names) }));
 }
 
 /** The weights of a built Graph, read from the file's bytes. */

@@ -35,13 +35,13 @@ export class Importer implements ImportScope {
     for (const tensor of model.initialisers.values())
       this.#values.set(
         tensor.name,
-        initialiserValue(tensor, (stored) => this.#bare(stored)),
+        initialiserValue(tensor, (stored, path) => this.#bare(stored, path)),
       );
   }
 
   /** A tensor as a value of its own: a parameter, or a mask, which nobody trains. */
-  #bare(tensor: StoredTensor): DraftId {
-    const origin: Origin = { label: `tensor '${tensor.name}'`, path: '' };
+  #bare(tensor: StoredTensor, path: string): DraftId {
+    const origin: Origin = { label: `tensor '${tensor.name}'`, path };
     const read = tensor.read();
     if (isMask(read.data))
       return this.graph.add({ kind: 'constant', attributes: { tensor: read }, inputs: [], stored: {}, origin });
@@ -58,9 +58,9 @@ export class Importer implements ImportScope {
     return this.#values.get(name);
   }
 
-  draftOf(value: Value): DraftId {
+  draftOf(value: Value, path: string): DraftId {
     if (value.kind === 'computed') return value.draft;
-    if (value.kind === 'weight') return value.draft();
+    if (value.kind === 'weight') return value.draft(path);
     const { constant, name } = value;
     const known = this.#constants.get(constant);
     if (known !== undefined) return known;
@@ -70,7 +70,7 @@ export class Importer implements ImportScope {
     const tensor = tensorOf(constant);
     // A number has one dimension in the Graph.
     const shaped = tensor.shape.length ? tensor : { ...tensor, shape: [1] };
-    const origin: Origin = { label: `value '${name}'`, path: '' };
+    const origin: Origin = { label: `value '${name}'`, path };
     const draft = this.graph.add({ kind: 'constant', attributes: { tensor: shaped }, inputs: [], stored: {}, origin });
     this.#constants.set(constant, draft);
     return draft;
@@ -150,8 +150,13 @@ export class Importer implements ImportScope {
       const value: WeightValue = weightOf(inputs, isNamed ? output : weights[0].name, {
         ...(shape && { shape }),
         constant: () => folded()[i],
-        draft: () =>
-          isCopy ? this.#bare(storedTensor(value)) : this.draftOf(this.#inNode(node, () => this.#operate(call)[i])),
+        draft: (path) =>
+          isCopy
+            ? this.#bare(storedTensor(value), path)
+            : this.draftOf(
+                this.#inNode(node, () => this.#operate(call)[i]),
+                path,
+              ),
       });
       return value;
     });

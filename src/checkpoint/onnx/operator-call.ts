@@ -16,8 +16,8 @@ export interface ImportScope {
   readonly opset: number;
   /** The number of images that the file was made for, where it is a fixed one: its constants have it in them. */
   readonly fixedBatch: number | undefined;
-  /** The value as a node. */
-  draftOf(value: Value): DraftId;
+  /** The value as a node, for one of the module `path`. */
+  draftOf(value: Value, path: string): DraftId;
 }
 
 export type OperatorRule = (call: OperatorCall) => Value | readonly Value[];
@@ -71,7 +71,7 @@ export class OperatorCall {
 
   /** The input as a node. */
   operand(i: number): DraftId {
-    return this.scope.draftOf(this.value(i));
+    return this.scope.draftOf(this.value(i), this.origin.path);
   }
 
   shape(i: number): Shape {

@@ -20,8 +20,8 @@ export interface WeightValue {
   readonly depth: number;
   shape(): readonly number[];
   constant(): Constant;
-  /** The value as a node, made when it is first asked for. */
-  draft(): DraftId;
+  /** The value as a node, made when it is first asked for, in the module of who asks. */
+  draft(path: string): DraftId;
 }
 
 export interface ComputedValue {
@@ -35,10 +35,10 @@ export type Value = KnownValue | WeightValue | ComputedValue;
 const MAX_DEPTH = 200;
 
 /** Calls a function once, when it is first needed. */
-export function once<T>(make: () => T): () => T {
+export function once<T, A extends readonly unknown[]>(make: (...values: A) => T): (...values: A) => T {
   let made: { value: T } | undefined;
-  return () => {
-    made ??= { value: make() };
+  return (...values) => {
+    made ??= { value: make(...values) };
     return made.value;
   };
 }
@@ -102,7 +102,7 @@ export const filledTensor = (name: string, size: number, value: number): StoredT
  * An initialiser: a weight where it may be trained, else known. Integers and truths are known, and of floats single
  * numbers that have no name of their own, and masks.
  */
-export function initialiserValue(tensor: OnnxTensor, emit: (tensor: StoredTensor) => DraftId): Value {
+export function initialiserValue(tensor: OnnxTensor, emit: (tensor: StoredTensor, path: string) => DraftId): Value {
   const { name, shape, dtype } = tensor;
   const constant = once(() => constantOf(tensor.read()));
   const isFloatingPoint = dtype?.startsWith('float') || dtype === 'bfloat16';
@@ -115,7 +115,7 @@ export function initialiserValue(tensor: OnnxTensor, emit: (tensor: StoredTensor
     depth: 0,
     shape: () => shape,
     constant,
-    draft: once(() => emit(storedTensor(value))),
+    draft: once((path) => emit(storedTensor(value), path)),
   };
   return value;
 }
