@@ -67,7 +67,9 @@ export const trainingFlags = {
   trainCropSize: flag.integer(undefined, "side of the random crop (default: the model's)"),
   noImagenetMeanStd: flag.boolean('normalise by mean and std 0.5 instead of ImageNet'),
 
-  amp: flag.boolean('matrix products and forward convolutions in bfloat16, on TensorFlow: numbers change in their third digit'),
+  amp: flag.boolean(
+    'matrix products and forward convolutions in bfloat16, on TensorFlow: numbers change in their third digit',
+  ),
   clipGradNorm: flag.number(undefined, 'largest norm of the gradient'),
   modelEma: flag.boolean('keep a moving average of the weights'),
   modelEmaSteps: flag.integer(32, 'steps between updates of the average'),
