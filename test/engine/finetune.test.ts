@@ -215,6 +215,18 @@ test('--checkpoint-interval keeps models, --max-steps shortens epochs', { skip }
   assert.equal(lines.filter(({ kind }) => kind === 'step').length, 3);
 });
 
+test('batches of one image are trained on where norms see more than one value', { skip }, async () => {
+  await train('ones', { epochs: 1, batchSize: 1, maxSteps: 2 });
+  const lines = await (await RunDirectory.open(place('ones'))).metrics();
+  const losses = lines.filter(({ kind }) => kind === 'step').map(({ loss }) => Number(loss));
+  assert.equal(losses.length, 2);
+  assert.ok(losses.every((loss) => loss > 0));
+  await assert.rejects(
+    train('refused', { batchSize: 1, trainCropSize: 4, valCropSize: 4 }),
+    /--batch-size 1 is too small: with images of \[N, 3, 4, 4\] a batch norm of resnet20 sees one value a channel/,
+  );
+});
+
 test('images of another size in training than in evaluation', { skip }, async () => {
   await train('sizes', { epochs: 1, trainCropSize: 12, maxSteps: 2 });
   const run = await RunDirectory.open(place('sizes'));

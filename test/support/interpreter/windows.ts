@@ -59,13 +59,40 @@ function forEachPlane(
     }
 }
 
+/** Taps of one kernel position on one row of a plane: outputs o, o + 1, … take inputs i, i + step, …. */
+interface Row {
+  readonly o: number;
+  readonly i: number;
+  readonly k: number;
+  readonly length: number;
+  readonly step: number;
+}
+
+/** All taps of a plane, gathered into rows: long loops without index tables. */
+function rows(window: Window, input: readonly number[], output: readonly number[]): readonly Row[] {
+  const step = window.stride[1];
+  const byRow = new Map<number, { o: number; i: number; k: number; length: number; step: number }>();
+  forEachTap(window, input, output, (o, i, k) => {
+    // One row for each row of outputs and position in the kernel.
+    const key = Math.floor(o / output[1]) * window.kernel[0] * window.kernel[1] + k;
+    const row = byRow.get(key);
+    if (row) row.length++;
+    else byRow.set(key, { o, i, k, length: 1, step });
+  });
+  return [...byRow.values()];
+}
+
 export function conv(a: KernelAttributes['conv'], [x, w, bias]: readonly Values[], shape: readonly number[]): Values {
   const y = values(shape);
   const area = shape[2] * shape[3];
   if (bias) for (let i = 0; i < y.data.length; i++) y.data[i] = bias.data[Math.floor(i / area) % shape[1]];
-  const t = taps(a, x.shape.slice(2), shape.slice(2));
+  const all = rows(a, x.shape.slice(2), shape.slice(2));
   forEachPlane(x.shape, w.shape, shape.slice(2), (xp, wp, yp) => {
-    for (let j = 0; j < t.o.length; j++) y.data[yp + t.o[j]] += x.data[xp + t.i[j]] * w.data[wp + t.k[j]];
+    for (const { o, i, k, length, step } of all) {
+      const weight = w.data[wp + k];
+      const [to, from] = [yp + o, xp + i];
+      for (let j = 0; j < length; j++) y.data[to + j] += x.data[from + j * step] * weight;
+    }
   });
   return y;
 }
@@ -76,9 +103,13 @@ export function convInputGradient(
   shape: readonly number[],
 ): Values {
   const dx = values(shape);
-  const t = taps(a, shape.slice(2), d.shape.slice(2));
+  const all = rows(a, shape.slice(2), d.shape.slice(2));
   forEachPlane(shape, w.shape, d.shape.slice(2), (xp, wp, yp) => {
-    for (let j = 0; j < t.o.length; j++) dx.data[xp + t.i[j]] += d.data[yp + t.o[j]] * w.data[wp + t.k[j]];
+    for (const { o, i, k, length, step } of all) {
+      const weight = w.data[wp + k];
+      const [from, to] = [yp + o, xp + i];
+      for (let j = 0; j < length; j++) dx.data[to + j * step] += d.data[from + j] * weight;
+    }
   });
   return dx;
 }
@@ -89,9 +120,14 @@ export function convWeightGradient(
   shape: readonly number[],
 ): Values {
   const dw = values(shape);
-  const t = taps(a, x.shape.slice(2), d.shape.slice(2));
+  const all = rows(a, x.shape.slice(2), d.shape.slice(2));
   forEachPlane(x.shape, shape, d.shape.slice(2), (xp, wp, yp) => {
-    for (let j = 0; j < t.o.length; j++) dw.data[wp + t.k[j]] += d.data[yp + t.o[j]] * x.data[xp + t.i[j]];
+    for (const { o, i, k, length, step } of all) {
+      const [of, by] = [xp + i, yp + o];
+      let sum = 0;
+      for (let j = 0; j < length; j++) sum += d.data[by + j] * x.data[of + j * step];
+      dw.data[wp + k] += sum;
+    }
   });
   return dw;
 }
