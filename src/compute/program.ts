@@ -3,7 +3,7 @@
  * is (inputs, state) → (outputs, new state). Programs that name the same state share it.
  */
 import type { Shape } from '../graph/operations.ts';
-import type { KernelAttributes, KernelKind } from './kernels.ts';
+import type { ConstantTensor, KernelAttributes, KernelKind } from './kernels.ts';
 
 /** One output of one node. */
 export interface Ref {
@@ -69,7 +69,10 @@ const formatAttribute = (value: unknown): string => {
   if (ArrayBuffer.isView(value)) return `${(value as Int32Array).length} entries`;
   if (Array.isArray(value)) return `[${value.map(formatAttribute).join(' ')}]`;
   if (value && typeof value === 'object') {
-    if ('dtype' in value && 'data' in value) return `${value.dtype} constant`;
+    if ('shape' in value && 'data' in value) {
+      const { shape, data } = value as ConstantTensor;
+      return data.length === 1 ? String(data[0]) : `[${shape.join(' ')}]`;
+    }
     return `(${Object.values(value).map(formatAttribute).join(' ')})`;
   }
   return String(value);

@@ -3,6 +3,7 @@ import type { KernelKind } from '../kernels.ts';
 import * as convolutions from './lower-convolutions.ts';
 import * as elementwise from './lower-elementwise.ts';
 import * as normalisation from './lower-normalisation.ts';
+import * as pooling from './lower-pooling.ts';
 import * as products from './lower-products.ts';
 import * as shapes from './lower-shapes.ts';
 import type { OptimizerKernel } from './lower-updates.ts';
@@ -20,10 +21,7 @@ export const loweringRules: { readonly [K in RuleKernel]: LoweringRule<K> } = {
   patches: convolutions.patches,
   convInputGradient: convolutions.convInputGradient,
   convWeightGradient: convolutions.convWeightGradient,
-  maxPool: convolutions.maxPool,
-  maxPoolGradient: convolutions.maxPoolGradient,
-  averagePool: convolutions.averagePool,
-  averagePoolGradient: convolutions.averagePoolGradient,
+  ...pooling,
   ...normalisation,
   add: elementwise.binary('AddV2'),
   subtract: elementwise.binary('Sub'),
