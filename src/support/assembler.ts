@@ -47,6 +47,9 @@ export const i32 = {
   add: binary([0x6a]),
   sub: binary([0x6b]),
   multiply: binary([0x6c]),
+  and: binary([0x71]),
+  /** Filled with zeros. */
+  shiftRight: binary([0x76]),
   lessThan: binary([0x49]),
   load: (at: Code, offset = 0): Code => [at, 0x28, address(offset)],
 };
@@ -58,6 +61,8 @@ export const v128 = {
   store: (at: Code, value: Code, offset = 0): Code => [at, value, simd(11), address(offset)],
   /** The lowest 32 bits. */
   storeLow32: (at: Code, value: Code): Code => [at, value, simd(0x5a), address(0), 0],
+  /** The lowest 64 bits. */
+  storeLow64: (at: Code, value: Code): Code => [at, value, simd(0x5b), address(0), 0],
   const: (bytes: readonly number[]): Code => [simd(12), bytes],
   zero: (): Code => [simd(12), new Array<number>(16).fill(0)],
   /** Lanes 0 … 15 of a, 16 … 31 of b. */

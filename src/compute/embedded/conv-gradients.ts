@@ -1,20 +1,11 @@
 /** Gradients of dense convolutions, as convolutions and products: tfjs's own are plain loops, 10 times slower. */
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import type { Pair } from '../../graph/operations.ts';
+import { convolve, turned } from './convolution.ts';
 import { copyElements } from './copying.ts';
-import {
-  type Conv,
-  convolve,
-  extentOf,
-  isPatchwise,
-  isPointwise,
-  isStrided,
-  NO_PADDING,
-  placed,
-  subsampled,
-  turned,
-} from './convolution.ts';
+import { type Conv, extentOf, isPatchwise, isPointwise, isStrided, NO_PADDING, placed, subsampled } from './images.ts';
 import type { KernelContext } from './kernel-context.ts';
+import { denseInputGradient } from './simd/dense.ts';
 import { convolutionWeightGradient, sumOfOuterProducts } from './simd/outer-products.ts';
 
 type Size4 = readonly [n: number, h: number, w: number, c: number];
@@ -47,6 +38,7 @@ function patchLoops([n, h, w, c]: Size4, [kh, kw]: Pair, transposedRows?: number
 export function inputGradient(context: KernelContext, a: Conv, d: Tensor4D, weight: Tensor4D, size: Size4): Tensor4D {
   const [n, h, w, c] = size;
   const [, oh, ow] = d.shape;
+  if (context.simd) return denseInputGradient(context, context.simd, a, 1, d, weight, size);
   if (isPointwise(a)) {
     const transposed = context.transposedMatrix(flatWeight(context, weight));
     const dx = context.product(rowsOf(context, d), transposed);

@@ -1,10 +1,12 @@
 /** Depthwise and grouped convolutions and their gradients: by group, or by tap of the kernel. */
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import { inputGradient, weightGradient } from './conv-gradients.ts';
-import { type Conv, convolve, extentOf, isStrided, NO_PADDING, paddedImages, placed } from './convolution.ts';
+import { convolve } from './convolution.ts';
 import { copyBlocks } from './copying.ts';
+import { type Conv, extentOf, isStrided, NO_PADDING, paddedImages, placed } from './images.ts';
 import type { KernelContext } from './kernel-context.ts';
 import { sumOfRows } from './reductions.ts';
+import { denseConvolution, denseInputGradient } from './simd/dense.ts';
 import { depthwiseWeightSums, isKnownWidth } from './simd/depthwise-passes.ts';
 import { convolutionWeightGradient } from './simd/outer-products.ts';
 import { throughTap } from './taps.ts';
@@ -43,6 +45,7 @@ export function groupedConvolution(
   x: Tensor4D,
   weight: Tensor4D,
 ): Tensor4D {
+  if (context.simd) return denseConvolution(context, context.simd, a, groups, x, weight);
   const weights = channelGroups(context, weight, groups);
   const parts = channelGroups(context, x, groups);
   return joinChannels(
@@ -59,6 +62,7 @@ export function groupedInputGradient(
   weight: Tensor4D,
   [n, h, w, c]: Size4,
 ): Tensor4D {
+  if (context.simd) return denseInputGradient(context, context.simd, a, groups, d, weight, [n, h, w, c]);
   const weights = channelGroups(context, weight, groups);
   const parts = channelGroups(context, d, groups);
   return joinChannels(

@@ -16,6 +16,7 @@ import {
 import { transposeInto } from './copying.ts';
 import type { TensorMemory } from './memory.ts';
 import { meanOfRows } from './reductions.ts';
+import { denseProduct } from './simd/dense.ts';
 import type { SimdKernels } from './simd/module.ts';
 import type { LoadedTfjs, Tfjs } from './tfjs.ts';
 
@@ -161,6 +162,10 @@ export class KernelContext {
    * in another shape must be a copy.
    */
   product(a: Tensor2D, b: Tensor2D, bias?: Tensor): Tensor2D {
+    if (this.simd) {
+      const [left, right] = [a, b].map((tensor) => ({ tensor, rows: tensor.shape[0], columns: tensor.shape[1] }));
+      return denseProduct(this, this.simd, left, right, bias);
+    }
     const shape = String(b.shape);
     const known = packedShapes.get(b.dataId);
     const factor = known === undefined || known === shape ? b : this.copy(b);

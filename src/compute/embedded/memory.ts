@@ -2,8 +2,9 @@
  * Direct access to the numbers of tfjs tensors, for the kernels that tfjs lacks or has only slowly: they are loops over the backend's own
  * memory, with nothing copied in or out.
  */
-import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+
 import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { UserError } from '../../support/errors.ts';
 import type { Tfjs } from './tfjs.ts';

@@ -3,7 +3,8 @@ import type { Tensor4D } from '@tensorflow/tfjs-core';
 import { withBatch } from '../../graph/shapes.ts';
 import type { KernelAttributes } from '../kernels.ts';
 import { NHWC } from '../tensorflow/layout.ts';
-import { explicit, NO_PADDING, paddedImages } from './convolution.ts';
+import { explicit } from './convolution.ts';
+import { NO_PADDING, paddedImages } from './images.ts';
 import type { KernelContext, KernelRule, Laid } from './kernel-context.ts';
 
 type Window = KernelAttributes['maxPool'];

@@ -4,6 +4,7 @@ import { elementCount } from '../../graph/tensor.ts';
 import { transposedOrder, withLast } from '../tensorflow/layout.ts';
 import type { KernelContext, KernelRule, Laid } from './kernel-context.ts';
 import { batchOfProducts } from './simd/batched.ts';
+import { denseProduct, type Matrix } from './simd/dense.ts';
 import { sumOfOuterProducts } from './simd/outer-products.ts';
 
 const SWAP = [1, 0];
@@ -12,6 +13,12 @@ const transposed = (x: Laid): Laid => ({
   ...x,
   shape: [x.shape[1], x.shape[0]],
   order: transposedOrder(x.order, SWAP),
+});
+const inMemoryOf = (x: Laid): Matrix => ({
+  tensor: x.tensor,
+  rows: x.shape[0],
+  columns: x.shape[1],
+  transposed: isTransposed(x),
 });
 const matrixOf = (context: KernelContext, x: Laid): Tensor2D => context.plain(x).tensor as Tensor2D;
 
@@ -22,6 +29,7 @@ function product(context: KernelContext, a: Laid, b: Laid): Laid {
   // Xᵀ D of a linear layer's weight gradient, here as Dᵀ X: in the order in which the weights lie.
   if (simd && isTransposed(a) && !isTransposed(b) && a.shape[1] > 1)
     return context.laid(sumOfOuterProducts(context, simd, b.tensor as Tensor2D, a.tensor as Tensor2D), shape, SWAP);
+  if (simd) return context.laid(denseProduct(context, simd, inMemoryOf(a), inMemoryOf(b)), shape);
   const moved = (x: Laid, wanted: boolean): number => (isTransposed(x) === wanted ? 0 : x.tensor.size);
   const direct = moved(a, false) + moved(b, false);
   const swapped = moved(a, true) + moved(b, true);

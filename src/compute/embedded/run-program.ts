@@ -8,7 +8,7 @@ import type { KernelNode, Program, Ref } from '../program.ts';
 import type { ResolvedInputs } from '../program-inputs.ts';
 import { KernelContext, type KernelRule, type Laid } from './kernel-context.ts';
 import { kernelRules, type RunKernel, type SourceKernel } from './kernel-table.ts';
-import { scheduleProgram, type Step } from './schedule.ts';
+import { type Step, scheduleProgram } from './schedule.ts';
 import type { States } from './states.ts';
 import type { LoadedTfjs } from './tfjs.ts';
 

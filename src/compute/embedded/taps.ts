@@ -1,8 +1,8 @@
 /** Images as the entries of a kernel see them. */
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import type { Pair } from '../../graph/operations.ts';
-import type { Conv } from './convolution.ts';
 import { copyBlocks, type Loop } from './copying.ts';
+import type { Conv } from './images.ts';
 import type { KernelContext } from './kernel-context.ts';
 
 /** Outputs of one dimension whose pixel lies inside the image, and where the first one's pixel is. */

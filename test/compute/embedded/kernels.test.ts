@@ -7,6 +7,7 @@ import { loadTfjs } from '../../../src/compute/embedded/tfjs.ts';
 import { float32Tensor, type Weights } from '../../../src/graph/tensor.ts';
 import { interpret, type Values } from '../../support/interpreter.ts';
 import { caseInputs, caseProgram, caseStates, kernelCases } from '../kernel-cases.ts';
+import { moreCases } from './more-cases.ts';
 
 const TOLERANCE = 1e-4;
 
@@ -26,7 +27,7 @@ function assertClose(actual: ArrayLike<number>, expected: Values, what: string, 
 
 const { tf } = await loadTfjs();
 
-for (const kernelCase of kernelCases)
+for (const kernelCase of [...kernelCases, ...moreCases])
   test(`embedded: ${kernelCase.name}`, async () => {
     const tensors = tf.memory().numTensors;
     const program = caseProgram(kernelCase);

@@ -1,5 +1,5 @@
 /** Activations in WebAssembly SIMD where tfjs has only scalar loops: parameters are addresses, the last one the number of vectors. */
-import { type Code, f32x4, FunctionBuilder, i32, i32x4, type Local, v128 } from '../../../support/assembler.ts';
+import { type Code, FunctionBuilder, f32x4, i32, i32x4, type Local, v128 } from '../../../support/assembler.ts';
 import { elementwise } from './loops.ts';
 
 /** c0 + x (c1 + x (c2 + …)). */

@@ -2,11 +2,12 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../../graph/tensor.ts';
 import { inMemory, withLast } from '../../tensorflow/layout.ts';
-import { copyBlocks, steps } from '../copying.ts';
+import { steps } from '../copying.ts';
 import type { KernelContext, Laid } from '../kernel-context.ts';
 import { BYTES } from './loops.ts';
-import { TILE_COLUMNS, TILE_ROWS } from './matrix.ts';
+import { TILE_COLUMNS } from './matrix.ts';
 import type { SimdKernels } from './module.ts';
+import { initialRow, multiply } from './multiply.ts';
 
 /** Elements from one position of each logical dimension to the next; 0 where `leading` positions share one. */
 function strides(x: Laid, leading: number): number[] {
@@ -37,31 +38,22 @@ export function batchOfProducts(
   const [rows, columns] = shape.slice(-2);
   const [stepsA, stepsB] = [strides(a, leading.length), strides(b, leading.length)];
   const [fromA, fromB] = [matrixOffsets(leading, stepsA), matrixOffsets(leading, stepsB)];
-  const [aRow, aStep] = stepsA.slice(-2).map((step) => step * BYTES);
+  const [row, step] = stepsA.slice(-2).map((elements) => elements * BYTES);
   const bStep = stepsB[leading.length] * BYTES;
   const inner = a.shape.at(-1) as number;
-  const vectors = Math.ceil(columns / 4);
-  const row = vectors * 4;
-
-  const y = context.memory.allocate([...leading, rows, row]);
-  context.memory.view(y).fill(0);
-  const [startA, startB, startY] = [a.tensor, b.tensor, y].map((tensor) => simd.address(tensor));
-  const wholeRows = rows - (rows % TILE_ROWS);
-  fromA.forEach((from, i) => {
-    const [atA, atB, atY] = [startA + from * BYTES, startB + fromB[i] * BYTES, startY + i * rows * row * BYTES];
-    const call = (kernel: 'products' | 'rowProducts', firstRow: number, tiles: number): void => {
-      if (tiles === 0) return;
-      simd[kernel](
-        ...[atA + firstRow * aRow, aRow, aStep, 0, atB, bStep, 0, atY + firstRow * row * BYTES, row * BYTES],
-        ...[tiles, Math.floor(row / TILE_COLUMNS), vectors % 2, inner, 1],
+  const y = context.memory.allocate(shape);
+  const zeros = initialRow(context, columns);
+  const [startA, startB, startY, initial] = [a.tensor, b.tensor, y, zeros].map((tensor) => simd.address(tensor));
+  const extent = { bands: 1, rows, columns, planes: 1, blocks: 1, steps: inner };
+  simd.share(elementCount(leading), elementCount(shape) * inner, (call, first, last) => {
+    for (let i = first; i < last; i++)
+      multiply(
+        call,
+        { address: startA + fromA[i] * BYTES, band: 0, row, plane: 0, block: 0, step },
+        { address: startB + fromB[i] * BYTES, tile: TILE_COLUMNS * BYTES, step: bStep },
+        { address: startY + i * rows * columns * BYTES, band: 0, row: columns * BYTES, initial },
+        extent,
       );
-    };
-    call('products', 0, wholeRows / TILE_ROWS);
-    call('rowProducts', wholeRows, rows - wholeRows);
   });
-  if (row === columns) return y;
-  const lines = elementCount(leading) * rows;
-  return context.filled(shape, [y], (target, source) => {
-    copyBlocks(source, 0, target, 0, [{ count: lines, from: row, to: columns }], columns);
-  });
+  return y;
 }

@@ -55,7 +55,8 @@ export function channelSums(
   const vectors = length / 4;
   for (let first = 0; first < count; first += ROWS_TOGETHER) {
     const rows = Math.min(ROWS_TOGETHER, count - first);
-    simd[kernel](
+    simd.call(
+      kernel,
       ...addresses.map((address) => address + first * row),
       simd.address(means),
       ...sums.map((_, i) => simd.address(partial) + i * row),
@@ -93,7 +94,7 @@ export function combinedChannels(
   const rows = factors.map((values) => repeated(context, values, length));
   const out = context.memory.allocate(a.shape);
   const tensors = [a, b, out, ...rows].map((tensor) => simd.address(tensor));
-  simd.combine(...tensors, (length * BYTES) / VECTOR, count);
+  simd.call('combine', ...tensors, (length * BYTES) / VECTOR, count);
   const [first, second, target] = [a, b, out].map((tensor) => context.memory.view(tensor));
   for (let i = count * length; i < count * length + rest; i++) {
     const channel = i % shift.length;
@@ -111,7 +112,7 @@ export function elementwise(
 ): Tensor {
   const out = context.memory.allocate(inputs[0].shape);
   const vectors = Math.floor(out.size / 4);
-  simd[kernel](...[...inputs, out].map((tensor) => simd.address(tensor)), vectors);
+  simd.call(kernel, ...[...inputs, out].map((tensor) => simd.address(tensor)), vectors);
   const rest = out.size - 4 * vectors;
   if (rest === 0) return out;
   const ends = inputs.map((x) =>
@@ -121,7 +122,7 @@ export function elementwise(
     }),
   );
   const end = context.memory.allocate([4]);
-  simd[kernel](...[...ends, end].map((tensor) => simd.address(tensor)), 1);
+  simd.call(kernel, ...[...ends, end].map((tensor) => simd.address(tensor)), 1);
   context.memory.view(out).set(context.memory.view(end).subarray(0, rest), 4 * vectors);
   return out;
 }

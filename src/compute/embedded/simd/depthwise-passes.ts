@@ -1,7 +1,7 @@
 /** Depthwise convolutions of padded images [n, h, w, c] and the gradients of their weights, through the SIMD kernels. */
 import type { Tensor4D } from '@tensorflow/tfjs-core';
-import type { Conv } from '../convolution.ts';
 import { copyBlocks } from '../copying.ts';
+import type { Conv } from '../images.ts';
 import type { KernelContext } from '../kernel-context.ts';
 import { DEPTHWISE_WIDTHS, type DepthwiseWidth } from './depthwise.ts';
 import { BYTES, roundUp } from './loops.ts';
@@ -39,12 +39,13 @@ export function largeDepthwise(
   }) as Tensor4D;
   const [atX, atY, atW] = [x, y, weight].map((tensor) => simd.address(tensor));
   const pixel = c * BYTES;
-  const run = simd[`depthwiseRow${kw as DepthwiseWidth}`];
+  const kernel = `depthwiseRow${kw as DepthwiseWidth}` as const;
   for (let row = 0; row < n * oh; row++) {
     const [sample, oy] = [Math.floor(row / oh), row % oh];
     for (let ky = 0; ky < kh; ky++) {
       const source = atX + (sample * h + oy * sy + ky * dy) * w * pixel;
-      run(source, sx * pixel, dx * pixel, atY + row * ow * pixel, pixel, atW + ky * kw * pixel, pixel, ow, c / 4);
+      const [target, entries] = [atY + row * ow * pixel, atW + ky * kw * pixel];
+      simd.call(kernel, source, sx * pixel, dx * pixel, target, pixel, entries, pixel, ow, c / 4);
     }
   }
   return y;
@@ -65,7 +66,7 @@ export function depthwiseWeightSums(
   const dw = context.filled([kh, kw, padded, 1], [], (target) => target.fill(0));
   const [atX, atD, atW] = [x, d, dw].map((tensor) => simd.address(tensor));
   const pixel = c * BYTES;
-  const run = simd[`depthwiseRowGradient${kw as DepthwiseWidth}`];
+  const kernel = `depthwiseRowGradient${kw as DepthwiseWidth}` as const;
   const [xPixel, xRow] = [a.stride[1] * pixel, a.stride[0] * w * pixel];
   for (let sample = 0; sample < n; sample++)
     for (let ky = 0; ky < kh; ky++) {
@@ -73,7 +74,8 @@ export function depthwiseWeightSums(
       const gradient = atD + sample * oh * ow * pixel;
       const entry = padded * BYTES;
       const sums = atW + ky * kw * entry;
-      run(source, xPixel, xRow, a.dilation[1] * pixel, gradient, pixel, ow * pixel, sums, entry, ow, oh, padded / 4);
+      const tap = a.dilation[1] * pixel;
+      simd.call(kernel, source, xPixel, xRow, tap, gradient, pixel, ow * pixel, sums, entry, ow, oh, padded / 4);
     }
   if (padded === c) return dw as Tensor4D;
   return context.filled([kh, kw, c, 1], [dw], (target, source) => {

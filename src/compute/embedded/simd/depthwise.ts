@@ -1,5 +1,5 @@
 /** Depthwise convolutions in WebAssembly SIMD, one row of the kernel at a time: its entries (or their sums) are held in registers. */
-import { type Code, f32x4, FunctionBuilder, i32, type Local, v128 } from '../../../support/assembler.ts';
+import { type Code, FunctionBuilder, f32x4, i32, type Local, v128 } from '../../../support/assembler.ts';
 import { advance, countDown, localsOf, parametersOf, times, VECTOR } from './loops.ts';
 
 /** Widths of kernels that there are functions for. */

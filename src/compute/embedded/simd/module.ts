@@ -4,12 +4,14 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { assembleModule, type FunctionBuilder } from '../../../support/assembler.ts';
 import { gelu, geluGradient, relu6Gradient, reluGradient } from './activations.ts';
 import { depthwiseRow, depthwiseRowGradient } from './depthwise.ts';
-import { outerProducts, products, rowProducts } from './matrix.ts';
+import { outerProducts, products } from './matrix.ts';
 import { combine, gradientSums, squaredDeviations } from './normalisation.ts';
 
 const builders = {
-  products,
-  rowProducts,
+  products1: () => products(1),
+  products2: () => products(2),
+  products3: () => products(3),
+  products4: () => products(4),
   outerProducts,
   gelu,
   geluGradient,
@@ -26,12 +28,23 @@ const builders = {
   depthwiseRowGradient7: () => depthwiseRowGradient(7),
 } as const satisfies Record<string, () => FunctionBuilder>;
 
-/** Functions of addresses and counts; see where they are built for their parameters. */
-type Functions = Readonly<Record<keyof typeof builders, (...parameters: number[]) => void>>;
+export type KernelName = keyof typeof builders;
 
-export interface SimdKernels extends Functions {
+/** Runs a kernel: addresses and counts, see where it is built. */
+export type Call = (kernel: KernelName, ...parameters: number[]) => void;
+
+export interface SimdKernels {
   /** Where a tensor's numbers begin in memory, in bytes. */
   address(tensor: Tensor): number;
+  /** Runs a kernel now. */
+  readonly call: Call;
+  /**
+   * Work of `count` independent parts, shared out: `part` makes the calls for some of them, through its own `call`, perhaps later, and in
+   * any order among the parts. They are done when it returns.
+   *
+   * @param work multiplications in all; little work is not shared
+   */
+  share(count: number, work: number, part: (call: Call, first: number, last: number) => void): void;
 }
 
 /** Emscripten gives its memory's exports under a name, or the memory itself where threads share it. */
@@ -49,5 +62,11 @@ export function loadSimdKernels(backend: BackendWasm): SimdKernels | undefined {
   const functions = Object.values(builders).map((build) => build());
   const code = assembleModule(functions, shared ? 'imported shared' : 'imported');
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
-  return { ...(exports as unknown as Functions), address: (tensor) => backend.getMemoryOffset(tensor.dataId) };
+  const kernels = exports as unknown as Record<KernelName, (...parameters: number[]) => void>;
+  const call: Call = (kernel, ...parameters) => kernels[kernel](...parameters);
+  return {
+    address: (tensor) => backend.getMemoryOffset(tensor.dataId),
+    call,
+    share: (count, _, part) => part(call, 0, count),
+  };
 }

@@ -2,7 +2,7 @@
  * Sums and combinations by channel in WebAssembly SIMD. Numbers lie in rows of a period that is a multiple of 4: the channels, or four
  * times the channels where they are not.
  */
-import { type Code, f32x4, FunctionBuilder, i32, type Local, v128 } from '../../../support/assembler.ts';
+import { type Code, FunctionBuilder, f32x4, i32, type Local, v128 } from '../../../support/assembler.ts';
 import { advance, countDown, localsOf, parametersOf, times, VECTOR } from './loops.ts';
 
 /** Vectors of a row that are summed together: a cache line. */

@@ -1,7 +1,7 @@
 /** Weight gradients as sums of outer products, taken panel by panel so that what is read again stays in the cache. */
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
-import type { Conv } from '../convolution.ts';
 import { copyBlocks } from '../copying.ts';
+import type { Conv } from '../images.ts';
 import type { KernelContext } from '../kernel-context.ts';
 import { seenByTap } from '../taps.ts';
 import { BYTES, roundUp } from './loops.ts';
@@ -53,8 +53,9 @@ function addOuterProducts(kernels: SimdKernels, target: Target, { a, b, steps, b
           const first = a.address + i * BYTES + block * a.block + step * a.step;
           const second = b.address + j * BYTES + block * b.block + step * b.step;
           const length = Math.min(piece, steps - step);
-          kernels.outerProducts(
-            ...[first, BYTES, a.step, a.block, second, b.step, b.block, at, row],
+          kernels.call(
+            'outerProducts',
+            ...[first, a.step, a.block, second, b.step, b.block, at, row],
             ...[rowTiles, columnTiles, vectors % 2, length, count],
           );
         }
