@@ -6,7 +6,7 @@ import { type Environment, Session, setCurrent } from './lib/session.ts';
 import { smallData } from './lib/small-data.ts';
 import type { Flow } from './lib/steps.ts';
 
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 300_000;
 
 export const robustFlow = (environment: Environment): Flow => ({
   name: 'killed workers, closed windows, broken files',

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { type Environment, Session, setCurrent } from './lib/session.ts';
 import type { Flow } from './lib/steps.ts';
 
-const RUN_LIMIT_MS = 240_000;
+const RUN_LIMIT_MS = 400_000;
 
 export const sampleFlow = (environment: Environment): Flow => ({
   name: 'the whole job on the sample',

@@ -8,9 +8,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { hostFlow } from './flow-host.ts';
+import { keysFlow } from './flow-keys.ts';
 import { looksFlow } from './flow-looks.ts';
 import { readOnlyFlow, robustFlow, untrustedFlow } from './flow-robust.ts';
+import { runtimeFlow } from './flow-runtime.ts';
 import { sampleFlow } from './flow-sample.ts';
+import { sharedFlow } from './flow-shared.ts';
 import { currentSession, type Environment, outFolder, repository, serverRoot, setCurrent } from './lib/session.ts';
 import { type Flow, runFlows } from './lib/steps.ts';
 import { findChromium, launchBrowser } from './lib/workbench.ts';
@@ -18,10 +21,13 @@ import { findChromium, launchBrowser } from './lib/workbench.ts';
 const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
   sample: sampleFlow,
   host: hostFlow,
+  keys: keysFlow,
+  shared: sharedFlow,
   looks: looksFlow,
   robust: robustFlow,
   readonly: readOnlyFlow,
   untrusted: untrustedFlow,
+  runtime: runtimeFlow,
 };
 
 function packed(): string {

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { type Executor, RunQueue } from '../../src/extension/runs/run-queue.ts';
-import { asFound, type RunRecord, runId } from '../../src/extension/runs/run-record.ts';
+import { asFound, canResume, type RunRecord, runId } from '../../src/extension/runs/run-record.ts';
 import { RunStore } from '../../src/extension/runs/run-store.ts';
 import { RequestError } from '../../src/extension/worker/request-error.ts';
 
@@ -119,6 +119,21 @@ test('what an executor throws says how the run ended', async (t) => {
     assert.equal(message, error.message);
     assert.ok(queue.logOf('a').includes(error.message));
   }
+});
+
+test('a run that was ended early, in order, can be taken up and has its result', async (t) => {
+  const runs = await store(t);
+  const queue = new RunQueue(runs, async (_, { onProgress }) => {
+    onProgress({ phase: 'train', done: 1, total: 2 });
+    onProgress({ phase: 'train', done: 2, total: 2 });
+    onProgress({ phase: 'validate', done: 1, total: 1 });
+    return { summary: 'top-1 80 %', output: '/best', stoppedEarly: true };
+  });
+  const end = endOf(queue, 'a');
+  await queue.enqueue(record('a'));
+  const ended = await end;
+  assert.deepEqual([ended.state, ended.output, canResume(ended)], ['cancelled', '/best', true]);
+  assert.deepEqual(queue.logOf('a'), ['train', 'validate']);
 });
 
 test('a run whose owner is gone was interrupted; one that lives elsewhere is believed', () => {

@@ -8,7 +8,8 @@ import { connect } from '../shared/host.ts';
 import { changedImages } from './changed.ts';
 import { toCsv, toMarkdown } from './export.ts';
 import { scatterPlot } from './scatter.ts';
-import { comparisonTable, type Sorting, sorted } from './table.ts';
+import { type Sorting, sorted } from './sorting.ts';
+import { comparisonTable } from './table.ts';
 import { t } from '../shared/l10n.ts';
 
 registerControls();

@@ -61,6 +61,7 @@ const executors: { readonly [K in RunKind]: KindExecutor<K> } = {
     return {
       summary: vscode.l10n.t('best top-1 {0} after {1} epochs', formatPercent(result.bestTop1), result.epochs),
       output: result.best,
+      stoppedEarly: result.stopped === 'afterEpoch',
     };
   },
 

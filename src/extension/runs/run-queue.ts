@@ -12,6 +12,8 @@ import type { RunStore } from './run-store.ts';
 export interface RunOutcome {
   readonly summary: string;
   readonly output?: string;
+  /** It ended in order, but before its end: it can be taken up. */
+  readonly stoppedEarly?: boolean;
 }
 
 export interface Execution {
@@ -159,12 +161,13 @@ export class RunQueue {
         signal: live.controller.signal,
         resume: live.resume,
         onProgress: (report) => {
+          if (report.phase !== live.progress?.phase) this.log(live.record.id, report.phase);
           live.progress = report;
           this.emit((listener) => listener.progress?.(live.record, report));
         },
         log: (line) => this.log(live.record.id, line),
       });
-      await this.finish(live, 'done', outcome);
+      await this.finish(live, outcome.stoppedEarly ? 'cancelled' : 'done', outcome);
     } catch (error) {
       const state = isCancelled(error) ? 'cancelled' : isWorkerLost(error) ? 'interrupted' : 'failed';
       const message = error instanceof Error ? error.message : String(error);

@@ -3,7 +3,8 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { GraphEditorTask } from '../../protocol/graph-editor.ts';
-import type { ModelSource, ProgressReport, RunKind } from '../../protocol/values.ts';
+import type { ModelSource, ProgressReport, RunKind, RunPoint } from '../../protocol/values.ts';
+import { formatPercent } from '../format.ts';
 import type { Log } from '../log.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
 import { modelTitle } from '../model/model-uri.ts';
@@ -58,7 +59,10 @@ export class RunService implements vscode.Disposable {
       ended: (record, error) => void this.tellEnd(record, error),
       log: (id, line) => options.log.info(`${id}: ${line}`),
     });
-    options.worker.supervisor.on('run/point', ({ run, point }) => this.queue.points(run, [point]));
+    options.worker.supervisor.on('run/point', ({ run, point }) => {
+      this.queue.points(run, [point]);
+      if (point.kind === 'epoch') this.queue.log(run, epochLine(point));
+    });
   }
 
   /** Reads the runs of earlier windows, and follows those of others. */
@@ -188,6 +192,17 @@ export class RunService implements vscode.Disposable {
     this.changes.dispose();
     this.ends.dispose();
   }
+}
+
+/** `epoch 3: loss 0.208, top-1 94.2 % on 1,000 images`. */
+function epochLine({ epoch, loss, top1, images }: RunPoint): string {
+  const parts = [
+    loss === undefined ? '' : `loss ${loss.toPrecision(3)}`,
+    top1 === undefined
+      ? ''
+      : `top-1 ${formatPercent(top1)}${images ? ` on ${images.toLocaleString('en')} images` : ''}`,
+  ];
+  return `epoch ${epoch + 1}: ${parts.filter((part) => part !== '').join(', ')}`;
 }
 
 export function sourcesOf(request: RunRequest): readonly ModelSource[] {

@@ -66,7 +66,7 @@ export class Workbench {
     const { viewport = { width: 1280, height: 800 }, folder, payload, automation } = options;
     const context = await browser.newContext({ viewport, permissions: ['clipboard-read', 'clipboard-write'] });
     const page = await context.newPage();
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(60_000);
     const workbench = new Workbench(page, server);
     if (automation) {
       await page.exposeFunction('codeAutomationLog', automation.log ?? (() => undefined));

@@ -1,0 +1,129 @@
+/** What the mouse can do, by keyboard, menus and tasks; plans and pictures as files. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { type Environment, Session, setCurrent } from './lib/session.ts';
+import { smallData } from './lib/small-data.ts';
+import type { Flow } from './lib/steps.ts';
+
+const LIMIT_MS = 300_000;
+
+export const keysFlow = (environment: Environment): Flow => ({
+  name: 'keyboard, menus, tasks and files',
+  async run(step) {
+    const session = await Session.start(environment, async (workspace) => {
+      await smallData(workspace, { train: 20, test: 10 });
+      mkdirSync(path.join(workspace, '.vscode'));
+      const task = {
+        type: 'espalier',
+        command: 'prune',
+        label: 'prune to half',
+        flags: { model: 'resnet20.pth', 'pruning-type': 'l1', 'target-macs': '50%', 'save-as': 'by-task.safetensors' },
+        problemMatcher: [],
+      };
+      writeFileSync(path.join(workspace, '.vscode', 'tasks.json'), JSON.stringify({ version: '2.0.0', tasks: [task] }));
+    });
+    setCurrent(session);
+    const { workbench: wb, workspace } = session;
+    const view = () => wb.webview();
+
+    await step('find by keyboard', async () => {
+      await wb.showViews();
+      await wb.run('Espalier: Load Checkpoint');
+      await wb.pick('resnet20.pth');
+      await view().getByText('Not scored yet').waitFor();
+      await wb.run('Espalier: Find Layer');
+      await wb.page.keyboard.type('layer2.0.conv1');
+      await wb.page.keyboard.press('Enter');
+      await view().getByText('layer2.0.conv1').first().waitFor();
+    });
+    await step('the Groups view selects in the graph', async () => {
+      await wb.row('Groups', 'Scope 1').click();
+      await wb.page.keyboard.press('ArrowRight');
+      await wb.row('Groups', 'layer3.0.conv1').first().click();
+      await view().getByText('layer3.0.conv1').first().waitFor();
+      await session.shot('40-selected');
+    });
+    await step('pins a layer from the Groups view, and the plan respects it', async () => {
+      await wb.run('Espalier: Set FLOP Target');
+      await wb.answer('50%');
+      await view().getByText('reached').first().waitFor();
+      await wb.row('Groups', 'layer3.0.conv1').first().click();
+      await wb.page.keyboard.press('ArrowRight');
+      const layer = wb.row('Groups', /layer3\.0\.conv1.*outputs/);
+      await layer.waitFor();
+      await layer.click({ button: 'right' });
+      await wb.page.locator('.context-view .action-label', { hasText: 'Pin Layer Outputs' }).click();
+      await wb.row('Groups', /layer3\.0\.conv1\s*64$/).waitFor();
+    });
+    await step('saves the plan and applies it again', async () => {
+      const file = path.join(workspace, 'half.plan.json');
+      await wb.run('Espalier: Save Plan');
+      await wb.answerPath(file);
+      await wb.page.waitForTimeout(500);
+      const plan = JSON.parse(readFileSync(file, 'utf8'));
+      assert.deepEqual(plan.settings.pins, [{ layer: 'layer3.0.conv1', side: 'out' }]);
+      await wb.run('Espalier: Set FLOP Target');
+      await wb.answer('70%');
+      await view().getByText('70 %').first().waitFor();
+      await wb.run('Espalier: Apply Plan');
+      await wb.answerPath(file);
+      await view().getByText('50 %').first().waitFor();
+    });
+    await step('exports the graph as SVG and as PNG', async () => {
+      for (const [command, name, magic] of [
+        ['Espalier: Export Graph as SVG', 'graph.svg', '<svg'],
+        ['Espalier: Export Graph as PNG', 'graph.png', '\x89PNG'],
+      ] as const) {
+        const file = path.join(workspace, name);
+        await wb.run(command);
+        await wb.answerPath(file);
+        await wb.page.waitForTimeout(800);
+        assert.ok(existsSync(file), name);
+        assert.ok(readFileSync(file, 'latin1').slice(0, 200).includes(magic), name);
+      }
+    });
+    await step('a task of tasks.json runs the command line', async () => {
+      await wb.run('Tasks: Run Task');
+      await wb.pick('prune to half');
+      const file = path.join(workspace, 'by-task.safetensors');
+      for (let i = 0; i < 300 && !existsSync(file); i++) await wb.page.waitForTimeout(100);
+      assert.ok(existsSync(file));
+      await session.shot('41-task');
+    });
+    await step('runs queue: the second waits for the first, and can be taken out', async () => {
+      await wb.run('Espalier: Select Dataset Folder');
+      await wb.answerPath(path.join(workspace, 'images'));
+      await wb.tab('Dataset images').waitFor();
+      await wb.tab('resnet20.pth').click();
+      await wb.run('Espalier: Finetune');
+      await wb.pick('cifar');
+      await wb.pick('Start');
+      await wb.tab('Finetuning').waitFor();
+      await wb.run('Espalier: Evaluate');
+      await wb.quickInput
+        .getByText('OK', { exact: true })
+        .click({ timeout: 3000 })
+        .catch(() => undefined);
+      await wb.row('Runs', 'Evaluating').filter({ hasText: 'queued' }).waitFor();
+      await session.shot('42-queued');
+      const queued = wb.row('Runs', 'Evaluating');
+      await queued.hover();
+      await queued.getByRole('button', { name: 'Stop Run' }).click();
+      await wb.row('Runs', 'Evaluating').filter({ hasText: 'stopped' }).waitFor();
+      await wb.tab('Finetuning').click();
+      await view().getByRole('button', { name: 'Stop now' }).click();
+      await view().locator('.state', { hasText: 'stopped' }).waitFor({ timeout: LIMIT_MS });
+    });
+    await step('deletes a run after asking', async () => {
+      const run = wb.row('Runs', 'Evaluating');
+      await run.click({ button: 'right' });
+      await wb.page.locator('.context-view .action-label', { hasText: 'Delete Run' }).click();
+      await wb.dialog.getByRole('button', { name: 'Delete' }).click();
+      await run.waitFor({ state: 'detached' });
+    });
+    await step('nothing unexpected in the console', async () => assert.deepEqual(wb.errors, []));
+    await session.stop();
+    setCurrent(undefined);
+  },
+});

@@ -1,0 +1,64 @@
+/** Without the TensorFlow runtime: the embedded kernels compute, it is said once, and the installation can be cancelled. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type Environment, Session, setCurrent } from './lib/session.ts';
+import { smallData } from './lib/small-data.ts';
+import type { Flow } from './lib/steps.ts';
+
+const LIMIT_MS = 300_000;
+
+export const runtimeFlow = (environment: Environment): Flow => ({
+  name: 'without the TensorFlow runtime',
+  async run(step) {
+    const place = mkdtempSync(path.join(tmpdir(), 'esp-rt-'));
+    const session = await Session.start(
+      environment,
+      async (workspace) => {
+        await smallData(workspace, { train: 10, test: 5 });
+      },
+      { env: { ESPALIER_RUNTIME: path.join(place, 'runtime') } },
+    );
+    setCurrent(session);
+    const { workbench: wb, workspace } = session;
+
+    await step('the status bar names the embedded kernels', async () => {
+      await wb.showViews();
+      await wb.run('Espalier: Select Dataset Folder');
+      await wb.answerPath(path.join(workspace, 'images'));
+      await wb.tab('Dataset images').waitFor();
+      await wb.run('Espalier: Load Checkpoint');
+      await wb.pick('resnet20.pth');
+      await wb.webview().getByText('Not scored yet').waitFor();
+      await wb.status('Embedded kernels').waitFor();
+    });
+    await step('they evaluate, and say once what would be faster', async () => {
+      await wb.run('Espalier: Evaluate');
+      await wb.notification('embedded kernels').waitFor();
+      await wb.tab('Compare Models').waitFor({ timeout: LIMIT_MS });
+      await wb.webview().locator('tbody tr').first().waitFor({ timeout: LIMIT_MS });
+      await session.shot('50-embedded');
+      await wb.clearNotifications();
+    });
+    await step('the installation shows its progress, and cancelling leaves nothing behind', async () => {
+      await wb.run('Espalier: Install TensorFlow Runtime');
+      const installing = wb.notification('Installing the TensorFlow runtime');
+      await installing.waitFor();
+      await wb.page.waitForTimeout(1500);
+      await installing.getByRole('button', { name: 'Cancel' }).click();
+      await installing.waitFor({ state: 'detached' });
+      const left = readdirSync(place).filter((name) => !name.endsWith('.lock'));
+      assert.deepEqual(left, []);
+    });
+    await step('the runtime status says what there is', async () => {
+      await wb.run('Espalier: Show Runtime Status');
+      await wb.dialog.getByText('not installed').first().waitFor();
+      await session.shot('51-runtime');
+      await wb.page.keyboard.press('Escape');
+    });
+    await session.stop();
+    rmSync(place, { recursive: true, force: true });
+    setCurrent(undefined);
+  },
+});

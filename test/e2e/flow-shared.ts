@@ -1,0 +1,76 @@
+/** Checkpoints and images that nobody here made, where they are present. */
+import assert from 'node:assert/strict';
+import { copyFileSync, existsSync, symlinkSync } from 'node:fs';
+import path from 'node:path';
+import { type Environment, Session, setCurrent, shared } from './lib/session.ts';
+import type { Flow } from './lib/steps.ts';
+
+const LIMIT_MS = 300_000;
+const checkpoints = path.join(shared, 'data', 'checkpoints');
+
+export const sharedFlow = (environment: Environment): Flow => ({
+  name: 'published checkpoints and CIFAR-10',
+  skip: existsSync(checkpoints) ? undefined : 'no ../shared/data',
+  async run(step) {
+    const session = await Session.start(environment, (workspace) => {
+      for (const name of ['resnet20-12fca82f.th', 'deit_0.6G.module.pth', 'mobilenet_v2_0.15G.train.pth'])
+        copyFileSync(path.join(checkpoints, name), path.join(workspace, name));
+      symlinkSync(path.join(shared, 'data', 'cifar10'), path.join(workspace, 'cifar10'));
+    });
+    setCurrent(session);
+    const { workbench: wb, workspace } = session;
+    const view = () => wb.webview();
+
+    await step('a right click in the Explorer opens a checkpoint', async () => {
+      const file = wb.page.locator('.explorer-folders-view .monaco-list-row', { hasText: 'deit_0.6G.module.pth' });
+      await file.waitFor();
+      await file.click({ button: 'right' });
+      await wb.page.locator('.context-view .action-label', { hasText: 'Open in Espalier' }).click();
+      await wb.tab('deit_0.6G.module.pth').waitFor();
+      await view().getByText('Not scored yet').waitFor();
+      await session.shot('30-deit');
+    });
+    await step('heads and widths of the whole pickled module are known', async () => {
+      await wb.showViews();
+      await wb
+        .row('Models', 'deit_0.6G')
+        .filter({ hasText: /60\d\.\d M/ })
+        .waitFor();
+    });
+    await step('a training checkpoint opens, and says which weights it took', async () => {
+      await wb.run('Espalier: Load Checkpoint');
+      await wb.pick('mobilenet_v2_0.15G.train.pth');
+      await wb.tab('mobilenet_v2_0.15G.train.pth').waitFor();
+      await view().getByText('Not scored yet').waitFor();
+      await session.shot('31-mobilenet');
+    });
+    await step('ResNet-20 on the 2,000 CIFAR images: 1,627 right', async () => {
+      await wb.run('Espalier: Select Dataset Folder');
+      await wb.answerPath(path.join(workspace, 'cifar10'));
+      await wb.tab('Dataset cifar10').waitFor();
+      await wb.run('Espalier: Load Checkpoint');
+      await wb.pick('resnet20-12fca82f.th');
+      await wb.tab('resnet20-12fca82f.th').waitFor();
+      await view().getByText('Not scored yet').waitFor();
+      await wb.run('Espalier: Evaluate');
+      await wb.quickInput.getByText('OK', { exact: true }).click();
+      await wb.tab('Compare Models').waitFor({ timeout: LIMIT_MS });
+      await view().locator('tbody tr', { hasText: 'resnet20' }).getByText('81.35 %').waitFor({ timeout: LIMIT_MS });
+      assert.match((await view().locator('tbody tr').first().textContent()) ?? '', /2,000 images/);
+    });
+    await step('the large networks open in time', async () => {
+      for (const name of ['deit_base_patch16_224', 'resnet152', 'swin_base_patch4_window7_224', 'densenet121']) {
+        const begin = Date.now();
+        await wb.run('Espalier: Open Model Without Weights');
+        await wb.quickInput.locator('input.input').fill(name);
+        await wb.pick(name);
+        await wb.tab(name).waitFor();
+        await view().getByText('no weights').first().waitFor();
+        console.log(`       ${name}: ${Date.now() - begin} ms from the palette to the picture`);
+      }
+      await session.shot('32-densenet');
+    });
+    await session.stop();
+    setCurrent(undefined);
+  },
+});
