@@ -68,6 +68,16 @@ function withRatesOf(saved: Graph, graph: Graph, kind: DropKind): Graph {
   return { ...graph, nodes };
 }
 
+/** `graph` with the stochastic depth of a pickled module, block by block: families spread one rate in ways of their own. */
+function withRecordedRates(graph: Graph, { dropPaths }: RecordHints): Graph {
+  const nodes = graph.nodes.map((node) =>
+    node.kind === 'dropPath'
+      ? { ...node, attributes: { probability: dropPaths.get(node.module) ?? node.attributes.probability } }
+      : node,
+  );
+  return { ...graph, nodes };
+}
+
 /** A recorded network with another size of image or other drop rates; what is not asked for stays. Undefined if its family cannot. */
 function builtAnew(saved: Graph, asked: BuildOptions): Graph | undefined {
   const variant = findVariant(saved.name);
@@ -130,16 +140,20 @@ export function graphOf(
   const shapes = new Map(
     [...checkpoint.tensors].filter(([name]) => !isRunState(name)).map(([name, { shape }]) => [name, shape]),
   );
+  const dropPath = Math.max(0, ...(hints?.dropPaths.values() ?? []));
   const found = recogniseArchitecture(shapes, {
     name: variant?.name ?? hints?.name ?? path.basename(checkpoint.path),
     heads: headsOf(hints, request),
-    ...(hints?.dropPath && { dropPath: hints.dropPath }),
+    ...(dropPath > 0 && { dropPath }),
     ...(hints?.dropout !== undefined && { dropout: hints.dropout }),
     ...buildOptions(request),
     ...(checkpoint.module && { moduleType: checkpoint.module.className }),
   });
   if (variant && found.kind !== 'unknown' && found.variant !== variant) throw holdsAnother(found.variant.name);
-  if (found.kind === 'found') return { graph: found.graph, notes: found.notes };
+  if (found.kind === 'found') {
+    const asRecorded = hints && request.dropPath === undefined;
+    return { graph: asRecorded ? withRecordedRates(found.graph, hints) : found.graph, notes: found.notes };
+  }
   if (found.kind === 'unknown')
     throw new UserError(`${checkpoint.path}${variant ? ` does not fit ${variant.name}` : ''}: ${found.message}`);
   throw new AmbiguousHeadsError(

@@ -6,8 +6,8 @@ export interface RecordHints {
   readonly name?: string;
   /** Heads by the path of the attention module. */
   readonly heads: ReadonlyMap<string, number>;
-  /** Largest stochastic-depth rate; 0 where nothing is dropped. */
-  readonly dropPath: number;
+  /** Stochastic-depth rates by the path of their module. */
+  readonly dropPaths: ReadonlyMap<string, number>;
   /** Dropout before the classifier; undefined where no attribute tells. */
   readonly dropout?: number;
 }
@@ -35,15 +35,15 @@ const isClass = ({ className }: ModuleRecord, name: string): boolean => classNam
 /** Reads a record; attributes that are not there, or not what they should be, say nothing. */
 export function recordHints(root: ModuleRecord): RecordHints {
   const heads = new Map<string, number>();
-  let dropPath = 0;
+  const dropPaths = new Map<string, number>();
   let dropout = numberOf(root.attributes['drop_rate']);
   for (const module of modulesOf(root)) {
     const { path, attributes } = module;
     const count = numberOf(attributes['num_heads']);
     if (count !== undefined) heads.set(path, count);
-    if (isClass(module, 'DropPath')) dropPath = Math.max(dropPath, numberOf(attributes['drop_prob']) ?? 0);
+    if (isClass(module, 'DropPath')) dropPaths.set(path, numberOf(attributes['drop_prob']) ?? 0);
     if (isClass(module, 'Dropout') && HEAD_DROPOUT.test(path)) dropout = numberOf(attributes['p']) ?? dropout;
   }
   const name = architectureOf(root);
-  return { heads, dropPath, ...(name !== undefined && { name }), ...(dropout !== undefined && { dropout }) };
+  return { heads, dropPaths, ...(name !== undefined && { name }), ...(dropout !== undefined && { dropout }) };
 }

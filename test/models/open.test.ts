@@ -1,6 +1,7 @@
 /** Every form in which a network's weights come, opened as a model. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { depthRamp } from '../../src/architectures/layers.ts';
 import { findVariant } from '../../src/architectures/registry.ts';
 import type { BuildOptions } from '../../src/architectures/variant.ts';
 import { writeSafetensors } from '../../src/checkpoint/safetensors-write.ts';
@@ -180,7 +181,7 @@ test('a whole pickled module: heads, drop rates and name are the record’s', as
   const parent = (module: string, name: string, children: Parameters<typeof dict>[0], more = {}) =>
     instance(module, name, { _parameters: dict({}), _buffers: dict({}), _modules: dict(children), ...more });
   const drop = (probability: number) => parent('timm.layers.drop', 'DropPath', {}, { drop_prob: probability });
-  const block = (i: number) => {
+  const block = (i: number, rate: number) => {
     const at = `blocks.${i}`;
     return parent('timm.models.vision_transformer', 'Block', {
       norm1: leaf(`${at}.norm1`),
@@ -190,32 +191,42 @@ test('a whole pickled module: heads, drop rates and name are the record’s', as
         { qkv: leaf(`${at}.attn.qkv`), proj: leaf(`${at}.attn.proj`) },
         { num_heads: headsAt(`${at}.attn`) },
       ),
-      drop_path1: drop(0.03 * i),
+      drop_path1: drop(rate),
       norm2: leaf(`${at}.norm2`),
       mlp: parent('timm.layers.mlp', 'Mlp', { fc1: leaf(`${at}.mlp.fc1`), fc2: leaf(`${at}.mlp.fc2`) }),
-      drop_path2: drop(0.03 * i),
+      drop_path2: drop(rate),
     });
   };
-  const root = parent(
-    'timm.models.vision_transformer',
-    'VisionTransformer',
-    {
-      patch_embed: parent('timm.layers', 'PatchEmbed', { proj: leaf('patch_embed.proj') }),
-      blocks: parent('torch.nn', 'Sequential', Object.fromEntries([0, 1, 2, 3].map((i) => [String(i), block(i)]))),
-      norm: leaf('norm'),
-      head_drop: parent('torch.nn.modules.dropout', 'Dropout', {}, { p: 0.25 }),
-      head: leaf('head'),
-    },
-    {
-      _parameters: dict({ cls_token: entries['cls_token'], pos_embed: entries['pos_embed'] }),
-      pretrained_cfg: dict({ architecture: 'vit_tiny_patch16_224' }),
-    },
-  );
-  const saved = folder.file('module.pth', file.save(root));
+  const network = (rates: readonly number[]) =>
+    parent(
+      'timm.models.vision_transformer',
+      'VisionTransformer',
+      {
+        patch_embed: parent('timm.layers', 'PatchEmbed', { proj: leaf('patch_embed.proj') }),
+        blocks: parent(
+          'torch.nn',
+          'Sequential',
+          Object.fromEntries(rates.map((rate, i) => [String(i), block(i, rate)])),
+        ),
+        norm: leaf('norm'),
+        head_drop: parent('torch.nn.modules.dropout', 'Dropout', {}, { p: 0.25 }),
+        head: leaf('head'),
+      },
+      {
+        _parameters: dict({ cls_token: entries['cls_token'], pos_embed: entries['pos_embed'] }),
+        pretrained_cfg: dict({ architecture: 'vit_tiny_patch16_224' }),
+      },
+    );
+  const saved = folder.file('module.pth', file.save(network(depthRamp(4, 0.09))));
   const shapes = new Map(graph.parameters.map((p) => [p.name, p.shape]));
   const options = { inputSize: 32, heads: headsAt, shapes: (name: string) => shapes.get(name) };
   const expected = build('vit_tiny_patch16_224', { ...options, dropPath: 0.09, dropout: 0.25 });
   await assertOpens({ model: saved }, { graph: expected, weights });
+  const uneven = folder.file('uneven.pth', file.save(network([0, 0.02, 0.07, 0.09])));
+  const rates = (await openModel({ model: uneven })).graph.nodes.flatMap((node) =>
+    node.kind === 'dropPath' ? [node.attributes.probability] : [],
+  );
+  assert.deepEqual(rates, [0.02, 0.02, 0.07, 0.07, 0.09, 0.09]);
   const without = build('vit_tiny_patch16_224', { ...options, dropPath: 0, dropout: 0 });
   await assertOpens({ model: saved, dropPath: 0, dropout: 0 }, { graph: without, weights });
   assert.deepEqual(Object.values(headsOfGraph(expected)), [3, 3, 2, 1]);
