@@ -85,7 +85,7 @@ test('a finished run has nothing to do when it is resumed', { skip }, async () =
   assert.deepEqual(await readFile(path.join(place('unbroken'), LATEST)), before);
 });
 
-test('a paused run takes no step, and can be stopped', { skip }, async () => {
+test('a paused run takes no step, can be stopped, and can go on in another folder', { skip }, async () => {
   let steps = 0;
   let release: () => void = () => undefined;
   const opened = new Promise<void>((resolve) => {
@@ -108,8 +108,10 @@ test('a paused run takes no step, and can be stopped', { skip }, async () => {
   assert.equal(steps, 3);
   controller.abort(new UserError('stopped'));
   await assert.rejects(running, /stopped/);
-  await resume('paused');
-  await assertSame('unbroken', 'paused');
+  const request = await resumedRequest(path.join(place('paused'), LATEST));
+  const options = { ...request.options, outputDir: place('elsewhere') };
+  await finetuneModel({ ...request, options }, { executor: executor() });
+  await assertSame('unbroken', 'elsewhere');
 });
 
 test('a run asked to stop ends with its epoch, whole', { skip }, async () => {
@@ -120,17 +122,6 @@ test('a run asked to stop ends with its epoch, whole', { skip }, async () => {
   await assertSame('unbroken', 'one-epoch');
 });
 
-test('`latest` is saved within an epoch as often as asked', { skip }, async () => {
-  const saved: number[] = [];
-  const latest = path.join(place('often'), LATEST);
-  const gate = async (): Promise<undefined> => {
-    if (existsSync(latest)) saved.push((await readRunState(latest)).progress.step);
-    return undefined;
-  };
-  await train('often', { epochs: 1, saveInterval: 0 }, { gate });
-  assert.deepEqual(saved, [1, 2, 3, 4]);
-});
-
 test('a run killed before its first checkpoint begins again', { skip }, async () => {
   const { hooks, signal } = abortAfter(3);
   await assert.rejects(train('early', LIVELY, hooks, signal), /stopped/);
@@ -139,25 +130,27 @@ test('a run killed before its first checkpoint begins again', { skip }, async ()
   await assertSame('unbroken', 'early');
 });
 
-test('a resumed run may go on in another folder', { skip }, async () => {
-  const { hooks, signal } = abortAfter(6);
-  await assert.rejects(train('here', LIVELY, hooks, signal), /stopped/);
-  const request = await resumedRequest(path.join(place('here'), LATEST));
-  const options = { ...request.options, outputDir: place('there') };
-  await finetuneModel({ ...request, options }, { executor: executor() });
-  await assertSame('unbroken', 'there');
-});
+test('a folder that holds a run is left alone, unless it is to be overwritten', { skip }, async () => {
+  const metrics = path.join(place('one-epoch'), 'metrics.jsonl');
+  const before = await readFile(metrics);
+  const message = /holds a run already \(latest\.safetensors\): continue it with --resume/;
+  await assert.rejects(train('one-epoch', LIVELY), message);
+  assert.deepEqual(await readFile(metrics), before);
 
-test('a folder that holds a run is left alone', { skip }, async () => {
-  const before = await readFile(path.join(place('unbroken'), 'metrics.jsonl'));
-  await assert.rejects(
-    train('unbroken', LIVELY),
-    /holds a run already \(latest\.safetensors\): continue it with --resume/,
+  // `latest` is saved within an epoch as often as asked.
+  const saved: number[] = [];
+  const latest = path.join(place('one-epoch'), LATEST);
+  const gate = async (): Promise<undefined> => {
+    if (existsSync(latest)) saved.push((await readRunState(latest)).progress.step);
+    return undefined;
+  };
+  await train('one-epoch', { epochs: 1, overwrite: true, saveInterval: 0 }, { gate });
+  assert.deepEqual(saved, [1, 2, 3, 4]);
+  const lines = await (await RunDirectory.open(place('one-epoch'))).metrics();
+  assert.deepEqual(
+    lines.map(({ kind }) => kind),
+    ['step', 'step', 'step', 'step', 'step', 'epoch'],
   );
-  assert.deepEqual(await readFile(path.join(place('unbroken'), 'metrics.jsonl')), before);
-  await train('one-epoch', { epochs: 1, overwrite: true });
-  const run = await RunDirectory.open(place('one-epoch'));
-  assert.equal((await run.metrics()).filter(({ kind }) => kind === 'epoch').length, 1);
 });
 
 test('a loss that is no number ends the run, and keeps what was saved', { skip }, async () => {
@@ -195,43 +188,43 @@ test('settings that make no sense are refused', { skip }, async () => {
   assert.ok(!existsSync(place('refused')));
 });
 
-test('--start-epoch enters the schedule there', { skip }, async () => {
-  await train('late', { startEpoch: 1, lrScheduler: 'steplr', lrStepSize: 1, lrGamma: 0.5, lr: 0.01 });
+test('--start-epoch enters the schedule there, --checkpoint-interval keeps models, --max-steps shortens epochs', {
+  skip,
+}, async () => {
+  const schedule = { lrScheduler: 'steplr', lrStepSize: 1, lrGamma: 0.5, lr: 0.01 } as const;
+  await train('late', { ...schedule, epochs: 3, startEpoch: 1, checkpointInterval: 2, maxSteps: 2 });
+  const files = (await readdir(place('late'))).sort();
+  assert.deepEqual(files, [BEST, LATEST, 'metrics.jsonl', 'model_1.safetensors', 'run.json']);
   const lines = await (await RunDirectory.open(place('late'))).metrics();
   const steps = lines.filter(({ kind }) => kind === 'step');
-  assert.deepEqual([...new Set(steps.map(({ epoch }) => epoch))], [1]);
   assert.deepEqual(
-    steps.map(({ step }) => step),
-    [5, 6, 7, 8, 9],
+    steps.map(({ epoch, step, learningRate }) => [epoch, step, learningRate]),
+    [
+      [1, 2, 0.005],
+      [1, 3, 0.005],
+      [2, 4, 0.0025],
+      [2, 5, 0.0025],
+    ],
   );
-  assert.deepEqual([...new Set(steps.map(({ learningRate }) => learningRate))], [0.005]);
 });
 
-test('--checkpoint-interval keeps models, --max-steps shortens epochs', { skip }, async () => {
-  await train('kept', { epochs: 3, checkpointInterval: 2, maxSteps: 1 });
-  const files = (await readdir(place('kept'))).sort();
-  assert.deepEqual(files, [BEST, LATEST, 'metrics.jsonl', 'model_1.safetensors', 'run.json']);
-  const lines = await (await RunDirectory.open(place('kept'))).metrics();
-  assert.equal(lines.filter(({ kind }) => kind === 'step').length, 3);
-});
-
-test('batches of one image are trained on where norms see more than one value', { skip }, async () => {
-  await train('ones', { epochs: 1, batchSize: 1, maxSteps: 2 });
+test('single images are trained on, where norms see more than one value, and in another size than in evaluation', {
+  skip,
+}, async () => {
+  await train('ones', { epochs: 1, batchSize: 1, maxSteps: 2, trainCropSize: 12 });
   const lines = await (await RunDirectory.open(place('ones'))).metrics();
-  const losses = lines.filter(({ kind }) => kind === 'step').map(({ loss }) => Number(loss));
-  assert.equal(losses.length, 2);
-  assert.ok(losses.every((loss) => loss > 0));
+  assert.deepEqual(
+    lines.map(({ kind, loss, images: count }) => [kind, Number(loss) > 0, count]),
+    [
+      ['step', true, undefined],
+      ['step', true, undefined],
+      ['epoch', true, 40],
+    ],
+  );
   await assert.rejects(
     train('refused', { batchSize: 1, trainCropSize: 4, valCropSize: 4 }),
     /--batch-size 1 is too small: with images of \[N, 3, 4, 4\] a batch norm of resnet20 sees one value a channel/,
   );
-});
-
-test('images of another size in training than in evaluation', { skip }, async () => {
-  await train('sizes', { epochs: 1, trainCropSize: 12, maxSteps: 2 });
-  const run = await RunDirectory.open(place('sizes'));
-  const [line] = (await run.metrics()).filter(({ kind }) => kind === 'epoch');
-  assert.equal(line.images, 40);
 });
 
 test('--test-only evaluates, with the average where it is asked for, and writes nothing', { skip }, async () => {
