@@ -16,7 +16,7 @@ export const imageOf = ({ input: { channels, height, width } }: Graph): Float32A
   image([1, channels, height, width]).data;
 
 /** The same image as a Program takes it: [1, H, W, 3]. */
-function channelsLast({ input: { channels, height, width } }: Graph, data: Float32Array): Float32Array {
+export function channelsLast({ input: { channels, height, width } }: Graph, data: Float32Array): Float32Array {
   const area = height * width;
   const last = new Float32Array(data.length);
   for (let c = 0; c < channels; c++) for (let i = 0; i < area; i++) last[i * channels + c] = data[c * area + i];
