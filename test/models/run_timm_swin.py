@@ -3,45 +3,13 @@
 Replaces what has other shapes (qkv, proj, bias table, widths of every layer), sets each block's heads, loads the state dict
 strictly and prints the logits of the image and the heads, as JSON.
 """
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import json
 import sys
-import types
 
 import numpy as np
 import torch
+from timm_without_torchvision import timm
 from torch import nn
-
-
-class Missing(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """timm imports torchvision for its transforms; the networks do not need it."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "torchvision":
-            return importlib.machinery.ModuleSpec(name, self, is_package=True)
-
-    def create_module(self, spec):
-        class Module(types.ModuleType):
-            def __getattr__(self, name):
-                if name.startswith("__"):
-                    raise AttributeError(name)
-                if name == "InterpolationMode":
-                    import enum
-
-                    return enum.Enum(name, {k: k.lower() for k in "NEAREST BILINEAR BICUBIC BOX HAMMING LANCZOS".split()})
-                return type(name, (nn.Module,), {})
-
-        return Module(spec.name)
-
-    def exec_module(self, module):
-        pass
-
-
-if importlib.util.find_spec("torchvision") is None:
-    sys.meta_path.append(Missing())
-import timm  # noqa: E402
 
 
 def resized(module, state, prefix):
