@@ -65,11 +65,11 @@ const webview = {
 
 /** Files that programs read at run time, by package: the compiled kernels of the embedded backend, the icon font. */
 const ASSETS = [
-  // With the threaded kernels comes their loader, which threads run again.
+  // The kernels on shared memory come with their loader, which is run from its text.
   {
     from: '@tensorflow/tfjs-backend-wasm',
     folder: 'wasm-out',
-    pattern: /\.wasm$|threaded-simd(\.worker)?\.js$/,
+    pattern: /\.wasm$|threaded-simd\.js$/,
     to: 'dist',
   },
   { from: '@vscode/codicons', folder: 'dist', pattern: /^codicon\.(css|ttf)$/, to: 'dist/webview' },

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { checkAllocations, plainMemory, type TensorMemory, wasmMemory } from './memory.ts';
+import { defaultThreads, loadSharedModule } from './shared-memory.ts';
 import { loadSimdKernels, type SimdKernels } from './simd/module.ts';
-import { defaultThreads, loadThreadedModule } from './threads.ts';
 
 export type Tfjs = typeof import('@tensorflow/tfjs-core');
 
@@ -54,34 +54,30 @@ async function withoutProcessHandlers<R>(start: () => Promise<R>): Promise<R> {
   }
 }
 
-/** Starts tfjs's WebAssembly backend with threads in place of its own. */
-async function startThreads(tf: Tfjs, wasm: WasmPackage, threads: number): Promise<boolean> {
-  const threaded = await loadThreadedModule(wasmFolder(), threads);
-  if (!threaded) return false;
-  wasm.setThreadsCount(threads);
+/** Starts tfjs's WebAssembly backend on shared memory in place of its own. */
+async function startShared(tf: Tfjs, wasm: WasmPackage): Promise<boolean> {
+  const module = await loadSharedModule(wasmFolder());
+  if (!module) return false;
   tf.removeBackend('wasm');
-  tf.registerBackend('wasm', () => new wasm.BackendWasm(threaded.module));
-  const started = await tf.setBackend('wasm');
-  threaded.release();
-  return started;
+  tf.registerBackend('wasm', () => new wasm.BackendWasm(module));
+  return tf.setBackend('wasm');
 }
 
 async function startWasm(tf: Tfjs, threads: number): Promise<LoadedTfjs | undefined> {
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
   wasm.setWasmPaths(wasmFolder());
-  const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
-  const threaded = simd && (await startThreads(tf, wasm, threads));
-  const started = threaded || (await withoutProcessHandlers(() => tf.setBackend('wasm')).catch(() => false));
+  const hasSimd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
+  const shared = hasSimd && threads > 1 && (await startShared(tf, wasm));
+  const started = shared || (await withoutProcessHandlers(() => tf.setBackend('wasm')).catch(() => false));
   if (!started) return undefined;
   const backend = tf.backend() as InstanceType<WasmPackage['BackendWasm']>;
   checkAllocations(backend);
-  const kind = simd ? 'WebAssembly SIMD' : 'WebAssembly';
-  const count = wasm.getThreadsCount();
+  const kind = hasSimd ? 'WebAssembly SIMD' : 'WebAssembly';
   return {
     tf,
     memory: wasmMemory(tf, backend),
-    simd: simd ? loadSimdKernels(backend) : undefined,
-    label: count > 1 ? `${kind}, ${count} threads` : kind,
+    simd: hasSimd ? loadSimdKernels(backend, shared ? threads : 1) : undefined,
+    label: shared ? `${kind}, ${threads} threads` : kind,
   };
 }
 

@@ -56,9 +56,9 @@ async function runBundle(folder: string, beside: RegExp): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-/** What esbuild.mjs puts beside the bundles; the kernels without the loader of the threaded ones. */
+/** What esbuild.mjs puts beside the bundles; the kernels without the loader of those on shared memory. */
 const FILES = {
-  '2 threads': /\.wasm$|threaded-simd(\.worker)?\.js$/,
+  '2 threads': /\.wasm$|threaded-simd\.js$/,
   'one thread': /\.wasm$/,
 };
 

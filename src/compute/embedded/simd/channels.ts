@@ -6,6 +6,8 @@ import type { SimdKernels } from './module.ts';
 
 /** Rows summed in float32; their sums are added up in double precision. */
 const ROWS_TOGETHER = 512;
+/** What an element costs, in multiplications of a matrix product: memory is slower than arithmetic. */
+const COST = 8;
 /** Vectors that the sums take together. */
 const WIDE = 4;
 
@@ -48,25 +50,29 @@ export function channelSums(
   const channels = mean.length;
   const { length, count, rest } = periodsOf(inputs[0].size, channels);
   const means = repeated(context, mean, length);
-  const partial = context.memory.allocate([results, length]);
-  const sums = Array.from({ length: results }, () => new Float64Array(channels));
-  const addresses = inputs.map((x) => simd.address(x));
+  const parts = Math.ceil(count / ROWS_TOGETHER);
+  const partial = context.memory.allocate([parts, results, length]);
+  const addresses = [...inputs, means, partial].map((tensor) => simd.address(tensor));
+  const target = addresses.pop() as number;
+  const meansAt = addresses.pop() as number;
   const row = length * BYTES;
   const vectors = length / 4;
-  for (let first = 0; first < count; first += ROWS_TOGETHER) {
-    const rows = Math.min(ROWS_TOGETHER, count - first);
-    simd.call(
-      kernel,
-      ...addresses.map((address) => address + first * row),
-      simd.address(means),
-      ...sums.map((_, i) => simd.address(partial) + i * row),
-      ...[row, rows, Math.floor(vectors / WIDE), vectors % WIDE],
-    );
-    const numbers = context.memory.view(partial);
-    sums.forEach((sum, result) => {
-      for (let i = 0; i < length; i++) sum[i % channels] += numbers[result * length + i];
-    });
-  }
+  simd.share(parts, inputs[0].size * COST, (call, from, to) => {
+    for (let part = from; part < to; part++) {
+      const first = part * ROWS_TOGETHER;
+      call(
+        kernel,
+        ...addresses.map((address) => address + first * row),
+        meansAt,
+        ...Array.from({ length: results }, (_, i) => target + (part * results + i) * row),
+        ...[row, Math.min(ROWS_TOGETHER, count - first), Math.floor(vectors / WIDE), vectors % WIDE],
+      );
+    }
+  });
+  const sums = Array.from({ length: results }, () => new Float64Array(channels));
+  const numbers = context.memory.view(partial);
+  for (let i = 0; i < parts * results * length; i++)
+    sums[Math.floor(i / length) % results][(i % length) % channels] += numbers[i];
   const views = inputs.map((x) => context.memory.view(x));
   for (let i = count * length; i < count * length + rest; i++) {
     const channel = i % channels;
@@ -93,8 +99,12 @@ export function combinedChannels(
   const { length, count, rest } = periodsOf(a.size, shift.length);
   const rows = factors.map((values) => repeated(context, values, length));
   const out = context.memory.allocate(a.shape);
-  const tensors = [a, b, out, ...rows].map((tensor) => simd.address(tensor));
-  simd.call('combine', ...tensors, (length * BYTES) / VECTOR, count);
+  const tensors = [a, b, out].map((tensor) => simd.address(tensor));
+  const rowsAt = rows.map((tensor) => simd.address(tensor));
+  const row = length * BYTES;
+  simd.share(count, a.size * COST, (call, from, to) =>
+    call('combine', ...tensors.map((address) => address + from * row), ...rowsAt, row / VECTOR, to - from),
+  );
   const [first, second, target] = [a, b, out].map((tensor) => context.memory.view(tensor));
   for (let i = count * length; i < count * length + rest; i++) {
     const channel = i % shift.length;
@@ -112,7 +122,10 @@ export function elementwise(
 ): Tensor {
   const out = context.memory.allocate(inputs[0].shape);
   const vectors = Math.floor(out.size / 4);
-  simd.call(kernel, ...[...inputs, out].map((tensor) => simd.address(tensor)), vectors);
+  const addresses = [...inputs, out].map((tensor) => simd.address(tensor));
+  simd.share(vectors, out.size * COST, (call, from, to) =>
+    call(kernel, ...addresses.map((address) => address + from * VECTOR), to - from),
+  );
   const rest = out.size - 4 * vectors;
   if (rest === 0) return out;
   const ends = inputs.map((x) =>

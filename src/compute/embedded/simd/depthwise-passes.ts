@@ -4,7 +4,7 @@ import { copyBlocks } from '../copying.ts';
 import type { Conv } from '../images.ts';
 import type { KernelContext } from '../kernel-context.ts';
 import { DEPTHWISE_WIDTHS, type DepthwiseWidth } from './depthwise.ts';
-import { BYTES, roundUp } from './loops.ts';
+import { BYTES, roundUp, VECTOR } from './loops.ts';
 import type { SimdKernels } from './module.ts';
 
 /** Whether there are functions for a kernel's width. */
@@ -40,14 +40,16 @@ export function largeDepthwise(
   const [atX, atY, atW] = [x, y, weight].map((tensor) => simd.address(tensor));
   const pixel = c * BYTES;
   const kernel = `depthwiseRow${kw as DepthwiseWidth}` as const;
-  for (let row = 0; row < n * oh; row++) {
-    const [sample, oy] = [Math.floor(row / oh), row % oh];
-    for (let ky = 0; ky < kh; ky++) {
-      const source = atX + (sample * h + oy * sy + ky * dy) * w * pixel;
-      const [target, entries] = [atY + row * ow * pixel, atW + ky * kw * pixel];
-      simd.call(kernel, source, sx * pixel, dx * pixel, target, pixel, entries, pixel, ow, c / 4);
+  simd.share(n * oh, y.size * kh * kw, (call, first, last) => {
+    for (let row = first; row < last; row++) {
+      const [sample, oy] = [Math.floor(row / oh), row % oh];
+      for (let ky = 0; ky < kh; ky++) {
+        const source = atX + (sample * h + oy * sy + ky * dy) * w * pixel;
+        const [target, entries] = [atY + row * ow * pixel, atW + ky * kw * pixel];
+        call(kernel, source, sx * pixel, dx * pixel, target, pixel, entries, pixel, ow, c / 4);
+      }
     }
-  }
+  });
   return y;
 }
 
@@ -68,15 +70,24 @@ export function depthwiseWeightSums(
   const pixel = c * BYTES;
   const kernel = `depthwiseRowGradient${kw as DepthwiseWidth}` as const;
   const [xPixel, xRow] = [a.stride[1] * pixel, a.stride[0] * w * pixel];
-  for (let sample = 0; sample < n; sample++)
-    for (let ky = 0; ky < kh; ky++) {
-      const source = atX + (sample * h + ky * a.dilation[0]) * w * pixel;
-      const gradient = atD + sample * oh * ow * pixel;
-      const entry = padded * BYTES;
-      const sums = atW + ky * kw * entry;
-      const tap = a.dilation[1] * pixel;
-      simd.call(kernel, source, xPixel, xRow, tap, gradient, pixel, ow * pixel, sums, entry, ow, oh, padded / 4);
+  const entry = padded * BYTES;
+  const tap = a.dilation[1] * pixel;
+  // Parts differ in the channels or in the rows of the kernel that they add up.
+  const vectors = padded / 4;
+  simd.share(kh * vectors, d.size * kh * kw, (call, first, last) => {
+    for (let part = first; part < last; ) {
+      const [ky, vector] = [Math.floor(part / vectors), part % vectors];
+      const count = Math.min(vectors - vector, last - part);
+      const offset = vector * VECTOR;
+      for (let sample = 0; sample < n; sample++) {
+        const source = atX + (sample * h + ky * a.dilation[0]) * w * pixel + offset;
+        const gradient = atD + sample * oh * ow * pixel + offset;
+        const sums = atW + ky * kw * entry + offset;
+        call(kernel, source, xPixel, xRow, tap, gradient, pixel, ow * pixel, sums, entry, ow, oh, count);
+      }
+      part += count;
     }
+  });
   if (padded === c) return dw as Tensor4D;
   return context.filled([kh, kw, c, 1], [dw], (target, source) => {
     copyBlocks(source, 0, target, 0, [{ count: kh * kw, from: padded, to: c }], c);

@@ -6,6 +6,7 @@ import { gelu, geluGradient, relu6Gradient, reluGradient } from './activations.t
 import { depthwiseRow, depthwiseRowGradient } from './depthwise.ts';
 import { outerProducts, products } from './matrix.ts';
 import { combine, gradientSums, squaredDeviations } from './normalisation.ts';
+import { KernelPool } from './pool.ts';
 
 const builders = {
   products1: () => products(1),
@@ -53,20 +54,43 @@ interface EmscriptenMemory {
   readonly asm: { readonly memory?: WebAssembly.Memory };
 }
 
-/** The kernels, or undefined where the backend's memory is not to be found. */
-export function loadSimdKernels(backend: BackendWasm): SimdKernels | undefined {
+/** Work below which waking threads is not worth it. */
+const WORTH_SHARING = 2 ** 20;
+/** Lanes for each thread: the faster ones take more. */
+const LANES_PER_THREAD = 4;
+
+/** The kernels, or undefined where the backend's memory is not to be found. Only shared memory can have `threads`. */
+export function loadSimdKernels(backend: BackendWasm, threads: number): SimdKernels | undefined {
   const { wasmMemory, asm } = backend.wasm as unknown as EmscriptenMemory;
   const memory = wasmMemory ?? asm.memory;
   if (!memory) return undefined;
   const shared = memory.buffer instanceof SharedArrayBuffer;
   const functions = Object.values(builders).map((build) => build());
-  const code = assembleModule(functions, shared ? 'imported shared' : 'imported');
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
+  const module = new WebAssembly.Module(assembleModule(functions, shared ? 'imported shared' : 'imported'));
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const kernels = exports as unknown as Record<KernelName, (...parameters: number[]) => void>;
+  const names = Object.keys(builders) as KernelName[];
+  const address = (tensor: Tensor): number => backend.getMemoryOffset(tensor.dataId);
   const call: Call = (kernel, ...parameters) => kernels[kernel](...parameters);
-  return {
-    address: (tensor) => backend.getMemoryOffset(tensor.dataId),
-    call,
-    share: (count, _, part) => part(call, 0, count),
+  if (!shared || threads < 2) return { address, call, share: (count, _, part) => part(call, 0, count) };
+  const list = names.map((name) => kernels[name]);
+  const pool = new KernelPool({ module, memory, names, kernels: list, threads });
+  return { address, call, share: sharing(pool, names, threads, call) };
+}
+
+function sharing(pool: KernelPool, names: readonly KernelName[], threads: number, call: Call): SimdKernels['share'] {
+  const numbers = Object.fromEntries(names.map((name, i) => [name, i])) as Record<KernelName, number>;
+  const record: Call = (kernel, ...parameters) => pool.record(numbers[kernel], parameters);
+  return (count, work, part) => {
+    const lanes = Math.min(count, threads * LANES_PER_THREAD);
+    if (work < WORTH_SHARING || lanes < 2) {
+      part(call, 0, count);
+      return;
+    }
+    for (let lane = 0; lane < lanes; lane++) {
+      part(record, Math.floor((lane * count) / lanes), Math.floor(((lane + 1) * count) / lanes));
+      pool.closeLane();
+    }
+    pool.run();
   };
 }
