@@ -166,10 +166,11 @@ export class Importer implements ImportScope {
     const { node } = call;
     const rule = node.domain === '' && Object.hasOwn(operators, node.opType) ? operators[node.opType] : undefined;
     // Whether an unknown operator matters shows at the end: something may be left out, or take its place.
-    if (!rule)
-      return node.outputs.map(() =>
-        call.foreign(call.inputs.map((_, i) => (call.has(i) ? call.operand(i) : -1)).filter((id) => id >= 0)),
-      );
+    if (!rule) {
+      const taken = call.inputs.filter((input) => input && input.kind !== 'known') as readonly Value[];
+      const operands = taken.map((input) => this.draftOf(input, call.origin.path));
+      return node.outputs.map(() => call.foreign(operands));
+    }
     const result = rule(call);
     return 'kind' in result ? [result] : result;
   }
