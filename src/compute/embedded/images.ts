@@ -13,10 +13,6 @@ export const isStrided = ({ stride }: Pick<Conv, 'stride'>): boolean => stride[0
 export const isDilated = ({ dilation }: Conv): boolean => dilation[0] > 1 || dilation[1] > 1;
 /** Kernel of one pixel, without padding. */
 export const isPointwise = (a: Conv): boolean => a.kernel[0] === 1 && a.kernel[1] === 1 && isUnpadded(a);
-/** Windows that do not overlap and leave nothing out between them: patch embeddings. */
-export const isPatchwise = (a: Conv): boolean =>
-  isUnpadded(a) && !isDilated(a) && a.kernel[0] === a.stride[0] && a.kernel[1] === a.stride[1];
-
 /** Size of a kernel with the gaps of its dilation. */
 export const extentOf = ({ kernel, dilation }: Conv): Pair => [
   dilation[0] * (kernel[0] - 1) + 1,

@@ -42,13 +42,10 @@ export type KernelRule<K extends KernelKind> = (
   inputs: readonly Laid[],
 ) => readonly Laid[];
 
-/** The shape in which XNNPACK last packed a tensor as the right factor of a product, which it remembers by the data's identity alone. */
-const packedShapes = new WeakMap<object, string>();
-
 export class KernelContext {
   readonly tf: Tfjs;
   readonly memory: TensorMemory;
-  /** Kernels of our own, where the backend's memory can be reached. */
+  /** Kernels of our own; undefined in plain JavaScript. */
   readonly simd?: SimdKernels;
 
   constructor(
@@ -157,24 +154,11 @@ export class KernelContext {
     return this.laid(f(x.tensor, y.tensor), shape, order);
   }
 
-  /**
-   * Product of matrices, plus a row. XNNPACK keeps the packed right factor until its data is freed, by the data's identity: the same data
-   * in another shape must be a copy.
-   */
+  /** Product of matrices, plus a row. */
   product(a: Tensor2D, b: Tensor2D, bias?: Tensor): Tensor2D {
-    if (this.simd) {
-      const [left, right] = [a, b].map((tensor) => ({ tensor, rows: tensor.shape[0], columns: tensor.shape[1] }));
-      return denseProduct(this, this.simd, left, right, bias);
-    }
-    const shape = String(b.shape);
-    const known = packedShapes.get(b.dataId);
-    const factor = known === undefined || known === shape ? b : this.copy(b);
-    packedShapes.set(factor.dataId, shape);
-    return this.tf.fused.matMul({ a, b: factor, bias, transposeA: false, transposeB: false }) as Tensor2D;
-  }
-
-  copy<T extends Tensor>(tensor: T): T {
-    return this.filled(tensor.shape, [tensor], (target, source) => target.set(source)) as T;
+    if (!this.simd) return this.tf.fused.matMul({ a, b, bias, transposeA: false, transposeB: false }) as Tensor2D;
+    const [left, right] = [a, b].map((tensor) => ({ tensor, rows: tensor.shape[0], columns: tensor.shape[1] }));
+    return denseProduct(this, this.simd, left, right, bias);
   }
 
   /** x · scale + shift over the last dimension in memory, in one pass: a depthwise convolution of 1 × 1. */

@@ -1,4 +1,4 @@
-/** Products of matrices. A matrix that lies transposed in memory is the transpose of one that does not, so only one factor ever moves. */
+/** Products of matrices, in whatever order they lie. */
 import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { elementCount } from '../../graph/tensor.ts';
 import { transposedOrder, withLast } from '../tensorflow/layout.ts';
@@ -9,6 +9,7 @@ import { sumOfOuterProducts } from './simd/outer-products.ts';
 
 const SWAP = [1, 0];
 const isTransposed = (x: Laid): boolean => x.order[0] === 1;
+/** The transpose, over the same numbers. */
 const transposed = (x: Laid): Laid => ({
   ...x,
   shape: [x.shape[1], x.shape[0]],
@@ -22,20 +23,15 @@ const inMemoryOf = (x: Laid): Matrix => ({
 });
 const matrixOf = (context: KernelContext, x: Laid): Tensor2D => context.plain(x).tensor as Tensor2D;
 
-/** a b of two matrices in any order: computed as it is or as (bᵀ aᵀ)ᵀ, whichever moves less. */
+/** a b of two matrices in any order. */
 function product(context: KernelContext, a: Laid, b: Laid): Laid {
   const shape = [a.shape[0], b.shape[1]];
   const { simd } = context;
-  // Xᵀ D of a linear layer's weight gradient, here as Dᵀ X: in the order in which the weights lie.
-  if (simd && isTransposed(a) && !isTransposed(b) && a.shape[1] > 1)
+  if (!simd) return context.laid(context.product(matrixOf(context, a), matrixOf(context, b)), shape);
+  // A linear layer's weight gradient Dᵀ X is computed as Xᵀ D: in the order in which the weights lie.
+  if (isTransposed(a) && !isTransposed(b) && a.shape[1] > 1)
     return context.laid(sumOfOuterProducts(context, simd, b.tensor as Tensor2D, a.tensor as Tensor2D), shape, SWAP);
-  if (simd) return context.laid(denseProduct(context, simd, inMemoryOf(a), inMemoryOf(b)), shape);
-  const moved = (x: Laid, wanted: boolean): number => (isTransposed(x) === wanted ? 0 : x.tensor.size);
-  const direct = moved(a, false) + moved(b, false);
-  const swapped = moved(a, true) + moved(b, true);
-  if (direct <= swapped) return context.laid(context.product(matrixOf(context, a), matrixOf(context, b)), shape);
-  const [left, right] = [transposed(b), transposed(a)].map((x) => matrixOf(context, x));
-  return context.laid(context.product(left, right), shape, SWAP);
+  return context.laid(denseProduct(context, simd, inMemoryOf(a), inMemoryOf(b)), shape);
 }
 
 /** Order of the weights of a linear layer: as the right factor of x wᵀ. */
@@ -51,9 +47,6 @@ export const linear: KernelRule<'linear'> = (context, { shapes: [shape] }, [inpu
 };
 
 // ---- batches of products
-
-/** Multiplications in one product from which on XNNPACK is worth the copies around it. */
-const WORTHWHILE = 50_000;
 
 /** With the last two dimensions exchanged where said. */
 function exchanged(x: Laid, transpose: boolean): Laid {
@@ -74,14 +67,6 @@ function matrixIndices(own: readonly number[], leading: readonly number[]): numb
   }, indices);
 }
 
-function matrixAt(context: KernelContext, x: Laid, index: number): Tensor2D {
-  const [rows, columns] = x.shape.slice(-2);
-  const size = rows * columns;
-  return context.filled([rows, columns], [x.tensor], (target, source) => {
-    target.set(source.subarray(index * size, (index + 1) * size));
-  }) as Tensor2D;
-}
-
 /** The matrices of x that `indices` name, one after the other. */
 function matricesAt(context: KernelContext, x: Laid, indices: readonly number[]): Tensor3D {
   const [rows, columns] = x.shape.slice(-2);
@@ -95,22 +80,11 @@ function matricesAt(context: KernelContext, x: Laid, indices: readonly number[])
   }) as Tensor3D;
 }
 
+/** Products over leading dimensions, both factors in plain order. */
 function batchedProduct(context: KernelContext, a: Laid, b: Laid, shape: readonly number[]): Laid {
   const leading = shape.slice(0, -2);
-  const [rows, columns] = shape.slice(-2);
-  const inner = a.shape.at(-1) as number;
-  const [fromA, fromB] = [a, b].map((x) => matrixIndices(x.shape.slice(0, -2), leading));
-  if (rows * inner * columns < WORTHWHILE)
-    return context.laid(context.tf.matMul(matricesAt(context, a, fromA), matricesAt(context, b, fromB)), shape);
-  const size = rows * columns;
-  const y = context.memory.allocate(shape);
-  fromA.forEach((from, i) => {
-    context.tf.tidy(() => {
-      const piece = context.product(matrixAt(context, a, from), matrixAt(context, b, fromB[i]));
-      context.memory.view(y).set(context.memory.view(piece), i * size);
-    });
-  });
-  return context.laid(y, shape);
+  const [left, right] = [a, b].map((x) => matricesAt(context, x, matrixIndices(x.shape.slice(0, -2), leading)));
+  return context.laid(context.tf.matMul(left, right), shape);
 }
 
 export const matmul: KernelRule<'matmul'> = (context, { attributes, shapes: [shape] }, [first, second]) => {

@@ -12,6 +12,7 @@ export type Tfjs = typeof import('@tensorflow/tfjs-core');
 export interface LoadedTfjs {
   readonly tf: Tfjs;
   readonly memory: TensorMemory;
+  /** Kernels of our own on the backend's memory; plain JavaScript has none. */
   readonly simd?: SimdKernels;
   /** For the person: `WebAssembly SIMD`. */
   readonly label: string;
@@ -63,22 +64,20 @@ async function startShared(tf: Tfjs, wasm: WasmPackage): Promise<boolean> {
   return tf.setBackend('wasm');
 }
 
+/** The WebAssembly backend, where there is SIMD, or undefined. */
 async function startWasm(tf: Tfjs, threads: number): Promise<LoadedTfjs | undefined> {
   const wasm = await import('@tensorflow/tfjs-backend-wasm');
+  if (!(await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT'))) return undefined;
   wasm.setWasmPaths(wasmFolder());
-  const hasSimd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
-  const shared = hasSimd && threads > 1 && (await startShared(tf, wasm));
+  const shared = threads > 1 && (await startShared(tf, wasm));
   const started = shared || (await withoutProcessHandlers(() => tf.setBackend('wasm')).catch(() => false));
   if (!started) return undefined;
   const backend = tf.backend() as InstanceType<WasmPackage['BackendWasm']>;
+  const simd = loadSimdKernels(backend, shared ? threads : 1);
+  if (!simd) return undefined;
   checkAllocations(backend);
-  const kind = hasSimd ? 'WebAssembly SIMD' : 'WebAssembly';
-  return {
-    tf,
-    memory: wasmMemory(tf, backend),
-    simd: hasSimd ? loadSimdKernels(backend, shared ? threads : 1) : undefined,
-    label: shared ? `${kind}, ${threads} threads` : kind,
-  };
+  const label = `WebAssembly SIMD${shared ? `, ${threads} threads` : ''}`;
+  return { tf, memory: wasmMemory(tf, backend), simd, label };
 }
 
 async function startPlain(tf: Tfjs): Promise<LoadedTfjs> {

@@ -1,4 +1,4 @@
-/** The last resort, tfjs in plain JavaScript, on a network with a layer of every kind: training steps against the interpreter. */
+/** The last resort, tfjs in plain JavaScript: every kernel, and a training step of a network with a layer of every kind. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createEmbeddedExecutor } from '../../../src/compute/embedded/executor.ts';
@@ -6,7 +6,12 @@ import { loadTfjs } from '../../../src/compute/embedded/tfjs.ts';
 import { optimizerInputs } from '../../../src/compute/optimizers.ts';
 import { trainProgram } from '../../../src/compute/programs.ts';
 import { interpret, values } from '../../support/interpreter.ts';
+import { kernelCases } from '../kernel-cases.ts';
 import { asValues, batchValues, dataOf, difference, smallBatch, smallNetwork, smallWeights } from '../small-network.ts';
+import { testCases } from './check-case.ts';
+import { moreCases } from './more-cases.ts';
+
+testCases('plain JavaScript', [...kernelCases, ...moreCases], { kernels: 'plain' });
 
 test('plain JavaScript: a step of AdamW', async () => {
   const executor = await createEmbeddedExecutor({ kernels: 'plain' });
