@@ -12,6 +12,7 @@ import {
   type TrainOptions,
   trainProgram,
 } from '../../../src/compute/programs.ts';
+import { squaredGradientProgram } from '../../../src/compute/squared-gradients.ts';
 import { uniform } from '../../support/detfill.ts';
 import { interpret, type Values, values } from '../../support/interpreter.ts';
 import {
@@ -162,6 +163,18 @@ test('gradients add up over batches and are reset by their prefix', async () => 
   );
   await session.reset('gradient/');
   assert.ok((await read()).every((value) => value === 0));
+  await session.dispose();
+});
+
+test('squared gradients of single samples', async () => {
+  const squares = squaredGradientProgram(graph, { targets: 'labels' });
+  const session = await executor.open({ squares });
+  await session.assign(smallWeights(graph));
+  const batch = smallBatch(3);
+  await session.run('squares', { ...batch });
+  const { updates } = interpret(squares, batchValues(batch), asValues(smallWeights(graph)));
+  const read = await session.read([...updates.keys()]);
+  for (const [name, value] of updates) assert.ok(difference(dataOf(read.get(name)), value) < 1e-4, name);
   await session.dispose();
 });
 
