@@ -27,7 +27,13 @@ export const looksFlow = (environment: Environment): Flow => ({
     setCurrent(session);
     const { workbench: wb, workspace } = session;
     const view = () => wb.webview();
-    const tabs = ['resnet20.pth', 'Finetuning', 'Compare Models', 'Dataset images'] as const;
+    /** Tabs, and what is there when they are drawn. */
+    const tabs = {
+      'resnet20.pth': 'layer1',
+      Finetuning: 'Learning rate',
+      'Compare Models': 'Accuracy over MACs',
+      'Dataset images': 'First images',
+    } as const;
 
     await step('a workspace with something to see in every view', async () => {
       await wb.showViews();
@@ -67,8 +73,9 @@ export const looksFlow = (environment: Environment): Flow => ({
         for (const [size, viewport] of Object.entries({ wide: WIDE, narrow: NARROW })) {
           await wb.page.setViewportSize(viewport);
           if (size === 'narrow') await wb.run('View: Close Primary Side Bar').catch(() => undefined);
-          for (const tab of tabs) {
+          for (const [tab, content] of Object.entries(tabs)) {
             await wb.tab(tab).first().click();
+            await view().getByText(content).first().waitFor();
             await wb.page.waitForTimeout(700);
             await session.shot(`looks-${tab.split(/[ .]/)[0].toLowerCase()}-${name}-${size}`);
             await assertFits(tab);
@@ -91,22 +98,11 @@ export const looksFlow = (environment: Environment): Flow => ({
       for (const theme of Object.values(THEMES)) {
         await wb.theme(theme);
         await wb.tab('Compare Models').click();
-        const contrast = await view()
+        const colors = await view()
           .locator('td.number')
           .first()
-          .evaluate((cell) => {
-            const channels = (color: string): number[] => (color.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
-            const luminance = (color: string): number => {
-              const [r, g, b] = channels(color).map((c) => {
-                const s = c / 255;
-                return s <= 0.03928 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4;
-              });
-              return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-            };
-            const a = luminance(getComputedStyle(cell).color);
-            const b = luminance(getComputedStyle(document.body).backgroundColor);
-            return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-          });
+          .evaluate((cell) => [getComputedStyle(cell).color, getComputedStyle(document.body).backgroundColor] as const);
+        const contrast = contrastOf(...colors);
         assert.ok(contrast >= 4.5, `${theme}: ${contrast.toFixed(1)}`);
       }
     });
@@ -114,3 +110,17 @@ export const looksFlow = (environment: Environment): Flow => ({
     setCurrent(undefined);
   },
 });
+
+/** Relative luminance of a CSS colour (WCAG 2). */
+function luminance(color: string): number {
+  const channels = (color.match(/[\d.]+/g) ?? []).slice(0, 3).map((part) => {
+    const share = Number(part) / 255;
+    return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2];
+}
+
+function contrastOf(a: string, b: string): number {
+  const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+  return (high + 0.05) / (low + 0.05);
+}

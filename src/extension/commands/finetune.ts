@@ -47,7 +47,11 @@ async function chooseRecipe(family: string): Promise<string> {
         description: recipe.what(),
         detail: fits(recipe) ? vscode.l10n.t('for this family') : undefined,
       })),
-      { title: vscode.l10n.t('Finetune (1/2)'), placeHolder: vscode.l10n.t('With which recipe?') },
+      {
+        title: vscode.l10n.t('Finetune (1/2)'),
+        ignoreFocusOut: true,
+        placeHolder: vscode.l10n.t('With which recipe?'),
+      },
     ),
   );
   return chosen.label;
@@ -62,8 +66,11 @@ async function chooseSubject(services: Services, argument: unknown): Promise<Mod
     { label: path.basename(pruned), description: vscode.l10n.t('pruned'), source: { kind: 'file', path: pruned } },
     { label: modelTitle(source), description: vscode.l10n.t('dense'), source },
   ];
-  return (await answered(vscode.window.showQuickPick(picks, { placeHolder: vscode.l10n.t('Finetune which model?') })))
-    .source;
+  return (
+    await answered(
+      vscode.window.showQuickPick(picks, { placeHolder: vscode.l10n.t('Finetune which model?'), ignoreFocusOut: true }),
+    )
+  ).source;
 }
 
 /** `5 epochs, batches of 64, sgd, learning rate 0.05`. */
@@ -102,7 +109,7 @@ export async function finetune(
               { label: start, detail: describe(settings), iconPath: new vscode.ThemeIcon('play') },
               { label: edit, detail: vscode.l10n.t('all flags, as JSON'), iconPath: new vscode.ThemeIcon('edit') },
             ],
-            { title: vscode.l10n.t('Finetune (2/2)'), placeHolder: modelTitle(source) },
+            { title: vscode.l10n.t('Finetune (2/2)'), ignoreFocusOut: true, placeHolder: modelTitle(source) },
           ),
         )
       ).label;

@@ -29,7 +29,11 @@ async function chooseCriterion(): Promise<Criterion> {
   const chosen = await answered(
     vscode.window.showQuickPick(
       all.map((criterion) => ({ label: CRITERION_NAMES[criterion], description: explanations[criterion], criterion })),
-      { placeHolder: vscode.l10n.t('By which criterion?'), title: vscode.l10n.t('Score Channels (1/2)') },
+      {
+        placeHolder: vscode.l10n.t('By which criterion?'),
+        title: vscode.l10n.t('Score Channels (1/2)'),
+        ignoreFocusOut: true,
+      },
     ),
   );
   return chosen.criterion;
@@ -41,6 +45,7 @@ async function chooseBatches(): Promise<{ batches: number; batchSize: number }> 
   const text = await answered(
     vscode.window.showInputBox({
       title: vscode.l10n.t('Score Channels (2/2)'),
+      ignoreFocusOut: true,
       prompt: vscode.l10n.t('Batches of {0} images', batchSize),
       value: String(usual),
       validateInput: (value) => (/^[1-9]\d*$/.test(value.trim()) ? undefined : vscode.l10n.t('A number from 1 up.')),

@@ -27,7 +27,12 @@ export class ComparePanels implements vscode.WebviewPanelSerializer {
 
   open(): void {
     if (this.panel) this.panel.view.reveal();
-    else this.attach(vscode.window.createWebviewPanel(COMPARE_PANEL, title(), vscode.ViewColumn.Active));
+    else
+      this.attach(
+        vscode.window.createWebviewPanel(COMPARE_PANEL, title(), vscode.ViewColumn.Active, {
+          retainContextWhenHidden: true,
+        }),
+      );
   }
 
   async deserializeWebviewPanel(view: vscode.WebviewPanel): Promise<void> {

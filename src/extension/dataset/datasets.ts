@@ -58,7 +58,8 @@ export class Datasets implements vscode.Disposable {
     const view = vscode.window.createWebviewPanel(
       'espalier.dataset',
       vscode.l10n.t('Dataset {0}', path.basename(summary.root)),
-      { viewColumn: vscode.ViewColumn.Active, preserveFocus: false },
+      vscode.ViewColumn.Active,
+      { retainContextWhenHidden: true },
     );
     const panel = new Panel<HostToDataset, DatasetToHost>(view, {
       extension: this.extension,

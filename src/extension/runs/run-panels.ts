@@ -47,7 +47,9 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
       return;
     }
     const column = vscode.ViewColumn.Active;
-    this.attach(vscode.window.createWebviewPanel(RUN_PANEL, title(record), column), record.id);
+    // Kept while hidden: the curves go on, and nothing flickers when one comes back to them.
+    const view = vscode.window.createWebviewPanel(RUN_PANEL, title(record), column, { retainContextWhenHidden: true });
+    this.attach(view, record.id);
   }
 
   /** After the window was closed and opened again. */

@@ -153,9 +153,9 @@ export class Workbench {
   /** Changes the colour theme of everything that is open. */
   async theme(name: string): Promise<void> {
     await this.run('Preferences: Color Theme');
-    const row = this.quickInput.locator('.monaco-list-row', { hasText: name }).first();
-    await row.waitFor();
+    await this.quickInput.locator('.monaco-list-row').first().waitFor();
     await this.quickInput.locator('input.input').fill(name);
+    await this.quickInput.locator('.monaco-list-row', { hasText: name }).first().waitFor();
     await this.page.waitForTimeout(300);
     await this.page.keyboard.press('Enter');
     await this.quickInput.waitFor({ state: 'hidden' });
