@@ -26,6 +26,8 @@ function moduleTypeOf(draft: Operation): string {
   return MODULE_TYPES[draft.kind] ?? '';
 }
 
+const isStored = (draft: Operation | undefined): boolean => draft?.kind === 'parameter' || draft?.kind === 'constant';
+
 /** The network's nodes with their places in a tree of modules. */
 function placeNodes(drafts: ReadonlyMap<DraftId, Operation>): ReadonlyMap<DraftId, Place> {
   const taken = new Set<string>();
@@ -39,19 +41,26 @@ function placeNodes(drafts: ReadonlyMap<DraftId, Operation>): ReadonlyMap<DraftI
   const paths = new Map([...drafts].map(([id, { origin }]) => [id, places.get(id)?.module ?? origin.path]));
   const counts = new Map<string, number>();
   const composite = new Set<string>();
-  for (const path of paths.values()) {
-    counts.set(path, (counts.get(path) ?? 0) + 1);
+  for (const [id, path] of paths) {
+    // What is stored stands beside the node that takes it, and does not make a module of it.
+    if (!isStored(drafts.get(id))) counts.set(path, (counts.get(path) ?? 0) + 1);
     for (let parent = parentOf(path); parent; parent = parentOf(parent)) composite.add(parent);
   }
   for (const [id, draft] of drafts) {
     if (places.has(id)) continue;
     const path = paths.get(id) ?? '';
     const moduleType = moduleTypeOf(draft);
-    const isAlone = path !== '' && counts.get(path) === 1 && !composite.has(path);
+    const isModule = composite.has(path) || (counts.get(path) ?? 0) > 1;
+    const isAlone = path !== '' && !isModule && counts.has(path) !== isStored(draft);
     if (isAlone && moduleType) places.set(id, { module: path, suffix: '', moduleType });
     else if (isAlone) places.set(id, { module: parentOf(path), suffix: lastOf(path), moduleType: '' });
     // Layers without a name are numbered: the builder makes them differ.
-    else places.set(id, { module: path, suffix: suffixOf(draft), moduleType });
+    else
+      places.set(id, {
+        module: isModule || !isStored(draft) ? path : parentOf(path),
+        suffix: suffixOf(draft),
+        moduleType,
+      });
   }
   return places;
 }

@@ -1,6 +1,7 @@
 /** Walks an ONNX model's nodes and drafts the network: constants are computed, the rest becomes operations. */
 import type { Shape } from '../../graph/operations.ts';
 import { ShapeError } from '../../graph/shapes.ts';
+import type { Tensor } from '../../graph/tensor.ts';
 import { UserError } from '../../support/errors.ts';
 import { type Constant, isFixed, sizes, tensorOf } from './constants.ts';
 import {
@@ -15,6 +16,8 @@ import { canFold, fold } from './fold.ts';
 import { FoldError } from './fold-tensors.ts';
 import { isReadable } from './names.ts';
 import type { OnnxModel, OnnxNode } from './onnx-model.ts';
+import type { OnnxTensor } from './onnx-tensor.ts';
+import { ProtobufError } from './protobuf-read.ts';
 import { type ImportScope, OperatorCall } from './operator-call.ts';
 import { foldedNames, operatorNames, operators } from './operators.ts';
 import { initialiserValue, isMask, storedTensor, type Value, weightOf, type WeightValue } from './values.ts';
@@ -35,8 +38,18 @@ export class Importer implements ImportScope {
     for (const tensor of model.initialisers.values())
       this.#values.set(
         tensor.name,
-        initialiserValue(tensor, (stored, path) => this.#bare(stored, path)),
+        initialiserValue({ ...tensor, read: () => this.#readTensor(tensor) }, (stored, path) =>
+          this.#bare(stored, path),
+        ),
       );
+  }
+
+  #readTensor(tensor: OnnxTensor): Tensor {
+    try {
+      return tensor.read();
+    } catch (error) {
+      throw error instanceof ProtobufError ? new UserError(`${this.file}: ${error.message}.`) : error;
+    }
   }
 
   /** A tensor as a value of its own: a parameter, or a mask, which nobody trains. */
@@ -70,7 +83,7 @@ export class Importer implements ImportScope {
     const tensor = tensorOf(constant);
     // A number has one dimension in the Graph.
     const shaped = tensor.shape.length ? tensor : { ...tensor, shape: [1] };
-    const origin: Origin = { label: `value '${name}'`, path };
+    const origin: Origin = { label: `value '${name}'`, path: value.path || path };
     const draft = this.graph.add({ kind: 'constant', attributes: { tensor: shaped }, inputs: [], stored: {}, origin });
     this.#constants.set(constant, draft);
     return draft;
@@ -93,8 +106,8 @@ export class Importer implements ImportScope {
       return action();
     } catch (error) {
       if (error instanceof UnknownShapeError) throw this.unsupported(error.draft);
-      const isOurs = error instanceof ShapeError || error instanceof FoldError;
-      if (!isOurs) throw error;
+      const isOurs = [ShapeError, FoldError, ProtobufError].some((kind) => error instanceof kind);
+      if (!isOurs || !(error instanceof Error)) throw error;
       const label = `node '${node.name || node.outputs[0]}' (${node.opType})`;
       throw new UserError(`${this.file}: ${error.message.includes(label) ? '' : `${label}: `}${error.message}.`);
     }
@@ -118,7 +131,9 @@ export class Importer implements ImportScope {
           node,
           inputs.map((input) => (input?.kind === 'known' ? input.constant : undefined)),
         );
-        if (folded) return folded.map((constant, i): Value => ({ kind: 'known', name: node.outputs[i], constant }));
+        const { path } = call.origin;
+        if (folded)
+          return folded.map((constant, i): Value => ({ kind: 'known', name: node.outputs[i], path, constant }));
       } else if (
         canFold(node) &&
         stored.every((value) => value.kind === 'weight' || (value.kind === 'known' && isFixed(value.constant)))

@@ -83,7 +83,7 @@ export class OperatorCall {
 
   /** The sizes of an input as a constant, the batch open. */
   sizesOf(i: number): Value {
-    return { kind: 'known', name: this.node.outputs[0], constant: sizesOf(this.shape(i)) };
+    return { kind: 'known', name: this.node.outputs[0], path: this.origin.path, constant: sizesOf(this.shape(i)) };
   }
 
   /** The numbers of an input that must not depend on the images; undefined where it is left out. */

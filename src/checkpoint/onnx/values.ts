@@ -9,6 +9,8 @@ import { isReadable } from './names.ts';
 export interface KnownValue {
   readonly kind: 'known';
   readonly name: string;
+  /** Module path of the node that gives it; '' for a tensor of the file. */
+  readonly path: string;
   readonly constant: Constant;
 }
 
@@ -108,7 +110,7 @@ export function initialiserValue(tensor: OnnxTensor, emit: (tensor: StoredTensor
   const isFloatingPoint = dtype?.startsWith('float') || dtype === 'bfloat16';
   const count = shape.reduce((a, b) => a * b, 1);
   const isConstant = (count === 1 && (shape.length === 0 || !isReadable(name))) || /(^|[/_.])[Cc]onstant/.test(name);
-  if (!isFloatingPoint || isConstant) return { kind: 'known', name, constant: constant() };
+  if (!isFloatingPoint || isConstant) return { kind: 'known', name, path: '', constant: constant() };
   const value: WeightValue = {
     kind: 'weight',
     name,
