@@ -87,14 +87,26 @@ export async function openCheckpoint(path: string, options: ReadOptions = {}): P
   }
 }
 
+/** Before the names of the moving average in the checkpoints of Espalier's own runs. */
+const AVERAGE = /^ema\//;
+
+/** The average's tensors under the weights' names, and what has no average (counters) as it is. */
+function averagedNames(file: string, names: readonly string[]): Map<string, string> {
+  const averages = names.filter((name) => AVERAGE.test(name));
+  if (!averages.length) throw new UserError(`${file} holds no EMA weights.`);
+  const entries = new Map(names.filter((name) => !AVERAGE.test(name)).map((name) => [name, name]));
+  for (const name of averages) entries.set(name.replace(AVERAGE, ''), name);
+  return entries;
+}
+
 async function fromSafetensors(file: SourceFile, options: ReadOptions): Promise<OpenCheckpoint> {
-  if (options.useEma) throw new UserError(`${file.path} holds no EMA weights: a safetensors file is one state dict.`);
   if (options.key !== undefined) {
     throw new UserError(`${file.path} has no key '${options.key}': a safetensors file is one state dict.`);
   }
   const source = await SafetensorsFile.from(file);
-  const names = new Map([...source.header.tensors.keys()].map((name) => [name, name]));
-  const { entries, stripped } = stripPrefixes(names);
+  const names = [...source.header.tensors.keys()];
+  const averaged = options.useEma ? averagedNames(file.path, names) : new Map(names.map((name) => [name, name]));
+  const { entries, stripped } = stripPrefixes(averaged);
   const tensors = new Map([...entries].map(([name, original]) => [name, source.header.tensors.get(original)!]));
   const summary = { path: file.path, format: 'safetensors', metadata: source.header.metadata, baggage: {} } as const;
   return opened(file, { ...summary, sources: stripped }, tensors, options, async (wanted, context) => {

@@ -4,8 +4,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, test } from 'node:test';
+import { evaluateModel } from '../../src/engine/evaluate.ts';
 import { type FinetuneHooks, type FinetuneReport, finetuneModel, resumedRequest } from '../../src/engine/finetune.ts';
 import { testModel } from '../../src/engine/finetune-test.ts';
+import { openModel } from '../../src/engine/model.ts';
 import { UserError } from '../../src/support/errors.ts';
 import type { TrainingOptions } from '../../src/training/options.ts';
 import { BEST, LATEST, RunDirectory } from '../../src/training/run-directory.ts';
@@ -238,6 +240,11 @@ test('--test-only evaluates, with the average where it is asked for, and writes 
   const plain = await testModel({ ...request, options: { ...options, modelEma: false } }, executor());
   assert.equal(plain.top1, last?.top1);
   assert.equal(plain.loss, last?.validationLoss);
+  // The same by the file: `--use-ema` of the other commands.
+  const { graph, weights } = await openModel({ model: path.join(place('unbroken'), LATEST), useEma: true });
+  const opened = { graph, weights: await weights() };
+  const evaluated = await evaluateModel(opened, { dataPath: images, batchSize: 32 }, { executor: executor() });
+  assert.deepEqual([evaluated.top1, evaluated.loss], [averaged.top1, averaged.loss]);
   assert.deepEqual(await readdir(place('unbroken')), before);
 });
 
