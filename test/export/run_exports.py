@@ -25,6 +25,7 @@ def batch(x):
 def run_pytorch(folder, name):
     import torch
 
+    torch.set_num_threads(1)
     path = os.path.join(folder, name + ".py")
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)

@@ -31,6 +31,7 @@ def fill(model):
 
 
 def main():
+    torch.set_num_threads(1)
     folder, image, *names = sys.argv[1:]
     data = np.fromfile(image, dtype="<f4")
     side = round((data.size / 3) ** 0.5)

@@ -25,6 +25,7 @@ def resized(module, state, prefix):
 
 
 def main():
+    torch.set_num_threads(1)
     name, checkpoint, image = sys.argv[1:]
     state = torch.load(checkpoint, weights_only=True)
     data = np.fromfile(image, dtype="<f4")
