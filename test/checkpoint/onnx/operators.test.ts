@@ -5,28 +5,19 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { type ImportedModel, importOnnx } from '../../../src/checkpoint/onnx/import.ts';
 import { parseOnnx } from '../../../src/checkpoint/onnx/onnx-model.ts';
-import { toFloat32 } from '../../../src/graph/tensor.ts';
-import { predictProgram } from '../../../src/compute/programs.ts';
-import { interpret, values } from '../../support/interpreter.ts';
-import { channelsLast, imageOf, relativeDifference } from '../../support/logits.ts';
+import { imageOf, relativeDifference } from '../../support/logits.ts';
 import { noPythonWith, runPython } from '../../support/python.ts';
 import { testFolder } from '../files.ts';
 import { operatorCases } from './cases.ts';
+import { batchedLogits } from './logits.ts';
 import { ModelBuilder } from './model-builder.ts';
 
 const folder = testFolder();
 const models = new Map<string, ImportedModel>();
 
-/** Logits of the deterministic image as the second of two, so that nothing may depend on there being one. */
-function logitsOf({ graph, weights }: ImportedModel): number[] {
-  const { channels, height, width } = graph.input;
-  const image = channelsLast(graph, imageOf(graph));
-  const batch = new Float32Array(2 * image.length);
-  batch.set(image.map((v) => 0.5 * v));
-  batch.set(image, image.length);
-  const states = new Map([...weights()].map(([name, t]) => [name, values(t.shape, toFloat32(t))]));
-  const { outputs } = interpret(predictProgram(graph), { images: values([2, height, width, channels], batch) }, states);
-  return Array.from(outputs['logits'].data.slice(graph.classes));
+function logitsOf(name: string): number[] {
+  const model = models.get(name) as ImportedModel;
+  return batchedLogits(model, imageOf(model.graph));
 }
 
 describe('ONNX operators become operations', () => {
@@ -47,7 +38,7 @@ test('ONNX operators compute what ONNX Runtime computes', { skip: noPythonWith('
   const names = [...models.keys()].filter((name) => !operatorCases[name].notRun);
   const expected = runPython<Record<string, number[]>>('checkpoint/onnx/run_onnx.py', folder.path, ...names);
   for (const name of names) {
-    const difference = relativeDifference(logitsOf(models.get(name) as ImportedModel), expected[name]);
+    const difference = relativeDifference(logitsOf(name), expected[name]);
     assert.ok(difference < 1e-5, `${name}: differs by ${difference.toExponential(1)}`);
   }
 });
