@@ -4,14 +4,15 @@ import { type FlagValues, flag, flagName } from '../support/flags.ts';
 import { type TrainingOptions, trainingFlags } from '../training/options.ts';
 import { linearRate, RECIPE_NAMES, RECIPES } from '../training/recipes.ts';
 import { computeFlags, modelFlags } from './command.ts';
-import { modelRequest, requireDataPath } from './requests.ts';
+import { modelRequest } from './requests.ts';
 import { fromTimmFlags, timmFlags } from './timm-flags.ts';
 
 /** Flags of `espalier finetune`. */
 export const finetuneFlags = {
   ...modelFlags,
   ...computeFlags,
-  dataPath: flag.string(undefined, 'folder with train/ and val/ (or test/), one folder a class', {
+  // The paper's default, which its MobileNet script relies on.
+  dataPath: flag.string('data/imagenet', 'folder with train/ and val/ (or test/), one folder a class', {
     aliases: ['data-dir'],
   }),
   inputSize: flag.integer(undefined, "side of the images (default: the model's)"),
@@ -39,7 +40,7 @@ function newRequest(values: Values, given: Given, positionals: readonly string[]
   const { prunedModel, synsets } = values;
   return {
     model: modelRequest({ ...values, ...(prunedModel !== undefined && { model: prunedModel }) }, positionals),
-    dataPath: requireDataPath(values.dataPath),
+    dataPath: values.dataPath,
     options: chosenOptions(values, given),
     ...(synsets !== undefined && { synsets }),
   };
@@ -51,7 +52,7 @@ async function resumed(place: string, values: Values, given: Given): Promise<Fin
   const changed = OPTION_KEYS.filter((key) => given.has(key) && key !== 'resume').map((key) => [key, values[key]]);
   return {
     ...earlier,
-    ...(values.dataPath !== undefined && { dataPath: values.dataPath }),
+    ...(given.has('dataPath') && { dataPath: values.dataPath }),
     ...(values.synsets !== undefined && { synsets: values.synsets }),
     options: { ...earlier.options, ...Object.fromEntries(changed) },
   };
@@ -77,12 +78,13 @@ export function describeRequest({ options, model, dataPath }: FinetuneRequest): 
 }
 
 /** What the person should know of the settings before the run. */
-export function remarks(values: Values, options: TrainingOptions): string[] {
+export function remarks(values: Values, given: Given, options: TrainingOptions): string[] {
   const { lr, batchSize, lrBatchSize, scaleLr } = options;
   const scaled = `${lr} × ${batchSize} / ${lrBatchSize} = ${Number(linearRate(options).toPrecision(6))}`;
+  const isRecipesRate = values.recipe !== undefined && !given.has('lr');
   return [
     ...(scaleLr ? [`learning rate by the linear rule: ${scaled}`] : []),
-    ...(!scaleLr && values.recipe && batchSize !== lrBatchSize
+    ...(!scaleLr && isRecipesRate && batchSize !== lrBatchSize
       ? [`the recipe's learning rate is for ${lrBatchSize} images a step; --scale-lr would make it ${scaled}`]
       : []),
     ...(values.gradAccumSteps > 1

@@ -56,7 +56,7 @@ export const finetune = command({
     const request = await finetuneRequest(values, given, positionals);
     const { options } = request;
     say(describeRequest(request));
-    for (const remark of remarks(values, options)) say(remark);
+    for (const remark of remarks(values, given, options)) say(remark);
     const executor = await createExecutor({ ...values, products: options.amp ? 'bfloat16' : 'float32' });
     if (options.amp) say(ampRemark(executor));
     if (options.testOnly) return testOnly(request, executor, context);
