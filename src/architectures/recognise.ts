@@ -5,6 +5,7 @@
 import { type Graph, parametersByName } from '../graph/graph.ts';
 import { formatShape } from '../graph/shapes.ts';
 import { validateGraph } from '../graph/validate.ts';
+import { foreignNetwork } from './foreign-names.ts';
 import { type HeadChoice, mostHeads, openHeads } from './head-choices.ts';
 import { findVariant, variants } from './registry.ts';
 import type { BuildOptions, Variant } from './variant.ts';
@@ -137,9 +138,9 @@ function attempt(
   }
 }
 
-/** The known model that shares most names with a checkpoint that has no family's names; undefined when none shares one. */
+/** The known model that shares most names with a checkpoint that has no family's names; undefined when none shares a fifth. */
 function nearestByName(names: readonly string[]): Variant | undefined {
-  let best: { variant?: Variant; shared: number } = { shared: 0 };
+  let best: { variant?: Variant; shared: number } = { shared: LEAST_SHARED };
   for (const variant of variants) {
     const wanted = parametersByName(denseGraph(variant));
     const common = names.filter((name) => wanted.has(name)).length;
@@ -161,7 +162,10 @@ function unknown(variant: Variant, differences: readonly string[], hints: Recogn
   };
 }
 
-const ADVICE = '`espalier models` lists the networks that can be opened.';
+const ADVICE =
+  '`espalier models` lists the networks that can be opened; most other classifiers open once they are exported to ONNX.';
+/** A network that shares fewer names is not near. */
+const LEAST_SHARED = 0.2;
 const subject = ({ moduleType }: RecogniseHints): string => (moduleType ? `this ${moduleType}` : 'the checkpoint');
 
 /** The part before a dot with which every name begins; '' when there is none. */
@@ -189,6 +193,12 @@ function stranger(file: CheckpointShapes, hints: RecogniseHints): UnknownArchite
       const message = `${subject(hints)} has names that ${inner.variant.name} has not: ${difference}. ${advice}`;
       return { kind: 'unknown', nearest: inner.variant.name, differences: [difference], message };
     }
+  }
+  const foreign = foreignNetwork(names);
+  if (foreign) {
+    const { what, instead } = foreign;
+    const message = `${subject(hints)} holds ${what}, which cannot be opened. ${instead ? `${instead}. ` : ''}${ADVICE}`;
+    return { kind: 'unknown', differences: [], message };
   }
   const nearest = nearestByName(names);
   if (nearest) return unknown(nearest, differencesFrom(denseGraph(nearest), file), hints);

@@ -7,6 +7,7 @@ import type { AttributeValue } from './attributes.ts';
 import { floatsToFloat32, isFloat } from './convert.ts';
 import { detectFormat } from './detect.ts';
 import type { ModuleRecord } from './module-record.ts';
+import { timmNames } from './other-names.ts';
 import { TensorRef } from './pickle-values.ts';
 import { SafetensorsFile } from './safetensors.ts';
 import { SourceFile } from './source-file.ts';
@@ -39,6 +40,8 @@ export interface CheckpointSummary {
   readonly baggage: Readonly<Record<string, AttributeValue>>;
   /** Keys that led to the weights and prefixes taken off their names, e.g. `['model_ema', 'module.']`. */
   readonly sources: readonly string[];
+  /** Whose names the tensors have in the file, where they are given here under timm's. */
+  readonly whoseNames?: string;
 }
 
 export interface Checkpoint extends CheckpointSummary {
@@ -106,20 +109,27 @@ async function fromSafetensors(file: SourceFile, options: ReadOptions): Promise<
   const source = await SafetensorsFile.from(file);
   const names = [...source.header.tensors.keys()];
   const averaged = options.useEma ? averagedNames(file.path, names) : new Map(names.map((name) => [name, name]));
-  const { entries, stripped } = stripPrefixes(averaged);
+  const { entries: plain, stripped } = stripPrefixes(averaged);
+  const { entries, whose } = timmNames(plain);
   const tensors = new Map([...entries].map(([name, original]) => [name, source.header.tensors.get(original)!]));
   const summary = { path: file.path, format: 'safetensors', metadata: source.header.metadata, baggage: {} } as const;
-  return opened(file, { ...summary, sources: stripped }, tensors, options, async (wanted, context) => {
-    const found = await source.readAll(
-      wanted.map((name) => entries.get(name)!),
-      context,
-    );
-    return new Map(wanted.map((name) => [name, found.get(entries.get(name)!)!]));
-  });
+  return opened(
+    file,
+    { ...summary, sources: stripped, ...(whose && { whoseNames: whose }) },
+    tensors,
+    options,
+    async (wanted, context) => {
+      const found = await source.readAll(
+        wanted.map((name) => entries.get(name)!),
+        context,
+      );
+      return new Map(wanted.map((name) => [name, found.get(entries.get(name)!)!]));
+    },
+  );
 }
 
 function fromTorch(file: SourceFile, torch: TorchFile, options: ReadOptions): OpenCheckpoint {
-  const { entries, module, baggage, sources } = unwrap(file.path, torch.root, options);
+  const { entries, module, baggage, sources, whoseNames } = unwrap(file.path, torch.root, options);
   const stored = new Map([...entries].filter((entry): entry is [string, TensorRef] => entry[1] instanceof TensorRef));
   const lazy = new TorchTensors(file, torch, stored);
   const tensors = new Map(
@@ -128,7 +138,15 @@ function fromTorch(file: SourceFile, torch: TorchFile, options: ReadOptions): Op
       { dtype: entry instanceof TensorRef ? lazy.dtype(name) : entry.dtype, shape: entry.shape },
     ]),
   );
-  const summary = { path: file.path, format: torch.format, metadata: torch.metadata, module, baggage, sources };
+  const summary = {
+    path: file.path,
+    format: torch.format,
+    metadata: torch.metadata,
+    module,
+    baggage,
+    sources,
+    whoseNames,
+  };
   return opened(file, summary, tensors, options, async (wanted, context) => {
     const found = await lazy.readAll(
       wanted.filter((name) => stored.has(name)),

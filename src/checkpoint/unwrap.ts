@@ -3,8 +3,9 @@
 import { UserError } from '../support/errors.ts';
 import { type AttributeValue, describe, plainValue } from './attributes.ts';
 import { isModule, type ModuleRecord, walkModule } from './module-record.ts';
+import { timmNames } from './other-names.ts';
 import { PickleDict, PickleObject, type PickleValue } from './pickle-values.ts';
-import { isStateDict, type StateEntries, stateEntries, stripPrefixes } from './state-entries.ts';
+import { isStateDict, type StateEntries, type StateEntry, stateEntries, stripPrefixes } from './state-entries.ts';
 
 /** Which of a file's weights to take. */
 export interface WeightChoice {
@@ -15,12 +16,14 @@ export interface WeightChoice {
 }
 
 export interface Unwrapped {
-  readonly entries: StateEntries;
+  readonly entries: ReadonlyMap<string, StateEntry>;
   readonly module?: ModuleRecord;
   /** What lay beside the weights, by key: plain values as they are, others described. */
   readonly baggage: Readonly<Record<string, AttributeValue>>;
   /** The keys that led to the weights, then the prefixes that were taken off their names. */
   readonly sources: readonly string[];
+  /** Whose names they had, where these were others than timm's. */
+  readonly whoseNames?: string;
 }
 
 /** Keys under which weights lie, the most specific first. */
@@ -84,9 +87,15 @@ function weightsIn(
   if (!(value instanceof PickleDict) || !isStateDict(value)) throw noTensors(where, root);
   const { entries, others } = stateEntries(value);
   const names = stripPrefixes(entries);
+  const { entries: renamed, whose } = timmNames(names.entries);
   for (const key of others) baggage[key] = plainValue(value.get(key) ?? null);
   const sources = [...path, ...names.stripped];
-  return { entries: names.entries, module: siblingModule(root, names.entries), sources };
+  return {
+    entries: renamed,
+    module: siblingModule(root, names.entries),
+    sources,
+    ...(whose && { whoseNames: whose }),
+  };
 }
 
 /** A whole module beside a state dict of the same names (averaged weights): it says what the network is. */

@@ -122,9 +122,13 @@ async function fromFile(file: string, request: ModelRequest, variant?: Variant):
   }
 }
 
-/** Which of the tensors in the file were taken. */
-const sourceNotes = (checkpoint: OpenCheckpoint): string[] =>
-  checkpoint.sources.length ? [`weights from ${checkpoint.sources.join(' › ')}`] : [];
+/** Which of the tensors in the file were taken, and under which names. */
+const sourceNotes = ({ sources, whoseNames }: OpenCheckpoint): string[] => [
+  ...(sources.length ? [`weights from ${sources.join(' › ')}`] : []),
+  ...(whoseNames
+    ? [`the tensors have ${whoseNames} names in the file; here, and where it is saved, they have timm's`]
+    : []),
+];
 
 /** Whatever is computed from such weights is no number either. Throws UserError naming the tensor. */
 function checkFinite(file: string, name: string, { dtype, data }: Tensor): void {

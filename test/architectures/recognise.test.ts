@@ -140,6 +140,29 @@ test('tensors of no network at all are listed', () => {
   assert.match(found.message, /1 tensors \(embedding\.weight \[30522, 768\]\)/);
 });
 
+test('networks that are often met are called by name, with what can be done', () => {
+  const found = (...names: readonly string[]) => {
+    const recognition = recogniseArchitecture(new Map(names.map((name) => [name, [96]])));
+    assert.ok(recognition.kind === 'unknown');
+    assert.equal(recognition.nearest, undefined);
+    return recognition.message;
+  };
+  assert.match(
+    found('features.0.0.weight', 'features.1.0.layer_scale', 'features.1.0.block.0.weight'),
+    /^the checkpoint holds torchvision's ConvNeXt, which cannot be opened\. Timm's convnext_tiny.* ONNX\.$/,
+  );
+  assert.match(found('layers.0.blocks.0.attn.logit_scale'), /holds a Swin Transformer V2/);
+  assert.match(found('vit.embeddings.cls_token'), /holds a network of Hugging Face Transformers/);
+});
+
+test('a network that shares few names with the nearest is not held against it', () => {
+  const shared = [...shapesOf(dense('vgg11'))].slice(0, 4);
+  const found = recogniseArchitecture(new Map([...shared, ['decoder.weight', [2, 2]]]));
+  assert.ok(found.kind === 'unknown');
+  assert.equal(found.nearest, undefined);
+  assert.match(found.message, /5 tensors \(features\.0\.weight/);
+});
+
 test('widths that do not fit each other are reported by layer', () => {
   const shapes = shapesOf(dense('resnet18'));
   shapes.set('layer1.0.conv2.weight', [48, 64, 3, 3]);
