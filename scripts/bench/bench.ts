@@ -1,94 +1,87 @@
 /**
- * `npm run bench [WORD…] [--rounds N] [--embedded]`: Espalier against PyTorch eager on the same cores, interleaved: both
- * stay loaded and take turns, so that a machine's drift hits both. Prints medians and the ratio of the medians.
+ * `npm run bench -- [WORD…]`: Espalier against PyTorch eager on the same cores, work from files against work from memory. What is
+ * compared stays loaded and takes turns, so that a machine's drift hits all of it. Prints a markdown table of medians.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { buildModel } from '../../src/architectures/registry.ts';
-import { pytorchSource } from '../../src/export/pytorch.ts';
-import { flag, parseFlags } from '../../src/support/flags.ts';
-import { median, Side } from './side.ts';
-import { type Task, tasks } from './tasks.ts';
+import { flag, type FlagValues, formatFlags, parseFlags } from '../../src/support/flags.ts';
+import { UsageError } from '../../src/support/errors.ts';
+import { allContests, type BenchContext } from './contests.ts';
+import { tableHead, tableLine } from './table.ts';
+import type { Pace } from './turns.ts';
 
-const here = import.meta.dirname;
-/** A turn lasts about this long. */
-const TURN_SECONDS = 2;
+const FLAGS = {
+  backend: flag.choice(['both', 'tensorflow', 'embedded'], 'both', 'what computes on our side'),
+  embedded: flag.boolean('the same as --backend embedded'),
+  quick: flag.boolean('fewer and shorter turns'),
+  rounds: flag.integer(undefined, 'turns of each side (default 5, quick 3)'),
+  turn: flag.number(undefined, 'seconds of a turn (default 2, quick 0.5)'),
+  budget: flag.number(undefined, 'seconds of all turns of a row at most, for slow work (default 90, quick 12)'),
+  threads: flag.integer(os.availableParallelism(), 'threads of each side'),
+  data: flag.string(undefined, 'folder of JPEG photographs (default: the sample beside the repository, else drawn)'),
+  list: flag.boolean('print what there is to measure, and end'),
+  help: flag.boolean('print this help'),
+} as const;
+type Settings = FlagValues<typeof FLAGS>;
 
-interface Answer {
-  readonly label?: string;
-  readonly first?: number;
-  readonly seconds?: number;
-  readonly peak?: number;
+const USAGE = `npm run bench -- [WORD…] [options]
+Measures what has one of the words in its name; everything without words.
+${formatFlags(FLAGS)}`;
+
+const PACES: { readonly [K in 'full' | 'quick']: Pace } = {
+  full: { rounds: 5, turnSeconds: 2, budgetSeconds: 90 },
+  quick: { rounds: 3, turnSeconds: 0.5, budgetSeconds: 12 },
+};
+
+function paceOf({ quick, rounds, turn, budget }: Settings): Pace {
+  const usual = PACES[quick ? 'quick' : 'full'];
+  return {
+    rounds: rounds ?? usual.rounds,
+    turnSeconds: turn ?? usual.turnSeconds,
+    budgetSeconds: budget ?? usual.budgetSeconds,
+  };
 }
 
-async function timeTurns(sides: readonly Side<Answer>[], rounds: number): Promise<number[][]> {
-  const runs: number[] = [];
-  for (const side of sides) {
-    const { seconds = 1 } = await side.ask({ run: 1 });
-    runs.push(Math.max(1, Math.round(TURN_SECONDS / seconds)));
+function contestsOf({ backend, embedded }: Settings, words: readonly string[]) {
+  const chosen = embedded ? 'embedded' : backend;
+  const contests = allContests(chosen === 'both' ? ['tensorflow', 'embedded'] : [chosen]);
+  return words.length === 0 ? contests : contests.filter(({ name }) => words.some((word) => name.includes(word)));
+}
+
+async function bench(settings: Settings, words: readonly string[]): Promise<void> {
+  const contests = contestsOf(settings, words);
+  if (settings.list) {
+    for (const { name } of contests) console.log(name);
+    return;
   }
-  const times: number[][] = sides.map(() => []);
-  for (let round = 0; round < rounds; round++)
-    for (const [i, side] of sides.entries()) {
-      const { seconds = Number.NaN } = await side.ask({ run: runs[i] });
-      times[i].push(seconds / runs[i]);
-    }
-  return times;
-}
-
-async function bench(task: Task, folder: string, hasTorch: boolean, rounds: number): Promise<string[]> {
-  const python = path.join(folder, 'model.py');
-  const graph = buildModel(task.model, { classes: task.classes, inputSize: task.size });
-  if (graph) writeFileSync(python, pytorchSource(graph, 'none.pth'));
-  const espalier = new Side<Answer>(process.execPath, ['--import', 'tsx', path.join(here, 'espalier-side.ts')]);
-  const sides = hasTorch ? [espalier, new Side<Answer>('python3', [path.join(here, 'torch_side.py')])] : [espalier];
+  const pace = paceOf(settings);
+  const temporary = mkdtempSync(path.join(os.tmpdir(), 'espalier-bench-'));
+  const { threads, data } = settings;
+  const context: BenchContext = { threads, pace, temporary, ...(data !== undefined && { data }) };
   try {
-    const opened: Answer[] = [];
-    for (const side of sides) opened.push(await side.ask({ open: { ...task, python } }));
-    const times = (await timeTurns(sides, rounds)).map(median);
-    const peaks: (number | undefined)[] = [];
-    for (const side of sides) peaks.push((await side.ask({ close: true })).peak);
-    const rate = (seconds: number | undefined): string => (seconds ? `${(task.batch / seconds).toFixed(1)}/s` : '–');
-    const mebibytes = (bytes: number | undefined): string => (bytes ? `${(bytes / 2 ** 20).toFixed(0)} MiB` : '–');
-    return [
-      task.name,
-      rate(times[0]),
-      rate(times[1]),
-      times[1] ? `${(times[1] / times[0]).toFixed(2)} ×` : '–',
-      `${opened[0].first?.toFixed(1)} s`,
-      mebibytes(peaks[0]),
-      mebibytes(peaks[1]),
-      opened.map((o) => o.label).join(' | '),
-    ];
+    console.log(
+      `${os.cpus()[0].model}, ${threads} threads, Node ${process.version}; ${pace.rounds} turns of ${pace.turnSeconds} s, at most ${pace.budgetSeconds} s a row.`,
+    );
+    console.log('Start: library and graph loaded, weights assigned, first run. Peak: memory of the whole process.\n');
+    console.log(tableHead);
+    for (const contest of contests) {
+      const rows = await contest
+        .measure(context)
+        .catch((error: Error) => [{ work: contest.name, notes: [`failed: ${error.message}`] }]);
+      for (const row of rows) console.log(tableLine(row));
+    }
   } finally {
-    for (const side of sides) side.kill();
+    rmSync(temporary, { recursive: true, force: true });
   }
 }
 
-const { values, positionals } = parseFlags(
-  {
-    rounds: flag.integer(5, 'turns of each side'),
-    embedded: flag.boolean('the embedded kernels instead of TensorFlow'),
-    threads: flag.integer(os.availableParallelism(), 'threads of each side'),
-  },
-  process.argv.slice(2),
-);
-const hasTorch = spawnSync('python3', ['-c', 'import torch']).status === 0;
-if (!hasTorch) console.error('python3 has no torch: only Espalier is measured');
-const folder = mkdtempSync(path.join(os.tmpdir(), 'espalier-bench-'));
 try {
-  console.log(
-    `${os.cpus()[0].model}, ${values.threads} threads, Node ${process.version}, ${values.rounds} turns of ${TURN_SECONDS} s`,
-  );
-  console.log(
-    '| task | Espalier | PyTorch | ratio | start | peak | peak PyTorch | versions |\n|---|---|---|---|---|---|---|---|',
-  );
-  for (const task of tasks(positionals, values.threads, values.embedded ? 'embedded' : 'tensorflow')) {
-    const row = await bench(task, folder, hasTorch, values.rounds).catch((error: Error) => [task.name, error.message]);
-    console.log(`| ${row.join(' | ')} |`);
-  }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+  const { values, positionals } = parseFlags(FLAGS, process.argv.slice(2));
+  if (values.help) console.log(USAGE);
+  else await bench(values, positionals);
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\n\n${USAGE}`);
+  process.exitCode = 2;
 }

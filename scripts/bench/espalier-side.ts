@@ -1,61 +1,47 @@
-/** Espalier's side of the benchmark: the same commands as torch_side.py, over the engine's own programs. */
+/** Espalier's side of the benchmark: reads one command a line, answers with one JSON line (protocol.ts). */
 import { createInterface } from 'node:readline';
-import { buildModel } from '../../src/architectures/registry.ts';
-import { createExecutor } from '../../src/compute/backends.ts';
-import type { ProgramInputs, Session } from '../../src/compute/executor.ts';
-import { type OptimizerOptions, optimizerInputs } from '../../src/compute/optimizers.ts';
-import type { Program } from '../../src/compute/program.ts';
-import { gradientProgram, predictProgram, trainProgram } from '../../src/compute/programs.ts';
-import type { Graph } from '../../src/graph/graph.ts';
-import { initialiseWeights } from '../../src/training/initialise.ts';
-import type { Task } from './tasks.ts';
+import { openCompute } from './compute-lanes.ts';
+import { openDecode, openEvaluate } from './file-lanes.ts';
+import { openFinetune } from './finetune-lanes.ts';
+import type { Answer, Command, Common, Opened, Task } from './protocol.ts';
 
-const SGD: OptimizerOptions = { kind: 'sgd', momentum: 0.9 };
+type Open<T extends Task> = (task: T & Common) => Promise<Opened>;
 
-const programs: { readonly [K in Task['kind']]: (graph: Graph) => Program } = {
-  predict: (graph) => predictProgram(graph),
-  train: (graph) => trainProgram(graph, { optimizer: SGD, loss: { targets: 'labels' }, weightDecay: () => 0 }),
-  score: (graph) => gradientProgram(graph, { targets: 'labels', accumulate: 'sum' }),
+const openers: { readonly [K in Task['kind']]: Open<Extract<Task, { kind: K }>> } = {
+  predict: openCompute,
+  train: openCompute,
+  score: openCompute,
+  decode: openDecode,
+  evaluate: openEvaluate,
+  finetune: openFinetune,
 };
 
-type Step = () => Promise<unknown>;
-
-async function open(task: Task): Promise<{ step: Step; label: string; first: number }> {
-  const graph = buildModel(task.model, { classes: task.classes, inputSize: task.size });
-  if (!graph) throw new Error(`no model ${task.model}`);
-  const executor = await createExecutor({ backend: task.backend, threads: task.threads });
+async function timed(work: Promise<number | undefined>): Promise<number> {
   const start = performance.now();
-  const session: Session<'run'> = await executor.open({ run: programs[task.kind](graph) });
-  await session.assign(initialiseWeights(graph, 0));
-  const count = task.batch * task.size * task.size * 3;
-  const inputs: ProgramInputs = {
-    images: Float32Array.from({ length: count }, (_, i) => ((i * 2654435761) % 1000) / 500 - 1),
-    labels: Int32Array.from({ length: task.batch }, (_, i) => i % task.classes),
-    seed: Int32Array.of(0, 0),
-    ...optimizerInputs(SGD, 0.001, 1),
-  };
-  const step: Step = () => session.run('run', inputs, task.batch);
-  await step();
-  const first = (performance.now() - start) / 1000;
-  await step();
-  return { step, label: executor.label, first };
+  const own = await work;
+  return own ?? (performance.now() - start) / 1000;
 }
 
-let step: Step | undefined;
+const answer = (message: Answer): void => {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+};
+
+let opened: Opened | undefined;
 for await (const line of createInterface({ input: process.stdin })) {
-  const command = JSON.parse(line) as { open?: Task; run?: number };
-  let answer: object;
-  if (command.open) {
-    const opened = await open(command.open);
-    step = opened.step;
-    answer = { label: opened.label, first: opened.first };
-  } else if (command.run) {
-    const start = performance.now();
-    for (let i = 0; i < command.run; i++) await step?.();
-    answer = { seconds: (performance.now() - start) / 1000 };
+  const command = JSON.parse(line) as Command;
+  if ('open' in command) {
+    opened = await (openers[command.open.kind] as Open<Task>)(command.open);
+    answer({ label: opened.label, first: opened.first });
+  } else if ('run' in command) {
+    const lane = opened?.lanes[command.lane];
+    if (!lane) throw new Error(`no lane ${command.lane}`);
+    answer({ seconds: await timed(lane(command.run)) });
   } else {
-    process.stdout.write(`${JSON.stringify({ peak: process.resourceUsage().maxRSS * 1024 })}\n`);
+    // The remark may need more memory than the work did.
+    const peak = process.resourceUsage().maxRSS * 1024;
+    const remark = await opened?.remark?.();
+    await opened?.close?.();
+    answer({ peak, remark });
     process.exit(0);
   }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
 }

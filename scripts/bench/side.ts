@@ -7,17 +7,26 @@ interface Waiting<Answer> {
   readonly reject: (error: Error) => void;
 }
 
+/** Characters of stderr that a failure quotes from. */
+const KEPT_OUTPUT = 4000;
+
 export class Side<Answer> {
   readonly #process: ChildProcess;
   #waiting: Waiting<Answer> | undefined;
+  #errors = '';
 
   constructor(program: string, args: readonly string[]) {
-    this.#process = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    this.#process = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     if (!this.#process.stdout) throw new Error('no output');
     createInterface({ input: this.#process.stdout }).on('line', (line) => {
       if (line.startsWith('{')) this.#waiting?.resolve(JSON.parse(line) as Answer);
     });
-    this.#process.on('exit', (code) => this.#waiting?.reject(new Error(`${program} ended with code ${code}`)));
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#errors = (this.#errors + text).slice(-KEPT_OUTPUT);
+    });
+    this.#process.on('close', (code) => this.#fail(`${program} ended with code ${code}`));
+    this.#process.on('error', (error) => this.#fail(error.message));
+    this.#process.stdin?.on('error', () => undefined); // its end is reported by 'close'
   }
 
   ask(command: object): Promise<Answer> {
@@ -29,6 +38,12 @@ export class Side<Answer> {
 
   kill(): void {
     this.#process.kill();
+  }
+
+  #fail(what: string): void {
+    const said = this.#errors.split('\n').filter((line) => /\S/.test(line));
+    const reason = said.findLast((line) => /error/i.test(line)) ?? said.at(-1);
+    this.#waiting?.reject(new Error(reason ? `${what}: ${reason.trim()}` : what));
   }
 }
 

@@ -1,7 +1,8 @@
 """PyTorch's side of the benchmark: reads one command a line, answers with one JSON line.
 
-{"open": task} builds the model and runs it twice; {"run": n} times n runs; {"close": true} ends.
-Eager mode, channels_last for convolutional networks, as many threads as the task says.
+{"open": task} builds the model and runs it once; {"run": n} times n runs; {"close": true} ends.
+Eager mode, channels_last for convolutional networks, as many threads as the task says. Decoding is torchvision's transforms on
+Pillow, one thread.
 """
 import importlib.util
 import json
@@ -18,7 +19,7 @@ def build(task):
     try:
         import timm
 
-        return timm.create_model(task["model"], num_classes=task["classes"]), "timm"
+        return timm.create_model(task["model"], num_classes=task["classes"]), f"timm {timm.__version__}"
     except Exception:
         spec = importlib.util.spec_from_file_location("exported", task["python"])
         module = importlib.util.module_from_spec(spec)
@@ -54,25 +55,45 @@ def make_step(task, model, images, labels):
     return step
 
 
+def open_network(task):
+    torch.set_num_threads(task["threads"])
+    torch.manual_seed(0)
+    model, source = build(task)
+    images = torch.randn(task["batch"], 3, task["size"], task["size"])
+    if task["layout"] == "channels_last":
+        model = model.to(memory_format=torch.channels_last)
+        images = images.to(memory_format=torch.channels_last)
+    step = make_step(task, model, images, torch.arange(task["batch"]) % task["classes"])
+    step()
+    return step, f"PyTorch {torch.__version__} eager, {source}"
+
+
+def open_decode(task):
+    import itertools
+
+    import PIL
+    import torchvision
+    from PIL import Image
+    from torchvision import transforms
+
+    torch.set_num_threads(1)
+    transform = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224)])
+    files = itertools.cycle(task["files"])
+
+    def step():
+        transform(Image.open(next(files)).convert("RGB"))
+
+    return step, f"torchvision {torchvision.__version__}, Pillow {PIL.__version__}"
+
+
 def main():
     step = None
     for line in sys.stdin:
         command = json.loads(line)
         if "open" in command:
             task = command["open"]
-            torch.set_num_threads(task["threads"])
-            torch.manual_seed(0)
-            model, source = build(task)
-            images = torch.randn(task["batch"], 3, task["size"], task["size"])
-            if task["layout"] == "channels_last":
-                model = model.to(memory_format=torch.channels_last)
-                images = images.to(memory_format=torch.channels_last)
-            step = make_step(task, model, images, torch.arange(task["batch"]) % task["classes"])
-            start = time.perf_counter()
-            step()
-            first = time.perf_counter() - start
-            step()
-            answer = {"label": f"PyTorch {torch.__version__} eager, {source}", "first": first}
+            step, label = (open_decode if task["kind"] == "decode" else open_network)(task)
+            answer = {"label": label}
         elif "run" in command:
             start = time.perf_counter()
             for _ in range(command["run"]):

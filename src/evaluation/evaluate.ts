@@ -20,7 +20,7 @@ export interface Evaluation extends Metrics {
 export async function evaluate<Name extends string>(
   session: Session<Name>,
   program: Name,
-  loader: ImageLoader,
+  loader: Pick<ImageLoader, 'entries' | 'batches'>,
   { signal, progress }: RunContext = {},
 ): Promise<Evaluation> {
   const sum = new MetricsSum();

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { describeTurns, planTurns, timeTurns } from '../../scripts/bench/turns.ts';
+
+const pace = { rounds: 5, turnSeconds: 2, budgetSeconds: 90 };
+
+test('quick work fills its turns, slow work stays within the budget', () => {
+  assert.deepEqual(planTurns([0.1, 0.5], pace), { runs: [20, 4], rounds: 5 });
+  // 30 s a run: one turn of one run each.
+  assert.deepEqual(planTurns([30, 40], pace), { runs: [1, 1], rounds: 1 });
+  // Longer than the budget even so: something must be measured.
+  assert.deepEqual(planTurns([300], pace), { runs: [1], rounds: 1 });
+  assert.deepEqual(planTurns([10, 10], pace), { runs: [1, 1], rounds: 4 });
+});
+
+test('turns of a size that is asked for shrink only where the budget is too small', () => {
+  assert.deepEqual(planTurns([1, 2], pace, { least: 10, most: 10 }), { runs: [10, 10], rounds: 3 });
+  // 10 runs of each would take 150 s.
+  assert.deepEqual(planTurns([5, 10], pace, { least: 10, most: 10 }), { runs: [6, 6], rounds: 1 });
+  assert.deepEqual(planTurns([0.01], pace, { least: 16 }), { runs: [200], rounds: 5 });
+});
+
+test('lanes take turns after one run each, and medians are by run', async () => {
+  const calls: string[] = [];
+  let slow = 0;
+  const lanes = [
+    async (runs: number) => {
+      calls.push(`a${runs}`);
+      return runs * 0.5;
+    },
+    async (runs: number) => {
+      calls.push(`b${runs}`);
+      slow += 1;
+      return slow === 3 ? 100 : runs * 1;
+    },
+  ];
+  const timing = await timeTurns(lanes, { rounds: 3, turnSeconds: 2, budgetSeconds: 90 });
+  assert.deepEqual(calls, ['a1', 'b1', 'a4', 'b2', 'a4', 'b2', 'a4', 'b2']);
+  assert.deepEqual(timing.seconds, [0.5, 1]);
+  assert.equal(describeTurns(timing, 'runs'), '3 turns of 4 and 2 runs');
+});
