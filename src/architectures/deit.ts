@@ -46,7 +46,6 @@ function geometry(prefix: number, options: BuildOptions): { side: number; patch:
 function inputConfig(side: number, config: VisionTransformerConfig): InputConfig {
   const half = [0.5, 0.5, 0.5] as const;
   return imageNetInput(side, {
-    resize: Math.floor(side / 0.9),
     interpolation: 'bicubic',
     ...(config.halfNorm && { mean: half, std: half }),
   });

@@ -100,7 +100,7 @@ function embed(b: GraphBuilder, x: ValueId, width: number): ValueId {
 function build(name: string, config: SwinConfig, options: BuildOptions = {}): Graph {
   const b = new GraphBuilder(options.shapes);
   const side = options.inputSize ?? 224;
-  const input = imageNetInput(side, { resize: Math.floor(side / 0.9), interpolation: 'bicubic' });
+  const input = imageNetInput(side, { interpolation: 'bicubic' });
   let x = embed(b, b.input(input), config.width);
   const depths = config.depths.map((usual, stage) =>
     blockCount(options.shapes, 'patch_embed.proj.weight', (i) => `layers.${stage}.blocks.${i}.norm1.weight`, usual),

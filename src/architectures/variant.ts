@@ -32,7 +32,10 @@ export interface Variant {
 export const IMAGENET_MEAN = [0.485, 0.456, 0.406] as const;
 export const IMAGENET_STD = [0.229, 0.224, 0.225] as const;
 
-/** ImageNet input of one side length: mean and std of ImageNet, resized to 256/224 of the crop. */
+/**
+ * ImageNet input of one side length: mean and std of ImageNet, resized to 256/224 of the crop, as the paper's scripts do for
+ * every network (timm's own figure for some is 1/0.9).
+ */
 export function imageNetInput(side = 224, overrides: Partial<InputConfig> = {}): InputConfig {
   return {
     channels: 3,

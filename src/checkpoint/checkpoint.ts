@@ -16,7 +16,7 @@ import type { TorchFile } from './torch-file.ts';
 import { readTorchLegacy } from './torch-legacy.ts';
 import { TorchTensors } from './torch-tensors.ts';
 import { readTorchZip } from './torch-zip.ts';
-import { unwrap, type WeightChoice } from './unwrap.ts';
+import { holdsAverage, unwrap, type WeightChoice } from './unwrap.ts';
 
 export type { AttributeValue } from './attributes.ts';
 export type { ModuleRecord } from './module-record.ts';
@@ -40,6 +40,8 @@ export interface CheckpointSummary {
   readonly baggage: Readonly<Record<string, AttributeValue>>;
   /** Keys that led to the weights and prefixes taken off their names, e.g. `['model_ema', 'module.']`. */
   readonly sources: readonly string[];
+  /** Whether the file holds a moving average of these weights beside them. */
+  readonly hasAverage: boolean;
   /** Whose names the tensors have in the file, where they are given here under timm's. */
   readonly whoseNames?: string;
 }
@@ -112,20 +114,22 @@ async function fromSafetensors(file: SourceFile, options: ReadOptions): Promise<
   const { entries: plain, stripped } = stripPrefixes(averaged);
   const { entries, whose } = timmNames(plain);
   const tensors = new Map([...entries].map(([name, original]) => [name, source.header.tensors.get(original)!]));
-  const summary = { path: file.path, format: 'safetensors', metadata: source.header.metadata, baggage: {} } as const;
-  return opened(
-    file,
-    { ...summary, sources: stripped, ...(whose && { whoseNames: whose }) },
-    tensors,
-    options,
-    async (wanted, context) => {
-      const found = await source.readAll(
-        wanted.map((name) => entries.get(name)!),
-        context,
-      );
-      return new Map(wanted.map((name) => [name, found.get(entries.get(name)!)!]));
-    },
-  );
+  const summary: CheckpointSummary = {
+    path: file.path,
+    format: 'safetensors',
+    metadata: source.header.metadata,
+    baggage: {},
+    sources: stripped,
+    hasAverage: !options.useEma && names.some((name) => AVERAGE.test(name)),
+    ...(whose && { whoseNames: whose }),
+  };
+  return opened(file, summary, tensors, options, async (wanted, context) => {
+    const found = await source.readAll(
+      wanted.map((name) => entries.get(name)!),
+      context,
+    );
+    return new Map(wanted.map((name) => [name, found.get(entries.get(name)!)!]));
+  });
 }
 
 function fromTorch(file: SourceFile, torch: TorchFile, options: ReadOptions): OpenCheckpoint {
@@ -145,7 +149,8 @@ function fromTorch(file: SourceFile, torch: TorchFile, options: ReadOptions): Op
     module,
     baggage,
     sources,
-    whoseNames,
+    hasAverage: holdsAverage({ baggage }),
+    ...(whoseNames && { whoseNames }),
   };
   return opened(file, summary, tensors, options, async (wanted, context) => {
     const found = await lazy.readAll(

@@ -53,6 +53,10 @@ const otherKeys = /optim|sched|scaler|amp|rng|random|loss|criterion|meter|histor
 
 const MAX_DEPTH = 6;
 
+/** Whether an average lay beside the weights. */
+export const holdsAverage = ({ baggage }: Pick<Unwrapped, 'baggage'>): boolean =>
+  emaKeys.some((key) => Object.hasOwn(baggage, key) && baggage[key] !== null);
+
 /**
  * The weights in a pickled value.
  * @param where the file's name, for errors

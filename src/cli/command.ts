@@ -38,7 +38,10 @@ export const modelFlags = {
 
 /** Which images, and how they are prepared. */
 export const dataFlags = {
-  dataPath: flag.string(undefined, 'folder with train/ and val/ (or test/), one folder a class'),
+  dataPath: flag.string(
+    undefined,
+    'folder with train/ and val/ (or test/), one folder a class (default data/imagenet)',
+  ),
   interpolation: flag.choice(
     ['nearest', 'bilinear', 'bicubic', 'lanczos'],
     undefined,

@@ -45,7 +45,8 @@ export function dataRequest(values: DataValues): DataRequest {
   };
 }
 
-export function requireDataPath(dataPath: string | undefined): string {
-  if (!dataPath) throw new UsageError('no images: give --data-path DIR');
-  return dataPath;
-}
+/** Where the paper's scripts look for images when nothing is said. */
+export const USUAL_DATA_PATH = 'data/imagenet';
+
+/** The folder of `--data-path`, or the usual one: that it is not there is said when it is opened. */
+export const requireDataPath = (dataPath: string | undefined): string => dataPath ?? USUAL_DATA_PATH;

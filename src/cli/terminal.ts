@@ -77,13 +77,14 @@ export class ProgressBar {
   }
 }
 
-/** Rows of text in columns; the first column left, the others right. */
+/** Rows of text in columns below a row of headings; words stand left, figures right. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const figures = rows[0].map((_, column) => rows.slice(1).every((row) => /^[\d−-]/.test(row[column])));
   return rows
     .map((row) =>
       row
-        .map((cell, i) => (i ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+        .map((cell, i) => (figures[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
         .join('   ')
         .trimEnd(),
     )

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { findVariant } from '../architectures/registry.ts';
 import { resizedForGraph } from '../architectures/resize-embeddings.ts';
+import { suggestNames } from '../architectures/suggest.ts';
 import type { Variant } from '../architectures/variant.ts';
 import { type OpenCheckpoint, openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { isOnnx } from '../checkpoint/onnx/onnx-file.ts';
@@ -56,8 +57,11 @@ export async function openModel(request: ModelRequest): Promise<Model> {
     return fromFile(model, request);
   }
   const variant = findVariant(model);
-  if (!variant)
-    throw new UserError(`${model} is neither a file nor a known model: \`espalier models\` lists the names.`);
+  if (!variant) {
+    const near = suggestNames(model);
+    const hint = near.length ? `did you mean ${near.join(' or ')}? ` : '';
+    throw new UserError(`${model} is neither a file nor a known model: ${hint}\`espalier models\` lists the names.`);
+  }
   return ckpt ? fromFile(ckpt, request, variant) : fromZoo(variant, request);
 }
 
@@ -123,8 +127,9 @@ async function fromFile(file: string, request: ModelRequest, variant?: Variant):
 }
 
 /** Which of the tensors in the file were taken, and under which names. */
-const sourceNotes = ({ sources, whoseNames }: OpenCheckpoint): string[] => [
+const sourceNotes = ({ sources, whoseNames, hasAverage }: OpenCheckpoint): string[] => [
   ...(sources.length ? [`weights from ${sources.join(' › ')}`] : []),
+  ...(hasAverage ? ['it holds a moving average of the weights too: --use-ema takes that'] : []),
   ...(whoseNames
     ? [`the tensors have ${whoseNames} names in the file; here, and where it is saved, they have timm's`]
     : []),

@@ -10,7 +10,6 @@ const badUsage: readonly (readonly [args: string, message: RegExp])[] = [
   ['info', /no model: give --model NAME\|FILE/],
   ['info resnet20 --colour red', /unknown option --colour/],
   ['info resnet20 --input-size small', /--input-size needs a number, got "small"/],
-  ['evaluate --model resnet20', /no images: give --data-path DIR/],
   ['finetune --model resnet20 --opt lamb', /--opt must be one of sgd, sgd_nesterov, rmsprop, adamw, got "lamb"/],
   ['finetune --model resnet20 --data-path . --epochs 1.5', /--epochs needs an integer, got 1\.5/],
   ['finetune --model resnet20 --data-path . --lr', /--lr needs a value/],
@@ -33,6 +32,7 @@ test('what fails for another reason is exit code 1, with the reason alone on std
     ['info no-such-model', /^espalier: no-such-model is neither a file nor a known model: .*\n$/],
     ['info no-such-file.pth', /^espalier: Cannot read .*no-such-file\.pth: there is no such file or folder\.\n$/],
     ['info resnet20 --ckpt no-such-file.pth', /^espalier: Cannot read .*no-such-file\.pth: /],
+    ['info reznet50', /^espalier: reznet50 is neither a file nor a known model: did you mean resnet50/],
   ] as const) {
     const { code, stderr, stdout } = await espalier(args.split(' '));
     assert.deepEqual({ code, stdout }, { code: 1, stdout: '' });

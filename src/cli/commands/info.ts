@@ -7,6 +7,16 @@ import { command, modelFlags } from '../command.ts';
 import { modelRequest } from '../requests.ts';
 import { formatCount, formatTable } from '../terminal.ts';
 
+/** Heads of the attention layers, and where their cost stands in the table. */
+function headsText(heads: readonly number[]): string[] {
+  if (!heads.length) return [];
+  const alike = heads.every((count) => count === heads[0]);
+  const counts = alike
+    ? `${heads[0]} in each of ${heads.length} attention layers`
+    : `${heads.join(', ')}, layer by layer`;
+  return [`heads ${counts}; the MACs of attention stand at its qkv`];
+}
+
 export const info = command({
   summary: 'MACs, parameters, heads and layers of a model',
   usage: 'MODEL|FILE',
@@ -23,6 +33,7 @@ export const info = command({
     const text = [
       `${graph.name} (${graph.family}), ${graph.classes} classes, input ${graph.input.channels}×${graph.input.height}×${graph.input.width}`,
       `MACs ${formatCount(macs)} (paper's counter), ${formatCount(macsTrue)} (real widths); params ${formatCount(params)}`,
+      ...headsText(Object.values(heads)),
       ...model.notes,
       ...model.record.history.map(
         (step) => `${step.step}: ${step.summary}${step.parent ? ` (from ${step.parent})` : ''}`,
