@@ -1,7 +1,8 @@
 /** ONNX messages (onnx/onnx.proto, IR version 8), writing only. */
-import { bytesField, type Chunk, encode, floatField, intField, messageField } from '../compute/tensorflow/protobuf.ts';
+
 import type { Shape } from '../graph/operations.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { bytesField, type Chunk, encode, floatField, intField, messageField } from '../support/protobuf.ts';
 
 const IR_VERSION = 8;
 export const OPSET = 17;

@@ -1,5 +1,5 @@
 /** ConfigProto (tensorflow/core/protobuf/config.proto): the binding cannot set a session's options, but a function call carries its own. */
-import { encode, intField, messageField } from './protobuf.ts';
+import { encode, intField, messageField } from '../../support/protobuf.ts';
 
 const GRAPH_OPTIONS = 10;
 const REWRITE_OPTIONS = 10;

@@ -4,7 +4,15 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { bytesField, type Chunk, encode, floatField, intField, mapField, messageField } from './protobuf.ts';
+import {
+  bytesField,
+  type Chunk,
+  encode,
+  floatField,
+  intField,
+  mapField,
+  messageField,
+} from '../../support/protobuf.ts';
 
 /** Values of DataType (types.proto). Names are this project's, not TensorFlow's (`float32`, not `float`). */
 export const DATA_TYPE = {

@@ -1,12 +1,5 @@
 /** Writes small ONNX models for the tests: any operator, with any attributes, as a file would have them. */
-import {
-  bytesField,
-  type Chunk,
-  encode,
-  floatField,
-  intField,
-  messageField,
-} from '../../../src/compute/tensorflow/protobuf.ts';
+import { bytesField, type Chunk, encode, floatField, intField, messageField } from '../../../src/support/protobuf.ts';
 import { uniform } from '../../support/detfill.ts';
 
 export interface Attributes {

@@ -10,9 +10,9 @@ import { dumpGraph } from '../../../src/graph/dump.ts';
 import type { Graph } from '../../../src/graph/graph.ts';
 import { graphCost } from '../../../src/graph/macs.ts';
 import { toFloat32, type Weights } from '../../../src/graph/tensor.ts';
+import { findBlocks } from '../../../src/pruning/blocks.ts';
 import { couple } from '../../../src/pruning/couple.ts';
 import { isPrunable } from '../../../src/pruning/groups.ts';
-import { findBlocks } from '../../../src/pruning/blocks.ts';
 import { fillWeights } from '../../support/detfill.ts';
 import { logitsOf, relativeDifference } from '../../support/logits.ts';
 

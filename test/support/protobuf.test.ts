@@ -9,7 +9,7 @@ import {
   mapField,
   messageField,
   varint,
-} from '../../../src/compute/tensorflow/protobuf.ts';
+} from '../../src/support/protobuf.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
