@@ -70,12 +70,14 @@ export async function finetuneRequest(
   return values.resume === undefined ? newRequest(values, given, positionals) : resumed(values.resume, values, given);
 }
 
-/** Every setting, as the flags that would give it. */
-export function describeRequest({ options, model, dataPath }: FinetuneRequest): string {
+/** Every setting, as the flags that would give it, one a line. */
+export function describeOptions(options: TrainingOptions): string {
   const shown = Object.entries(options).filter(([, value]) => value !== undefined && value !== false);
-  const lines = shown.map(([key, value]) => `  --${flagName(key)}${value === true ? '' : ` ${value}`}`);
-  return [`finetune ${model.model} on ${dataPath}`, ...lines].join('\n');
+  return shown.map(([key, value]) => `  --${flagName(key)}${value === true ? '' : ` ${value}`}`).join('\n');
 }
+
+export const describeRequest = ({ options, model, dataPath }: FinetuneRequest): string =>
+  `finetune ${model.model} on ${dataPath}\n${describeOptions(options)}`;
 
 /** What the person should know of the settings before the run. */
 export function remarks(values: Values, given: Given, options: TrainingOptions): string[] {

@@ -22,7 +22,7 @@ import { evaluationData, type FinetuneRequest, type RunFile, settledRequest } fr
 import { type Model, modelMetadata } from './model.ts';
 import { recalibratedWeights } from './recalibrate.ts';
 import { withStep } from './record.ts';
-import { type OpenTeacher, openTeacher } from './teacher.ts';
+import { type OpenTeacher, openTeacher, openTeacherModel } from './teacher.ts';
 
 export { type FinetuneRequest, type RunFile, resumedRequest } from './finetune-request.ts';
 
@@ -39,15 +39,18 @@ export interface FinetuneHooks {
   readonly executor?: Executor;
   readonly onMetrics?: (line: MetricsLine) => void;
   readonly gate?: FinetuneJob['gate'];
+  /** Hears what the run begins with, before anything is written. */
+  readonly onPrepared?: (prepared: Prepared) => void;
   /** Hears the run's folder as soon as it is there. */
   readonly onStart?: (directory: string) => void;
 }
 
 /** What a run begins with; nothing is written before all of it is there. */
-interface Prepared {
+export interface Prepared {
   readonly request: FinetuneRequest;
   readonly options: TrainingOptions;
   readonly models: FinetuneModels;
+  readonly teacher?: Model;
   readonly train: ImageFolder;
   readonly validation: ImageFolder;
   readonly weights: Weights;
@@ -75,6 +78,7 @@ export async function finetuneModel(
   context: RunContext = {},
 ): Promise<FinetuneReport> {
   const prepared = await prepare(settledRequest(request), context);
+  hooks.onPrepared?.(prepared);
   const executor = hooks.executor ?? (await createExecutor());
   const run = await openRun(prepared);
   hooks.onStart?.(run.path);
@@ -101,7 +105,8 @@ async function prepare(request: FinetuneRequest, context: RunContext): Promise<P
   const [train, validation] = await Promise.all(
     (['train', 'val'] as const).map((split) => openImages(graph, evaluationData(request), split)),
   );
-  const common = { request, options, models, train, validation };
+  const teacher = await openTeacherModel(options, models.training);
+  const common = { request, options, models, train, validation, ...(teacher && { teacher }) };
   const fresh = (): Promise<Weights> => startingWeights(models.model, options.seed, context);
   if (options.resume === undefined) return { ...common, weights: await fresh() };
   const from = await RunDirectory.open(options.resume);
@@ -112,12 +117,17 @@ async function prepare(request: FinetuneRequest, context: RunContext): Promise<P
 }
 
 function checkOptions(options: TrainingOptions): void {
-  const { epochs, batchSize, startEpoch, resume, testOnly, teacherCache, noAugment, mixupAlpha, cutmixAlpha } = options;
+  const { epochs, batchSize, startEpoch, resume, testOnly, noAugment, mixupAlpha, cutmixAlpha } = options;
+  const { teacherModel, teacherCkpt, teacherCache } = options;
   if (testOnly) throw new UserError('--test-only trains nothing: evaluate the model instead.');
   if (batchSize < 1) throw new UserError(`--batch-size must be at least 1, not ${batchSize}`);
   if (epochs < 1) throw new UserError(`--epochs must be at least 1, not ${epochs}`);
   if (resume === undefined && (startEpoch < 0 || startEpoch >= epochs))
     throw new UserError(`--start-epoch ${startEpoch} leaves nothing of ${epochs} epochs`);
+  if (teacherModel === undefined && (teacherCkpt ?? teacherCache) !== undefined)
+    throw new UserError(
+      `--${teacherCkpt !== undefined ? 'teacher-ckpt' : 'teacher-cache'} teaches nothing by itself: name the teacher with --teacher-model.`,
+    );
   if (teacherCache !== undefined && (!noAugment || mixupAlpha > 0 || cutmixAlpha > 0))
     throw new UserError(
       '--teacher-cache is right only where an image always looks the same: it needs --no-augment, without mixup and cutmix.',
@@ -162,7 +172,7 @@ async function runFile(
 type TrainingResult = FinetuneSummary & Pick<FinetuneReport, 'skipped'>;
 
 async function trainModel(setup: Running, context: RunContext): Promise<TrainingResult> {
-  const { options, models, executor, progress, train, validation } = setup;
+  const { options, models, teacher: teacherModel, executor, progress, train, validation } = setup;
   const { graph } = models.model;
   const loaders = {
     training: trainingLoader(models.training, train.samples, options),
@@ -171,7 +181,8 @@ async function trainModel(setup: Running, context: RunContext): Promise<Training
   let teacher: OpenTeacher | undefined;
   let session: Session<FinetuneProgram> | undefined;
   try {
-    teacher = await openTeacher(options, { graph: models.training, samples: train.samples }, executor, context);
+    const lessons = teacherModel && { teacher: teacherModel, student: models.training, samples: train.samples };
+    teacher = lessons && (await openTeacher(options, lessons, executor, context));
     const programs: Readonly<Record<string, Program>> = finetunePrograms(
       { training: models.training, evaluation: graph },
       options,

@@ -5,7 +5,7 @@ import { graphCost } from '../graph/macs.ts';
 import { parseTarget, targetMacs } from '../pruning/target.ts';
 import type { RunContext } from '../support/progress.ts';
 import type { TrainingOptions } from '../training/options.ts';
-import { finetuneModel } from './finetune.ts';
+import { type FinetuneHooks, finetuneModel } from './finetune.ts';
 import { type Model, openModel, saveModel } from './model.ts';
 import { type PruneReport, type PruneRequest, pruneModel } from './prune.ts';
 
@@ -19,6 +19,11 @@ export interface IterativeRequest {
   readonly synsets?: string;
   /** Folder of the networks in between and of their runs. */
   readonly folder: string;
+}
+
+export interface IterativeHooks extends Pick<FinetuneHooks, 'onPrepared' | 'onStart' | 'onMetrics'> {
+  /** Hears of every pruning, counted from 1. */
+  readonly onPruned?: (step: number, report: PruneReport) => void;
 }
 
 /**
@@ -51,11 +56,13 @@ export async function pruneIteratively(
   request: IterativeRequest,
   executor: () => Promise<Executor>,
   context: RunContext = {},
+  { onPruned, ...hooks }: IterativeHooks = {},
 ): Promise<PruneReport> {
   const base = graphCost(model.graph);
   let current = model;
   for (let step = 1; ; step++) {
     const report = await pruneModel(current, requestOfStep(request, base.macs, step), executor, context);
+    onPruned?.(step, report);
     if (step === request.steps || !report.graph || !report.weights) return { ...report, before: base };
     const file = path.join(request.folder, `step-${step}.safetensors`);
     await saveModel(file, report.graph, report.weights, report.record, context);
@@ -66,7 +73,7 @@ export async function pruneIteratively(
         options: { ...request.training, outputDir: path.join(request.folder, `step-${step}`) },
         ...(request.synsets !== undefined && { synsets: request.synsets }),
       },
-      { executor: await executor() },
+      { executor: await executor(), ...hooks },
       context,
     );
     current = await openModel({ model: trained.best });

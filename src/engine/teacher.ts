@@ -17,15 +17,26 @@ export interface OpenTeacher {
   close(): Promise<void>;
 }
 
-/** Whom the teacher teaches, and on what. */
+/** Who teaches whom, and on what. */
 export interface Lessons {
+  /** Of `openTeacherModel`. */
+  readonly teacher: Model;
   /** The network in training. */
-  readonly graph: Graph;
+  readonly student: Graph;
   readonly samples: readonly Sample[];
 }
 
-/** The teacher's network for the student's images: it sees what the student sees. */
-async function openTeacherModel(name: string, ckpt: string | undefined, student: Graph): Promise<Model> {
+type TeacherOptions = Pick<TrainingOptions, 'teacherModel' | 'teacherCkpt'>;
+
+/**
+ * The teacher that the options name, for the student's images: it sees what the student sees. Undefined where they name none.
+ * @throws UserError when it has no weights, or its classes are not the student's
+ */
+export async function openTeacherModel(
+  { teacherModel: name, teacherCkpt: ckpt }: TeacherOptions,
+  student: Graph,
+): Promise<Model | undefined> {
+  if (name === undefined) return undefined;
   const inputSize = student.input.height;
   const request = { model: name, ...(ckpt !== undefined && { ckpt }) };
   const asSaved = await openModel(request);
@@ -37,22 +48,17 @@ async function openTeacherModel(name: string, ckpt: string | undefined, student:
   return model;
 }
 
-/**
- * Opens the teacher that the options name, in a session of its own; undefined where they name none.
- * @throws UserError when it has no weights, or its classes are not the student's
- */
+/** Opens the teacher in a session of its own, or its outputs where they have been computed before. */
 export async function openTeacher(
   options: TrainingOptions,
-  { graph: student, samples }: Lessons,
+  { teacher, student, samples }: Lessons,
   executor: Executor,
   context: RunContext = {},
-): Promise<OpenTeacher | undefined> {
-  const { teacherModel, teacherCkpt, teacherCache, batchSize, workers } = options;
-  if (teacherModel === undefined) return undefined;
-  const model = await openTeacherModel(teacherModel, teacherCkpt, student);
-  const weights = await model.weights(context);
+): Promise<OpenTeacher> {
+  const { teacherCache, batchSize, workers } = options;
+  const weights = await teacher.weights(context);
   const open = async () => {
-    const session = await executor.open({ predict: predictProgram(model.graph) }, context);
+    const session = await executor.open({ predict: predictProgram(teacher.graph) }, context);
     await session.assign(weights);
     const compute: Teacher = async ({ images }) => (await session.run('predict', { images })).logits;
     return { compute, close: () => session.dispose() };

@@ -91,6 +91,9 @@ test('settings are printed in full before the run, metrics as often as asked, th
   for (const setting of ['--lr 0.05', '--lr-scheduler onecycle', '--weight-decay 0.0005', '--epochs 1', '--opt sgd'])
     assert.ok(stderr.indexOf(`  ${setting}\n`) < stderr.indexOf('run: '), setting);
   assert.match(stderr, /^--amp: .* bfloat16/m);
+  assert.match(stderr, /^model resnet20 \(10\.23 M MACs, 269\.72 k parameters\), with random weights$/m);
+  assert.match(stderr, /^images 160 for training, 40 for validation, 10 classes$/m);
+  assert.match(stderr, /^batch norm statistics averaged anew over 1 batches of training images first$/m);
   assert.match(stderr, /^run: .*printed \(TensorFlow .*products in bfloat16\)$/m);
   assert.deepEqual(stderr.match(/^epoch 1, step \d+/gm), ['epoch 1, step 0', 'epoch 1, step 2']);
   assert.match(stderr, /^epoch 1: top-1 [\d.]+ % on 40 images, loss [\d.]+ \(training [\d.]+\)$/m);
@@ -115,4 +118,45 @@ test('the linear learning-rate rule is offered, and used where asked', { skip },
   const used = await espalier(tiny('never', `${options} --scale-lr`));
   assert.match(used.stderr, /learning rate by the linear rule: 0\.04 × 64 \/ 1024 = 0\.0025/);
   assert.ok(!existsSync(path.join(work, 'never')));
+});
+
+test('a teacher is told of: what is learnt from it, and with which head', { skip }, async () => {
+  const teacher = path.join(work, 'printed', 'best.safetensors');
+  const more = `--epochs 1 --max-steps 1 --lr 0.01 --teacher-model ${teacher}`;
+  const { code, stdout, stderr } = await espalier(
+    tiny('taught', `${more} --distillation soft --distillation-temperature 4`),
+  );
+  assert.equal(code, 0, stderr);
+  const said =
+    'teacher resnet20 (10.23 M MACs, 269.72 k parameters): its probabilities at temperature 4, 50 % of the loss, on the class head';
+  assert.ok(stderr.includes(said), stderr);
+  assert.match(stdout, /after 1 epoch, best/);
+});
+
+test('iterative pruning says its settings, its steps and how the training between them goes', { skip }, async () => {
+  const model = path.join(work, 'printed', 'best.safetensors');
+  const output = path.join(work, 'iterative');
+  const result = await espalier(
+    `prune --model ${model} --data-path ${images} --pruning-type l2 --target-macs 50% --iterative-steps 2 --recipe cifar --finetune-epochs 1 --finetune-lr 0.01 --workers 1 --output-dir ${output} --save-as ${output}.safetensors --json`.split(
+      ' ',
+    ),
+  );
+  assert.equal(result.code, 0, result.stderr);
+  const said = [
+    'training between 2 prunings',
+    '  --lr 0.01',
+    'pruning 1 of 2: 10.23 M → ',
+    'images 160 for training',
+    `run: ${path.join(output, 'step-1')}`,
+    'epoch 1: top-1 ',
+    'pruning 2 of 2: ',
+  ];
+  const places = said.map((text) => result.stderr.indexOf(text));
+  assert.ok(!places.includes(-1), result.stderr);
+  assert.deepEqual(
+    [...places].sort((a, b) => a - b),
+    places,
+  );
+  const { before, after } = lastLine(result) as Record<'before' | 'after', { macs: number }>;
+  assert.ok(after.macs <= before.macs / 2 && after.macs > 0.45 * before.macs);
 });

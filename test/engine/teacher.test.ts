@@ -113,5 +113,10 @@ test('teachers that cannot teach this student', { skip }, async () => {
       losses('refused', { teacherModel }),
       (error) => error instanceof UserError && message.test(error.message),
     );
-  assert.ok(!existsSync(path.join(place('refused'), 'latest.safetensors')));
+  for (const changes of [{ teacherCkpt: 'x' }, { teacherCache: 'x', noAugment: true }])
+    await assert.rejects(
+      losses('refused', { teacherModel: undefined, ...changes }),
+      (error) => error instanceof UserError && /name the teacher with --teacher-model/.test(error.message),
+    );
+  assert.ok(!existsSync(place('refused')));
 });

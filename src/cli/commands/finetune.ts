@@ -1,11 +1,11 @@
 /** `espalier finetune`: train a (pruned) model; the flags are those of the paper's train.py. */
 import { createExecutor } from '../../compute/backends.ts';
 import type { Executor } from '../../compute/executor.ts';
-import { type FinetuneRequest, finetuneModel } from '../../engine/finetune.ts';
+import { type FinetuneRequest, finetuneModel, type Prepared } from '../../engine/finetune.ts';
 import { testModel } from '../../engine/finetune-test.ts';
 import type { RunContext } from '../../support/progress.ts';
-import type { MetricsLine } from '../../training/run-directory.ts';
 import { type CommandResult, command } from '../command.ts';
+import { describePrepared, metricsPrinter } from '../finetune-output.ts';
 import { describeRequest, finetuneFlags, finetuneRequest, remarks } from '../finetune-settings.ts';
 import { formatPercent, say } from '../terminal.ts';
 
@@ -14,22 +14,6 @@ const ampRemark = ({ backend, label }: Executor): string =>
   backend === 'tensorflow'
     ? '--amp: training, teacher and validation round the operands of products to bfloat16 (8 bits); weights stay float32'
     : `--amp: not available on ${label}; everything is computed in float32`;
-
-/** A line every `--print-freq` steps and one for every epoch. */
-function metricsPrinter(printFreq: number): (line: MetricsLine) => void {
-  const number = (value: MetricsLine[string], digits: number): string => Number(value).toPrecision(digits);
-  return (line) => {
-    if (line.kind === 'step') {
-      if (printFreq < 1 || line.step % printFreq !== 0) return;
-      const rates = `lr ${number(line.learningRate, 4)}, ${Number(line.imagesPerSecond).toFixed(0)} images/s`;
-      say(`epoch ${line.epoch + 1}, step ${line.step}: loss ${number(line.loss, 5)}, ${rates}`);
-      return;
-    }
-    const average = line.averageTop1 === undefined ? '' : `, its average ${formatPercent(Number(line.averageTop1))}`;
-    const top1 = `top-1 ${formatPercent(Number(line.top1))}${average} on ${line.images} images`;
-    say(`epoch ${line.epoch + 1}: ${top1}, loss ${number(line.validationLoss, 5)} (training ${number(line.loss, 5)})`);
-  };
-}
 
 async function testOnly(request: FinetuneRequest, executor: Executor, context: RunContext): Promise<CommandResult> {
   const { top1, top5, loss, images, imagesPerSecond } = await testModel(request, executor, context);
@@ -60,9 +44,10 @@ export const finetune = command({
     const executor = await createExecutor({ ...values, products: options.amp ? 'bfloat16' : 'float32' });
     if (options.amp) say(ampRemark(executor));
     if (options.testOnly) return testOnly(request, executor, context);
+    const onPrepared = (prepared: Prepared): void => describePrepared(prepared).forEach(say);
     const onStart = (directory: string): void => say(`run: ${directory} (${executor.label})`);
     const onMetrics = metricsPrinter(options.printFreq);
-    const report = await finetuneModel(request, { executor, onStart, onMetrics }, context);
+    const report = await finetuneModel(request, { executor, onPrepared, onStart, onMetrics }, context);
     for (const [file, reason] of report.skipped) say(`skipped ${file}: ${reason}`);
     const { epochs, bestTop1, lastTop1, loss, imagesPerSecond, outputDirectory, best } = report;
     return {
@@ -75,7 +60,7 @@ export const finetune = command({
         output_dir: outputDirectory,
         best,
       },
-      text: `top-1 ${formatPercent(lastTop1)} after ${epochs} epochs, best ${formatPercent(bestTop1)}: ${best}`,
+      text: `top-1 ${formatPercent(lastTop1)} after ${epochs} epoch${epochs === 1 ? '' : 's'}, best ${formatPercent(bestTop1)}: ${best}`,
     };
   },
 });

@@ -1,4 +1,5 @@
 /** `espalier prune`: the paper's prune.py, with an exact FLOP target. */
+import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type BackendChoice, createExecutor } from '../../compute/backends.ts';
@@ -18,13 +19,14 @@ import { type Normaliser, normalisers } from '../../pruning/normalisers.ts';
 import type { Plan } from '../../pruning/plan-types.ts';
 import { writeFileAtomically } from '../../support/atomic-write.ts';
 import { UsageError, UserError } from '../../support/errors.ts';
-import { type FlagValues, flag, flagDefaults } from '../../support/flags.ts';
+import { type FlagValues, flag } from '../../support/flags.ts';
 import type { RunContext } from '../../support/progress.ts';
-import { type TrainingOptions, trainingFlags } from '../../training/options.ts';
-import { RECIPE_NAMES, RECIPES } from '../../training/recipes.ts';
+import { RECIPE_NAMES } from '../../training/recipes.ts';
 import { runName } from '../../training/run-directory.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
-import { dataRequest, modelRequest, requireDataPath } from '../requests.ts';
+import { describeOptions } from '../finetune-settings.ts';
+import { iterativeHooks, trainingBetween } from '../iterative-settings.ts';
+import { dataRequest, modelRequest, requireDataPath, USUAL_DATA_PATH } from '../requests.ts';
 import { formatCount, formatPercent, say } from '../terminal.ts';
 
 const NORMALISER_NAMES = Object.keys(normalisers) as Normaliser[];
@@ -80,7 +82,7 @@ async function readPlan(file: string): Promise<Plan> {
 }
 
 async function pruneRequest(values: Values): Promise<PruneRequest> {
-  const hasImages = values.dataPath !== undefined && !values.gradients.length;
+  const hasImages = (values.dataPath !== undefined || existsSync(USUAL_DATA_PATH)) && !values.gradients.length;
   // With a FLOP target and without --global-pruning the paper's global isomorphic ranking is meant.
   const isGlobal = values.globalPruning || values.targetMacs !== undefined;
   return {
@@ -180,20 +182,18 @@ async function makePruned(
     throw new UsageError(
       '--iterative-steps makes its plans one by one: leave --plan, --plan-only and --remove-layers out',
     );
-  const training: TrainingOptions = {
-    ...flagDefaults(trainingFlags),
-    ...RECIPES[values.recipe],
-    ...(values.finetuneEpochs !== undefined && { epochs: values.finetuneEpochs }),
-    ...(values.finetuneLr !== undefined && { lr: values.finetuneLr }),
-  };
+  const training = trainingBetween(values);
   const folder = values.outputDir ?? path.join('.espalier', 'runs', runName(`${model.graph.name}-iterative`));
   await mkdir(folder, { recursive: true });
+  const { iterativeSteps: steps, synsets } = values;
   const dataPath = requireDataPath(values.dataPath);
+  say(`training between ${steps} prunings\n${describeOptions(training)}`);
   return pruneIteratively(
     model,
-    { prune: request, steps: values.iterativeSteps, training, dataPath, folder },
+    { prune: request, steps, training, dataPath, folder, ...(synsets !== undefined && { synsets }) },
     executor,
     context,
+    iterativeHooks(steps, training),
   );
 }
 

@@ -1,0 +1,46 @@
+/** The training between the steps of an iterative pruning: its settings, and what is said of it. */
+import type { IterativeHooks } from '../engine/iterative.ts';
+import { flagDefaults } from '../support/flags.ts';
+import { type TrainingOptions, trainingFlags } from '../training/options.ts';
+import { RECIPES, type RecipeName } from '../training/recipes.ts';
+import { describePrepared, metricsPrinter } from './finetune-output.ts';
+import { formatCount, say } from './terminal.ts';
+
+type Training = Pick<TrainingOptions, 'workers' | 'interpolation' | 'noImagenetMeanStd' | 'seed'>;
+
+export interface IterativeFlags extends Training {
+  readonly recipe: RecipeName;
+  readonly finetuneEpochs: number | undefined;
+  readonly finetuneLr: number | undefined;
+  readonly valResize: number | undefined;
+}
+
+/** The recipe without its teacher, with what the command line says of epochs, rate and images. */
+export function trainingBetween(flags: IterativeFlags): TrainingOptions {
+  const { recipe, finetuneEpochs, finetuneLr, workers, interpolation, noImagenetMeanStd, seed, valResize } = flags;
+  return {
+    ...flagDefaults(trainingFlags),
+    ...RECIPES[recipe],
+    teacherModel: undefined,
+    workers,
+    noImagenetMeanStd,
+    seed,
+    ...(interpolation !== undefined && { interpolation }),
+    ...(valResize !== undefined && { valResizeSize: valResize }),
+    ...(finetuneEpochs !== undefined && { epochs: finetuneEpochs }),
+    ...(finetuneLr !== undefined && { lr: finetuneLr }),
+  };
+}
+
+/** Says what every step comes to, and how its training goes. */
+export function iterativeHooks(steps: number, training: TrainingOptions): IterativeHooks {
+  return {
+    onPruned: (step, { before, after }) => {
+      const macs = `${formatCount(before.macs)} → ${formatCount(after.macs)} MACs`;
+      say(`pruning ${step} of ${steps}: ${macs}${step < steps ? ', then training' : ''}`);
+    },
+    onPrepared: (prepared) => describePrepared(prepared).forEach(say),
+    onStart: (directory) => say(`run: ${directory}`),
+    onMetrics: metricsPrinter(training.printFreq),
+  };
+}
