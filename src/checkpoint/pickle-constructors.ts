@@ -4,7 +4,6 @@
  */
 
 import { decodeScalar } from './numpy.ts';
-import type { PickleMachine } from './pickle.ts';
 import {
   PickleDict,
   PickleGlobal,
@@ -15,15 +14,22 @@ import {
   TensorRef,
 } from './pickle-values.ts';
 
+/** The machine, as far as a constructor needs it. */
+export interface Caller {
+  /** Counts items that are copied; too many are an error. */
+  spend(items: number): void;
+  fail(message: string): never;
+}
+
 type Args = readonly PickleValue[];
 /** undefined: not as expected, keep the record. */
-type Constructor = (args: Args, machine: PickleMachine) => PickleValue | undefined;
+type Constructor = (args: Args, caller: Caller) => PickleValue | undefined;
 
 /** No tensor has more dimensions (`torch.empty` takes at most 64). */
 const MAX_DIMENSIONS = 64;
 
-export function applyConstructor(name: string, args: Args, machine: PickleMachine): PickleValue | undefined {
-  return constructors.get(name)?.(args, machine);
+export function applyConstructor(name: string, args: Args, caller: Caller): PickleValue | undefined {
+  return constructors.get(name)?.(args, caller);
 }
 
 /** The items of an iterable that a pickle can hold. */
@@ -34,22 +40,22 @@ function itemsOf(value: PickleValue | undefined): PickleValue[] | undefined {
   return undefined;
 }
 
-function list([items]: Args, machine: PickleMachine): PickleValue[] | undefined {
+function list([items]: Args, caller: Caller): PickleValue[] | undefined {
   const values = itemsOf(items);
-  if (values) machine.spend(values.length);
+  if (values) caller.spend(values.length);
   return values && [...values];
 }
 
-function set(args: Args, machine: PickleMachine): PickleSet | undefined {
-  const values = list(args, machine);
+function set(args: Args, caller: Caller): PickleSet | undefined {
+  const values = list(args, caller);
   return values && new PickleSet(values);
 }
 
 /** `OrderedDict()`, `OrderedDict([[key, value], …])`, `Counter({…})`. */
-function dict([source]: Args, machine: PickleMachine): PickleDict | undefined {
+function dict([source]: Args, caller: Caller): PickleDict | undefined {
   const pairs = source instanceof PickleDict ? [...source] : itemsOf(source);
   if (!pairs) return undefined;
-  machine.spend(pairs.length);
+  caller.spend(pairs.length);
   const result = new PickleDict();
   for (const pair of pairs) {
     if (!Array.isArray(pair) || pair.length !== 2) return undefined;
@@ -59,9 +65,9 @@ function dict([source]: Args, machine: PickleMachine): PickleDict | undefined {
 }
 
 /** `_codecs.encode(text, 'latin1')`: how protocol 2 writes bytes. */
-function encode([text, encoding]: Args, machine: PickleMachine): Uint8Array | undefined {
+function encode([text, encoding]: Args, caller: Caller): Uint8Array | undefined {
   if (typeof text !== 'string' || (encoding !== 'latin1' && encoding !== undefined)) return undefined;
-  machine.spend(text.length);
+  caller.spend(text.length);
   return Uint8Array.from(Buffer.from(text, 'latin1'));
 }
 
@@ -76,20 +82,20 @@ function sizes(value: PickleValue | undefined): number[] | undefined {
   return value.every(natural) ? value : undefined;
 }
 
-function tensor(args: Args, machine: PickleMachine, dtypeName?: string): TensorRef | undefined {
+function tensor(args: Args, caller: Caller, dtypeName?: string): TensorRef | undefined {
   const [storage, offset, shape, stride] = args;
   const [shapeSizes, strideSizes] = [sizes(shape), sizes(stride)];
   if (!(storage instanceof StorageRef)) return undefined;
   if (!shapeSizes || strideSizes?.length !== shapeSizes.length || !sizes([offset])) {
-    return machine.fail('a tensor whose offset, sizes or strides are not whole numbers');
+    return caller.fail('a tensor whose offset, sizes or strides are not whole numbers');
   }
   return new TensorRef(storage, offset as number, shapeSizes, strideSizes, dtypeName);
 }
 
 /** `_rebuild_tensor_v3(storage, offset, size, stride, requires_grad, hooks, dtype, metadata)`. */
-function tensorOfType(args: Args, machine: PickleMachine): TensorRef | undefined {
+function tensorOfType(args: Args, caller: Caller): TensorRef | undefined {
   const dtype = args[6];
-  return dtype instanceof PickleGlobal ? tensor(args, machine, dtype.qualifiedName) : undefined;
+  return dtype instanceof PickleGlobal ? tensor(args, caller, dtype.qualifiedName) : undefined;
 }
 
 /** A parameter is its tensor. */
@@ -98,10 +104,10 @@ function parameter([data]: Args): PickleValue | undefined {
 }
 
 /** `_rebuild_from_type_v2(function, type, args, state)`: a tensor with Python attributes or of a subclass. */
-function tensorFromType([callable, , args]: Args, machine: PickleMachine): PickleValue | undefined {
+function tensorFromType([callable, , args]: Args, caller: Caller): PickleValue | undefined {
   if (!(callable instanceof PickleGlobal) || !Array.isArray(args)) return undefined;
   if (callable.qualifiedName === 'torch._tensor._rebuild_from_type_v2') return undefined;
-  return applyConstructor(callable.qualifiedName, args, machine);
+  return applyConstructor(callable.qualifiedName, args, caller);
 }
 
 const constructors: ReadonlyMap<string, Constructor> = new Map<string, Constructor>([
@@ -112,19 +118,18 @@ const constructors: ReadonlyMap<string, Constructor> = new Map<string, Construct
   ['builtins.dict', dict],
   [
     'builtins.bytearray',
-    ([source, encoding], machine) =>
-      source instanceof Uint8Array ? source : encode([source ?? '', encoding], machine),
+    ([source, encoding], caller) => (source instanceof Uint8Array ? source : encode([source ?? '', encoding], caller)),
   ],
   ['builtins.bytes', ([source]) => (source === undefined ? new Uint8Array(0) : undefined)],
   ['collections.OrderedDict', dict],
   ['collections.Counter', dict],
-  ['collections.defaultdict', ([, ...rest], machine) => dict(rest, machine)],
+  ['collections.defaultdict', ([, ...rest], caller) => dict(rest, caller)],
   ['collections.deque', list],
   ['_codecs.encode', encode],
   ['copyreg._reconstructor', reconstructor],
   ['torch.Size', list],
-  ['torch._utils._rebuild_tensor', (args, machine) => tensor(args, machine)],
-  ['torch._utils._rebuild_tensor_v2', (args, machine) => tensor(args, machine)],
+  ['torch._utils._rebuild_tensor', (args, caller) => tensor(args, caller)],
+  ['torch._utils._rebuild_tensor_v2', (args, caller) => tensor(args, caller)],
   ['torch._utils._rebuild_tensor_v3', tensorOfType],
   ['torch._utils._rebuild_parameter', parameter],
   ['torch._utils._rebuild_parameter_with_state', parameter],

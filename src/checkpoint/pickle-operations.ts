@@ -1,6 +1,6 @@
 /** Pickle's operations by their code (Python's `pickletools.py` describes each): all of protocols 0 to 5. */
 
-import type { PickleMachine } from './pickle.ts';
+import type { PickleMachine } from './pickle-machine.ts';
 import { parseLong, parseQuotedBytes, parseRawUnicode } from './pickle-text.ts';
 import { PickleDict, PickleGlobal, PickleSet, type PickleValue } from './pickle-values.ts';
 

@@ -1,8 +1,8 @@
 /** What the zip and the legacy form of PyTorch's files have in common: one pickle, and storages that it refers to. */
 
 import { UserError } from '../support/errors.ts';
-import type { PickleOptions, PickleResult } from './pickle.ts';
-import { readPickle } from './pickle.ts';
+import { type PickleResult, readPickle } from './pickle.ts';
+import type { PickleOptions } from './pickle-machine.ts';
 import { PickleError, PickleGlobal, type PickleValue, StorageRef } from './pickle-values.ts';
 
 /** Where a storage's bytes are: in the file as they are, or somewhere to be unpacked from. */

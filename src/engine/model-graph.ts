@@ -8,21 +8,9 @@ import type { OpenCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { graphFromJson } from '../graph/serialize.ts';
 import { UserError } from '../support/errors.ts';
+import type { ModelRequest } from './model-types.ts';
 import { type RecordHints, recordHints } from './module-record-hints.ts';
 import { GRAPH_KEY } from './record.ts';
-
-export interface ModelRequest {
-  /** A zoo name or a checkpoint file. */
-  readonly model: string;
-  /** Weights of a model given by name. */
-  readonly ckpt?: string;
-  readonly useEma?: boolean;
-  /** Attention heads where a bare state dict leaves them open: of all layers, or one number a layer. */
-  readonly heads?: readonly number[];
-  readonly inputSize?: number;
-  readonly dropPath?: number;
-  readonly dropout?: number;
-}
 
 /** A bare state dict whose widths fit several numbers of heads: ask, then open again with `heads`. */
 export class AmbiguousHeadsError extends UserError {

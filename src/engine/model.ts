@@ -17,26 +17,13 @@ import { compareWeights } from '../graph/validate.ts';
 import { writeFileAtomically } from '../support/atomic-write.ts';
 import { UserError } from '../support/errors.ts';
 import type { RunContext } from '../support/progress.ts';
-import { buildOptions, graphOf, isRunState, type ModelRequest } from './model-graph.ts';
+import { buildOptions, graphOf, isRunState } from './model-graph.ts';
+import type { Model, ModelRequest } from './model-types.ts';
 import { openOnnx } from './onnx-model.ts';
 import { EMPTY_RECORD, GRAPH_KEY, type ModelRecord, RECORD_KEY, recordFromJson } from './record.ts';
 
-export { AmbiguousHeadsError, type ModelRequest } from './model-graph.ts';
-
-/** What a file or name opens as. */
-export interface Model {
-  readonly graph: Graph;
-  readonly record: ModelRecord;
-  /** The file that it was read from; undefined for a zoo model without weights. */
-  readonly file?: string;
-  /** Bytes of that file; 0 without one. */
-  readonly bytes: number;
-  /** What the person should know. */
-  readonly notes: readonly string[];
-  readonly hasWeights: boolean;
-  /** The weights that the Graph names, as float32 (counters stay int64). Throws UserError where there are none, and for NaN. */
-  weights(context?: RunContext): Promise<Weights>;
-}
+export { AmbiguousHeadsError } from './model-graph.ts';
+export type { Model, ModelRequest } from './model-types.ts';
 
 const CHECKPOINT_SUFFIX = /\.(pth|pt|th|bin|safetensors|ckpt|onnx)$/i;
 

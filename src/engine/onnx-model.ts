@@ -7,8 +7,7 @@ import { readOnnx } from '../checkpoint/onnx/onnx-file.ts';
 import type { Weights } from '../graph/tensor.ts';
 import { UserError } from '../support/errors.ts';
 import type { RunContext } from '../support/progress.ts';
-import type { Model } from './model.ts';
-import type { ModelRequest } from './model-graph.ts';
+import type { Model, ModelRequest } from './model-types.ts';
 import { RECORD_KEY, recordFromJson } from './record.ts';
 
 /** What can be asked of a checkpoint, and has no meaning for a network that is written down operator by operator. */

@@ -7,7 +7,8 @@ import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { UserError } from '../../support/errors.ts';
-import type { Tfjs } from './tfjs.ts';
+
+export type Tfjs = typeof import('@tensorflow/tfjs-core');
 
 export interface TensorMemory {
   /** A new tensor whose numbers are still to be written. */

@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { checkAllocations, plainMemory, type TensorMemory, wasmMemory } from './memory.ts';
+import { checkAllocations, plainMemory, type TensorMemory, type Tfjs, wasmMemory } from './memory.ts';
 import { defaultThreads, loadSharedModule } from './shared-memory.ts';
 import { loadSimdKernels, type SimdKernels } from './simd/module.ts';
 
-export type Tfjs = typeof import('@tensorflow/tfjs-core');
+export type { Tfjs } from './memory.ts';
 
 /** tfjs with one backend started. */
 export interface LoadedTfjs {
