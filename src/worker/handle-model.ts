@@ -7,7 +7,7 @@ import { toFloat32 } from '../graph/tensor.ts';
 import type { ParameterStatistics } from '../protocol/graph-view.ts';
 import type { ArchitectureChoice, Lineage, ModelInfo, ZooEntry } from '../protocol/values.ts';
 import { UserError } from '../support/errors.ts';
-import type { Handler } from './handlers.ts';
+import type { Handler } from './handler.ts';
 import { findModel, forgetModel, headsId, type OpenModel } from './open-models.ts';
 
 let zoo: readonly ZooEntry[] | undefined;

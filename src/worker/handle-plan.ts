@@ -12,7 +12,7 @@ import type { PlanRequest } from '../protocol/messages.ts';
 import { UserError } from '../support/errors.ts';
 import type { RunContext } from '../support/progress.ts';
 import { backendOptions } from './backend.ts';
-import type { Handler } from './handlers.ts';
+import type { Handler } from './handler.ts';
 import { findModel, type OpenModel } from './open-models.ts';
 import { ignoredBy, makePlan, planViewFor, rangeOf, targetOptions } from './plans.ts';
 import { scoreRequest, scoresKey } from './score-cache.ts';

@@ -14,7 +14,7 @@ import { type TrainingOptions, trainingFlags } from '../training/options.ts';
 import { RECIPES, type RecipeName } from '../training/recipes.ts';
 import { type MetricsLine, RunDirectory } from '../training/run-directory.ts';
 import { backendOptions, processorName } from './backend.ts';
-import type { Handler } from './handlers.ts';
+import type { Handler } from './handler.ts';
 import { findModel } from './open-models.ts';
 import { findControl, RunControls } from './run-controls.ts';
 

@@ -1,7 +1,7 @@
 /** The TensorFlow runtime: what there is, and its installation. */
 import { installRuntime } from '../compute/runtime/install.ts';
 import { statusForHost } from './backend.ts';
-import type { Handler } from './handlers.ts';
+import type { Handler } from './handler.ts';
 
 export const showRuntime: Handler<'runtime/status'> = (_, { signal }) => statusForHost(signal);
 

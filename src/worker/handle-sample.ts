@@ -5,7 +5,7 @@ import path from 'node:path';
 import { findProgramFolder } from '../compute/runtime/build-binding.ts';
 import { generateProceduralDataset } from '../data/procedural/dataset.ts';
 import { UserError } from '../support/errors.ts';
-import type { Handler } from './handlers.ts';
+import type { Handler } from './handler.ts';
 
 /** Enough images to learn from, few enough for the embedded kernels to finetune on in minutes. */
 const IMAGES = { seed: 0, trainPerClass: 300, testPerClass: 100 };

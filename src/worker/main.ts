@@ -7,7 +7,8 @@ import {
   type MessageConnection,
 } from 'vscode-jsonrpc/node';
 import type { Envelope, WorkerMethod, WorkerNotifications } from '../protocol/messages.ts';
-import { type Handler, handlers } from './handlers.ts';
+import type { Handler } from './handler.ts';
+import { handlers } from './handlers.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { toResponseError } from './wire-errors.ts';
 

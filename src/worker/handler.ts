@@ -1,0 +1,13 @@
+/** The form of a function that answers a request. */
+import type { ParamsOf, ResultOf, WorkerMethod, WorkerNotifications } from '../protocol/messages.ts';
+import type { RunContext } from '../support/progress.ts';
+
+/** Besides its parameters, what a handler has: the run's signal and progress, and the way to notify. */
+export interface HandlerContext extends Required<RunContext> {
+  notify<K extends keyof WorkerNotifications>(name: K, value: WorkerNotifications[K]): void;
+}
+
+export type Handler<M extends WorkerMethod> = (
+  params: ParamsOf<M>,
+  context: HandlerContext,
+) => ResultOf<M> | Promise<ResultOf<M>>;
