@@ -4,7 +4,7 @@
  */
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, ValueId } from '../graph/graph.ts';
-import { blockCount, depthRamp, dropout, globalPool, mlp, residual } from './layers.ts';
+import { blockCount, classify, globalPool, mlp, residual, stageRamps } from './layers.ts';
 import { type BuildOptions, imageNetInput, type Variant } from './variant.ts';
 
 interface ConvNeXtConfig {
@@ -58,24 +58,19 @@ function build(name: string, config: ConvNeXtConfig, options: BuildOptions = {})
   const depths = config.depths.map((usual, stage) =>
     blockCount(options.shapes, 'stem.0.weight', (i) => `stages.${stage}.blocks.${i}.conv_dw.weight`, usual),
   );
-  const drops = depthRamp(
-    depths.reduce((sum, depth) => sum + depth, 0),
-    options.dropPath,
-  );
+  const drops = stageRamps(depths, options.dropPath);
   b.module('stages', 'Sequential');
   depths.forEach((depth, stage) => {
     const path = `stages.${stage}`;
     b.module(path, 'ConvNeXtStage');
     if (stage > 0) x = downsample(b, `${path}.downsample`, x, config.widths[stage]);
     b.module(`${path}.blocks`, 'Sequential');
-    for (let i = 0; i < depth; i++) x = block(b, `${path}.blocks.${i}`, x, drops.shift() ?? 0);
+    for (let i = 0; i < depth; i++) x = block(b, `${path}.blocks.${i}`, x, drops[stage][i]);
   });
   b.module('head', 'NormMlpClassifierHead');
   x = globalPool(b, 'head.global_pool.pool', x);
   x = b.layerNorm('head.norm', x, { eps: EPS, moduleType: 'LayerNorm2d', counted: false });
-  const classes = options.shapes?.('head.fc.weight')?.[0] ?? options.classes ?? 1000;
-  const logits = b.linear('head.fc', dropout(b, 'head.drop', x, options.dropout ?? 0), classes);
-  return b.finish({ name, family: 'convnext', input, classes }, logits);
+  return classify(b, x, { name, family: 'convnext', input }, options, { linear: 'head.fc', dropout: 'head.drop' });
 }
 
 export const convNeXtVariants: readonly Variant[] = Object.entries(CONFIGS).map(([name, config]) => ({

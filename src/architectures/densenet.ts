@@ -4,7 +4,7 @@
  */
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, ValueId } from '../graph/graph.ts';
-import { batchNormAct, blockCount, dropout, globalPool } from './layers.ts';
+import { batchNormAct, blockCount, classify, globalPool } from './layers.ts';
 import { type BuildOptions, imageNetInput, type Variant } from './variant.ts';
 
 const DEPTHS = { densenet121: [6, 12, 24, 16], densenet169: [6, 12, 32, 32] } as const;
@@ -47,9 +47,8 @@ function build(name: string, usual: readonly number[], options: BuildOptions = {
     if (i < usual.length - 1) x = transition(b, `features.transition${i + 1}`, x);
   });
   x = batchNormAct(b, 'features.norm5', x, 'relu');
-  x = dropout(b, 'head_drop', globalPool(b, 'global_pool.pool', x), options.dropout ?? 0);
-  const classes = options.shapes?.('classifier.weight')?.[0] ?? options.classes ?? 1000;
-  return b.finish({ name, family: 'densenet', input, classes }, b.linear('classifier', x, classes));
+  x = globalPool(b, 'global_pool.pool', x);
+  return classify(b, x, { name, family: 'densenet', input }, options, { linear: 'classifier', dropout: 'head_drop' });
 }
 
 export const denseNetVariants: readonly Variant[] = Object.entries(DEPTHS).map(([name, depths]) => ({

@@ -9,7 +9,7 @@ import {
   SQUEEZE,
   STEM_WIDTH,
 } from './inverted-residuals.ts';
-import { activationModule, blockCount, dropout, globalPool, residual, squeezeExcitation } from './layers.ts';
+import { activationModule, blockCount, classify, globalPool, residual, squeezeExcitation } from './layers.ts';
 import { type BuildOptions, imageNetInput } from './variant.ts';
 
 const SE_NAMES = { reduce: 'fc1', act: 'activation', expand: 'fc2', gate: 'scale_activation' } as const;
@@ -63,7 +63,6 @@ export function buildTorchvisionEfficientNet(name: string, options: BuildOptions
   x = convNorm(b, `features.${stages.length + 1}`, x, { out: HEAD_WIDTH, kernel: 1 });
   x = globalPool(b, 'avgpool', x);
   b.module('classifier', 'Sequential');
-  x = dropout(b, 'classifier.0', x, options.dropout ?? 0.2);
-  const classes = options.shapes?.('classifier.1.weight')?.[0] ?? options.classes ?? 1000;
-  return b.finish({ name, family: 'efficientnet', input, classes }, b.linear('classifier.1', x, classes));
+  const head = { linear: 'classifier.1', dropout: 'classifier.0', usualDropout: 0.2 };
+  return classify(b, x, { name, family: 'efficientnet', input }, options, head);
 }

@@ -16,7 +16,7 @@ import {
   STEM_WIDTH,
   type StageConfig,
 } from './inverted-residuals.ts';
-import { batchNormAct, blockCount, dropout, globalPool, residual, squeezeExcitation } from './layers.ts';
+import { batchNormAct, blockCount, classify, globalPool, residual, squeezeExcitation } from './layers.ts';
 import { type BuildOptions, imageNetInput, type Variant } from './variant.ts';
 
 interface EfficientNetConfig {
@@ -73,9 +73,8 @@ function build(name: string, config: EfficientNetConfig, options: BuildOptions =
   for (const plan of blockPlans(config.stages, (s, i) => `blocks.${s}.${i}`, depthOf, options.dropPath))
     x = block(b, config, plan, x);
   x = batchNormAct(b, 'bn2', b.conv('conv_head', x, { out: HEAD_WIDTH, kernel: 1 }), config.act);
-  x = dropout(b, 'drop', globalPool(b, 'global_pool.pool', x), options.dropout ?? 0);
-  const classes = options.shapes?.('classifier.weight')?.[0] ?? options.classes ?? 1000;
-  return b.finish({ name, family: 'efficientnet', input, classes }, b.linear('classifier', x, classes));
+  x = globalPool(b, 'global_pool.pool', x);
+  return classify(b, x, { name, family: 'efficientnet', input }, options, { linear: 'classifier', dropout: 'drop' });
 }
 
 export const efficientNetVariants: readonly Variant[] = Object.entries(CONFIGS).map(([name, config]) => ({

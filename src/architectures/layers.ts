@@ -1,7 +1,10 @@
 /** Pieces that several families share. */
 import type { GraphBuilder, ParameterShapes } from '../graph/builder.ts';
-import type { ValueId } from '../graph/graph.ts';
+import type { Graph, ValueId } from '../graph/graph.ts';
 import type { ActivationFunction } from '../graph/operations.ts';
+import type { BuildOptions } from './variant.ts';
+
+const IMAGENET_CLASSES = 1000;
 
 /** PyTorch class names of activation modules. */
 export const ACTIVATION_TYPES = {
@@ -55,6 +58,15 @@ export function residual(
 /** Stochastic depth of each of `count` blocks: linear from 0 to `last` (Huang et al. 2016; timm's torch.linspace). */
 export function depthRamp(count: number, last = 0): number[] {
   return Array.from({ length: count }, (_, i) => (count > 1 ? (last * i) / (count - 1) : 0));
+}
+
+/** Stochastic depth of the blocks of stages of these depths, stage by stage: one ramp through all of them. */
+export function stageRamps(depths: readonly number[], last?: number): number[][] {
+  const ramp = depthRamp(
+    depths.reduce((sum, depth) => sum + depth, 0),
+    last,
+  );
+  return depths.map((depth) => ramp.splice(0, depth));
 }
 
 /**
@@ -111,4 +123,20 @@ export function squeezeExcitation(
   const out = b.shape(x)[1];
   const gate = b.conv(`${path}.${names.expand}`, active, { out, kernel: 1, bias: true });
   return b.times(path, x, activationModule(b, `${path}.${names.gate}`, gate, 'sigmoid'));
+}
+
+/**
+ * The end of most networks: dropout of the features [N, C] and one linear layer, with as many classes as the checkpoint has,
+ * else as asked for, else ImageNet's.
+ */
+export function classify(
+  b: GraphBuilder,
+  x: ValueId,
+  network: Pick<Graph, 'name' | 'family' | 'input'>,
+  options: BuildOptions,
+  head: { readonly linear: string; readonly dropout: string; readonly usualDropout?: number },
+): Graph {
+  const features = dropout(b, head.dropout, x, options.dropout ?? head.usualDropout ?? 0);
+  const classes = options.shapes?.(`${head.linear}.weight`)?.[0] ?? options.classes ?? IMAGENET_CLASSES;
+  return b.finish({ ...network, classes }, b.linear(head.linear, features, classes));
 }

@@ -2,7 +2,7 @@
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, ValueId } from '../graph/graph.ts';
 import { type BlockPlan, blockPlans, HEAD_WIDTH, MOBILENET_V2_STAGES, STEM_WIDTH } from './inverted-residuals.ts';
-import { activationModule, dropout, residual } from './layers.ts';
+import { activationModule, classify, residual } from './layers.ts';
 import { type BuildOptions, imageNetInput, type Variant } from './variant.ts';
 
 /** Convolution, batch norm and ReLU6: entries 0, 1 and 2 of a sequential module. */
@@ -45,9 +45,8 @@ function build(name: string, options: BuildOptions = {}): Graph {
   x = convNormReLU6(b, `features.${blocks.length + 1}`, x, { out: HEAD_WIDTH, kernel: 1 });
   x = b.mean('', x, [2, 3], false, { suffix: 'pool' });
   b.module('classifier', 'Sequential');
-  x = dropout(b, 'classifier.0', x, options.dropout ?? 0.2);
-  const classes = options.shapes?.('classifier.1.weight')?.[0] ?? options.classes ?? 1000;
-  return b.finish({ name, family: 'mobilenet', input, classes }, b.linear('classifier.1', x, classes));
+  const head = { linear: 'classifier.1', dropout: 'classifier.0', usualDropout: 0.2 };
+  return classify(b, x, { name, family: 'mobilenet', input }, options, head);
 }
 
 export const mobileNetVariants: readonly Variant[] = [

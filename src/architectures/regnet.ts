@@ -8,11 +8,11 @@ import {
   activationModule,
   batchNormAct,
   blockCount,
-  depthRamp,
-  dropout,
+  classify,
   globalPool,
   residual,
   squeezeExcitation,
+  stageRamps,
 } from './layers.ts';
 import { type BuildOptions, imageNetInput, type Variant } from './variant.ts';
 
@@ -80,22 +80,18 @@ function build(name: string, config: RegNetConfig, options: BuildOptions = {}): 
   const depths = config.depths.map((usual, stage) =>
     blockCount(options.shapes, 'stem.conv.weight', (i) => `s${stage + 1}.b${i + 1}.conv1.conv.weight`, usual),
   );
-  const drops = depthRamp(
-    depths.reduce((sum, depth) => sum + depth, 0),
-    options.dropPath,
-  );
+  const drops = stageRamps(depths, options.dropPath);
   depths.forEach((depth, stage) => {
     b.module(`s${stage + 1}`, 'RegStage');
     const { widths, groupWidth } = config;
     for (let i = 0; i < depth; i++) {
       const path = `s${stage + 1}.b${i + 1}`;
-      x = block(b, { path, width: widths[stage], groupWidth, first: i === 0, drop: drops.shift() ?? 0 }, x);
+      x = block(b, { path, width: widths[stage], groupWidth, first: i === 0, drop: drops[stage][i] }, x);
     }
   });
   b.module('head', 'ClassifierHead');
-  x = dropout(b, 'head.drop', globalPool(b, 'head.global_pool.pool', x), options.dropout ?? 0);
-  const classes = options.shapes?.('head.fc.weight')?.[0] ?? options.classes ?? 1000;
-  return b.finish({ name, family: 'regnet', input, classes }, b.linear('head.fc', x, classes));
+  x = globalPool(b, 'head.global_pool.pool', x);
+  return classify(b, x, { name, family: 'regnet', input }, options, { linear: 'head.fc', dropout: 'head.drop' });
 }
 
 export const regNetVariants: readonly Variant[] = Object.entries(CONFIGS).map(([name, config]) => ({

@@ -1,7 +1,7 @@
 /** ResNet, wide ResNet and ResNeXt (He et al. 2015; Xie et al. 2016), with timm's and torchvision's state-dict names. */
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, ValueId } from '../graph/graph.ts';
-import { activationModule, blockCount, depthRamp, dropout, globalPool, residual } from './layers.ts';
+import { activationModule, blockCount, classify, globalPool, residual, stageRamps } from './layers.ts';
 import { type BuildOptions, imageNetInput, type Variant } from './variant.ts';
 
 interface ResNetConfig {
@@ -91,28 +91,17 @@ function build(name: string, config: ResNetConfig, options: BuildOptions = {}): 
   const depths = config.layers.map((usual, stage) =>
     blockCount(options.shapes, 'conv1.weight', (i) => `layer${stage + 1}.${i}.conv1.weight`, usual),
   );
-  const drops = depthRamp(
-    depths.reduce((sum, depth) => sum + depth, 0),
-    options.dropPath,
-  );
+  const drops = stageRamps(depths, options.dropPath);
   depths.forEach((depth, stage) => {
     const layer = `layer${stage + 1}`;
     b.module(layer, 'Sequential');
     for (let i = 0; i < depth; i++) {
       const stride = i === 0 && stage > 0 ? 2 : 1;
-      x = block(
-        b,
-        config,
-        { path: `${layer}.${i}`, planes: 64 << stage, stride, drop: drops.shift() ?? 0 },
-        x,
-        i === 0,
-      );
+      x = block(b, config, { path: `${layer}.${i}`, planes: 64 << stage, stride, drop: drops[stage][i] }, x, i === 0);
     }
   });
-  x = dropout(b, 'drop', globalPool(b, 'global_pool.pool', x), options.dropout ?? 0);
-  const classes = options.shapes?.('fc.weight')?.[0] ?? options.classes ?? 1000;
-  const logits = b.linear('fc', x, classes);
-  return b.finish({ name, family: 'resnet', input, classes }, logits);
+  x = globalPool(b, 'global_pool.pool', x);
+  return classify(b, x, { name, family: 'resnet', input }, options, { linear: 'fc', dropout: 'drop' });
 }
 
 export const resnetVariants: readonly Variant[] = Object.entries(CONFIGS).map(([name, config]) => ({

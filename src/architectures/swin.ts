@@ -6,7 +6,7 @@
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, ValueId } from '../graph/graph.ts';
 import { likelyHeads, selfAttention } from './attention.ts';
-import { blockCount, depthRamp, dropout, mlp, residual } from './layers.ts';
+import { blockCount, classify, mlp, residual, stageRamps } from './layers.ts';
 import { type BuildOptions, imageNetInput, type Variant } from './variant.ts';
 import { partitionWindows, positionBias, reverseWindows, type Shift, shiftMask, windowSide } from './windows.ts';
 
@@ -105,10 +105,7 @@ function build(name: string, config: SwinConfig, options: BuildOptions = {}): Gr
   const depths = config.depths.map((usual, stage) =>
     blockCount(options.shapes, 'patch_embed.proj.weight', (i) => `layers.${stage}.blocks.${i}.norm1.weight`, usual),
   );
-  const drops = depthRamp(
-    depths.reduce((sum, depth) => sum + depth, 0),
-    options.dropPath,
-  );
+  const drops = stageRamps(depths, options.dropPath);
   b.module('layers', 'Sequential');
   depths.forEach((depth, index) => {
     const path = `layers.${index}`;
@@ -125,7 +122,7 @@ function build(name: string, config: SwinConfig, options: BuildOptions = {}): Gr
         return mask;
       },
     };
-    for (let i = 0; i < depth; i++) x = block(b, `${path}.blocks.${i}`, x, i, stage, drops.shift() ?? 0);
+    for (let i = 0; i < depth; i++) x = block(b, `${path}.blocks.${i}`, x, i, stage, drops[index][i]);
   });
   x = b.layerNorm('norm', x, { eps: EPS });
   b.module('head', 'ClassifierHead');
@@ -134,9 +131,7 @@ function build(name: string, config: SwinConfig, options: BuildOptions = {}): Gr
     counted: false,
     suffix: '',
   });
-  x = dropout(b, 'head.drop', x, options.dropout ?? 0);
-  const classes = options.shapes?.('head.fc.weight')?.[0] ?? options.classes ?? 1000;
-  return b.finish({ name, family: 'swin', input, classes }, b.linear('head.fc', x, classes));
+  return classify(b, x, { name, family: 'swin', input }, options, { linear: 'head.fc', dropout: 'head.drop' });
 }
 
 export const swinVariants: readonly Variant[] = Object.entries(CONFIGS).map(([name, config]) => ({
