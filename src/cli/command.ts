@@ -32,7 +32,7 @@ export const modelFlags = {
   model: flag.string(undefined, "timm's or torchvision's name, or a checkpoint file"),
   ckpt: flag.string(undefined, 'checkpoint with the weights of a model given by name'),
   useEma: flag.boolean('take the moving average of a training checkpoint'),
-  isTorchvision: flag.boolean('accepted: names are recognised by themselves'),
+  isTorchvision: flag.boolean("of a name alone: torchvision's weights on this machine before timm's"),
   heads: flag.string(undefined, 'attention heads where a bare state dict leaves them open: one number, or one a layer'),
 };
 
@@ -58,4 +58,5 @@ export const dataFlags = {
 export const computeFlags = {
   backend: flag.choice(['auto', 'tensorflow', 'embedded'], 'auto', 'what computes'),
   threads: flag.integer(undefined, 'threads of the backend (default: all cores)'),
+  float64: flag.boolean('compute in double precision, to tell rounding from mistakes: slow, TensorFlow only'),
 };

@@ -13,14 +13,20 @@ export interface BackendOptions {
   readonly threads?: number;
   /** `bfloat16`: faster, rounded matrix products and convolutions on TensorFlow; the embedded kernels stay with float32. */
   readonly products?: ProductType;
+  /** Everything in double precision, to tell rounding from mistakes: slow, and TensorFlow's alone. */
+  readonly float64?: boolean;
 }
 
-function tensorFlow({ threads, products }: BackendOptions): Executor {
+function tensorFlow({ threads, products, float64 }: BackendOptions): Executor {
   const binding = loadTensorFlow({ ...(threads !== undefined && { intraOpThreads: threads }) });
-  return tensorFlowExecutor(binding, { products });
+  return tensorFlowExecutor(binding, { products, float64 });
 }
 
-async function embedded({ threads }: BackendOptions): Promise<Executor> {
+async function embedded({ threads, float64 }: BackendOptions): Promise<Executor> {
+  if (float64)
+    throw new UserError(
+      '--float64 needs TensorFlow: the embedded kernels compute in float32. `espalier runtime install` installs it.',
+    );
   // Loaded when it is used: its kernels take a third of a second to start.
   const { createEmbeddedExecutor } = await import('./embedded/executor.ts');
   return createEmbeddedExecutor({ threads });

@@ -26,7 +26,7 @@ import { runName } from '../../training/run-directory.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
 import { describeOptions } from '../finetune-settings.ts';
 import { iterativeHooks, trainingBetween } from '../iterative-settings.ts';
-import { dataRequest, modelRequest, requireDataPath, USUAL_DATA_PATH } from '../requests.ts';
+import { dataRequest, requireDataPath, USUAL_DATA_PATH, weightsRequest } from '../requests.ts';
 import { formatCount, formatPercent, say } from '../terminal.ts';
 
 const NORMALISER_NAMES = Object.keys(normalisers) as Normaliser[];
@@ -159,11 +159,16 @@ function summaryText(
 }
 
 /** One executor for all that a command runs, started when it is first needed. */
-function lazyExecutor(options: { backend: BackendChoice; threads: number | undefined }): () => Promise<Executor> {
+function lazyExecutor(options: {
+  backend: BackendChoice;
+  threads: number | undefined;
+  float64: boolean;
+}): () => Promise<Executor> {
   let started: Promise<Executor> | undefined;
   return () => {
     started ??= createExecutor({
       backend: options.backend,
+      float64: options.float64,
       ...(options.threads !== undefined && { threads: options.threads }),
     });
     return started;
@@ -219,10 +224,11 @@ export const prune = command({
       throw new UsageError('--plan has its own ratios: leave --pruning-ratio out');
     const request = await pruneRequest(values);
     const model = await openModel({
-      ...modelRequest(values, positionals),
+      ...weightsRequest(values, positionals),
       ...(values.dropPath !== undefined && { dropPath: values.dropPath }),
       ...(values.drop > 0 && { dropout: values.drop }),
     });
+    for (const note of model.notes) say(note);
     const executor = lazyExecutor(values);
     const made = await makePruned(model, request, values, executor, context);
     const report = await recalibrated(made, values, executor, context);

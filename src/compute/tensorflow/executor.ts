@@ -6,6 +6,7 @@ import type { Executor, ProgramInputs, ProgramOutputs, Session } from '../execut
 import type { Program } from '../program.ts';
 import { resolveInputs } from '../program-inputs.ts';
 import type { TensorFlowBinding } from '../runtime/binding.ts';
+import { scalarBits } from './float64.ts';
 import {
   groupOf,
   type LoweredPrograms,
@@ -28,6 +29,8 @@ export interface TensorFlowOptions {
    * it, and results change in their third digit. Default: `float32`.
    */
   readonly products?: ProductType;
+  /** Everything in double precision, for checking: slow, and only what goes in and comes out is rounded to float32. */
+  readonly float64?: boolean;
 }
 
 /** TensorFlow's builds for x86 on Linux use oneDNN unless they are told not to. */
@@ -40,17 +43,22 @@ const usesOneDnn = (binding: TensorFlowBinding): boolean =>
 /** The executor of a loaded TensorFlow runtime. */
 export function tensorFlowExecutor(
   binding: TensorFlowBinding,
-  { products = 'float32' }: TensorFlowOptions = {},
+  { products = 'float32', float64 = false }: TensorFlowOptions = {},
 ): Executor {
   const device = binding.isUsingGpuDevice() ? 'GPU' : 'CPU';
-  const options: LoweringOptions = { fuse: usesOneDnn(binding) && products === 'float32', products };
+  const options: LoweringOptions = { fuse: usesOneDnn(binding) && products === 'float32', products, float64 };
   return {
     backend: 'tensorflow',
-    label: `TensorFlow ${binding.TF_Version}, ${device}${products === 'float32' ? '' : `, products in ${products}`}`,
+    label: `TensorFlow ${binding.TF_Version}, ${device}${remark(products, float64)}`,
     async open(programs, context = {}) {
       return openSession(binding, programs, options, context);
     },
   };
+}
+
+function remark(products: ProductType, float64: boolean): string {
+  if (float64) return ', in float64';
+  return products === 'float32' ? '' : `, products in ${products}`;
 }
 
 const PHASE = 'prepare';
@@ -123,11 +131,32 @@ class ProgramSession<Name extends string> implements Session<Name> {
     const resolved = resolveInputs(program, inputs, batch);
     const masks = this.lowered.masks[name];
     const seed = resolved.tensors.seed?.data ?? [];
-    const feeds = { ...resolved.tensors, ...maskFeeds(masks, seed, resolved.batch) };
+    const feeds = {
+      ...resolved.tensors,
+      ...this.exactScalars(inputs, resolved.tensors),
+      ...maskFeeds(masks, seed, resolved.batch),
+    };
     const outputs = this.session.run(signatures.run(name), feeds);
     this.counters.count(program);
     await nextTurn();
     return Object.fromEntries(Object.entries(outputs).map(([key, { data }]) => [key, data as Float32Array]));
+  }
+
+  /** In double precision, numbers as they were given. */
+  private exactScalars(
+    inputs: ProgramInputs,
+    resolved: Readonly<Record<string, Tensor>>,
+  ): Record<string, Tensor<'int64'>> {
+    if (!this.lowered.float64) return {};
+    const scalars = Object.entries(resolved).filter(
+      ([, { dtype, shape }]) => dtype === 'float32' && shape.length === 0,
+    );
+    return Object.fromEntries(
+      scalars.map(([name, { data }]) => {
+        const given = inputs[name];
+        return [name, scalarBits(typeof given === 'number' ? given : Number(data[0]))];
+      }),
+    );
   }
 
   async dispose(): Promise<void> {

@@ -42,7 +42,7 @@ interface FunctionLibrary {
 }
 
 /** The element types that constants can be made of, by their typed array. */
-export type ConstantData = Float32Array | Int32Array | BigInt64Array;
+export type ConstantData = Float32Array | Float64Array | Int32Array | BigInt64Array;
 
 /** Operations whose output can be the very buffer of their first input. */
 const ALIASING = new Set([
@@ -60,6 +60,7 @@ const nodeOf = (control: Control): string => (typeof control === 'string' ? cont
 
 function constantType(data: ConstantData): TensorFlowType {
   if (data instanceof Float32Array) return 'float32';
+  if (data instanceof Float64Array) return 'float64';
   return data instanceof Int32Array ? 'int32' : 'int64';
 }
 
@@ -73,8 +74,14 @@ export class GraphDefBuilder {
   private readonly fed = new Set<string>();
   private prefix = '';
 
-  /** `library` holds the functions; a graph shares it with the bodies of its functions. */
-  constructor(private readonly library: FunctionLibrary = { functions: [], names: new UniqueNames() }) {}
+  private readonly library: FunctionLibrary;
+  private readonly float64: boolean;
+
+  /** `library` holds the functions; a graph shares it with the bodies of its functions. `float64`: scalars are not rounded to float32. */
+  constructor({ library, float64 = false }: { readonly library?: FunctionLibrary; readonly float64?: boolean } = {}) {
+    this.library = library ?? { functions: [], names: new UniqueNames() };
+    this.float64 = float64;
+  }
 
   /** Runs `build` with `name/` before the names of its nodes. */
   scope<R>(name: string, build: () => R): R {
@@ -144,9 +151,10 @@ export class GraphDefBuilder {
     return this.share(`int ${value}`, () => this.constant(Int32Array.of(value), []));
   }
 
-  /** A float32 scalar, shared. */
+  /** A float32 (or float64) scalar, shared. */
   float(value: number): TensorRef {
-    return this.share(`float ${Object.is(value, -0) ? '-0' : value}`, () => this.constant(Float32Array.of(value), []));
+    const data = this.float64 ? Float64Array.of(value) : Float32Array.of(value);
+    return this.share(`float ${Object.is(value, -0) ? '-0' : value}`, () => this.constant(data, []));
   }
 
   /** A tensor that a signature feeds. TensorFlow does not hold it to `shape`; `TensorFlowSession` does. */
@@ -239,7 +247,7 @@ export class GraphDefBuilder {
 
   /** Adds a function to the library and a call of it; returns its results. The body sees its arguments only. */
   call({ name, inputs = [], variables = [], body, controls, xla, config }: CallOptions): TensorRef[] {
-    const inner = new GraphDefBuilder(this.library);
+    const inner = new GraphDefBuilder({ library: this.library, float64: this.float64 });
     const args = inputs.map((input): TensorRef => ({ ...input, name: inner.uniqueName('argument') }));
     const innerVariables = variables.map((variable): VariableRef => {
       const handle = { ...variable.handle, name: inner.uniqueName('variable') };

@@ -6,8 +6,10 @@ import { withBatch } from '../../graph/shapes.ts';
 import { elementCount, float32Tensor, type Tensor } from '../../graph/tensor.ts';
 import { GraphDefBuilder, type TensorRef, type VariableRef } from './graph-def.ts';
 import { inMemory, type Order, plainOrder } from './layout.ts';
+import { inFloat64 } from './float64.ts';
 import { findFusions, NO_FUSIONS } from './fusion.ts';
 import { lowerFused } from './lower-fused.ts';
+import { plainBatchNorm } from './lower-plain-batch-norm.ts';
 import { weightOrder } from './lower-convolutions.ts';
 import { isOptimizerKernel, lowerUpdates } from './lower-updates.ts';
 import { FLOAT, type Laid, LoweringContext, type LoweringRule, type ProductType } from './lowering-context.ts';
@@ -26,12 +28,16 @@ export interface LoweredPrograms {
   /** Names of the states of each group: see `groupOf`. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
   readonly masks: Readonly<Record<string, readonly FedMask[]>>;
+  /** Whether scalars are fed as the bits of doubles. */
+  readonly float64: boolean;
 }
 
 export interface LoweringOptions {
   /** Whether convolutions take in what follows them: kernels that only oneDNN has, so on CPUs whose TensorFlow uses it. */
   readonly fuse: boolean;
   readonly products: ProductType;
+  /** Everything in double precision. */
+  readonly float64?: boolean;
 }
 
 const DEFAULT_LOWERING: LoweringOptions = { fuse: true, products: 'float32' };
@@ -92,6 +98,8 @@ function stateOrders(programs: readonly Program[], states: ReadonlyMap<string, S
   return (name) => orders.get(owner(name)) ?? plainOrder(states.get(name)?.shape.length ?? 0);
 }
 
+const float64Rules = { ...loweringRules, ...plainBatchNorm };
+
 class ProgramLowering {
   private readonly values: (readonly Laid[])[] = [];
   private readonly inputs: Record<string, TensorRef> = {};
@@ -110,7 +118,7 @@ class ProgramLowering {
 
   /** Adds the program's operations and its signature; returns the masks that it must be fed. */
   lower(name: string): readonly FedMask[] {
-    const { chains, inside } = this.options.fuse ? findFusions(this.program) : NO_FUSIONS;
+    const { chains, inside } = this.options.fuse && !this.options.float64 ? findFusions(this.program) : NO_FUSIONS;
     this.program.nodes.forEach((node, index) => {
       const fused = chains.get(index);
       if (fused) this.values.push([lowerFused(this.context, this.program, fused, (ref) => this.value(ref))]);
@@ -161,7 +169,8 @@ class ProgramLowering {
     if (node.kind in this.sources) return this.sources[node.kind as SourceKernel](node as never);
     // Optimiser kernels have no values here: `lowerUpdates` changes the states.
     if (isOptimizerKernel(node.kind)) return [];
-    const rule = loweringRules[node.kind as keyof typeof loweringRules] as unknown as LoweringRule<KernelKind>;
+    const rules = this.options.float64 ? float64Rules : loweringRules;
+    const rule = rules[node.kind as keyof typeof loweringRules] as unknown as LoweringRule<KernelKind>;
     const inputs = node.inputs.map((ref) => this.value(ref));
     return rule(this.context, node, inputs);
   }
@@ -238,7 +247,7 @@ export function lowerPrograms(
   const all = Object.values(programs);
   const states = unite(all);
   const order = stateOrders(all, states);
-  const graph = new GraphDefBuilder();
+  const graph = new GraphDefBuilder({ float64: options.float64 });
   const placed = new Map<string, PlacedState>();
   for (const [name, spec] of states) {
     const laid = order(name);
@@ -253,5 +262,12 @@ export function lowerPrograms(
       graph.scope(`program/${name}`, () => new ProgramLowering(graph, program, variable, options).lower(name)),
     ]),
   );
-  return { model: graph.toModel(), states, groups, masks };
+  const model = graph.toModel();
+  return {
+    model: options.float64 ? inFloat64(model) : model,
+    states,
+    groups,
+    masks,
+    float64: options.float64 ?? false,
+  };
 }
