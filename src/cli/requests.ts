@@ -31,6 +31,11 @@ export function modelRequest(values: ModelValues, positionals: readonly string[]
 
 type DataValues = FlagValues<typeof dataFlags> & { readonly batchSize?: number };
 
+/** The same for a command that needs weights: those of a name alone are looked for where timm and torchvision keep them. */
+export function weightsRequest(values: ModelValues, positionals: readonly string[] = []): ModelRequest {
+  return { ...modelRequest(values, positionals), pretrained: values.isTorchvision ? 'torchvision' : 'timm' };
+}
+
 /** The images of `--data-path`, prepared as asked. */
 export function dataRequest(values: DataValues): DataRequest {
   const { interpolation, valResize, noImagenetMeanStd, synsets, workers, batchSize } = values;

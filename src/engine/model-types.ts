@@ -9,6 +9,8 @@ export interface ModelRequest {
   readonly model: string;
   /** Weights of a model given by name. */
   readonly ckpt?: string;
+  /** For a name without `ckpt`: weights that timm or torchvision keep on this machine, where there are any. */
+  readonly pretrained?: 'timm' | 'torchvision';
   readonly useEma?: boolean;
   /** Attention heads where a bare state dict leaves them open: of all layers, or one number a layer. */
   readonly heads?: readonly number[];

@@ -20,6 +20,7 @@ import type { RunContext } from '../support/progress.ts';
 import { buildOptions, graphOf, isRunState } from './model-graph.ts';
 import type { Model, ModelRequest } from './model-types.ts';
 import { openOnnx } from './onnx-model.ts';
+import { findPretrained, pretrainedAdvice } from './pretrained.ts';
 import { EMPTY_RECORD, GRAPH_KEY, type ModelRecord, RECORD_KEY, recordFromJson } from './record.ts';
 
 export { AmbiguousHeadsError } from './model-graph.ts';
@@ -49,8 +50,15 @@ export async function openModel(request: ModelRequest): Promise<Model> {
     const hint = near.length ? `did you mean ${near.join(' or ')}? ` : '';
     throw new UserError(`${model} is neither a file nor a known model: ${hint}\`espalier models\` lists the names.`);
   }
-  return ckpt ? fromFile(ckpt, request, variant) : fromZoo(variant, request);
+  if (ckpt) return fromFile(ckpt, request, variant);
+  const published = await publishedWeights(request);
+  if (!published) return fromZoo(variant, request);
+  const found = await fromFile(published, request, variant);
+  return { ...found, notes: [`weights from ${published}`, ...found.notes] };
 }
+
+const publishedWeights = async ({ model, pretrained }: ModelRequest): Promise<string | undefined> =>
+  pretrained && findPretrained(model, { torchvision: pretrained === 'torchvision' });
 
 function fromZoo(variant: Variant, request: ModelRequest): Model {
   const graph = variant.build(buildOptions(request));
@@ -61,7 +69,8 @@ function fromZoo(variant: Variant, request: ModelRequest): Model {
     notes: [],
     hasWeights: false,
     weights: async () => {
-      throw new UserError(`${graph.name} has no weights: give a checkpoint with --ckpt, or open a file.`);
+      const advice = request.pretrained ? pretrainedAdvice(request.model) : '';
+      throw new UserError(`${graph.name} has no weights: give a checkpoint with --ckpt, or open a file.${advice}`);
     },
   };
 }

@@ -38,7 +38,7 @@ export async function openTeacherModel(
 ): Promise<Model | undefined> {
   if (name === undefined) return undefined;
   const inputSize = student.input.height;
-  const request = { model: name, ...(ckpt !== undefined && { ckpt }) };
+  const request = { model: name, pretrained: 'timm', ...(ckpt !== undefined && { ckpt }) } as const;
   const asSaved = await openModel(request);
   const model = asSaved.graph.input.height === inputSize ? asSaved : await openModel({ ...request, inputSize });
   if (!model.hasWeights)

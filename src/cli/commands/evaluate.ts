@@ -4,7 +4,7 @@ import { evaluateModel } from '../../engine/evaluate.ts';
 import { openModel } from '../../engine/model.ts';
 import { flag } from '../../support/flags.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
-import { dataRequest, modelRequest } from '../requests.ts';
+import { dataRequest, weightsRequest } from '../requests.ts';
 import { formatCount, formatPercent, say } from '../terminal.ts';
 
 export const evaluate = command({
@@ -21,7 +21,8 @@ export const evaluate = command({
   },
   run: async ({ values, positionals }, context) => {
     const request = dataRequest(values);
-    const model = await openModel(modelRequest(values, positionals));
+    const model = await openModel(weightsRequest(values, positionals));
+    for (const note of model.notes) say(note);
     const weights = await model.weights(context);
     const executor = await createExecutor(values);
     const report = await evaluateModel(

@@ -5,7 +5,8 @@ import { openModel } from '../../engine/model.ts';
 import { UsageError } from '../../support/errors.ts';
 import { flag } from '../../support/flags.ts';
 import { command, modelFlags } from '../command.ts';
-import { modelRequest } from '../requests.ts';
+import { weightsRequest } from '../requests.ts';
+import { say } from '../terminal.ts';
 
 export const exportCommand = command({
   summary: 'write a model as safetensors, pth, onnx or a PyTorch module in Python',
@@ -18,7 +19,8 @@ export const exportCommand = command({
   run: async ({ values, positionals }, context) => {
     const { format, output } = values;
     if (!format || !output) throw new UsageError('export needs --format and --output');
-    const model = await openModel(modelRequest(values, positionals));
+    const model = await openModel(weightsRequest(values, positionals));
+    for (const note of model.notes) say(note);
     const files = await exportModel(model, format, output, context);
     return { json: { saved: files }, text: files.map((file) => `saved ${file}`).join('\n') };
   },
