@@ -3,7 +3,7 @@
  * comes out stay float32, as the binding feeds and fetches nothing wider; scalars go in as the bits of a double in an int64.
  */
 import type { Tensor } from '../../graph/tensor.ts';
-import type { ArgDef, Attrs, AttrValue, NodeDef, SavedModel, SignatureDef, TensorFlowType } from './saved-model.ts';
+import type { Attrs, AttrValue, NodeDef, SavedModel, SignatureDef, TensorFlowType } from './saved-model.ts';
 
 const wide = (type: TensorFlowType): TensorFlowType => (type === 'float32' ? 'float64' : type);
 
@@ -17,8 +17,6 @@ function wideAttr(value: AttrValue): AttrValue {
 
 const wideAttrs = (attrs: Attrs): Attrs =>
   Object.fromEntries(Object.entries(attrs).map(([key, value]) => [key, wideAttr(value)]));
-
-const wideArg = <A extends ArgDef>(arg: A): A => ({ ...arg, dtype: wide(arg.dtype) });
 
 const cast = (name: string, input: string, from: TensorFlowType, to: TensorFlowType): NodeDef => ({
   name,
@@ -85,11 +83,5 @@ export function inFloat64(model: SavedModel): SavedModel {
       },
     ]),
   );
-  const functions = model.functions.map((def) => ({
-    ...def,
-    args: def.args.map(wideArg),
-    results: def.results.map(wideArg),
-    nodes: def.nodes.map((node) => ({ ...node, attrs: wideAttrs(node.attrs) })),
-  }));
-  return { nodes: [...nodes, ...narrowed.values()], functions, signatures };
+  return { nodes: [...nodes, ...narrowed.values()], signatures };
 }

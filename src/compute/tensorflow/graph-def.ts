@@ -1,13 +1,11 @@
 /**
- * Builds a TensorFlow graph with signatures: operations, constants, placeholders, resource variables and functions.
+ * Builds a TensorFlow graph with signatures: operations, constants, placeholders and resource variables.
  * The builder knows nothing of gradients or layers; it names nodes, keeps their attributes and puts a `SavedModel` together.
  */
 import { elementCount } from '../../graph/tensor.ts';
-import { toFunctionDef } from './function-def.ts';
 import type { Control, NodeOptions, TensorRef, VariableRef } from './graph-refs.ts';
 import type {
   Attrs,
-  FunctionDef,
   NodeDef,
   PartialShape,
   SavedModel,
@@ -18,28 +16,6 @@ import type {
 import { nodeName, UniqueNames } from './unique-names.ts';
 
 export type { Control, NodeOptions, TensorRef, VariableRef } from './graph-refs.ts';
-
-export interface CallOptions {
-  readonly name: string;
-  readonly inputs?: readonly TensorRef[];
-  readonly variables?: readonly VariableRef[];
-  /** Builds the body from the arguments that stand for `inputs` and `variables`, in their order. */
-  readonly body: (
-    graph: GraphDefBuilder,
-    inputs: readonly TensorRef[],
-    variables: readonly VariableRef[],
-  ) => { readonly results: readonly TensorRef[]; readonly controls?: readonly Control[] };
-  readonly controls?: readonly Control[];
-  /** Compiles the whole body with XLA, once for each shape of its inputs; every operation of it must have an XLA kernel. */
-  readonly xla?: boolean;
-  /** A serialized ConfigProto for this call; keeps the body from being inlined, which would lose it. */
-  readonly config?: Uint8Array;
-}
-
-interface FunctionLibrary {
-  readonly functions: FunctionDef[];
-  readonly names: UniqueNames;
-}
 
 /** The element types that constants can be made of, by their typed array. */
 export type ConstantData = Float32Array | Float64Array | Int32Array | BigInt64Array;
@@ -74,14 +50,8 @@ export class GraphDefBuilder {
   private readonly fed = new Set<string>();
   private prefix = '';
 
-  private readonly library: FunctionLibrary;
-  private readonly float64: boolean;
-
-  /** `library` holds the functions; a graph shares it with the bodies of its functions. `float64`: scalars are not rounded to float32. */
-  constructor({ library, float64 = false }: { readonly library?: FunctionLibrary; readonly float64?: boolean } = {}) {
-    this.library = library ?? { functions: [], names: new UniqueNames() };
-    this.float64 = float64;
-  }
+  /** `float64`: scalars are not rounded to float32. */
+  constructor(private readonly options: { readonly float64?: boolean } = {}) {}
 
   /** Runs `build` with `name/` before the names of its nodes. */
   scope<R>(name: string, build: () => R): R {
@@ -153,7 +123,7 @@ export class GraphDefBuilder {
 
   /** A float32 (or float64) scalar, shared. */
   float(value: number): TensorRef {
-    const data = this.float64 ? Float64Array.of(value) : Float32Array.of(value);
+    const data = this.options.float64 ? Float64Array.of(value) : Float32Array.of(value);
     return this.share(`float ${Object.is(value, -0) ? '-0' : value}`, () => this.constant(data, []));
   }
 
@@ -180,11 +150,6 @@ export class GraphDefBuilder {
     const variable = { name, dtype, shape, handle };
     this.stateVariables.set(name, variable);
     return variable;
-  }
-
-  /** Every variable of the graph, in the order they were made. */
-  get variables(): readonly VariableRef[] {
-    return [...this.stateVariables.values()];
   }
 
   read(variable: VariableRef, options: NodeOptions = {}): TensorRef {
@@ -227,64 +192,8 @@ export class GraphDefBuilder {
     this.signatures[name] = { inputs: endpoints(inputs), outputs: endpoints(outputs) };
   }
 
-  /** Signatures `assign` (all of `variables` → `done`) and `read` (nothing → all of them), keyed by the variables' names. */
-  stateSignatures(
-    variables: readonly VariableRef[] = this.variables,
-    names = { assign: 'assign', read: 'read' },
-  ): void {
-    const inputs: Record<string, TensorRef> = {};
-    const outputs: Record<string, TensorRef> = {};
-    const assignments: string[] = [];
-    for (const variable of variables) {
-      const value = this.placeholder(`${names.assign}/${variable.name}`, variable.dtype, variable.shape);
-      inputs[variable.name] = value;
-      assignments.push(this.assign(variable, value));
-      outputs[variable.name] = this.identity(this.read(variable), { name: `${names.read}/${variable.name}` });
-    }
-    this.signature(names.assign, inputs, { done: this.after(assignments, `${names.assign}/done`) });
-    if (variables.length > 0) this.signature(names.read, {}, outputs);
-  }
-
-  /** Adds a function to the library and a call of it; returns its results. The body sees its arguments only. */
-  call({ name, inputs = [], variables = [], body, controls, xla, config }: CallOptions): TensorRef[] {
-    const inner = new GraphDefBuilder({ library: this.library, float64: this.float64 });
-    const args = inputs.map((input): TensorRef => ({ ...input, name: inner.uniqueName('argument') }));
-    const innerVariables = variables.map((variable): VariableRef => {
-      const handle = { ...variable.handle, name: inner.uniqueName('variable') };
-      return { ...variable, handle };
-    });
-    inputs.forEach((input, index) => {
-      if (this.fed.has(input.name)) inner.fed.add(args[index].name);
-    });
-    const { results, controls: effects = [] } = body(inner, args, innerVariables);
-    const compiled: Attrs = xla ? { _XlaMustCompile: { bool: true } } : {};
-    const handles = innerVariables.map((variable) => variable.handle);
-    const def = toFunctionDef({
-      name: this.library.names.take(name.replace(/[^A-Za-z0-9_]/g, '_')),
-      args: [...args, ...handles],
-      results,
-      controls: effects.map(nodeOf),
-      nodes: inner.nodes,
-      attrs: config ? { ...compiled, _noinline: { bool: true } } : compiled,
-    });
-    this.library.functions.push(def);
-    const attrs: Attrs = {
-      Tin: { types: def.args.map((arg) => arg.dtype) },
-      Tout: { types: def.results.map((result) => result.dtype) },
-      f: { func: def.name },
-      ...(config ? { config_proto: { str: config } } : {}),
-      ...compiled,
-    };
-    const outer = [...inputs, ...variables.map((variable) => variable.handle)];
-    const called = this.outputs('StatefulPartitionedCall', outer, attrs, results, { name, controls });
-    results.forEach((result, index) => {
-      if (inner.fed.has(result.name)) this.fed.add(called[index].name);
-    });
-    return called;
-  }
-
   toModel(): SavedModel {
-    return { nodes: this.nodes, functions: this.library.functions, signatures: this.signatures };
+    return { nodes: this.nodes, signatures: this.signatures };
   }
 
   private share(key: string, make: () => TensorRef): TensorRef {

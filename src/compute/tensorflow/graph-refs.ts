@@ -10,7 +10,7 @@ export interface TensorRef {
 
 /** A resource variable; its value lives in the session. */
 export interface VariableRef {
-  /** Its shared name: what identifies it in the session, and its key in `stateSignatures`. */
+  /** Its shared name: what identifies it in the session. */
   readonly name: string;
   readonly dtype: TensorFlowType;
   readonly shape: readonly number[];

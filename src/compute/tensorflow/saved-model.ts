@@ -64,26 +64,10 @@ export type Attrs = Readonly<Record<string, AttrValue>>;
 export interface NodeDef {
   readonly name: string;
   readonly op: string;
-  /** `node`, `node:1`, and after them control inputs `^node`. Inside a function: `argument` or `node:output_arg:index`. */
+  /** `node`, `node:1`, and after them control inputs `^node`. */
   readonly inputs: readonly string[];
   readonly attrs: Attrs;
   readonly device?: string;
-}
-
-export interface ArgDef {
-  readonly name: string;
-  readonly dtype: TensorFlowType;
-}
-
-export interface FunctionDef {
-  readonly name: string;
-  readonly args: readonly ArgDef[];
-  /** `from` names the tensor inside the function that is returned. */
-  readonly results: readonly (ArgDef & { readonly from: string })[];
-  readonly nodes: readonly NodeDef[];
-  /** Nodes that run although no result needs them. */
-  readonly controls: readonly string[];
-  readonly attrs: Attrs;
 }
 
 /** A tensor at the edge of the graph; tfjs-node's binding feeds and fetches float32, int32, int64, bool and (feeds only) uint8. */
@@ -101,7 +85,6 @@ export interface SignatureDef {
 
 export interface SavedModel {
   readonly nodes: readonly NodeDef[];
-  readonly functions: readonly FunctionDef[];
   readonly signatures: Readonly<Record<string, SignatureDef>>;
 }
 
@@ -164,26 +147,6 @@ function nodeDef(field: number, node: NodeDef): Chunk {
   return messageField(field, parts);
 }
 
-const argDef = (field: number, arg: ArgDef): Chunk =>
-  messageField(field, [bytesField(1, arg.name), intField(3, DATA_TYPE[arg.dtype])]);
-
-function functionDef(field: number, def: FunctionDef): Chunk {
-  const signature = messageField(1, [
-    bytesField(1, def.name),
-    ...def.args.map((arg) => argDef(2, arg)),
-    ...def.results.map((result) => argDef(3, result)),
-    intField(17, true), // is_stateful: functions here read and write variables
-    ...def.controls.map((control) => bytesField(20, control)),
-  ]);
-  return messageField(field, [
-    signature,
-    ...def.nodes.map((node) => nodeDef(3, node)),
-    ...mapField(4, Object.fromEntries(def.results.map((result) => [result.name, result.from])), bytesField),
-    ...mapField(5, def.attrs, attrValue),
-    ...mapField(6, Object.fromEntries(def.controls.map((control) => [control, control])), bytesField),
-  ]);
-}
-
 const tensorInfo = (field: number, info: TensorInfo): Chunk =>
   messageField(field, [bytesField(1, info.name), intField(2, DATA_TYPE[info.dtype]), shapeProto(3, info.shape)]);
 
@@ -199,10 +162,6 @@ export function encodeSavedModel(model: SavedModel): Uint8Array {
   const metaInfo = messageField(1, [bytesField(4, SAVED_MODEL_TAG), bytesField(5, WRITER_VERSION)]);
   const graph = messageField(2, [
     ...model.nodes.map((node) => nodeDef(1, node)),
-    messageField(
-      2,
-      model.functions.map((def) => functionDef(1, def)),
-    ),
     messageField(4, [intField(1, PRODUCER_VERSION)]),
   ]);
   const metaGraph = messageField(2, [metaInfo, graph, ...mapField(5, model.signatures, signatureDef)]);

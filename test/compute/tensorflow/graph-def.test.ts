@@ -65,14 +65,6 @@ test('only what may be a fed buffer is copied before it is assigned', () => {
   assert.equal(copies(), 0);
   graph.assign(variable, reshaped);
   assert.equal(copies(), 1);
-  const [passed] = graph.call({
-    name: 'f',
-    inputs: [reshaped],
-    body: (inner, [x]) => ({ results: [inner.identity(x)] }),
-  });
-  graph.assign(variable, passed);
-  // A function hands on its results' own tensors; the copy is made outside.
-  assert.equal(copies(), 2);
 });
 
 test('signatures are checked', () => {
@@ -81,19 +73,4 @@ test('signatures are checked', () => {
   graph.signature('f', { x }, { x });
   assert.throws(() => graph.signature('f', { x }, { x }), /already has a signature f/);
   assert.throws(() => graph.signature('g', { x }, {}), /has no outputs/);
-});
-
-test('a function cannot use tensors of the graph around it, nor unknown operations', () => {
-  const graph = new GraphDefBuilder();
-  const x = graph.placeholder('x', 'float32', [1]);
-  const outside = graph.identity(x, { name: 'outside' });
-  assert.throws(
-    () => graph.call({ name: 'f', inputs: [x], body: (inner) => ({ results: [inner.identity(outside)] }) }),
-    /Function f uses outside/,
-  );
-  assert.throws(
-    () =>
-      graph.call({ name: 'f', inputs: [x], body: (inner, [a]) => ({ results: [inner.op('NoSuchOp', [a], {}, a)] }) }),
-    /NoSuchOp has no name/,
-  );
 });

@@ -75,7 +75,7 @@ test('every kind of attribute', () => {
     ts: { types: ['float32', 'bool'] },
     shapes: { shapes: [[1], undefined] },
   } as const;
-  const model = decode({ nodes: [{ name: 'n', op: 'Op', inputs: ['a', '^b'], attrs }], functions: [], signatures: {} });
+  const model = decode({ nodes: [{ name: 'n', op: 'Op', inputs: ['a', '^b'], attrs }], signatures: {} });
   const [node] = model.metaGraphsList[0].graphDef.nodeList;
   // biome-ignore lint/suspicious/noExplicitAny: the generated classes have no types
   const got = new Map<string, any>(node.attrMap);
@@ -100,37 +100,4 @@ test('every kind of attribute', () => {
   );
   assert.deepEqual(got.get('ts').list.typeList, [1, 10]);
   assert.equal(got.get('shapes').list.shapeList.length, 2);
-});
-
-test('a function has arguments, results and renamed inputs', () => {
-  const graph = new GraphDefBuilder();
-  const x = graph.placeholder('x', 'float32', [2]);
-  const v = graph.variable('v', [2]);
-  const [y] = graph.call({
-    name: 'body',
-    inputs: [x],
-    variables: [v],
-    body: (inner, [input], [variable]) => {
-      const sum = inner.op('AddV2', [input, inner.read(variable)], { T: { type: 'float32' } }, input);
-      const halves = inner.outputs('Unpack', [sum], { num: { int: 2 }, T: { type: 'float32' } }, [
-        { dtype: 'float32', shape: [] },
-        { dtype: 'float32', shape: [] },
-      ]);
-      return { results: [halves[1]], controls: [inner.assign(variable, sum)] };
-    },
-  });
-  graph.signature('run', { x }, { y });
-  const model = decode(graph.toModel());
-  const [def] = model.metaGraphsList[0].graphDef.library.functionList;
-  assert.equal(def.signature.name, 'body');
-  assert.deepEqual(
-    def.signature.inputArgList.map((arg: { name: string; type: number }) => [arg.name, arg.type]),
-    [
-      ['argument', 1],
-      ['variable', 20],
-    ],
-  );
-  assert.deepEqual(def.retMap, [['result0', 'Unpack:output:1']]);
-  const nodes = def.nodeDefList as { name: string; inputList: string[] }[];
-  assert.deepEqual(nodes.find((node) => node.name === 'AddV2')?.inputList, ['argument', 'v/read:value:0']);
 });

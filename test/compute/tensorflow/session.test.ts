@@ -4,8 +4,7 @@ import { readdirSync } from 'node:fs';
 import os from 'node:os';
 import { before, describe, test } from 'node:test';
 import { installedRuntime, loadTensorFlow, type TensorFlowBinding } from '../../../src/compute/runtime/binding.ts';
-import { bfloat16Config } from '../../../src/compute/tensorflow/config-proto.ts';
-import { GraphDefBuilder, type TensorRef } from '../../../src/compute/tensorflow/graph-def.ts';
+import { GraphDefBuilder, type TensorRef, type VariableRef } from '../../../src/compute/tensorflow/graph-def.ts';
 import { type Feed, TensorFlowError, TensorFlowSession } from '../../../src/compute/tensorflow/session.ts';
 
 const T = { T: { type: 'float32' } } as const;
@@ -14,6 +13,14 @@ const floats = (shape: readonly number[], ...values: number[]): Feed => ({
   shape,
   data: Float32Array.from(values),
 });
+
+/** Signatures that set and read a variable. */
+function stateSignatures(graph: GraphDefBuilder, variable: VariableRef): void {
+  const { name, dtype, shape } = variable;
+  const value = graph.placeholder(`assign/${name}`, dtype, shape);
+  graph.signature('assign', { [name]: value }, { done: graph.after([graph.assign(variable, value)]) });
+  graph.signature('read', {}, { [name]: graph.identity(graph.read(variable)) });
+}
 
 /** loss = mean((x w)²), d loss / d w = 2/n xᵀ x w; SGD with the rate that is fed. */
 function linearModel(): GraphDefBuilder {
@@ -33,7 +40,7 @@ function linearModel(): GraphDefBuilder {
   const update = graph.node('ResourceApplyGradientDescent', [w.handle, rate, gradient], T);
   graph.signature('predict', { x }, { y });
   graph.signature('step', { x, rate }, { loss: graph.identity(loss, { controls: [update] }), gradient });
-  graph.stateSignatures();
+  stateSignatures(graph, w);
   return graph;
 }
 
@@ -88,7 +95,7 @@ describe('TensorFlow session', { skip: !runtime && 'the TensorFlow runtime is no
     const shape = graph.ints(3, 3, 1, 1);
     const gradient = graph.op('Conv2DBackpropFilter', [x, shape, ones], attrs, { dtype: 'float32', shape: w.shape });
     graph.signature('run', { x }, { y, gradient });
-    graph.stateSignatures();
+    stateSignatures(graph, w);
     withSession(graph, (session) => {
       session.run('assign', { w: floats([3, 3, 1, 1], 1, 1, 1, 1, 1, 1, 1, 1, 1) });
       const { y, gradient } = session.run('run', { x: floats([1, 3, 3, 1], 1, 2, 3, 4, 5, 6, 7, 8, 9) });
@@ -158,8 +165,8 @@ describe('TensorFlow session', { skip: !runtime && 'the TensorFlow runtime is no
 
   test('an assigned variable does not follow the caller’s array, however it is aligned', () => {
     const graph = new GraphDefBuilder();
-    graph.variable('w', [64]);
-    graph.stateSignatures();
+    const w = graph.variable('w', [64]);
+    stateSignatures(graph, w);
     withSession(graph, (session) => {
       const memory = new Float32Array(256);
       for (let offset = 0; offset < 16; offset++) {
@@ -185,39 +192,5 @@ describe('TensorFlow session', { skip: !runtime && 'the TensorFlow runtime is no
     assert.throws(() => a.run('read'), /after the session was disposed/);
     assert.deepEqual([...b.run('read').w.data], [3, 4]);
     b.dispose();
-  });
-
-  test('functions read and write variables; XLA and bfloat16 can be asked for', () => {
-    const graph = new GraphDefBuilder();
-    const w = graph.variable('w', [2, 2]);
-    const x = graph.placeholder('x', 'float32', [2, 2]);
-    for (const [name, options] of [
-      ['plain', {}],
-      ['xla', { xla: true }],
-      ['bfloat16', { config: bfloat16Config() }],
-    ] as const) {
-      const [y] = graph.call({
-        name,
-        inputs: [x],
-        variables: [w],
-        ...options,
-        body: (inner, [input], [variable]) => {
-          const value = inner.read(variable);
-          const product = inner.op('MatMul', [input, value], T, input);
-          return { results: [product], controls: [inner.assign(variable, product)] };
-        },
-      });
-      graph.signature(name, { x }, { y });
-    }
-    graph.stateSignatures();
-    withSession(graph, (session) => {
-      const x = floats([2, 2], 1, 1, 0, 1);
-      session.run('assign', { w: floats([2, 2], 1, 0, 0, 1) });
-      for (const [index, name] of ['plain', 'xla', 'bfloat16'].entries()) {
-        const expected = [1, index + 1, 0, 1];
-        assert.deepEqual([...session.run(name, { x }).y.data], expected, name);
-        assert.deepEqual([...session.run('read').w.data], expected, name);
-      }
-    });
   });
 });
