@@ -31,6 +31,8 @@ export interface DataRequest {
 export interface EvaluationReport extends Evaluation, Cost {
   readonly backend: string;
   readonly classNames: readonly string[];
+  /** What the person should know of the images. */
+  readonly notes: readonly string[];
   /** Unreadable images, with the reason. */
   readonly skipped: ReadonlyMap<string, string>;
   readonly latency?: Latency;
@@ -88,6 +90,7 @@ export async function evaluateModel(
       ...graphCost(graph),
       backend: executor.label,
       classNames: folder.classes,
+      notes: folder.notes,
       skipped: loader.skipped,
       ...measured,
     };

@@ -17,10 +17,15 @@ const prune = { headRatio: 0.34, headDimRatio: 0.3 };
 
 const cases = [
   { model: 'deit_tiny_distilled_patch16_224', build: small, prune },
-  { model: 'convnext_tiny', build: small, prune: {} },
+  { model: 'vit_tiny_patch16_224', build: small, prune },
+  { model: 'convnext_tiny', build: { ...small, dropPath: 0.1, dropout: 0.2 }, prune: {} },
   { model: 'swin_tiny_patch4_window7_224', build: small, prune },
   { model: 'resnet18', build: small, prune: {} },
+  { model: 'resnext50_32x4d', build: small, prune: {} },
+  // Which side of a shortcut lost more zeros is in no tensor.
+  { model: 'resnet20', build: { classes: 5 }, prune: {} },
   { model: 'mobilenet_v2', build: small, prune: {} },
+  { model: 'mobilenetv2_100', build: small, prune: {} },
   { model: 'regnety_004', build: small, prune: {} },
   { model: 'densenet121', build: small, prune: {} },
   { model: 'efficientnet_b0', build: small, prune: {} },

@@ -1,4 +1,4 @@
-/** What a FLOP target must give: a network at or under it, by less than 1 %, planned within a second of scoring. */
+/** What a FLOP target must give: a network at or under it, by less than 1 %. Times: scripts/bench/models.ts. */
 import assert from 'node:assert/strict';
 import type { Graph } from '../../src/graph/graph.ts';
 import { graphCost } from '../../src/graph/macs.ts';
@@ -10,7 +10,6 @@ import { pruneGraph } from '../../src/pruning/prune-graph.ts';
 import { planForTarget, type TargetOptions } from '../../src/pruning/target.ts';
 
 const MOST_MISSED = 0.01;
-const MOST_SECONDS = 1;
 
 /** Plans and carries out, without weights. Fractions are shares of the MACs that stay. */
 export async function checkTargets(
@@ -26,15 +25,10 @@ export async function checkTargets(
 
 function checkTarget(graph: Graph, groups: Groups, scores: Scores, fraction: number, options: TargetOptions): void {
   const what = `${graph.name} at ${100 * fraction} %`;
-  // Time of this process, which other work on the machine does not lengthen.
-  const started = process.cpuUsage();
   const plan = planForTarget(compilePlanner(groups, scores), options, { fraction });
-  const { user, system } = process.cpuUsage(started);
-  const seconds = (user + system) / 1e6;
   const wanted = fraction * graphCost(graph).macs;
   const missed = 1 - plan.after.macs / wanted;
   assert.ok(missed >= 0 && missed < MOST_MISSED, `${what}: ${(100 * missed).toFixed(3)} % below`);
-  assert.ok(seconds < MOST_SECONDS, `${what}: ${seconds.toFixed(2)} s`);
   const pruned = pruneGraph(graph, plan, groups).graph;
   assert.deepEqual(graphCost(pruned), plan.after, `${what}: cost that the plan promises`);
 }

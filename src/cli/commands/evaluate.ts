@@ -31,6 +31,7 @@ export const evaluate = command({
       { executor, benchmark: values.benchmark },
       context,
     );
+    for (const note of report.notes) say(note);
     for (const [file, reason] of report.skipped) say(`skipped ${file}: ${reason}`);
     const { top1, top5, loss, images, correct, macs, macsTrue, params, imagesPerSecond, latency, throughput } = report;
     const lines = [
