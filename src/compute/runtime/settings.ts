@@ -7,25 +7,16 @@ export interface TensorFlowSettings {
   readonly intraOpThreads?: number;
   /** Operations at the same time; default: all cores. */
   readonly interOpThreads?: number;
-  /** Lets XLA compile what it finds worth it: `fusible` leaves convolutions and matrix products to oneDNN. Default: off. */
-  readonly xla?: 'off' | 'fusible' | 'all';
   /** 0 everything, 1 no information, 2 no warnings (default), 3 no errors. */
   readonly logLevel?: 0 | 1 | 2 | 3;
 }
 
-const XLA_FLAGS: Readonly<Record<'fusible' | 'all', string>> = {
-  // Both flags are needed for a CPU.
-  all: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit',
-  fusible: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit --tf_xla_ops_to_cluster=FUSIBLE',
-};
-
 /** The variables that stand for `settings`; what is not set is left out. */
 export function settingsVariables(settings: TensorFlowSettings): Record<string, string> {
-  const { intraOpThreads, interOpThreads, xla = 'off', logLevel } = settings;
+  const { intraOpThreads, interOpThreads, logLevel } = settings;
   return {
     ...(intraOpThreads ? { TF_NUM_INTRAOP_THREADS: String(intraOpThreads) } : {}),
     ...(interOpThreads ? { TF_NUM_INTEROP_THREADS: String(interOpThreads) } : {}),
-    ...(xla === 'off' ? {} : { TF_XLA_FLAGS: XLA_FLAGS[xla] }),
     ...(logLevel === undefined ? {} : { TF_CPP_MIN_LOG_LEVEL: String(logLevel) }),
   };
 }

@@ -89,14 +89,13 @@ test('settings become variables; the person’s own stay', () => {
   const folder = '/r';
   const manifest = { version: '2.21.0', variant: 'gpu', platform: 'linux-x64', wheels: {} } as const;
   const variables: NodeJS.ProcessEnv = { TF_CPP_MIN_LOG_LEVEL: '0', TF_NUM_INTEROP_THREADS: '7' };
-  applySettings({ intraOpThreads: 2, xla: 'fusible' }, { folder, manifest }, variables);
+  applySettings({ intraOpThreads: 2 }, { folder, manifest }, variables);
   assert.deepEqual(variables, {
     TF_CPP_MIN_LOG_LEVEL: '0',
     TF_NUM_INTEROP_THREADS: '7',
     TF_NUM_INTRAOP_THREADS: '2',
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
     XLA_FLAGS: '--xla_gpu_cuda_data_dir=/r/nvidia/cuda_nvcc',
-    TF_XLA_FLAGS: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit --tf_xla_ops_to_cluster=FUSIBLE',
   });
 });
 
