@@ -36,7 +36,7 @@ export function describePrepared({ models, teacher, train, validation, options, 
       ? [`batch norm statistics averaged anew over ${bnRecalibrate} batches of training images first`]
       : []),
     ...(progress ? [`goes on after ${progress.step} steps, in epoch ${progress.epoch + 1} of ${options.epochs}`] : []),
-    ...new Set([...model.notes, ...train.notes, ...validation.notes]),
+    ...new Set([...model.notes, ...(teacher?.notes ?? []), ...train.notes, ...validation.notes]),
   ];
 }
 

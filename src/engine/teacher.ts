@@ -9,6 +9,7 @@ import type { Teacher } from '../training/finetune.ts';
 import { trainingTransform } from '../training/finetune-data.ts';
 import type { TrainingOptions } from '../training/options.ts';
 import { type Model, openModel } from './model.ts';
+import { pretrainedAdvice } from './pretrained.ts';
 import { cachedTeacher } from './teacher-cache.ts';
 
 export interface OpenTeacher {
@@ -42,7 +43,9 @@ export async function openTeacherModel(
   const asSaved = await openModel(request);
   const model = asSaved.graph.input.height === inputSize ? asSaved : await openModel({ ...request, inputSize });
   if (!model.hasWeights)
-    throw new UserError(`the teacher ${name} has no weights: give its checkpoint with --teacher-ckpt, or a file.`);
+    throw new UserError(
+      `the teacher ${name} has no weights: give its checkpoint with --teacher-ckpt, or a file.${pretrainedAdvice(name)}`,
+    );
   if (model.graph.classes !== student.classes)
     throw new UserError(`the teacher ${name} has ${model.graph.classes} classes, the student ${student.classes}.`);
   return model;
