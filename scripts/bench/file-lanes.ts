@@ -25,7 +25,7 @@ export async function openDecode({ files }: DecodeTask & Common): Promise<Opened
   sharp.cache(false);
   let next = 0;
   return {
-    label: `sharp ${sharp.versions.sharp}`,
+    label: 'files read, decoded, resized',
     lanes: {
       run: async (runs) => {
         for (let i = 0; i < runs; i++)

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import type { RgbImage } from './image.ts';
 import { type ImageHeader, readImageHeader } from './image-header.ts';
+import { decodeJpeg } from './jpeg/decode.ts';
 
 /** A file that could not be read as an image: the loader names and skips it. */
 export class UnreadableImageError extends Error {
@@ -89,6 +90,8 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbI
     const what = bytes.length === 0 ? 'the file is empty' : 'its contents are no JPEG, PNG, WebP or TIFF';
     throw new UnreadableImageError(name, what);
   }
+  const photograph = header.format === 'jpeg' && header.pixels === 'plain' ? decodeJpeg(bytes) : undefined;
+  if (photograph) return photograph;
   const reading = readings[header.pixels];
   try {
     // Warnings of the decoder (stray bytes between segments) are no failure; truncated data is.

@@ -56,6 +56,8 @@ export const i32 = {
 
 export const v128 = {
   load: (at: Code, offset = 0): Code => [at, simd(0), address(offset)],
+  /** Eight bytes as 16-bit lanes, without sign. */
+  loadBytes: (at: Code, offset = 0): Code => [at, simd(2), address(offset)],
   /** Four copies of the 32 bits at an address. */
   loadSplat32: (at: Code, offset = 0): Code => [at, simd(9), address(offset)],
   store: (at: Code, value: Code, offset = 0): Code => [at, value, simd(11), address(offset)],
@@ -63,6 +65,8 @@ export const v128 = {
   storeLow32: (at: Code, value: Code): Code => [at, value, simd(0x5a), address(0), 0],
   /** The lowest 64 bits. */
   storeLow64: (at: Code, value: Code): Code => [at, value, simd(0x5b), address(0), 0],
+  /** The highest 64 bits. */
+  storeHigh64: (at: Code, value: Code): Code => [at, value, simd(0x5b), address(0), 1],
   const: (bytes: readonly number[]): Code => [simd(12), bytes],
   zero: (): Code => [simd(12), new Array<number>(16).fill(0)],
   /** Lanes 0 … 15 of a, 16 … 31 of b. */
@@ -72,8 +76,18 @@ export const v128 = {
   and: binary(simd(0x4e)),
 };
 
+export const i16x8 = {
+  add: binary(simd(0x8e)),
+  sub: binary(simd(0x91)),
+  /** The lower half of each product. */
+  multiply: binary(simd(0x95)),
+  shiftRight: binary(simd(0x8c)),
+  splat: unary(simd(0x10)),
+};
+
 export const i32x4 = {
   add: binary(simd(0xae)),
+  sub: binary(simd(0xb1)),
   shiftLeft: binary(simd(0xab)),
   shiftRight: binary(simd(0xac)),
   splat: unary(simd(0x11)),
