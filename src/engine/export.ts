@@ -4,7 +4,7 @@ import { writeSafetensors } from '../checkpoint/safetensors-write.ts';
 import { writePth } from '../checkpoint/torch-write.ts';
 import { onnxModel } from '../export/onnx.ts';
 import { pytorchSource } from '../export/pytorch.ts';
-import { writeFileAtomically } from '../support/atomic-write.ts';
+import { makeFolderOf, writeFileAtomically } from '../support/atomic-write.ts';
 import type { RunContext } from '../support/progress.ts';
 import { type Model, modelMetadata } from './model.ts';
 
@@ -39,7 +39,7 @@ const exporters: { readonly [K in ExportFormat]: Exporter } = {
 };
 
 /**
- * Exports a model. `pytorch` writes OUTPUT.py and the weights beside it as OUTPUT.pth.
+ * Exports a model, into a folder that is made where it is missing. `pytorch` writes OUTPUT.py and the weights beside it as OUTPUT.pth.
  *
  * @returns the files written
  */
@@ -49,5 +49,6 @@ export async function exportModel(
   output: string,
   context: RunContext = {},
 ): Promise<readonly string[]> {
+  await makeFolderOf(output);
   return exporters[format](model, path.resolve(output), context);
 }

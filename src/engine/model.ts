@@ -14,7 +14,7 @@ import { type Graph, parametersByName } from '../graph/graph.ts';
 import { graphToJson } from '../graph/serialize.ts';
 import type { Tensor, Weights } from '../graph/tensor.ts';
 import { compareWeights } from '../graph/validate.ts';
-import { writeFileAtomically } from '../support/atomic-write.ts';
+import { makeFolderOf, writeFileAtomically } from '../support/atomic-write.ts';
 import { UserError } from '../support/errors.ts';
 import type { RunContext } from '../support/progress.ts';
 import { buildOptions, graphOf, isRunState } from './model-graph.ts';
@@ -178,6 +178,15 @@ export function formatOf(file: string): ModelFormat {
   throw new UserError(`cannot save as ${file}: name it .safetensors, .pth or .onnx`);
 }
 
+/**
+ * Makes the folder that a file is to be written into, as the paper's script does.
+ * @throws UserError where that cannot be, or the file's name asks for no format: before the work whose result it is to hold
+ */
+export async function prepareOutput(file: string): Promise<void> {
+  formatOf(file);
+  await makeFolderOf(file);
+}
+
 /** Text that makes a file open again with no other argument. */
 export const modelMetadata = (graph: Graph, record: ModelRecord): Readonly<Record<string, string>> => ({
   format: 'pt',
@@ -193,6 +202,7 @@ export async function saveModel(
   record: ModelRecord,
   context: RunContext = {},
 ): Promise<void> {
+  await prepareOutput(file);
   const format = formatOf(file);
   // Its operators say what the Graph is.
   if (format === 'onnx')

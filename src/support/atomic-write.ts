@@ -105,3 +105,11 @@ export async function writeFileAtomically(target: string, content: Uint8Array | 
   const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
   await writeAtomically(target, (sink) => sink.write(bytes), fs);
 }
+
+/** Makes the folder that a file is to lie in. Throws UserError naming the folder. */
+export async function makeFolderOf(target: string): Promise<void> {
+  const folder = path.dirname(path.resolve(target));
+  await nodeFs.mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw fileError('make the folder', folder, error);
+  });
+}

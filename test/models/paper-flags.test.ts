@@ -48,7 +48,8 @@ describe('flags act', () => {
   });
 
   test('--remove-layers, --drop and --drop-path: blocks go, rates are spread over those that stay', async () => {
-    const saved = `${folder.path}/pruned.pth`;
+    // The paper's script makes the folder too.
+    const saved = `${folder.path}/output/pruned/convnext.pth`;
     const line = `prune --model convnext_tiny.fb_in1k --ckpt ${convnext} --pruning-type l2 --pruning-ratio 0.25 --global-pruning --remove-layers 4 --drop 0.1 --drop-path 0.2 --save-as ${saved} --json`;
     const ended = await espalier(line.split(' '));
     assert.equal(ended.code, 0, ended.stderr);
@@ -64,6 +65,13 @@ describe('flags act', () => {
       const block = i + blocks - rates.length;
       assert.ok(Math.abs(rate - (0.2 * block) / (blocks - 1)) < 1e-9, `block ${block}: ${rate}`);
     });
+  });
+
+  test('--save-as: a name that asks for no format is refused before anything is scored', async () => {
+    const line = `prune --model mobilenet_v2 --ckpt no-such.pth --save-as ${folder.path}/pruned.txt`;
+    const ended = await espalier(line.split(' '));
+    assert.equal(ended.code, 1);
+    assert.match(ended.stderr, /^espalier: cannot save as .*pruned\.txt: name it \.safetensors, \.pth or \.onnx\n$/);
   });
 
   const planned = async (flags: string): Promise<PlanJson> => {

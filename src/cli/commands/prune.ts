@@ -6,7 +6,7 @@ import { type BackendChoice, createExecutor } from '../../compute/backends.ts';
 import type { Executor } from '../../compute/executor.ts';
 import { evaluateModel } from '../../engine/evaluate.ts';
 import { pruneIteratively } from '../../engine/iterative.ts';
-import { type Model, openModel, saveModel } from '../../engine/model.ts';
+import { type Model, openModel, prepareOutput, saveModel } from '../../engine/model.ts';
 import { type PruneReport, type PruneRequest, pruneModel } from '../../engine/prune.ts';
 import { recalibratedWeights } from '../../engine/recalibrate.ts';
 import { scoresFolder } from '../../engine/scores.ts';
@@ -222,6 +222,7 @@ export const prune = command({
   run: async ({ values, positionals }, context) => {
     if (values.pruningRatio !== undefined && values.plan)
       throw new UsageError('--plan has its own ratios: leave --pruning-ratio out');
+    if (values.saveAs && !values.planOnly) await prepareOutput(values.saveAs);
     const request = await pruneRequest(values);
     const model = await openModel({
       ...weightsRequest(values, positionals),
