@@ -51,6 +51,7 @@ function fail(message: string): never {
 /** The header's length from the file's first 8 bytes, checked against the limits and the file. */
 export function headerLength(start: Uint8Array, fileSize: number): number {
   if (start.byteLength < LENGTH_BYTES) fail(`the file has only ${fileSize} bytes, too few for a safetensors header`);
+  if (start[0] === 0x50 && start[1] === 0x4b) fail("it is a zip archive, as PyTorch's files are, not safetensors");
   const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER_BYTES)) {
     fail(`it announces a header of ${length} bytes, more than the format's ${MAX_HEADER_BYTES}`);

@@ -85,8 +85,8 @@ function makePlan(inputs: BlockInputs, scores: Scores, request: PruneRequest): P
 /** One line of what was done, for the model's history. */
 function summarise(request: PruneRequest, plan: Plan): string {
   const giga = (macs: number): string => `${(macs / 1e9).toFixed(3)} G`;
-  const scope =
-    request.options.isomorphic === false ? (request.options.global === false ? 'local' : 'global') : 'isomorphic';
+  const { isomorphic, global } = request.options;
+  const scope = global === false ? 'local' : isomorphic === false ? 'global' : 'isomorphic';
   return `${request.score.criterion}, ${scope}, ${giga(plan.after.macs)} of ${giga(plan.before.macs)} MACs`;
 }
 

@@ -213,3 +213,8 @@ test('progress ends at the total', async () => {
   await readSafetensors(path, { progress: ({ done, total }) => void seen.push([done, total]) });
   assert.deepEqual(seen.at(-1), [8, 8]);
 });
+
+test('a PyTorch file in place of a safetensors file is called what it is', async () => {
+  const file = folder.file('gradients.pth', Buffer.concat([Buffer.from('PK\x03\x04', 'latin1'), Buffer.alloc(64)]));
+  await assert.rejects(readSafetensors(file), /gradients\.pth: it is a zip archive, as PyTorch's files are/);
+});

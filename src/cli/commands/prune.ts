@@ -7,6 +7,7 @@ import type { Executor } from '../../compute/executor.ts';
 import { evaluateModel } from '../../engine/evaluate.ts';
 import { pruneIteratively } from '../../engine/iterative.ts';
 import { type Model, openModel, prepareOutput, saveModel } from '../../engine/model.ts';
+import { headsOfGraph } from '../../engine/model-info.ts';
 import { type PruneReport, type PruneRequest, pruneModel } from '../../engine/prune.ts';
 import { recalibratedWeights } from '../../engine/recalibrate.ts';
 import { scoresFolder } from '../../engine/scores.ts';
@@ -137,17 +138,23 @@ async function accuracyOf(
   return { top1, loss, images };
 }
 
+const total = (heads: Readonly<Record<string, number>>): number =>
+  Object.values(heads).reduce((sum, count) => sum + count, 0);
+
 function summaryText(
   report: PruneReport,
+  headsBefore: number,
   saved: string | undefined,
   accuracy: { before?: Accuracy; after?: Accuracy },
 ): string {
-  const { before, after, seconds, scored } = report;
+  const { before, after, seconds, scored, keptBlocks } = report;
   const arrow = (a: string, b: string): string => `${a} → ${b}`;
   const percent = ((100 * after.macs) / before.macs).toFixed(2);
   return [
     `MACs   ${arrow(formatCount(before.macs), formatCount(after.macs))} (${percent} %; real widths ${formatCount(after.macsTrue)})`,
     `params ${arrow(formatCount(before.params), formatCount(after.params))}`,
+    ...(headsBefore ? [`heads  ${arrow(String(headsBefore), String(total(report.heads)))}`] : []),
+    ...(keptBlocks ? [`blocks of the second-to-last stage that stay: ${keptBlocks.join(', ')}`] : []),
     ...(accuracy.before && accuracy.after
       ? [
           `top-1  ${arrow(formatPercent(accuracy.before.top1), formatPercent(accuracy.after.top1))} on ${accuracy.after.images} images`,
@@ -254,7 +261,7 @@ export const prune = command({
     else say('nothing saved: give --save-as FILE');
     return {
       json: { ...json, ...(values.testAccuracy && { accuracy }), saved: values.saveAs ?? null },
-      text: summaryText(report, values.saveAs, accuracy),
+      text: summaryText(report, total(headsOfGraph(model.graph)), values.saveAs, accuracy),
     };
   },
 });
