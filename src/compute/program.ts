@@ -61,6 +61,18 @@ export function shapeOf(program: Pick<Program, 'nodes'>, ref: Ref): Shape {
   return program.nodes[ref.node].shapes[ref.output];
 }
 
+/** All states of several programs by name. Throws where two programs disagree on one. */
+export function unitedStates(programs: readonly Program[]): ReadonlyMap<string, StateSpec> {
+  const states = new Map<string, StateSpec>();
+  for (const spec of programs.flatMap((program) => program.states)) {
+    const known = states.get(spec.name);
+    if (known && String(known.shape) !== String(spec.shape))
+      throw new Error(`${spec.name} is [${known.shape}] in one program and [${spec.shape}] in another`);
+    states.set(spec.name, { ...known, ...spec, initial: known?.initial ?? spec.initial });
+  }
+  return states;
+}
+
 /** `%3.1` for output 1 of node 3. */
 const formatRef = (program: Program, ref: Ref): string =>
   program.nodes[ref.node].shapes.length > 1 ? `%${ref.node}.${ref.output}` : `%${ref.node}`;

@@ -1,25 +1,13 @@
 /** The states of a session's programs: tensors in the order in which kernels take them, one for each name. */
 import type { Tensor as TfTensor } from '@tensorflow/tfjs-core';
 import { elementCount, float32Tensor, type Tensor, toFloat32, type Weights } from '../../graph/tensor.ts';
-import type { Program, StateSpec } from '../program.ts';
+import { type Program, type StateSpec, unitedStates } from '../program.ts';
 import { inMemory, type Order, permutationBetween, plainOrder } from '../tensorflow/layout.ts';
 import { transposeInto } from './copying.ts';
 import type { Laid } from './kernel-context.ts';
 import { weightOrder } from './run-convolutions.ts';
 import { LINEAR_WEIGHT } from './run-products.ts';
 import type { LoadedTfjs } from './tfjs.ts';
-
-/** All states of the programs by name. Throws where two programs disagree on one. */
-function unite(programs: readonly Program[]): ReadonlyMap<string, StateSpec> {
-  const states = new Map<string, StateSpec>();
-  for (const spec of programs.flatMap((program) => program.states)) {
-    const known = states.get(spec.name);
-    if (known && String(known.shape) !== String(spec.shape))
-      throw new Error(`${spec.name} is [${known.shape}] in one program and [${spec.shape}] in another`);
-    states.set(spec.name, { ...known, ...spec, initial: known?.initial ?? spec.initial });
-  }
-  return states;
-}
 
 /** Orders of dimensions: weights, and what belongs to them, lie as their kernel takes them. */
 function stateOrders(programs: readonly Program[], specs: ReadonlyMap<string, StateSpec>): (name: string) => Order {
@@ -48,7 +36,7 @@ export class States {
     private readonly tfjs: LoadedTfjs,
     programs: readonly Program[],
   ) {
-    this.specs = unite(programs);
+    this.specs = unitedStates(programs);
     this.orderOf = stateOrders(programs, this.specs);
   }
 

@@ -1,7 +1,7 @@
 /** Programs as one TensorFlow graph: a signature for each program, and for every state signatures that set, read and reset it. */
 import type { KernelKind } from '../kernels.ts';
 import { keepMask } from '../noise.ts';
-import type { KernelNode, Program, Ref, StateSpec } from '../program.ts';
+import { type KernelNode, type Program, type Ref, type StateSpec, unitedStates } from '../program.ts';
 import { withBatch } from '../../graph/shapes.ts';
 import { elementCount, float32Tensor, type Tensor } from '../../graph/tensor.ts';
 import { GraphDefBuilder, type TensorRef, type VariableRef } from './graph-def.ts';
@@ -69,18 +69,6 @@ export function maskFeeds(
       return [key, float32Tensor(sizes, keepMask(seed, stream, elementCount(sizes), probability))];
     }),
   );
-}
-
-/** All states of the programs by name. Throws where two programs disagree on one. */
-function unite(programs: readonly Program[]): ReadonlyMap<string, StateSpec> {
-  const states = new Map<string, StateSpec>();
-  for (const spec of programs.flatMap((program) => program.states)) {
-    const known = states.get(spec.name);
-    if (known && String(known.shape) !== String(spec.shape))
-      throw new Error(`${spec.name} is [${known.shape}] in one program and [${spec.shape}] in another`);
-    states.set(spec.name, { ...known, ...spec, initial: known?.initial ?? spec.initial });
-  }
-  return states;
 }
 
 /** Orders of dimensions of the states: convolution weights, and what belongs to them, lie as TensorFlow's kernels take them. */
@@ -245,7 +233,7 @@ export function lowerPrograms(
   options: LoweringOptions = DEFAULT_LOWERING,
 ): LoweredPrograms {
   const all = Object.values(programs);
-  const states = unite(all);
+  const states = unitedStates(all);
   const order = stateOrders(all, states);
   const graph = new GraphDefBuilder({ float64: options.float64 });
   const placed = new Map<string, PlacedState>();
