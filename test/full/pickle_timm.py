@@ -9,25 +9,10 @@ import sys
 
 import numpy as np
 import torch
-from torch import nn
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../models"))
+from fill_random import fill  # noqa: E402
 from timm_without_torchvision import timm  # noqa: E402
-
-
-def fill(model):
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            noise = torch.randn(parameter.shape, generator=generator)
-            if parameter.ndim > 1:
-                parameter.copy_(noise * max(1, parameter[0].numel()) ** -0.5)
-            else:
-                parameter.copy_(0.1 * noise + (0.5 if parameter.mean() > 0 else 0))
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.fill_(0.05)
-                module.running_var.fill_(1.3)
 
 
 def main():

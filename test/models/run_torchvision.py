@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import torch
+from fill_random import fill
 from torchvision.models import densenet121, regnet_y_400mf
 from torchvision.models.swin_transformer import SwinTransformer
 from torchvision.models.vision_transformer import VisionTransformer
@@ -22,23 +23,6 @@ def networks(side):
         "regnet": regnet_y_400mf(num_classes=7),
         "densenet": densenet121(num_classes=7),
     }
-
-
-def fill(model):
-    """Random, and no two tensors alike, so that none can stand in for another."""
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            noise = torch.randn(parameter.shape, generator=generator)
-            if parameter.ndim > 1:
-                parameter.copy_(noise * max(1, parameter[0].numel()) ** -0.5)
-            else:
-                parameter.copy_(0.1 * noise + (0.5 if parameter.mean() > 0 else 0))
-        for name, buffer in model.named_buffers():
-            if name.endswith("running_var"):
-                buffer.copy_(1 + 0.2 * torch.rand(buffer.shape, generator=generator))
-            elif name.endswith("running_mean"):
-                buffer.copy_(0.1 * torch.randn(buffer.shape, generator=generator))
 
 
 def older(name):
