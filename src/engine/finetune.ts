@@ -31,6 +31,8 @@ export interface FinetuneReport extends FinetuneSummary {
   /** Checkpoint of the best epoch. */
   readonly best: string;
   readonly backend: string;
+  /** How many the accuracies are shares of. */
+  readonly validationImages: number;
   /** Unreadable images, with the reason. */
   readonly skipped: ReadonlyMap<string, string>;
 }
@@ -85,9 +87,16 @@ export async function finetuneModel(
   const file = await runFile(prepared, run, executor);
   await run.writeRun(file);
   try {
-    const { skipped, ...summary } = await trainModel({ ...prepared, run, executor, hooks }, context);
+    const { skipped, validationImages, ...summary } = await trainModel({ ...prepared, run, executor, hooks }, context);
     await run.writeRun({ ...file, state: summary.stopped === 'finished' ? 'done' : 'stopped', summary });
-    return { ...summary, outputDirectory: run.path, best: run.file(BEST), backend: executor.label, skipped };
+    return {
+      ...summary,
+      outputDirectory: run.path,
+      best: run.file(BEST),
+      backend: executor.label,
+      validationImages,
+      skipped,
+    };
   } catch (error) {
     const state = context.signal?.aborted ? 'stopped' : 'failed';
     const message = error instanceof Error ? error.message : String(error);
@@ -169,7 +178,7 @@ async function runFile(
   };
 }
 
-type TrainingResult = FinetuneSummary & Pick<FinetuneReport, 'skipped'>;
+type TrainingResult = FinetuneSummary & Pick<FinetuneReport, 'skipped' | 'validationImages'>;
 
 async function trainModel(setup: Running, context: RunContext): Promise<TrainingResult> {
   const { options, models, teacher: teacherModel, executor, progress, train, validation } = setup;
@@ -205,7 +214,11 @@ async function trainModel(setup: Running, context: RunContext): Promise<Training
       },
       context,
     );
-    return { ...summary, skipped: new Map([...loaders.training.skipped, ...loaders.validation.skipped]) };
+    return {
+      ...summary,
+      validationImages: validation.samples.length - loaders.validation.skipped.size,
+      skipped: new Map([...loaders.training.skipped, ...loaders.validation.skipped]),
+    };
   } finally {
     await Promise.all([loaders.training.close(), loaders.validation.close()]);
     await session?.dispose();

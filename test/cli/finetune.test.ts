@@ -98,8 +98,8 @@ test('settings are printed in full before the run, metrics as often as asked, th
   assert.deepEqual(stderr.match(/^epoch 1, step \d+/gm), ['epoch 1, step 0', 'epoch 1, step 2']);
   assert.match(stderr, /^epoch 1: top-1 [\d.]+ % on 40 images, loss [\d.]+ \(training [\d.]+\)$/m);
   assert.equal(stdout.trimEnd().split('\n').length, 1);
-  const { epochs, best_top1, last_top1, loss, images_per_second, output_dir } = lastLine(result);
-  assert.deepEqual({ epochs, output_dir }, { epochs: 1, output_dir: path.join(work, 'printed') });
+  const { epochs, best_top1, last_top1, loss, images: count, images_per_second, output_dir } = lastLine(result);
+  assert.deepEqual({ epochs, count, output_dir }, { epochs: 1, count: 40, output_dir: path.join(work, 'printed') });
   assert.equal(best_top1, last_top1);
   assert.ok(Number(loss) > 0 && Number(images_per_second) > 0);
   const opened = lastLine(await espalier(['info', path.join(work, 'printed', 'best.safetensors'), '--json']));
@@ -130,7 +130,7 @@ test('a teacher is told of: what is learnt from it, and with which head', { skip
   const said =
     'teacher resnet20 (10.23 M MACs, 269.72 k parameters): its probabilities at temperature 4, 50 % of the loss, on the class head';
   assert.ok(stderr.includes(said), stderr);
-  assert.match(stdout, /after 1 epoch, best/);
+  assert.match(stdout, /after 1 epoch, best [\d.]+ % \(of 40 images\): /);
 });
 
 test('iterative pruning says its settings, its steps and how the training between them goes', { skip }, async () => {

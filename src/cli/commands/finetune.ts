@@ -49,18 +49,28 @@ export const finetune = command({
     const onMetrics = metricsPrinter(options.printFreq);
     const report = await finetuneModel(request, { executor, onPrepared, onStart, onMetrics }, context);
     for (const [file, reason] of report.skipped) say(`skipped ${file}: ${reason}`);
-    const { epochs, bestTop1, lastTop1, loss, imagesPerSecond, outputDirectory, best } = report;
+    const {
+      epochs,
+      bestTop1,
+      lastTop1,
+      loss,
+      imagesPerSecond,
+      outputDirectory,
+      best,
+      validationImages: images,
+    } = report;
     return {
       json: {
         epochs,
         best_top1: bestTop1,
         last_top1: lastTop1,
         loss,
+        images,
         images_per_second: imagesPerSecond,
         output_dir: outputDirectory,
         best,
       },
-      text: `top-1 ${formatPercent(lastTop1)} after ${epochs} epoch${epochs === 1 ? '' : 's'}, best ${formatPercent(bestTop1)}: ${best}`,
+      text: `top-1 ${formatPercent(lastTop1)} after ${epochs} epoch${epochs === 1 ? '' : 's'}, best ${formatPercent(bestTop1)} (of ${images} images): ${best}`,
     };
   },
 });
