@@ -48,10 +48,31 @@ export const i32 = {
   sub: binary([0x6b]),
   multiply: binary([0x6c]),
   and: binary([0x71]),
+  or: binary([0x72]),
+  shiftLeft: binary([0x74]),
   /** Filled with zeros. */
   shiftRight: binary([0x76]),
+  /** Filled with the sign. */
+  shiftRightSigned: binary([0x75]),
+  /** Without sign. */
   lessThan: binary([0x49]),
+  /** 1 for 0, else 0. */
+  isZero: unary([0x45]),
   load: (at: Code, offset = 0): Code => [at, 0x28, address(offset)],
+  loadByte: (at: Code, offset = 0): Code => [at, 0x2d, address(offset)],
+  store: (at: Code, value: Code, offset = 0): Code => [at, value, 0x36, address(offset)],
+  store16: (at: Code, value: Code): Code => [at, value, 0x3b, address(0)],
+  /** The lower half of an i64. */
+  fromI64: unary([0xa7]),
+};
+
+export const i64 = {
+  load: (at: Code): Code => [at, 0x29, address(0)],
+  shiftLeft: binary([0x86]),
+  /** Filled with zeros. */
+  shiftRight: binary([0x88]),
+  /** Without sign. */
+  fromI32: unary([0xad]),
 };
 
 export const v128 = {
@@ -123,7 +144,7 @@ export const narrow = {
 
 export const widen = { low: unary(simd(0x89)), high: unary(simd(0x8a)) };
 
-const TYPES = { i32: 0x7f, v128: 0x7b } as const;
+const TYPES = { i32: 0x7f, i64: 0x7e, v128: 0x7b } as const;
 type ValueType = keyof typeof TYPES;
 
 export interface Local {
@@ -159,6 +180,10 @@ export class FunctionBuilder {
 
   ifTrue(condition: Code, body: Code): Code {
     return [condition, 0x04, 0x40, body, 0x0b];
+  }
+
+  either(condition: Code, body: Code, otherwise: Code): Code {
+    return [condition, 0x04, 0x40, body, 0x05, otherwise, 0x0b];
   }
 
   get type(): Code {

@@ -3,7 +3,7 @@
  * photographs of data sets. What is not baseline, or damaged, is not decoded here.
  */
 import type { RgbImage } from '../image.ts';
-import { ScanDecoder } from './entropy.ts';
+import { ScanDecoder, scanBytes } from './entropy.ts';
 import { type JpegComponent, type JpegHeader, readJpegHeader } from './header.ts';
 import { type JpegKernels, jpegKernels } from './kernels.ts';
 
@@ -39,10 +39,12 @@ interface Layout {
   /** Two rows of enlarged colours. */
   readonly colourRows: readonly [number, number];
   readonly out: number;
+  /** For the scan. */
+  readonly scanAt: number;
   readonly bytes: number;
 }
 
-function layOut(header: JpegHeader): Layout {
+function layOut(header: JpegHeader, compressed: number): Layout {
   const across = Math.max(...header.components.map((component) => component.across));
   const down = Math.max(...header.components.map((component) => component.down));
   const unitsAcross = Math.ceil(header.width / (8 * across));
@@ -74,7 +76,8 @@ function layOut(header: JpegHeader): Layout {
   const rowBytes = unitsAcross * across * 8 + MARGIN;
   const colourRows: [number, number] = [take(rowBytes), take(rowBytes)];
   const out = take(header.width * header.height * 3 + MARGIN);
-  return { header, planes, unitsAcross, unitsDown, colourRows, out, bytes: end };
+  const scanAt = take(scanBytes(header.components.length, compressed));
+  return { header, planes, unitsAcross, unitsDown, colourRows, out, scanAt, bytes: end };
 }
 
 function reserve(memory: WebAssembly.Memory, bytes: number): void {
@@ -84,16 +87,17 @@ function reserve(memory: WebAssembly.Memory, bytes: number): void {
 
 /** Fills the planes; false where the data are damaged. */
 function decodePlanes(kernels: JpegKernels, bytes: Uint8Array, layout: Layout): boolean {
-  const { planes, header, unitsAcross, unitsDown } = layout;
+  const { planes, header, unitsAcross, unitsDown, scanAt } = layout;
   const { buffer } = kernels.memory;
-  const places = planes.map(({ coefficientsAt, blocksAcross }) => ({ at: coefficientsAt / 2, blocksAcross }));
-  const decoder = ScanDecoder.open(bytes, header, places, { across: unitsAcross, down: unitsDown });
+  const places = planes.map(({ coefficientsAt, blocksAcross }) => ({ at: coefficientsAt, blocksAcross }));
+  const units = { across: unitsAcross, down: unitsDown };
+  const decoder = ScanDecoder.open(kernels, bytes, header, places, units, scanAt);
   if (!decoder) return false;
   const coefficients = new Int16Array(buffer);
   for (const { component, quantisationAt } of planes) coefficients.set(component.quantisation, quantisationAt / 2);
   coefficients.fill(0, planes[0].coefficientsAt / 2, (planes[0].at - MARGIN / 2) / 2);
   for (let unit = 0; unit < unitsDown; unit++) {
-    if (!decoder.row(coefficients)) return false;
+    if (!decoder.row()) return false;
     for (const plane of planes) transformRow(kernels, plane, unit);
   }
   return decoder.isComplete;
@@ -165,7 +169,7 @@ export function decodeJpeg(bytes: Uint8Array): RgbImage | undefined {
   const kernels = jpegKernels();
   const header = kernels && readJpegHeader(bytes);
   if (!kernels || !header || Math.min(header.width, header.height) < LEAST_SIDE) return undefined;
-  const layout = layOut(header);
+  const layout = layOut(header, bytes.length - header.dataAt);
   if (layout.bytes > MOST_BYTES) return undefined;
   reserve(kernels.memory, layout.bytes);
   if (!decodePlanes(kernels, bytes, layout)) return undefined;

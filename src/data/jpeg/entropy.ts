@@ -1,21 +1,19 @@
-/** The compressed data of a baseline JPEG scan: Huffman codes to coefficients (ITU-T T.81, F.2.2). */
-import { type JpegComponent, type JpegHeader, ZIGZAG } from './header.ts';
-import { extend, HAS_VALUE, LOOK_BITS, type LookupTable, longSymbol, lookupTable } from './huffman.ts';
+/** The compressed data of a baseline JPEG scan, a row of coded units at a time. */
+import { BLOCK, STATE } from './entropy-kernel.ts';
+import { type JpegHeader, ZIGZAG } from './header.ts';
+import { lookupTable, TABLE_BYTES } from './huffman.ts';
+import type { JpegKernels } from './kernels.ts';
 
 /** The scan without stuffed bytes and markers. */
 interface ScanData {
-  /** Zeros follow the data, as many as a coded unit of damaged data can run beyond it. */
-  readonly view: DataView;
-  /** Where each stretch between restart markers ends, in bytes. */
+  readonly bytes: Uint8Array;
+  /** Where each stretch between restart markers ends. */
   readonly ends: readonly number[];
 }
 
-/** Bytes that a coded unit takes at most: six blocks of 64 coefficients of 26 bits or more. */
-const LONGEST_UNIT = 2048;
-
 /** @returns undefined where the data do not end as they must, or other markers are among them */
 function cleanScan(bytes: Uint8Array, from: number): ScanData | undefined {
-  const data = new Uint8Array(bytes.length - from + LONGEST_UNIT);
+  const data = new Uint8Array(bytes.length - from);
   const ends: number[] = [];
   let size = 0;
   for (let at = from; ; ) {
@@ -30,157 +28,174 @@ function cleanScan(bytes: Uint8Array, from: number): ScanData | undefined {
     const isRestart = next === 0xd0 + (ends.length % 8);
     if (!isRestart && next !== 0xd9) return undefined;
     ends.push(size);
-    if (!isRestart) return { view: new DataView(data.buffer), ends };
+    if (!isRestart) return { bytes: data.subarray(0, size), ends };
   }
 }
 
 /** Where a component's coefficients go. */
 export interface ScanPlace {
-  /** Index of its first coefficient in the buffer. */
+  /** Address of the first. */
   readonly at: number;
   /** Blocks of a row of coded units. */
   readonly blocksAcross: number;
 }
 
-/** A component while it is decoded. */
-interface ComponentScan extends ScanPlace {
-  readonly component: JpegComponent;
-  readonly dc: LookupTable;
-  readonly ac: LookupTable;
-  /** The last block's first coefficient. */
-  previous: number;
+/** Coded units of a scan. */
+export interface ScanUnits {
+  readonly across: number;
+  readonly down: number;
 }
 
-/** Damaged data run over the end of a block into these. */
-const PLACES = Uint8Array.from({ length: 64 + 16 }, (_, i) => (i < 64 ? ZIGZAG[i] : 63));
-const SHIFT = 32 - LOOK_BITS;
+const COEFFICIENT_BYTES = 128;
+/** Offsets of the coefficients of a block, in the order of the file. Damaged data run over the end of a block into the last ones. */
+const PLACES = Uint8Array.from({ length: 64 + 16 }, (_, i) => 2 * (i < 64 ? ZIGZAG[i] : 63));
+/** Bytes that damaged data can be read beyond their end: a unit of six blocks of 64 coefficients of 31 bits, and a load. */
+const BEYOND = 2048;
+const MOST_BLOCKS = 6;
 
-/** Decodes a scan, a row of coded units at a time. */
+/** Bytes of the kernels' memory that a scan of so many compressed bytes takes. */
+export const scanBytes = (components: number, compressed: number): number =>
+  STATE.bytes + MOST_BLOCKS * BLOCK.bytes + PLACES.length + 2 * components * TABLE_BYTES + BEYOND + compressed + 64;
+
+/** A block of every unit, as the kernel takes it. */
+interface UnitBlock {
+  /** Of the first unit of a row. */
+  readonly at: number;
+  readonly step: number;
+  readonly dc: number;
+  readonly ac: number;
+  /** Which component's first coefficients it goes on from. */
+  readonly component: number;
+}
+
+/** Decodes a scan. Its part of the kernels' memory must stay as it is meanwhile. */
 export class ScanDecoder {
-  private readonly components: readonly ComponentScan[];
-  private readonly data: ScanData;
+  private readonly kernels: JpegKernels;
+  private readonly blocks: readonly UnitBlock[];
+  private readonly ends: readonly number[];
   private readonly unitsAcross: number;
   private readonly restartInterval: number;
+  private readonly stateAt: number;
+  private readonly blocksAt: number;
+  private readonly placesAt: number;
+  private readonly top: number;
+  private readonly memory: Int32Array;
   private stretch = 0;
-  private unit = 0;
-  /** In bits. */
+  /** Units of the stretch that are done. */
+  private units = 0;
   private position = 0;
+  private readonly previous: number[];
 
-  private constructor(header: JpegHeader, components: readonly ComponentScan[], data: ScanData, unitsAcross: number) {
-    this.components = components;
-    this.data = data;
+  private constructor(
+    kernels: JpegKernels,
+    header: JpegHeader,
+    { bytes, ends }: ScanData,
+    unitsAcross: number,
+    blocks: readonly UnitBlock[],
+    free: number,
+  ) {
+    this.kernels = kernels;
+    this.memory = new Int32Array(kernels.memory.buffer);
+    this.blocks = blocks;
+    this.ends = ends;
     this.unitsAcross = unitsAcross;
     this.restartInterval = header.restartInterval;
+    this.previous = header.components.map(() => 0);
+    this.stateAt = free;
+    this.blocksAt = this.stateAt + STATE.bytes;
+    this.placesAt = this.blocksAt + MOST_BLOCKS * BLOCK.bytes;
+    const dataAt = this.placesAt + PLACES.length + BEYOND;
+    this.top = dataAt + bytes.length;
+    const all = new Uint8Array(kernels.memory.buffer);
+    all.set(PLACES, this.placesAt);
+    all.fill(0, dataAt - BEYOND, dataAt);
+    all.set(bytes, dataAt);
+    // Backwards: a load has the byte that comes first uppermost.
+    all.subarray(dataAt, this.top).reverse();
   }
 
-  /** @returns undefined where tables or data are damaged */
+  /**
+   * @param at where the kernels' memory is free for `scanBytes`
+   * @returns undefined where tables or data are damaged
+   */
   static open(
+    kernels: JpegKernels,
     bytes: Uint8Array,
     header: JpegHeader,
     places: readonly ScanPlace[],
-    units: { readonly across: number; readonly down: number },
+    units: ScanUnits,
+    at: number,
   ): ScanDecoder | undefined {
     const data = cleanScan(bytes, header.dataAt);
     const count = units.across * units.down;
     const stretches = header.restartInterval > 0 ? Math.ceil(count / header.restartInterval) : 1;
     if (data?.ends.length !== stretches) return undefined;
-    const components: ComponentScan[] = [];
-    for (const [i, component] of header.components.entries()) {
-      const [dc, ac] = [lookupTable(component.dcTable), lookupTable(component.acTable)];
-      if (!dc || !ac) return undefined;
-      components.push({ component, dc, ac, ...places[i], previous: 0 });
+    const memory = new Int32Array(kernels.memory.buffer);
+    const blocks: UnitBlock[] = [];
+    let free = at;
+    for (const [i, { across, down, ...codes }] of header.components.entries()) {
+      const tables = [codes.dcTable, codes.acTable].map(lookupTable);
+      const [dc, ac] = [free, free + TABLE_BYTES];
+      for (const table of tables) {
+        if (!table) return undefined;
+        memory.set(table, free / 4);
+        free += TABLE_BYTES;
+      }
+      const { at: first, blocksAcross } = places[i];
+      const step = across * COEFFICIENT_BYTES;
+      for (let v = 0; v < down; v++)
+        for (let h = 0; h < across; h++)
+          blocks.push({ at: first + (v * blocksAcross + h) * COEFFICIENT_BYTES, step, dc, ac, component: i });
     }
-    return new ScanDecoder(header, components, data, units.across);
+    return new ScanDecoder(kernels, header, data, units.across, blocks, free);
   }
 
-  /** Decodes the next row of units into `coefficients`, which must be zeros; false where the data are damaged. */
-  row(coefficients: Int16Array): boolean {
-    for (let x = 0; x < this.unitsAcross; x++) {
-      if (this.restartInterval > 0 && this.unit === this.restartInterval && !this.restart()) return false;
-      for (const scan of this.components) if (!this.blocksOfUnit(scan, x, coefficients)) return false;
-      if (this.position > this.data.ends[this.stretch] * 8) return false;
-      this.unit += 1;
+  /** Decodes the next row of units; its coefficients must be zeros. False where the data are damaged. */
+  row(): boolean {
+    for (let x = 0; x < this.unitsAcross; ) {
+      if (this.restartInterval > 0 && this.units === this.restartInterval && !this.restart()) return false;
+      const rest = this.restartInterval > 0 ? this.restartInterval - this.units : Number.POSITIVE_INFINITY;
+      const count = Math.min(this.unitsAcross - x, rest);
+      if (!this.decode(x, count)) return false;
+      x += count;
+      this.units += count;
     }
     return true;
   }
 
   /** After the last row: nothing may be left but the bits that fill a byte. */
   get isComplete(): boolean {
-    return this.stretch === this.data.ends.length - 1 && this.data.ends[this.stretch] * 8 - this.position < 8;
+    return this.stretch === this.ends.length - 1 && this.isStretchDone;
+  }
+
+  private get isStretchDone(): boolean {
+    return this.ends[this.stretch] * 8 - this.position < 8;
   }
 
   private restart(): boolean {
-    const end = this.data.ends[this.stretch] * 8;
-    if (end - this.position >= 8) return false;
-    this.position = end;
+    if (!this.isStretchDone) return false;
+    this.position = this.ends[this.stretch] * 8;
     this.stretch += 1;
-    this.unit = 0;
-    for (const scan of this.components) scan.previous = 0;
-    return this.stretch < this.data.ends.length;
+    this.units = 0;
+    this.previous.fill(0);
+    return this.stretch < this.ends.length;
   }
 
-  private blocksOfUnit(scan: ComponentScan, x: number, coefficients: Int16Array): boolean {
-    const { across, down } = scan.component;
-    for (let v = 0; v < down; v++)
-      for (let h = 0; h < across; h++) {
-        const block = v * scan.blocksAcross + x * across + h;
-        if (!this.block(scan, scan.at + block * 64, coefficients)) return false;
-      }
-    return true;
-  }
-
-  /** One block. Most of the time is spent here: everything is in local variables. */
-  private block(scan: ComponentScan, at: number, coefficients: Int16Array): boolean {
-    const { view } = this.data;
-    let p = this.position;
-    let next = view.getUint32(p >>> 3) << (p & 7);
-    let entry = scan.dc.entries[next >>> SHIFT];
-    let symbol = 0;
-    if (entry & HAS_VALUE) {
-      scan.previous += entry >> 16;
-      p += entry & 63;
-    } else {
-      if (entry === 0) entry = longSymbol(scan.dc, next >>> 16);
-      if (entry < 0) return false;
-      symbol = entry >> 8;
-      p += entry & 63;
-      if (symbol > 11) return false;
-      if (symbol > 0) {
-        next = view.getUint32(p >>> 3) << (p & 7);
-        scan.previous += extend(next >>> (32 - symbol), symbol);
-        p += symbol;
-      }
+  private decode(x: number, count: number): boolean {
+    const { memory, stateAt, blocksAt, placesAt, top, kernels, blocks } = this;
+    memory[(stateAt + STATE.position) / 4] = this.position;
+    memory[(stateAt + STATE.limit) / 4] = this.ends[this.stretch] * 8;
+    for (const [i, previous] of this.previous.entries()) memory[previousAt(stateAt, i) / 4] = previous;
+    for (const [i, { at, step, dc, ac, component }] of blocks.entries()) {
+      const block = [at + x * step, step, dc, ac, previousAt(stateAt, component)];
+      memory.set(block, (blocksAt + i * BLOCK.bytes) / 4);
     }
-    coefficients[at] = scan.previous;
-    const { entries } = scan.ac;
-    let k = 1;
-    while (k < 64) {
-      next = view.getUint32(p >>> 3) << (p & 7);
-      entry = entries[next >>> SHIFT];
-      if (entry & HAS_VALUE) {
-        k += (entry >> 8) & 15;
-        coefficients[at + PLACES[k]] = entry >> 16;
-        k += 1;
-        p += entry & 63;
-        continue;
-      }
-      if (entry === 0) entry = longSymbol(scan.ac, next >>> 16);
-      if (entry < 0) return false;
-      symbol = entry >> 8;
-      p += entry & 63;
-      const size = symbol & 15;
-      if (size === 0) {
-        if (symbol !== 0xf0) break; // the rest of the block is 0
-        k += 16;
-        continue;
-      }
-      next = view.getUint32(p >>> 3) << (p & 7);
-      k += symbol >> 4;
-      coefficients[at + PLACES[k]] = extend(next >>> (32 - size), size);
-      k += 1;
-      p += size;
-    }
-    this.position = p;
-    return k <= 64;
+    kernels.decodeUnits(stateAt, blocksAt, blocksAt + blocks.length * BLOCK.bytes, count, placesAt, top);
+    this.position = memory[(stateAt + STATE.position) / 4];
+    for (const i of this.previous.keys()) this.previous[i] = memory[previousAt(stateAt, i) / 4];
+    return memory[(stateAt + STATE.isDamaged) / 4] === 0;
   }
 }
+
+/** Where the last first coefficient of a component lies. */
+const previousAt = (stateAt: number, component: number): number => stateAt + STATE.previous + component * 4;

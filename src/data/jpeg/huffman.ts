@@ -6,26 +6,28 @@ import type { HuffmanCodes } from './header.ts';
 
 /** Bits looked at. */
 export const LOOK_BITS = 10;
-const LONGEST_CODE = 16;
-
-/**
- * Entries by the next LOOK_BITS bits. Bits 0–5: how many bits are taken; bits 8–11: zeros before the coefficient; bits 16–31:
- * its value, with bit 6 set. Without bit 6: the code's length, and the symbol from bit 8 on. 0: a longer code, or none.
- */
-export interface LookupTable {
-  readonly entries: Int32Array;
-  /** Of longer codes: symbols by the next 16 bits less `base`, with their lengths; see `longSymbol`. */
-  readonly codes: HuffmanCodes;
-  /** By length: the code after the last one of it, moved to 16 bits; what comes before is a code of that length or a shorter one. */
-  readonly ends: Int32Array;
-  /** By length: what to add to a code of it for the index of its symbol. */
-  readonly offsets: Int32Array;
-}
-
+export const LONGEST_CODE = 16;
+/** Marks entries that have a value. */
 export const HAS_VALUE = 64;
 
+const ENTRIES = 1 << LOOK_BITS;
+const LENGTHS = LONGEST_CODE + 1;
+/** Where the numbers for longer codes lie in a table, in bytes. */
+export const LONG_CODES = { ends: ENTRIES * 4, offsets: (ENTRIES + LENGTHS) * 4, symbols: (ENTRIES + 2 * LENGTHS) * 4 };
+const SYMBOLS = 256;
+
+/**
+ * A table as the kernel reads it, 32 bits each:
+ * - an entry for every value of the next LOOK_BITS bits. With a value: bits 0–5 how many bits are taken, bit 6 set, bits 8–11 zeros
+ *   before the coefficient, bits 16–31 the value. Without: bits 0–5 the code's length, bits 8–15 its symbol. 0: a longer code, or none.
+ * - by length of code, what 16 bits that begin with one of that length, or a shorter one, are below
+ * - by length, what to add to a code for the index of its symbol
+ * - the symbols, a byte each
+ */
+export type LookupTable = Int32Array;
+
 /** The value that `size` bits stand for: those below half their range are negative. */
-export const extend = (bits: number, size: number): number => (bits < 1 << (size - 1) ? bits - (1 << size) + 1 : bits);
+const extend = (bits: number, size: number): number => (bits < 1 << (size - 1) ? bits - (1 << size) + 1 : bits);
 
 /** The entry for a code followed by `rest`, the `free` further bits that are looked at. */
 function entryOf(symbol: number, length: number, rest: number, free: number): number {
@@ -35,28 +37,27 @@ function entryOf(symbol: number, length: number, rest: number, free: number): nu
   return (value << 16) | ((symbol >> 4) << 8) | HAS_VALUE | (length + size);
 }
 
-function makeTable(codes: HuffmanCodes): LookupTable | undefined {
-  const entries = new Int32Array(1 << LOOK_BITS);
-  const ends = new Int32Array(LONGEST_CODE + 1);
-  const offsets = new Int32Array(LONGEST_CODE + 1);
+function makeTable({ counts, symbols }: HuffmanCodes): LookupTable | undefined {
+  const table = new Int32Array(LONG_CODES.symbols / 4 + SYMBOLS / 4);
+  new Uint8Array(table.buffer).set(symbols, LONG_CODES.symbols);
   let code = 0;
   let index = 0;
   for (let length = 1; length <= LONGEST_CODE; length++, code <<= 1) {
-    offsets[length] = index - code;
-    const last = code + codes.counts[length - 1];
+    table[LONG_CODES.offsets / 4 + length] = index - code;
+    const last = code + counts[length - 1];
     if (last > 1 << length) return undefined;
     for (; code < last; code++, index++) {
       const free = LOOK_BITS - length;
       for (let rest = 0; free >= 0 && rest < 1 << free; rest++)
-        entries[(code << free) | rest] = entryOf(codes.symbols[index], length, rest, free);
+        table[(code << free) | rest] = entryOf(symbols[index], length, rest, free);
     }
-    ends[length] = code << (LONGEST_CODE - length);
+    table[LONG_CODES.ends / 4 + length] = code << (LONGEST_CODE - length);
   }
-  return { entries, codes, ends, offsets };
+  return table;
 }
 
 const MOST_KNOWN = 16;
-const known: LookupTable[] = [];
+const known: { readonly codes: HuffmanCodes; readonly table: LookupTable }[] = [];
 
 const isSame = (a: HuffmanCodes, b: HuffmanCodes): boolean =>
   Buffer.compare(a.counts, b.counts) === 0 && Buffer.compare(a.symbols, b.symbols) === 0;
@@ -66,20 +67,13 @@ const isSame = (a: HuffmanCodes, b: HuffmanCodes): boolean =>
  * @returns undefined where the codes do not fit into their lengths
  */
 export function lookupTable(codes: HuffmanCodes): LookupTable | undefined {
-  const found = known.find((table) => isSame(table.codes, codes));
-  if (found) return found;
-  const made = makeTable(codes);
-  if (made) known.unshift(made);
+  const found = known.find((one) => isSame(one.codes, codes));
+  if (found) return found.table;
+  const table = makeTable(codes);
+  if (table) known.unshift({ codes, table });
   known.length = Math.min(known.length, MOST_KNOWN);
-  return made;
+  return table;
 }
 
-/** A code longer than the bits looked at, from the next 16 bits: symbol · 256 + length, or −1 where there is no such code. */
-export function longSymbol({ codes, ends, offsets }: LookupTable, next16: number): number {
-  for (let length = LOOK_BITS + 1; length <= LONGEST_CODE; length++)
-    if (next16 < ends[length]) {
-      const index = (next16 >> (LONGEST_CODE - length)) + offsets[length];
-      return codes.symbols[index] * 256 + length;
-    }
-  return -1;
-}
+/** Bytes of a table. */
+export const TABLE_BYTES = LONG_CODES.symbols + SYMBOLS;

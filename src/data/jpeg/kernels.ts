@@ -13,6 +13,7 @@ import {
   narrow,
   v128,
 } from '../../support/assembler.ts';
+import { decodeUnits } from './entropy-kernel.ts';
 
 const bytesOf16 = (values: readonly number[]): number[] => values.flatMap((value) => [value & 255, (value >> 8) & 255]);
 /** (a, b) in every pair of 16-bit lanes. */
@@ -260,6 +261,7 @@ function convert(): FunctionBuilder {
 
 export interface JpegKernels {
   readonly memory: WebAssembly.Memory;
+  decodeUnits(state: number, blocks: number, blocksEnd: number, units: number, places: number, top: number): void;
   idct(coefficients: number, end: number, quantisation: number, out: number, pitch: number): void;
   widen(row: number, out: number, end: number): void;
   widenBoth(near: number, far: number, out: number, end: number): void;
@@ -272,7 +274,7 @@ let kernels: JpegKernels | null | undefined;
 export function jpegKernels(): JpegKernels | null {
   if (kernels !== undefined) return kernels;
   try {
-    const module = new WebAssembly.Module(assembleModule([idct(), widenRow(), widenBoth(), convert()]));
+    const module = new WebAssembly.Module(assembleModule([decodeUnits(), idct(), widenRow(), widenBoth(), convert()]));
     kernels = new WebAssembly.Instance(module).exports as unknown as JpegKernels;
   } catch {
     kernels = null;
