@@ -125,7 +125,7 @@ async function fromFile(file: string, request: ModelRequest, variant?: Variant):
 /** Which of the tensors in the file were taken, and under which names. */
 const sourceNotes = ({ sources, whoseNames, hasAverage }: OpenCheckpoint): string[] => [
   ...(sources.length ? [`weights from ${sources.join(' › ')}`] : []),
-  ...(hasAverage ? ['it holds a moving average of the weights too: --use-ema takes that'] : []),
+  ...(hasAverage ? ['it holds a moving average of the weights too (--use-ema)'] : []),
   ...(whoseNames
     ? [`the tensors have ${whoseNames} names in the file; here, and where it is saved, they have timm's`]
     : []),

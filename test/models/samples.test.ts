@@ -64,7 +64,7 @@ test("the paper's training checkpoint has two sets of weights", { skip: noShared
   assert.deepEqual(average.graph, model.graph);
   assert.deepEqual(model.notes, [
     'weights from model',
-    'it holds a moving average of the weights too: --use-ema takes that',
+    'it holds a moving average of the weights too (--use-ema)',
   ]);
   assert.deepEqual(average.notes, ['weights from model_ema › module.']);
   const [weights, averaged] = [await model.weights(), await average.weights()];

@@ -127,7 +127,7 @@ export class ModelSession implements vscode.Disposable {
     this.services.onOpened(opened.model);
     this.change({
       phase: 'ready',
-      message: opened.model.notes.join(' '),
+      message: opened.model.notes.join(' · '),
       view: opened.graph,
       groups: opened.groups,
       cannotRun: this.whyNotRun(),
