@@ -55,6 +55,8 @@ export async function timeTurns(lanes: readonly Lane[], pace: Pace, limits: Turn
   const once: number[] = [];
   for (const lane of lanes) once.push(await onceWarm(lane, pace));
   const plan = planTurns(once, pace, limits);
+  // Work so slow that a turn of each would be the same again.
+  if (plan.rounds === 1 && plan.runs.every((runs) => runs === 1)) return { ...plan, seconds: once };
   const times: number[][] = lanes.map(() => []);
   for (let round = 0; round < plan.rounds; round++)
     for (const [i, lane] of lanes.entries()) times[i].push((await lane(plan.runs[i])) / plan.runs[i]);

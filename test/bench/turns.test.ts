@@ -39,3 +39,14 @@ test('lanes take turns after a run or two each, and medians are by run', async (
   assert.deepEqual(timing.seconds, [0.5, 1]);
   assert.equal(describeTurns(timing, 'runs'), '3 turns of 4 and 2 runs');
 });
+
+test('work that fills the budget with one run is not run again', async () => {
+  let runs = 0;
+  const lane = async (count: number) => {
+    runs += count;
+    return 60 * count;
+  };
+  const timing = await timeTurns([lane, lane], { rounds: 5, turnSeconds: 2, budgetSeconds: 90 });
+  assert.equal(runs, 2);
+  assert.deepEqual([timing.seconds, timing.rounds], [[60, 60], 1]);
+});
