@@ -6,6 +6,7 @@ import { buildModel } from '../../src/architectures/registry.ts';
 import type { BackendName } from '../../src/compute/executor.ts';
 import { pytorchSource } from '../../src/export/pytorch.ts';
 import type { DecodeTask, EvaluateTask, FinetuneTask } from './file-tasks.ts';
+import { busySeconds, foreignShare } from './machine.ts';
 import { type Photographs, photographs } from './photographs.ts';
 import type { Answer, Command, Task } from './protocol.ts';
 import { Side } from './side.ts';
@@ -37,8 +38,14 @@ const send = (side: Side<Answer>, command: Command): Promise<Answer> => side.ask
 
 const laneOf =
   (side: Side<Answer>, lane: string): Lane =>
-  async (run) =>
-    (await send(side, { run, lane })).seconds ?? Number.NaN;
+  async (run) => {
+    const start = performance.now();
+    const before = busySeconds();
+    const { seconds = Number.NaN, cpu } = await send(side, { run, lane });
+    const after = busySeconds();
+    if (before === undefined || after === undefined || cpu === undefined) return { seconds };
+    return { seconds, foreign: foreignShare(after - before, cpu, (performance.now() - start) / 1000) };
+  };
 
 const isText = (value: string | undefined): value is string => !!value;
 

@@ -17,10 +17,12 @@ const openers: { readonly [K in Task['kind']]: Open<Extract<Task, { kind: K }>> 
 };
 
 /** TensorFlow runs synchronously: the clock must be read before the work is called. */
-async function timed(work: () => Promise<number | undefined>): Promise<number> {
+async function timed(work: () => Promise<number | undefined>): Promise<Answer> {
   const start = performance.now();
+  const before = process.cpuUsage();
   const own = await work();
-  return own ?? (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(before);
+  return { seconds: own ?? (performance.now() - start) / 1000, cpu: (user + system) / 1e6 };
 }
 
 const answer = (message: Answer): void => {
@@ -36,7 +38,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   } else if ('run' in command) {
     const lane = opened?.lanes[command.lane];
     if (!lane) throw new Error(`no lane ${command.lane}`);
-    answer({ seconds: await timed(() => lane(command.run)) });
+    answer(await timed(() => lane(command.run)));
   } else {
     // The remark may need more memory than the work did.
     const peak = process.resourceUsage().maxRSS * 1024;

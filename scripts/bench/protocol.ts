@@ -23,6 +23,8 @@ export interface Answer {
   /** Seconds from nothing to the end of the first run: library and graph loaded, weights assigned. */
   readonly first?: number;
   readonly seconds?: number;
+  /** Processor seconds of the process meanwhile. */
+  readonly cpu?: number;
   /** Peak of the process's memory in bytes. */
   readonly peak?: number;
   /** Said of the results once everything is timed. */

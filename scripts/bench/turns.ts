@@ -11,8 +11,15 @@ export interface Pace {
   readonly budgetSeconds: number;
 }
 
-/** One of the things that are compared: does its work so many times and says how many seconds that took. */
-export type Lane = (runs: number) => Promise<number>;
+/** What a lane says of its work. */
+export interface Turn {
+  readonly seconds: number;
+  /** Share of the processors that went to other programs meanwhile, where that is known. */
+  readonly foreign?: number;
+}
+
+/** One of the things that are compared: does its work so many times. */
+export type Lane = (runs: number) => Promise<Turn>;
 
 /** Runs of a turn, whatever the pace says. */
 export interface TurnLimits {
@@ -42,29 +49,67 @@ export function planTurns(
 export interface Timing extends TurnPlan {
   /** Median seconds of a run, for each lane. */
   readonly seconds: readonly number[];
+  /** Rounds left out because other programs ran, or none where all were like that. */
+  readonly disturbed: number;
+  /** Largest share that other programs took in the rounds that count. */
+  readonly foreign: number;
 }
 
 /** A run's length to plan by. The first run may be slower than the rest, so where runs are short it is done again. */
-async function onceWarm(lane: Lane, { turnSeconds }: Pace): Promise<number> {
+async function onceWarm(lane: Lane, { turnSeconds }: Pace): Promise<Turn> {
   const first = await lane(1);
-  return first < turnSeconds / 2 ? lane(1) : first;
+  return first.seconds < turnSeconds / 2 ? lane(1) : first;
+}
+
+/** A round in which other programs took more than this of the processors is done again. */
+const MOST_FOREIGN = 0.08;
+/** At most so many times the rounds. */
+const MOST_AGAIN = 4;
+
+type Round = readonly Turn[];
+
+const foreignOf = (round: Round): number => Math.max(...round.map(({ foreign = 0 }) => foreign));
+const isQuiet = (round: Round): boolean => foreignOf(round) <= MOST_FOREIGN;
+
+/** What the rounds give: the quiet ones where there are any. */
+function timingOf(rounds: readonly Round[], plan: TurnPlan): Timing {
+  const quiet = rounds.filter(isQuiet);
+  const counted = quiet.length > 0 ? quiet : rounds;
+  return {
+    runs: plan.runs,
+    rounds: counted.length,
+    seconds: plan.runs.map((runs, lane) => median(counted.map((round) => round[lane].seconds / runs))),
+    disturbed: rounds.length - counted.length,
+    foreign: Math.max(...counted.map(foreignOf)),
+  };
 }
 
 /** Times the lanes in turns, once it is known how long a run takes. */
 export async function timeTurns(lanes: readonly Lane[], pace: Pace, limits: TurnLimits = {}): Promise<Timing> {
-  const once: number[] = [];
+  const once: Turn[] = [];
   for (const lane of lanes) once.push(await onceWarm(lane, pace));
-  const plan = planTurns(once, pace, limits);
+  const plan = planTurns(
+    once.map(({ seconds }) => seconds),
+    pace,
+    limits,
+  );
   // Work so slow that a turn of each would be the same again.
-  if (plan.rounds === 1 && plan.runs.every((runs) => runs === 1)) return { ...plan, seconds: once };
-  const times: number[][] = lanes.map(() => []);
-  for (let round = 0; round < plan.rounds; round++)
-    for (const [i, lane] of lanes.entries()) times[i].push((await lane(plan.runs[i])) / plan.runs[i]);
-  return { ...plan, seconds: times.map(median) };
+  const isOnce = plan.rounds === 1 && plan.runs.every((runs) => runs === 1);
+  const rounds: Round[] = isOnce && isQuiet(once) ? [once] : [];
+  const end = performance.now() + pace.budgetSeconds * 1000;
+  while (rounds.filter(isQuiet).length < plan.rounds && rounds.length < plan.rounds * MOST_AGAIN) {
+    if (rounds.length >= plan.rounds && performance.now() > end) break;
+    const round: Turn[] = [];
+    for (const [i, lane] of lanes.entries()) round.push(await lane(plan.runs[i]));
+    rounds.push(round);
+  }
+  return timingOf(rounds, plan);
 }
 
 /** For the notes of a row: what its medians are of. */
-export function describeTurns({ runs, rounds }: TurnPlan, unit: string): string {
+export function describeTurns({ runs, rounds, disturbed, foreign }: Timing, unit: string): string {
   const sizes = [...new Set(runs)].join(' and ');
-  return `${rounds} ${rounds === 1 ? 'turn' : 'turns'} of ${sizes} ${unit}`;
+  const said = `${rounds} ${rounds === 1 ? 'turn' : 'turns'} of ${sizes} ${unit}`;
+  if (foreign > MOST_FOREIGN) return `${said}, DISTURBED: other programs took up to ${(100 * foreign).toFixed(0)} %`;
+  return disturbed > 0 ? `${said}, ${disturbed} disturbed left out` : said;
 }
