@@ -26,7 +26,10 @@ export class Panel<Out extends object, In extends object> implements vscode.Disp
     webview.options = webviewOptions(options.extension, options.images);
     webview.onDidReceiveMessage((message: Message<In>) => this.receive(message));
     view.onDidDispose(() => this.dispose());
-    view.iconPath = vscode.Uri.joinPath(options.extension, 'media', 'espalier.svg');
+    view.iconPath = {
+      dark: vscode.Uri.joinPath(options.extension, 'media', 'espalier.svg'),
+      light: vscode.Uri.joinPath(options.extension, 'media', 'espalier-light.svg'),
+    };
     webview.html = webviewHtml(webview, options.extension, options.name);
   }
 
