@@ -82,7 +82,7 @@ function createServices(context: vscode.ExtensionContext): Services {
     comparison,
     datasets,
     runs,
-    runPanels: new RunPanels({ extension, log, worker, runs, comparison, ticks: runsView }),
+    runPanels: new RunPanels({ extension, log, worker, runs, comparison, library, ticks: runsView }),
     comparePanels: new ComparePanels({ extension, log, worker, comparison }),
     status: new StatusBar(runs, worker, memory),
     modelsView: new ModelsView(library, comparison, sessions),

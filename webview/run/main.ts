@@ -83,10 +83,10 @@ const host = connect<HostToRun, RunToHost, { id: string }>({
     showLog();
   },
   'run/state': (value) => {
-    const hadCurves = run?.hasCurves;
+    const before = run;
     run = value;
     showRun();
-    if (hadCurves !== run.hasCurves) showCurves();
+    if (before?.hasCurves !== run.hasCurves || before.referenceTop1 !== run.referenceTop1) showCurves();
   },
   'run/points': (more) => {
     points = merge(points, more);
@@ -189,7 +189,10 @@ function showCurves(): void {
   if (!run?.hasCurves) return;
   const reference = run.referenceTop1;
   for (const [measure, chart] of charts) {
-    const dense = measure === 'top1' && reference !== undefined ? { label: t('before'), value: reference } : undefined;
+    const dense =
+      measure === 'top1' && reference !== undefined
+        ? { label: t('dense {0}', formatPercent(reference, 1)), value: reference }
+        : undefined;
     chart.draw(seriesOf(measure, points, compared, stepsPerEpoch), run.epochs, dense);
   }
   names.replaceChildren(...legend(compared));

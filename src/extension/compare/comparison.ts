@@ -36,6 +36,12 @@ export class Comparison implements vscode.Disposable {
     return this.rows.filter(({ result }) => modelKey(result.source) === key).at(-1)?.result;
   }
 
+  /** Top-1 of a model on these images, where it was measured. */
+  top1Of(key: string, dataPath: string): number | undefined {
+    return this.rows.findLast(({ result }) => modelKey(result.source) === key && result.dataPath === dataPath)?.result
+      .top1;
+  }
+
   get view(): CompareView {
     const rows = this.rows.map((row): CompareRow => {
       const parentFile = this.library.find(row.result.source)?.info?.lineage?.parent;

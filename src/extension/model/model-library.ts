@@ -50,6 +50,19 @@ export class ModelLibrary implements vscode.Disposable {
     return this.present.filter(({ info, source: own }) => info?.lineage?.parent === source.path && own !== source);
   }
 
+  /** The dense model that a model descends from by pruning and finetuning, as far as files tell; itself where nothing is known. */
+  denseOf(source: ModelSource): ModelSource {
+    const seen = new Set<string>();
+    let now = source;
+    for (;;) {
+      seen.add(modelKey(now));
+      const parent = this.find(now)?.info?.lineage?.parent;
+      const next: ModelSource | undefined = parent === undefined ? undefined : { kind: 'file', path: parent };
+      if (!next || seen.has(modelKey(next))) return now;
+      now = next;
+    }
+  }
+
   private get present(): readonly KnownModel[] {
     return this.models.filter(({ source }) => source.kind === 'zoo' || existsSync(source.path));
   }

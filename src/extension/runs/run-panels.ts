@@ -2,11 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import type { HostToRun, RunAction, RunCurve, RunToHost, RunView } from '../../protocol/panels.ts';
-import type { RunPoint } from '../../protocol/values.ts';
+import type { ModelSource, RunPoint } from '../../protocol/values.ts';
 import type { Comparison } from '../compare/comparison.ts';
 import { type CommandId, RUN_PANEL } from '../contributions.ts';
 import { setContext } from '../context-keys.ts';
 import type { Log } from '../log.ts';
+import type { ModelLibrary } from '../model/model-library.ts';
 import { modelKey } from '../model/model-uri.ts';
 import { Panel } from '../panel.ts';
 import type { RunsView } from '../views/runs-view.ts';
@@ -32,6 +33,7 @@ export interface RunPanelServices {
   readonly worker: Worker;
   readonly runs: RunService;
   readonly comparison: Comparison;
+  readonly library: ModelLibrary;
   readonly ticks: Pick<RunsView, 'compared' | 'onDidTick'>;
 }
 
@@ -84,6 +86,8 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
       log: (run, line) => run === id && panel.send('run/log', [line]),
     });
     panel.own({ dispose: stop });
+    // The dense model may be measured while its descendant is trained, or later.
+    panel.own(this.services.comparison.onDidChange(() => this.sendState(panel, id)));
     panel.own(ticks.onDidTick(async () => panel.send('run/compared', await this.compared(id))));
     const noteActive = (): void =>
       setContext(
@@ -119,7 +123,6 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
   private viewOf(record: RunRecord): RunView {
     const { request } = record;
     const [source] = sourcesOf(request);
-    const parent = source && this.services.comparison.of(modelKey(source));
     const epochs = request.kind === 'finetune' ? Number(request.settings.flags['epochs'] ?? 0) : 0;
     const progress = this.services.runs.queue.progressOf(record.id);
     // Training counts its steps over all epochs; loading and validation count images.
@@ -135,12 +138,19 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
       hasCurves: kindOf(record) === 'finetune',
       epochs,
       stepsPerEpoch,
-      referenceTop1: parent?.top1,
+      referenceTop1:
+        request.kind === 'finetune' && source ? this.denseTop1(source, request.settings.dataPath) : undefined,
       canPause: canPause(record),
       canResume: canResume(record),
       hasResult: record.output !== undefined,
       settings: settingsOf(record),
     };
+  }
+
+  /** What the dense model reaches on the images of a run. */
+  private denseTop1(source: ModelSource, dataPath: string): number | undefined {
+    const { comparison, library } = this.services;
+    return comparison.top1Of(modelKey(library.denseOf(source)), dataPath);
   }
 
   private async history(record: RunRecord): Promise<readonly RunPoint[]> {
