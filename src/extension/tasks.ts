@@ -50,7 +50,8 @@ export class TaskProvider implements vscode.TaskProvider {
       [program, ...commandLine(definition)],
       { env: { ELECTRON_RUN_AS_NODE: '1' } },
     );
-    const made = new vscode.Task(definition, scope, name, 'Espalier', execution);
+    // No problem matchers, and said so: else VS Code asks before each run which of them shall read the output.
+    const made = new vscode.Task(definition, scope, name, 'Espalier', execution, []);
     made.presentationOptions = { reveal: vscode.TaskRevealKind.Always, panel: vscode.TaskPanelKind.Dedicated };
     return made;
   }
