@@ -94,6 +94,9 @@ export class Editor {
     });
     this.#root = this.#assemble(root, new Notices(this.store, actions));
     this.#restoreLook();
+    this.store.on(['layout'], () => {
+      this.viewport.contentWidth = this.store.layout?.width ?? 0;
+    });
     this.store.on(['layout', 'selection', 'look', 'tab'], () => this.#rememberLater());
     this.viewport.onChange(() => this.#rememberLater());
   }

@@ -50,11 +50,11 @@ export class Arranger {
   #keepInPlace(before: Layout, after: Layout, anchor: number): void {
     const [spineBefore, spineAfter] = [before.boxes[0], after.boxes[0]];
     const [from, to] = [before, after].map(({ boxes }) => boxes.find(({ item }) => item === anchor));
-    const { x, y, zoom } = this.#viewport.place;
+    const { zoom } = this.#viewport.place;
     const dx =
       spineBefore && spineAfter ? spineBefore.x + spineBefore.width / 2 - (spineAfter.x + spineAfter.width / 2) : 0;
     const dy = from && to ? from.y - to.y : 0;
-    if (dx || dy) this.#viewport.set({ x: x + dx * zoom, y: y + dy * zoom, zoom });
+    if (dx || dy) this.#viewport.pan(dx * zoom, dy * zoom);
   }
 
   /** Opens what is around an item and brings it on screen. */

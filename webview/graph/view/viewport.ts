@@ -12,9 +12,16 @@ export const ZOOM_RANGE = { min: 0.01, max: 4 } as const;
 /** A first look at a tall network starts at its top in a readable size instead of showing all of it too small. */
 const READABLE_ZOOM = 0.85;
 
+/** A pane that becomes narrower makes the picture smaller to keep its boxes whole, but not smaller than this. */
+const LEAST_ZOOM = 0.6;
+
 export class Viewport {
   #place: Place = { x: 0, y: 0, zoom: 1 };
   #listeners: (() => void)[] = [];
+  /** Zoom as it was chosen; a pane too narrow for it shows less for as long as it is. */
+  #chosen = 1;
+  /** Width of the whole picture at zoom 1; 0 before it is known. */
+  contentWidth = 0;
   /** Size of one pane in CSS pixels; 0 before it is known. */
   width = 0;
   height = 0;
@@ -29,21 +36,31 @@ export class Viewport {
 
   set(place: Place): void {
     const zoom = Math.min(ZOOM_RANGE.max, Math.max(ZOOM_RANGE.min, place.zoom));
-    this.#place = { x: place.x, y: place.y, zoom };
+    this.#chosen = zoom;
+    this.#move({ x: place.x, y: place.y, zoom });
+  }
+
+  #move(place: Place): void {
+    this.#place = place;
     for (const listener of this.#listeners) listener();
   }
 
-  /** The panes have another size: what was in the middle from left to right stays there. */
+  /** The panes have another size: what was in the middle from left to right stays there, and what was seen whole stays whole. */
   resize(width: number, height: number): void {
-    const moved = this.width > 0 ? (width - this.width) / 2 : 0;
+    const before = this.width;
     this.width = width;
     this.height = height;
-    if (moved) this.pan(moved, 0);
+    if (before === 0 || width === before) return;
+    const { x, y, zoom } = this.#place;
+    const fitted = zoom < this.#chosen || this.contentWidth * zoom <= before + 1;
+    const fitting = this.contentWidth > 0 && fitted ? Math.max(LEAST_ZOOM, width / this.contentWidth) : this.#chosen;
+    const to = fitted ? Math.min(this.#chosen, fitting) : zoom;
+    this.#move({ x: width / 2 - ((before / 2 - x) * to) / zoom, y: (y * to) / zoom, zoom: to });
   }
 
   pan(dx: number, dy: number): void {
     const { x, y, zoom } = this.#place;
-    this.set({ x: x + dx, y: y + dy, zoom });
+    this.#move({ x: x + dx, y: y + dy, zoom });
   }
 
   /** Zooms by a factor; the point under (x, y) of the pane stays. */
@@ -92,6 +109,6 @@ export class Viewport {
     else if (left + width > this.width - side) x += this.width - side - left - width;
     if (top < margin) y += margin - top;
     else if (top + height > this.height - margin) y += this.height - margin - top - height;
-    if (x !== this.#place.x || y !== this.#place.y) this.set({ x, y, zoom });
+    if (x !== this.#place.x || y !== this.#place.y) this.#move({ x, y, zoom });
   }
 }
