@@ -19,7 +19,6 @@ export const keysFlow = (environment: Environment): Flow => ({
         command: 'prune',
         label: 'prune to half',
         flags: { model: 'resnet20.pth', 'pruning-type': 'l1', 'target-macs': '50%', 'save-as': 'by-task.safetensors' },
-        problemMatcher: [],
       };
       writeFileSync(path.join(workspace, '.vscode', 'tasks.json'), JSON.stringify({ version: '2.0.0', tasks: [task] }));
     });
@@ -33,9 +32,14 @@ export const keysFlow = (environment: Environment): Flow => ({
       await wb.pick('resnet20.pth');
       await view().getByText('Not scored yet').waitFor();
       await wb.run('Espalier: Find Layer');
+      const field = view().getByPlaceholder('name or type').first();
+      await field.waitFor();
+      await wb.page.waitForTimeout(500);
       await wb.page.keyboard.type('layer2.0.conv1');
+      assert.equal(await field.inputValue(), 'layer2.0.conv1');
       await wb.page.keyboard.press('Enter');
-      await view().getByText('layer2.0.conv1').first().waitFor();
+      await wb.page.keyboard.press('Escape');
+      await view().locator('h2', { hasText: 'layer2.0.conv1' }).waitFor();
     });
     await step('the Groups view selects in the graph', async () => {
       await wb.row('Groups', 'Scope 1').click();
@@ -53,7 +57,7 @@ export const keysFlow = (environment: Environment): Flow => ({
       const layer = wb.row('Groups', /layer3\.0\.conv1.*outputs/);
       await layer.waitFor();
       await layer.click({ button: 'right' });
-      await wb.page.locator('.context-view .action-label', { hasText: 'Pin Layer Outputs' }).click();
+      await wb.menu('Pin Layer Outputs');
       await wb.row('Groups', /layer3\.0\.conv1\s*64$/).waitFor();
     });
     await step('saves the plan and applies it again', async () => {
@@ -89,6 +93,13 @@ export const keysFlow = (environment: Environment): Flow => ({
       const file = path.join(workspace, 'by-task.safetensors');
       for (let i = 0; i < 300 && !existsSync(file); i++) await wb.page.waitForTimeout(100);
       assert.ok(existsSync(file));
+      assert.equal(await wb.quickInput.isVisible(), false, 'asked for something');
+      await wb.page.locator('.terminal-wrapper').first().waitFor();
+      // Errors and warnings in the status bar.
+      await wb
+        .status(/^\s*0\s*0\s*$/)
+        .first()
+        .waitFor();
       await session.shot('41-task');
     });
     await step('runs queue: the second waits for the first, and can be taken out', async () => {
@@ -118,7 +129,7 @@ export const keysFlow = (environment: Environment): Flow => ({
     await step('deletes a run after asking', async () => {
       const run = wb.row('Runs', 'Evaluating');
       await run.click({ button: 'right' });
-      await wb.page.locator('.context-view .action-label', { hasText: 'Delete Run' }).click();
+      await wb.menu('Delete Run');
       await wb.dialog.getByRole('button', { name: 'Delete' }).click();
       await run.waitFor({ state: 'detached' });
     });

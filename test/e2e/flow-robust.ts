@@ -1,6 +1,8 @@
 /** What goes wrong, and what the person then sees: killed workers, closed windows, broken files, odd paths, no trust. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Environment, Session, setCurrent } from './lib/session.ts';
 import { smallData } from './lib/small-data.ts';
@@ -139,27 +141,67 @@ export const robustFlow = (environment: Environment): Flow => ({
   },
 });
 
+/** Takes the right to write from a folder; from root, who may write everywhere, by the file system's own attribute. */
+function setReadOnly(folder: string, readOnly: boolean): void {
+  if (process.getuid?.() === 0) execFileSync('chattr', [readOnly ? '+i' : '-i', folder], { stdio: 'ignore' });
+  else chmodSync(folder, readOnly ? 0o555 : 0o755);
+}
+
+/** Why no folder can be made read-only here; undefined when one can. */
+function whyNotReadOnly(): string | undefined {
+  const folder = mkdtempSync(path.join(tmpdir(), 'esp-ro-'));
+  try {
+    setReadOnly(folder, true);
+    setReadOnly(folder, false);
+    return undefined;
+  } catch {
+    return 'runs as root, and the file system has no attribute for read-only folders';
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 export const readOnlyFlow = (environment: Environment): Flow => ({
   name: 'a folder that cannot be written to',
-  skip: process.getuid?.() === 0 ? 'runs as root, who can write everywhere' : undefined,
+  skip: whyNotReadOnly(),
   async run(step) {
     const session = await Session.start(environment, async (workspace) => {
-      mkdirSync(workspace, { recursive: true });
       await smallData(workspace);
-      chmodSync(workspace, 0o555);
+      setReadOnly(workspace, true);
     });
     setCurrent(session);
     const { workbench: wb, workspace } = session;
-    await step('scores all the same: the run is kept elsewhere', async () => {
-      await wb.showViews();
-      await wb.run('Espalier: Load Checkpoint');
-      await wb.pick('resnet20.pth');
-      await wb.webview().getByText('Not scored yet').waitFor();
-      await wb.run('Espalier: Score Channels');
-      await wb.pick('L1');
-      await wb.webview().getByText('Scored with L1').first().waitFor({ timeout: LIMIT_MS });
-    });
-    chmodSync(workspace, 0o755);
+    try {
+      await step('scores all the same: the run is kept elsewhere', async () => {
+        await wb.showViews();
+        await wb.run('Espalier: Load Checkpoint');
+        await wb.pick('resnet20.pth');
+        await wb.webview().getByText('Not scored yet').waitFor();
+        await wb.run('Espalier: Score Channels');
+        await wb.pick('L1');
+        await wb.webview().getByText('Scored with L1').first().waitFor({ timeout: LIMIT_MS });
+        await wb.row('Runs', 'Scoring channels').filter({ hasText: 'L1' }).waitFor();
+        assert.equal(existsSync(path.join(workspace, '.espalier')), false);
+      });
+      await step('writing there fails with the reason, writing elsewhere works', async () => {
+        await wb.run('Espalier: Set FLOP Target');
+        await wb.answer('50%');
+        await wb.webview().getByText('reached').first().waitFor();
+        await wb.run('Espalier: Prune Model');
+        await wb.answerPath(path.join(workspace, 'half.safetensors'));
+        await wb.notification(/half\.safetensors/).waitFor({ timeout: LIMIT_MS });
+        await session.shot('26-read-only');
+        await wb.clearNotifications();
+        const elsewhere = mkdtempSync(path.join(tmpdir(), 'esp-out-'));
+        await wb.run('Espalier: Prune Model');
+        await wb.answerPath(path.join(elsewhere, 'half.safetensors'));
+        await wb.notification('Saved').waitFor({ timeout: LIMIT_MS });
+        assert.ok(existsSync(path.join(elsewhere, 'half.safetensors')));
+        rmSync(elsewhere, { recursive: true, force: true });
+      });
+    } finally {
+      setReadOnly(workspace, false);
+    }
     await session.stop();
     setCurrent(undefined);
   },

@@ -132,11 +132,26 @@ export const sampleFlow = (environment: Environment): Flow => ({
       await view().locator('.thumbnail').first().scrollIntoViewIfNeeded();
       await session.shot('14-changed');
     });
-    await step('exports the comparison as Markdown', async () => {
+    await step('exports the comparison as Markdown and as CSV', async () => {
       await view().getByRole('button', { name: 'Export Markdown' }).click();
       await wb.answerPath(path.join(workspace, 'comparison.md'));
       await wb.notification('Saved comparison.md').waitFor();
       assert.match(readFileSync(path.join(workspace, 'comparison.md'), 'utf8'), /\| Model \| Top-1 .*\n.*\n.*resnet20/);
+      await view().getByRole('button', { name: 'Export CSV' }).click();
+      await wb.answerPath(path.join(workspace, 'comparison.csv'));
+      await wb.notification('Saved comparison.csv').waitFor();
+      const rows = readFileSync(path.join(workspace, 'comparison.csv'), 'utf8').trim().split('\n');
+      assert.equal(rows.length, 4);
+      assert.ok(rows.every((row) => row.split(',').length >= 10));
+      await wb.clearNotifications();
+    });
+    await step('the dense model, measured meanwhile, is a line in the finetuning’s accuracy chart', async () => {
+      await wb.tab('Finetuning').click();
+      await view()
+        .getByText(/^dense \d\d\.\d %$/)
+        .waitFor();
+      assert.equal(await view().locator('line.reference').count(), 1);
+      await session.shot('16-reference');
     });
     await step('the models view shows the lineage', async () => {
       await wb.showViews();

@@ -25,7 +25,7 @@ export const sharedFlow = (environment: Environment): Flow => ({
       const file = wb.page.locator('.explorer-folders-view .monaco-list-row', { hasText: 'deit_0.6G.module.pth' });
       await file.waitFor();
       await file.click({ button: 'right' });
-      await wb.page.locator('.context-view .action-label', { hasText: 'Open in Espalier' }).click();
+      await wb.menu('Open in Espalier');
       await wb.tab('deit_0.6G.module.pth').waitFor();
       await view().getByText('Not scored yet').waitFor();
       await session.shot('30-deit');

@@ -2,7 +2,7 @@
  * End-to-end tests: the packaged extension in a real VS Code server, driven through a real browser.
  *
  * `npm run test:e2e [FLOW…]`; `E2E_VSIX`: a package that is there already; `E2E_OUT`: where screenshots go.
- * Skips, with the reason, where there is no Chromium.
+ * Skips, with the reason, where there is no Chromium; with `--if-ready` also where no VS Code server is in the cache.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -10,11 +10,20 @@ import path from 'node:path';
 import { hostFlow } from './flow-host.ts';
 import { keysFlow } from './flow-keys.ts';
 import { looksFlow } from './flow-looks.ts';
+import { measureFlow } from './flow-measure.ts';
 import { readOnlyFlow, robustFlow, untrustedFlow } from './flow-robust.ts';
 import { runtimeFlow } from './flow-runtime.ts';
 import { sampleFlow } from './flow-sample.ts';
 import { sharedFlow } from './flow-shared.ts';
-import { currentSession, type Environment, outFolder, repository, serverRoot, setCurrent } from './lib/session.ts';
+import {
+  currentSession,
+  type Environment,
+  hasServer,
+  outFolder,
+  repository,
+  serverRoot,
+  setCurrent,
+} from './lib/session.ts';
 import { type Flow, runFlows } from './lib/steps.ts';
 import { findChromium, launchBrowser } from './lib/workbench.ts';
 
@@ -30,6 +39,11 @@ const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
   runtime: runtimeFlow,
 };
 
+/** Flows that are run only by name. */
+const byName: typeof flows = { measure: measureFlow };
+
+const IF_READY = '--if-ready';
+
 function packed(): string {
   const given = process.env['E2E_VSIX'];
   if (given) return path.resolve(given);
@@ -42,14 +56,20 @@ function packed(): string {
   return vsix;
 }
 
+const asked = process.argv.slice(2).filter((argument) => argument !== IF_READY);
 const executable = findChromium();
+if (process.argv.includes(IF_READY) && !hasServer()) {
+  console.log('skipped: no VS Code server in the cache; test/e2e/setup.sh puts one there');
+  process.exit(0);
+}
 if (!executable) {
   console.log('skipped: no Chromium found; install it, or name one in CHROMIUM');
   process.exit(0);
 }
 mkdirSync(outFolder, { recursive: true });
-const asked = process.argv.slice(2);
-const chosen = Object.entries(flows).filter(([name]) => asked.length === 0 || asked.includes(name));
+const chosen = asked.length
+  ? Object.entries({ ...flows, ...byName }).filter(([name]) => asked.includes(name))
+  : Object.entries(flows);
 const root = serverRoot();
 const vsix = packed();
 const browser = await launchBrowser(executable);

@@ -1,7 +1,7 @@
 /** What every flow starts with: a fresh workspace, a server with the packaged extension, a browser page on it. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { installVsix, type Server, type ServerOptions, type Settings, startServer } from './server.ts';
@@ -24,6 +24,17 @@ export function serverRoot(): string {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   return printed.trim().split('\n').at(-1) as string;
+}
+
+/** Whether setup.sh has put a server into its cache folder before: nothing needs to be downloaded then. */
+export function hasServer(): boolean {
+  const cache =
+    process.env['VSCODE_E2E_CACHE'] ??
+    path.join(process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'vscode-e2e');
+  return (
+    existsSync(cache) &&
+    readdirSync(cache).some((name) => name.startsWith('code-server-') && existsSync(path.join(cache, name, '.ready')))
+  );
 }
 
 export class Session {

@@ -209,6 +209,16 @@ export class Workbench {
     return pane.locator('.monaco-list-row', { hasText: text });
   }
 
+  /** Chooses from the context menu that is open; it takes no click right after it has opened. */
+  async menu(text: string): Promise<void> {
+    const item = this.page.locator('.context-view .action-menu-item', { hasText: text }).first();
+    await item.waitFor();
+    await this.page.waitForTimeout(400);
+    await item.hover();
+    await item.click();
+    await item.waitFor({ state: 'detached' });
+  }
+
   get dialog(): Locator {
     return this.page.locator('.monaco-dialog-box');
   }
