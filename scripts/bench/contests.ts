@@ -44,7 +44,7 @@ const laneOf =
     const { seconds = Number.NaN, cpu } = await send(side, { run, lane });
     const after = busySeconds();
     if (before === undefined || after === undefined || cpu === undefined) return { seconds };
-    return { seconds, foreign: foreignShare(after - before, cpu, (performance.now() - start) / 1000) };
+    return { seconds, cpu, foreign: foreignShare(after - before, cpu, (performance.now() - start) / 1000) };
   };
 
 const isText = (value: string | undefined): value is string => !!value;
@@ -118,6 +118,7 @@ async function ownLanes<K extends string>(
   least: number,
 ): Promise<{ readonly rates: Record<K, number>; readonly opened: Answer; readonly turns: string; peak?: number }> {
   const side = startEspalier();
+  const milliseconds = (seconds: number): string => ((1000 * seconds) / images).toFixed(1);
   try {
     const opened = await send(side, { open: { ...task, threads } });
     const timing = await timeTurns(
@@ -127,7 +128,9 @@ async function ownLanes<K extends string>(
     );
     const { peak } = await send(side, { close: true });
     const rates = Object.fromEntries(names.map((name, i) => [name, images / timing.seconds[i]])) as Record<K, number>;
-    return { rates, opened, turns: describeTurns(timing, 'batches'), ...(peak !== undefined && { peak }) };
+    const cpu = names.map((name, i) => `${name} ${milliseconds(timing.cpu[i])}`).join(', ');
+    const turns = `${describeTurns(timing, 'batches')}; processor ms an image: ${cpu}`;
+    return { rates, opened, turns, ...(peak !== undefined && { peak }) };
   } finally {
     side.kill();
   }

@@ -14,6 +14,8 @@ export interface Pace {
 /** What a lane says of its work. */
 export interface Turn {
   readonly seconds: number;
+  /** Processor seconds that the work took, in all threads. */
+  readonly cpu?: number;
   /** Share of the processors that went to other programs meanwhile, where that is known. */
   readonly foreign?: number;
 }
@@ -49,6 +51,8 @@ export function planTurns(
 export interface Timing extends TurnPlan {
   /** Median seconds of a run, for each lane. */
   readonly seconds: readonly number[];
+  /** Median processor seconds of a run, for each lane: what other programs hardly change. */
+  readonly cpu: readonly number[];
   /** Rounds left out because other programs ran, or none where all were like that. */
   readonly disturbed: number;
   /** Largest share that other programs took in the rounds that count. */
@@ -75,10 +79,13 @@ const isQuiet = (round: Round): boolean => foreignOf(round) <= MOST_FOREIGN;
 function timingOf(rounds: readonly Round[], plan: TurnPlan): Timing {
   const quiet = rounds.filter(isQuiet);
   const counted = quiet.length > 0 ? quiet : rounds;
+  const medians = (of: (turn: Turn) => number): number[] =>
+    plan.runs.map((runs, lane) => median(counted.map((round) => of(round[lane]) / runs)));
   return {
     runs: plan.runs,
     rounds: counted.length,
-    seconds: plan.runs.map((runs, lane) => median(counted.map((round) => round[lane].seconds / runs))),
+    seconds: medians(({ seconds }) => seconds),
+    cpu: medians(({ cpu = Number.NaN }) => cpu),
     disturbed: rounds.length - counted.length,
     foreign: Math.max(...counted.map(foreignOf)),
   };
