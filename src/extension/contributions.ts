@@ -247,7 +247,7 @@ export type ViewId = keyof typeof views;
 export const welcome: readonly { readonly view: ViewId; readonly text: string; readonly when?: string }[] = [
   {
     view: 'espalier.models',
-    text: 'No model has been opened yet.\n[Load Checkpoint…](command:espalier.loadCheckpoint)\nOr look at a network without weights, or start with a small sample.\n[Open Model Without Weights…](command:espalier.openZooModel)\n[Prune Your First Model](command:espalier.openWalkthrough)',
+    text: 'Open a checkpoint, look at a network without weights, or start with a small sample.\n[Load Checkpoint…](command:espalier.loadCheckpoint)\n[Open Model Without Weights…](command:espalier.openZooModel)\n[Prune Your First Model](command:espalier.openWalkthrough)',
   },
   {
     view: 'espalier.groups',

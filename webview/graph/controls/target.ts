@@ -108,7 +108,8 @@ export class TargetControl {
     this.#slider.disabled = !ready;
     this.#text.disabled = !ready;
     const shown = target ?? dense;
-    if (dense > 0) {
+    if (dense === 0) this.#slider.value = String(STEPS);
+    else {
       this.#slider.value = String(Math.round((shown / dense) * STEPS));
       this.#slider.setAttribute('aria-valuetext', `${formatCount(shown)}, ${percent(shown / dense)}`);
     }
