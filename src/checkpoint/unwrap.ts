@@ -86,7 +86,8 @@ function weightsIn(
   if (isModule(value)) {
     const { module, entries } = walkModule(value);
     if (entries.size === 0) throw noTensors(where, root);
-    return { module, entries, sources: path };
+    const { entries: renamed, whose } = timmNames(entries);
+    return { module, entries: renamed, sources: path, ...(whose && { whoseNames: whose }) };
   }
   if (!(value instanceof PickleDict) || !isStateDict(value)) throw noTensors(where, root);
   const { entries, others } = stateEntries(value);

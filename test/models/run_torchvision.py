@@ -1,7 +1,7 @@
 """Saves state dicts of torchvision's networks and prints their logits: usage run_torchvision.py FOLDER IMAGE.input SIDE
 
-Writes vit.pth (for SIDE × SIDE), swin.pth, regnet.pth and densenet.pth, the last with the names of torchvision before 0.3,
-and prints the logits of the image by file, as JSON.
+Writes vit.pth (for SIDE × SIDE), swin.pth, regnet.pth, densenet.pth with the names of torchvision before 0.3, and
+swin_module.pth (the whole module). Prints the logits of the image by file, as JSON.
 """
 import json
 import os
@@ -41,6 +41,9 @@ def main():
         torch.save(state, os.path.join(folder, name + ".pth"))
         with torch.no_grad():
             results[name] = model(x)[0].tolist()
+        if name == "swin":
+            torch.save(model, os.path.join(folder, "swin_module.pth"))
+            results["swin_module"] = results["swin"]
     print(json.dumps(results))
 
 

@@ -15,6 +15,7 @@ const SIDE = 224;
 const files = {
   vit: ['deit_tiny_patch16_224', "torchvision's ViT"],
   swin: ['swin_tiny_patch4_window7_224', "torchvision's Swin"],
+  swin_module: ['swin_tiny_patch4_window7_224', "torchvision's Swin"],
   regnet: ['regnety_004', "torchvision's RegNet"],
   densenet: ['densenet121', "older torchvision's DenseNet"],
 } as const;
@@ -28,7 +29,7 @@ describe("torchvision's names", { skip: noTensorFlow || noPythonWith('torch', 't
     expected = runPython('models/run_torchvision.py', folder.path, input, String(SIDE));
   });
   for (const [file, [name, whose]] of Object.entries(files))
-    test(`${whose} opens as ${name}`, async () => {
+    test(`${file}: ${whose} opens as ${name}`, async () => {
       const model = await openModel({ model: `${folder.path}/${file}.pth` });
       assert.equal(model.graph.name, name);
       assert.ok(model.notes.some((note) => note.includes(`${whose} names`)));
