@@ -145,7 +145,11 @@ function readScan(bytes: Uint8Array, reading: Reading): JpegComponent[] {
   unless(bytes.length === 4 + 2 * frame.length && bytes[0] === frame.length);
   const components = frame.map(({ id, table, ...sampling }, i): JpegComponent => {
     const [scanId, tables] = bytes.subarray(1 + 2 * i);
-    const [divisors, dcTable, acTable] = [quantisation.get(table), huffman.get(tables >> 4), huffman.get(tables | 16)];
+    const [divisors, dcTable, acTable] = [
+      quantisation.get(table),
+      huffman.get(tables >> 4),
+      huffman.get((tables & 15) | 16),
+    ];
     if (!divisors || !dcTable || !acTable || scanId !== id) throw new Unusual();
     // A single component is coded block by block, whatever its sampling says.
     const size = frame.length === 1 ? { across: 1, down: 1 } : sampling;
@@ -181,8 +185,8 @@ function readMarkers(bytes: Uint8Array): JpegHeader {
       return { width, height, restartInterval, components, dataAt: at };
     }
     const read = segments.get(marker);
-    // Other markers between C0 and CF are codings that are not known here; E1 … EF and FE are baggage.
-    unless(read !== undefined || marker >= 0xe0);
+    // Other markers between C0 and CF are codings that are not known here; E1 … EF and FE are baggage; FF fills.
+    unless(read !== undefined || (marker >= 0xe0 && marker < 0xff));
     read?.(body, reading);
   }
 }
