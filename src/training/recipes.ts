@@ -84,6 +84,10 @@ export const RECIPES = {
     lr: 0.05,
     weightDecay: 5e-4,
     lrScheduler: 'onecycle',
+    // Where there is a teacher: docs/finetuning.md has the figures.
+    distillation: 'soft',
+    distillationWeight: 0.9,
+    distillationTemperature: 4,
   },
 } as const satisfies Readonly<Record<string, Partial<TrainingOptions>>>;
 
