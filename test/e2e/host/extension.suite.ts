@@ -1,11 +1,14 @@
 /** The extension with the real `vscode` API, in the real extension host. */
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { buildModel, findVariant } from '../../../src/architectures/registry.ts';
+import { writeSafetensors } from '../../../src/checkpoint/safetensors-write.ts';
 import { commands, EDITOR_ID, EXTENSION_ID, settings, ZOO_SCHEME } from '../../../src/extension/contributions.ts';
 import type { Api } from '../../../src/extension/main.ts';
 import type { ModelSession } from '../../../src/extension/model/model-session.ts';
+import { fillWeights } from '../../support/detfill.ts';
 
 let api: Api;
 /** Milliseconds that activation took. */
@@ -28,6 +31,18 @@ async function openZoo(name: string): Promise<ModelSession> {
   const session = await until(name, () => api.services.sessions.find({ kind: 'zoo', name }));
   await session.open();
   return session;
+}
+
+/** A DeiT whose first block has fewer channels than its record, which is missing, would say how they are split into heads. */
+async function writeBareTransformer(file: string): Promise<void> {
+  const name = 'deit_tiny_patch16_224';
+  const shapes = new Map(buildModel(name)?.parameters.map((parameter) => [parameter.name, parameter.shape]));
+  shapes.set('blocks.0.attn.qkv.weight', [360, 192]);
+  shapes.set('blocks.0.attn.qkv.bias', [360]);
+  shapes.set('blocks.0.attn.proj.weight', [192, 120]);
+  const graph = findVariant(name)?.build({ shapes: (parameter) => shapes.get(parameter) });
+  assert.ok(graph);
+  await writeSafetensors(file, fillWeights(graph));
 }
 
 suite('Espalier', () => {
@@ -116,6 +131,59 @@ suite('Espalier', () => {
     assert.match(session.state.message, /no checkpoint ü\.pth/);
     await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
     await until('release', () => api.services.sessions.find(source) === undefined);
+  });
+
+  test('a pruned transformer without a record: the heads are asked for once, the answer is kept', async () => {
+    const file = path.join(workspace(), 'bare.safetensors');
+    await writeBareTransformer(file);
+    const source = { kind: 'file', path: file } as const;
+    const open = async (): Promise<ModelSession> => {
+      await vscode.commands.executeCommand('espalier.loadCheckpoint', vscode.Uri.file(file));
+      return until('session', () => api.services.sessions.find(source));
+    };
+    const first = await open();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.equal(first.state.phase, 'loading');
+    await until('an answer', () => {
+      void vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
+      return first.state.phase !== 'loading';
+    });
+    assert.equal(first.state.phase, 'ready', first.state.message);
+    await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
+    await until('release', () => api.services.sessions.find(source) === undefined);
+    const again = await open();
+    await until('opening unasked', () => again.state.phase === 'ready');
+    await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
+  });
+
+  test('pages: scripts by nonce alone, nothing from elsewhere, no name of a file in the HTML', async () => {
+    const file = path.join(workspace(), '<img src=x>.pth');
+    writeFileSync(file, 'nothing');
+    await vscode.commands.executeCommand('espalier.loadCheckpoint', vscode.Uri.file(file));
+    const session = await until('session', () => api.services.sessions.find({ kind: 'file', path: file }));
+    const [{ panel }] = api.services.editors.editorsOf(session);
+    const { html, options, cspSource } = panel.webview;
+    const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(html)?.[1] ?? '';
+    assert.match(policy, /^default-src 'none'; script-src 'nonce-[A-Za-z0-9+/]{24}';/);
+    assert.doesNotMatch(policy, /unsafe|\*(?!\.)/);
+    const hosts = policy.replaceAll(cspSource, '').match(/https?:\/\/[^ ;]+/g) ?? [];
+    assert.deepEqual(hosts, []);
+    assert.doesNotMatch(html, /<img|style="|onerror/);
+    assert.deepEqual(
+      options.localResourceRoots?.map(({ path: root }) => root.split('/').slice(-2).join('/')),
+      ['dist/webview'],
+    );
+    await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
+  });
+
+  test('the data set is checked and kept in the workspace', async () => {
+    const folder = path.join(workspace(), 'no images');
+    mkdirSync(folder);
+    await assert.rejects(api.services.datasets.use(folder), /no images/);
+    assert.equal(api.services.datasets.current, null);
+    await api.services.memory.set('dataset', folder);
+    assert.equal(api.services.context.workspaceState.get('espalier.dataset'), folder);
+    await api.services.memory.set('dataset', null);
   });
 
   test('the worker killed: requests fail with the reason, the next one is answered by another', async () => {
