@@ -23,7 +23,9 @@ export class RunStore {
       .sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : 0));
   }
 
+  /** A record as it was last written, by this window or another; writes of this one under way are waited for. */
   async read(id: string): Promise<RunRecord | undefined> {
+    await this.writes;
     try {
       const record = JSON.parse(await readFile(path.join(this.directory(id), JOB_FILE), 'utf8')) as RunRecord;
       return record.id === id && record.request ? asFound(record) : undefined;
