@@ -11,17 +11,30 @@ const LIMIT_MS = 300_000;
 export const keysFlow = (environment: Environment): Flow => ({
   name: 'keyboard, menus, tasks and files',
   async run(step) {
-    const session = await Session.start(environment, async (workspace) => {
-      await smallData(workspace, { train: 20, test: 10 });
-      mkdirSync(path.join(workspace, '.vscode'));
-      const task = {
-        type: 'espalier',
-        command: 'prune',
-        label: 'prune to half',
-        flags: { model: 'resnet20.pth', 'pruning-type': 'l1', 'target-macs': '50%', 'save-as': 'by-task.safetensors' },
-      };
-      writeFileSync(path.join(workspace, '.vscode', 'tasks.json'), JSON.stringify({ version: '2.0.0', tasks: [task] }));
-    });
+    const session = await Session.start(
+      environment,
+      async (workspace) => {
+        await smallData(workspace, { train: 150, test: 10 });
+        mkdirSync(path.join(workspace, '.vscode'));
+        const task = {
+          type: 'espalier',
+          command: 'prune',
+          label: 'prune to half',
+          flags: {
+            model: 'resnet20.pth',
+            'pruning-type': 'l1',
+            'target-macs': '50%',
+            'save-as': 'by-task.safetensors',
+          },
+        };
+        writeFileSync(
+          path.join(workspace, '.vscode', 'tasks.json'),
+          JSON.stringify({ version: '2.0.0', tasks: [task] }),
+        );
+      },
+      // The trees draw only the rows on screen.
+      { viewport: { width: 1280, height: 1300 } },
+    );
     setCurrent(session);
     const { workbench: wb, workspace } = session;
     const view = () => wb.webview();
@@ -38,7 +51,6 @@ export const keysFlow = (environment: Environment): Flow => ({
       await wb.page.keyboard.type('layer2.0.conv1');
       assert.equal(await field.inputValue(), 'layer2.0.conv1');
       await wb.page.keyboard.press('Enter');
-      await wb.page.keyboard.press('Escape');
       await view().locator('h2', { hasText: 'layer2.0.conv1' }).waitFor();
     });
     await step('the Groups view selects in the graph', async () => {
@@ -52,8 +64,7 @@ export const keysFlow = (environment: Environment): Flow => ({
       await wb.run('Espalier: Set FLOP Target');
       await wb.answer('50%');
       await view().getByText('reached').first().waitFor();
-      await wb.row('Groups', 'layer3.0.conv1').first().click();
-      await wb.page.keyboard.press('ArrowRight');
+      // The click on its group has opened it.
       const layer = wb.row('Groups', /layer3\.0\.conv1.*outputs/);
       await layer.waitFor();
       await layer.click({ button: 'right' });
@@ -125,6 +136,17 @@ export const keysFlow = (environment: Environment): Flow => ({
       await wb.tab('Finetuning').click();
       await view().getByRole('button', { name: 'Stop now' }).click();
       await view().locator('.state', { hasText: 'stopped' }).waitFor({ timeout: LIMIT_MS });
+    });
+    await step('a stopped run is resumed, and stops after its epoch', async () => {
+      const epochs = view().locator('tbody tr');
+      const before = await epochs.count();
+      await view().getByRole('button', { name: 'Resume' }).click();
+      await view().locator('.state', { hasText: 'running' }).waitFor({ timeout: LIMIT_MS });
+      await view().locator('.status', { hasText: 'finetune' }).waitFor({ timeout: LIMIT_MS });
+      await view().getByRole('button', { name: 'Stop after epoch' }).click();
+      await view().locator('.state', { hasText: 'stopped' }).waitFor({ timeout: LIMIT_MS });
+      assert.equal(await epochs.count(), before + 1);
+      await view().getByRole('button', { name: 'Resume' }).waitFor();
     });
     await step('deletes a run after asking', async () => {
       const run = wb.row('Runs', 'Evaluating');

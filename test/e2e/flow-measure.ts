@@ -1,5 +1,5 @@
 /**
- * How fast it is, in the real editor: printed, never asserted. Only by name: `npm run test:e2e -- measure`, on a quiet machine.
+ * How fast it is, in the real editor: printed, never asserted. Only by name: `npm run test:e2e -- measure slider`, on a quiet machine.
  *
  * Opening: from the choice in the palette until boxes are drawn, worker and all. Panning: times between frames. Slider: from
  * the moved slider until the new plan is drawn. Activation is printed by the flow `host`.
@@ -27,10 +27,7 @@ const summary = (times: readonly number[]): string => {
 export const measureFlow = (environment: Environment): Flow => ({
   name: 'measurements',
   async run(step) {
-    const session = await Session.start(environment, async (workspace) => {
-      const graph = buildModel('deit_base_patch16_224');
-      if (graph) await writeSafetensors(path.join(workspace, 'deit_base.safetensors'), fillWeights(graph));
-    });
+    const session = await Session.start(environment, () => undefined);
     setCurrent(session);
     const { workbench: wb } = session;
 
@@ -57,6 +54,20 @@ export const measureFlow = (environment: Environment): Flow => ({
         await wb.run('View: Close Editor');
       });
     }
+    await session.stop();
+    setCurrent(undefined);
+  },
+});
+
+export const sliderFlow = (environment: Environment): Flow => ({
+  name: 'measurements of the slider',
+  async run(step) {
+    const session = await Session.start(environment, async (workspace) => {
+      const graph = buildModel('deit_base_patch16_224');
+      if (graph) await writeSafetensors(path.join(workspace, 'deit_base.safetensors'), fillWeights(graph));
+    });
+    setCurrent(session);
+    const { workbench: wb } = session;
     await step('DeiT-Base, scored: slider to drawn plan', async () => {
       await wb.showViews();
       await wb.run('Espalier: Load Checkpoint');
@@ -80,6 +91,8 @@ async function frameOf({ workbench }: Session): Promise<Frame> {
   const handle = await workbench.webview().locator('body').elementHandle();
   const frame = await handle?.ownerFrame();
   if (!frame) throw new Error('no webview');
+  // Functions that run in the page were compiled with names kept by this helper.
+  await frame.evaluate('globalThis.__name = (f) => f');
   return frame;
 }
 

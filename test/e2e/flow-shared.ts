@@ -24,8 +24,7 @@ export const sharedFlow = (environment: Environment): Flow => ({
     await step('a right click in the Explorer opens a checkpoint', async () => {
       const file = wb.page.locator('.explorer-folders-view .monaco-list-row', { hasText: 'deit_0.6G.module.pth' });
       await file.waitFor();
-      await file.click({ button: 'right' });
-      await wb.menu('Open in Espalier');
+      await wb.contextMenu(file, 'Open in Espalier');
       await wb.tab('deit_0.6G.module.pth').waitFor();
       await view().getByText('Not scored yet').waitFor();
       await session.shot('30-deit');

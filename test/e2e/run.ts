@@ -10,7 +10,7 @@ import path from 'node:path';
 import { hostFlow } from './flow-host.ts';
 import { keysFlow } from './flow-keys.ts';
 import { looksFlow } from './flow-looks.ts';
-import { measureFlow } from './flow-measure.ts';
+import { measureFlow, sliderFlow } from './flow-measure.ts';
 import { readOnlyFlow, robustFlow, untrustedFlow } from './flow-robust.ts';
 import { runtimeFlow } from './flow-runtime.ts';
 import { sampleFlow } from './flow-sample.ts';
@@ -40,7 +40,7 @@ const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
 };
 
 /** Flows that are run only by name. */
-const byName: typeof flows = { measure: measureFlow };
+const byName: typeof flows = { measure: measureFlow, slider: sliderFlow };
 
 const IF_READY = '--if-ready';
 

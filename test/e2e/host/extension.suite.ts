@@ -1,6 +1,6 @@
 /** The extension with the real `vscode` API, in the real extension host. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { buildModel, findVariant } from '../../../src/architectures/registry.ts';
@@ -8,6 +8,8 @@ import { writeSafetensors } from '../../../src/checkpoint/safetensors-write.ts';
 import { commands, EDITOR_ID, EXTENSION_ID, settings, ZOO_SCHEME } from '../../../src/extension/contributions.ts';
 import type { Api } from '../../../src/extension/main.ts';
 import type { ModelSession } from '../../../src/extension/model/model-session.ts';
+import { ENDED, type RunRequest } from '../../../src/extension/runs/run-record.ts';
+import { DEFAULT_PLAN } from '../../../src/protocol/values.ts';
 import { fillWeights } from '../../support/detfill.ts';
 
 let api: Api;
@@ -43,6 +45,14 @@ async function writeBareTransformer(file: string): Promise<void> {
   const graph = findVariant(name)?.build({ shapes: (parameter) => shapes.get(parameter) });
   assert.ok(graph);
   await writeSafetensors(file, fillWeights(graph));
+}
+
+/** Leaves so many images in each class of each split. */
+function keepFew(dataset: string, count: number): void {
+  for (const split of ['train', 'test'])
+    for (const name of readdirSync(path.join(dataset, split)))
+      for (const image of readdirSync(path.join(dataset, split, name)).slice(count))
+        rmSync(path.join(dataset, split, name, image));
 }
 
 suite('Espalier', () => {
@@ -197,6 +207,56 @@ suite('Espalier', () => {
     assert.ok(plan && plan.after.macs > 0);
     assert.notEqual(supervisor.pid, first);
   });
+
+  test('the worker killed in each phase: interrupted, and resumed to the end', async () => {
+    const { runs, worker } = api.services;
+    const folder = path.join(workspace(), 'a sample');
+    const { model, dataset } = await worker.request('sample/create', { folder });
+    keepFew(dataset, 40);
+    const source = { kind: 'file', path: model } as const;
+    const output = (name: string) => ({ output: path.join(folder, name), overwrite: false });
+    const plan = { ...DEFAULT_PLAN, target: { kind: 'macs', text: '50%' } } as const;
+    const scores = { criterion: 'taylor', batches: 4, batchSize: 64, seed: 0, dataPath: dataset } as const;
+    const images = { dataPath: dataset, batchSize: 64 };
+    const requests: readonly RunRequest[] = [
+      { kind: 'score', source, settings: scores },
+      { kind: 'prune', source, scores, plan, ...output('half.safetensors') },
+      {
+        kind: 'finetune',
+        source,
+        settings: { recipe: 'cifar', dataPath: dataset, flags: { epochs: 1, 'batch-size': 64 } },
+      },
+      { kind: 'evaluate', sources: [source], settings: { ...images, split: 'val', benchmark: false } },
+      { kind: 'export', source, format: 'onnx', ...output('net.onnx') },
+    ];
+    for (const request of requests) {
+      await worker.request('runtime/status', {});
+      const stop = runs.queue.listen({
+        progress: () => {
+          stop();
+          process.kill(worker.supervisor.pid ?? assert.fail('no worker'), 'SIGKILL');
+        },
+      });
+      const { id } = await runs.start(request, request.kind);
+      const interrupted = await until(`${request.kind} ended`, () => {
+        const record = runs.find(id);
+        return record && ENDED.has(record.state) ? record : undefined;
+      });
+      assert.equal(interrupted.state, 'interrupted', `${request.kind}: ${interrupted.error}`);
+      await runs.resume(interrupted);
+      const ended = await until(
+        `${request.kind} resumed`,
+        () => {
+          const record = runs.find(id);
+          return record && record !== interrupted && ENDED.has(record.state) ? record : undefined;
+        },
+        90_000,
+      );
+      assert.equal(ended.state, 'done', `${request.kind}: ${ended.error}`);
+      await runs.remove(ended);
+    }
+    rmSync(runs.store.folder, { recursive: true });
+  }).timeout(180_000);
 
   test('selection goes from the tree to the session', async () => {
     const session = await openZoo('resnet50');

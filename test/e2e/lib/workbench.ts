@@ -219,6 +219,18 @@ export class Workbench {
     await item.waitFor({ state: 'detached' });
   }
 
+  /** Right-clicks and chooses; again while the menu lacks the entry, as before an extension's contributions are read. */
+  async contextMenu(target: Locator, text: string): Promise<void> {
+    const item = this.page.locator('.context-view .action-menu-item', { hasText: text }).first();
+    for (let attempt = 0; attempt < 10; attempt++) {
+      await target.click({ button: 'right' });
+      await item.waitFor({ timeout: 2000 }).catch(() => undefined);
+      if (await item.isVisible()) break;
+      await this.page.keyboard.press('Escape');
+    }
+    await this.menu(text);
+  }
+
   get dialog(): Locator {
     return this.page.locator('.monaco-dialog-box');
   }
