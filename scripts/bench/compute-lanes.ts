@@ -7,6 +7,8 @@ import type { Program } from '../../src/compute/program.ts';
 import { gradientProgram, predictProgram, trainProgram } from '../../src/compute/programs.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import type { Weights } from '../../src/graph/tensor.ts';
+import { collectGarbage } from '../../src/support/collect-garbage.ts';
+import { Handover } from '../../src/support/handover.ts';
 import { initialiseWeights } from '../../src/training/initialise.ts';
 import type { Common, Opened } from './protocol.ts';
 import type { ComputeTask } from './tasks.ts';
@@ -50,17 +52,18 @@ async function deviation(
 export async function openCompute(task: ComputeTask & Common): Promise<Opened> {
   const graph = buildModel(task.model, { classes: task.classes, inputSize: task.size });
   if (!graph) throw new Error(`no model ${task.model}`);
-  const weights: Weights = initialiseWeights(graph, 0);
+  const prepared = new Handover(initialiseWeights(graph, 0));
   const inputs = inputsOf(task);
   const { backend, threads, products } = task;
-  const begin = async (precision: ComputeTask['products']) => {
+  const begin = async (precision: ComputeTask['products'], weights: Weights) => {
     const executor = await createExecutor({ backend, threads, products: precision });
     const session: Session<'run'> = await executor.open({ run: programs[task.kind](graph) });
     await session.assign(weights);
     return { label: executor.label, session, first: () => session.run('run', inputs, task.batch) };
   };
   const start = performance.now();
-  const { label, session, first } = await begin(products);
+  const { label, session, first } = await begin(products, prepared.take());
+  collectGarbage(); // as before a finetuning run
   await first();
   const firstSeconds = (performance.now() - start) / 1000;
   return {
@@ -76,11 +79,11 @@ export async function openCompute(task: ComputeTask & Common): Promise<Opened> {
       deviation(
         task,
         async () => {
-          await session.assign(weights);
+          await session.assign(initialiseWeights(graph, 0));
           await session.reset();
           return first();
         },
-        async () => (await begin('float32')).first(),
+        async () => (await begin('float32', initialiseWeights(graph, 0))).first(),
       ),
   };
 }

@@ -7,7 +7,9 @@ import type { Program } from '../compute/program.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
 import { graphCost } from '../graph/macs.ts';
 import type { Weights } from '../graph/tensor.ts';
+import { collectGarbage } from '../support/collect-garbage.ts';
 import { UserError } from '../support/errors.ts';
+import { Handover } from '../support/handover.ts';
 import type { RunContext } from '../support/progress.ts';
 import { type FinetuneJob, type FinetuneSummary, finetune } from '../training/finetune.ts';
 import { trainingLoader, validationLoader } from '../training/finetune-data.ts';
@@ -55,7 +57,8 @@ export interface Prepared {
   readonly teacher?: Model;
   readonly train: ImageFolder;
   readonly validation: ImageFolder;
-  readonly weights: Weights;
+  /** Taken when the session is given them: the run goes on without a second copy of them. */
+  readonly weights: Handover<Weights>;
   /** Where a resumed run goes on. */
   readonly progress?: RunProgress;
   /** The folder that it is resumed from. */
@@ -116,13 +119,14 @@ async function prepare(request: FinetuneRequest, context: RunContext): Promise<P
   );
   const teacher = await openTeacherModel(options, models.training);
   const common = { request, options, models, train, validation, ...(teacher && { teacher }) };
-  const fresh = (): Promise<Weights> => startingWeights(models.model, options.seed, context);
+  const fresh = async (): Promise<Handover<Weights>> =>
+    new Handover(await startingWeights(models.model, options.seed, context));
   if (options.resume === undefined) return { ...common, weights: await fresh() };
   const from = await RunDirectory.open(options.resume);
   // Killed before the first checkpoint: the run begins again.
   if (!existsSync(from.file(LATEST))) return { ...common, from, weights: await fresh() };
   const { tensors, progress } = await readRunState(from.file(LATEST));
-  return { ...common, from, weights: tensors, progress };
+  return { ...common, from, weights: new Handover(tensors), progress };
 }
 
 function checkOptions(options: TrainingOptions): void {
@@ -199,6 +203,7 @@ async function trainModel(setup: Running, context: RunContext): Promise<Training
     );
     session = (await executor.open(programs, context)) as Session<FinetuneProgram>;
     await session.assign(await firstWeights(setup, context));
+    collectGarbage();
     const summary = await finetune(
       {
         graph: models.training,
@@ -228,8 +233,9 @@ async function trainModel(setup: Running, context: RunContext): Promise<Training
 
 /** What the first step begins with; a run that is resumed after it has recalibrated already. */
 async function firstWeights(setup: Running, context: RunContext): Promise<Weights> {
-  const { weights, options, progress, models, request, executor } = setup;
+  const { options, progress, models, request, executor } = setup;
   const { bnRecalibrate: batches, seed } = options;
+  const weights = setup.weights.take();
   if (batches < 1 || progress) return weights;
   const data = evaluationData(request);
   return recalibratedWeights({ graph: models.training, weights }, { data, batches, seed }, executor, context);
