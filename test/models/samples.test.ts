@@ -62,10 +62,7 @@ test("the paper's training checkpoint has two sets of weights", { skip: noShared
   const file = sample('mobilenet_v2_0.15G.train.pth');
   const [model, average] = [await openModel({ model: file }), await openModel({ model: file, useEma: true })];
   assert.deepEqual(average.graph, model.graph);
-  assert.deepEqual(model.notes, [
-    'weights from model',
-    'it holds a moving average of the weights too (--use-ema)',
-  ]);
+  assert.deepEqual(model.notes, ['weights from model', 'it holds a moving average of the weights too (--use-ema)']);
   assert.deepEqual(average.notes, ['weights from model_ema › module.']);
   const [weights, averaged] = [await model.weights(), await average.weights()];
   const name = 'features.18.0.weight';
