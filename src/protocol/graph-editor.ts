@@ -72,8 +72,11 @@ export interface HostToGraph {
   'graph/show': GraphEditorState;
   /** Replaces the fields that it names. */
   'graph/update': Partial<GraphEditorState>;
-  /** Answer to `graph/target` with the same seq; answers to older ones are dropped. `problem`: why there is no plan. */
-  'graph/plan': { readonly seq: number; readonly plan: PlanView | null; readonly problem: string };
+  /**
+   * Answer to `graph/target` with the same seq, after the `graph/update` with its plan: the next wish may be sent.
+   * `problem`: why there is no plan.
+   */
+  'graph/plan': { readonly seq: number; readonly problem: string };
   /** Selection made elsewhere (Groups tree, another editor): node ids or a scope, brought into view when `reveal`. */
   'graph/select': { readonly nodes: readonly string[]; readonly scope: number | null; readonly reveal: boolean };
   /** Answer to `graph/details`; `problem`: why there are no statistics. */
@@ -106,7 +109,7 @@ export function settingsOf(change: PlanSettingsChange): Partial<PlanSettings> {
 
 /** Editor → host, as `Message<GraphToHost>`. */
 export interface GraphToHost extends ReadyMessage {
-  /** Wants a plan for that many MACs; answered by `graph/plan`. The newest counts, older ones may stay unanswered. */
+  /** Wants a plan for that many MACs; answered by `graph/update` and `graph/plan`. The newest counts, older ones may stay unanswered. */
   'graph/target': { readonly seq: number; readonly macs: number };
   /** Options changed; answered by `graph/update` with the settings as kept, and a new plan where there is a target. */
   'graph/settings': PlanSettingsChange;

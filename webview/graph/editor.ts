@@ -291,10 +291,9 @@ export class Editor {
     return {
       'graph/show': (state) => this.#take(state),
       'graph/update': (state) => this.#take(state),
-      'graph/plan': ({ seq, plan, problem }) => {
+      'graph/plan': ({ seq, problem }) => {
         if (!this.#plans.answered(seq)) return;
         this.store.planPending = this.#plans.pending;
-        if (plan) this.#take({ plan, target: plan.target, planStale: false, range: plan.range });
         if (problem) this.#bar.target.failed(problem);
       },
       'graph/select': ({ nodes, scope, reveal }) => {

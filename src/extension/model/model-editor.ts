@@ -102,13 +102,13 @@ export class ModelEditor {
     'graph/error': (text) => this.log.error(`graph: ${text}`),
   };
 
-  /** The plan's own update went to every editor of the model; this tells the asking one that it is its answer. */
+  /** The plan itself went to every editor of the model, the asking one too; this tells it that its wish is answered. */
   private async answerPlan(seq: number, asked: ReturnType<ModelSession['setTargetMacs']>): Promise<void> {
     try {
       const plan = await asked;
-      if (plan) this.send('graph/plan', { seq, plan, problem: '' });
+      if (plan) this.send('graph/plan', { seq, problem: '' });
     } catch (error) {
-      this.send('graph/plan', { seq, plan: null, problem: error instanceof Error ? error.message : String(error) });
+      this.send('graph/plan', { seq, problem: error instanceof Error ? error.message : String(error) });
     }
   }
 

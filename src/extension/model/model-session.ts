@@ -207,10 +207,20 @@ export class ModelSession implements vscode.Disposable {
   async changeSettings(change: Partial<PlanSettings>, macs?: number): Promise<PlanView | undefined> {
     const settings = { ...this.stateNow.settings, ...change };
     const target = macs ?? this.stateNow.target;
-    this.change({ settings, target, planStale: this.stateNow.plan !== null });
+    const changed = { settings, target, planStale: this.stateNow.plan !== null };
     this.remember();
-    if (macs === undefined) await this.updateRange();
-    return target === null ? undefined : this.computePlan();
+    if (macs === undefined) {
+      this.change(changed);
+      await this.updateRange();
+      return target === null ? undefined : this.computePlan();
+    }
+    // A slider is followed: settings and plan are told together, so that everything is drawn once. Whoever asked knows the target.
+    this.stateNow = { ...this.stateNow, ...changed };
+    return this.computePlan().catch((error: unknown) => {
+      const { settings, target, planStale } = this.stateNow;
+      this.change({ settings, target, planStale });
+      throw error;
+    });
   }
 
   /** Pins or frees one side of a layer. */
@@ -235,7 +245,14 @@ export class ModelSession implements vscode.Disposable {
   async computePlan(): Promise<PlanView | undefined> {
     try {
       const plan = await this.plans.run(() => this.services.worker.request('plan/compute', this.planRequest()));
-      if (plan) this.change({ plan, target: plan.target, planStale: false, range: plan.range });
+      if (plan)
+        this.change({
+          plan,
+          target: plan.target,
+          planStale: false,
+          range: plan.range,
+          settings: this.stateNow.settings,
+        });
       return plan;
     } catch (error) {
       if (error instanceof RequestError && error.kind === 'scoresMissing') return this.withoutScores();

@@ -1,6 +1,7 @@
 /** The Groups view: scopes → groups → layers of the active model, the accessible twin of the graph. */
 import * as vscode from 'vscode';
 import type { GroupMemberView, GroupView } from '../../protocol/graph-view.ts';
+import type { Pin } from '../../protocol/values.ts';
 import { formatCount } from '../format.ts';
 import type { ModelSession, SelectionChange } from '../model/model-session.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
@@ -10,6 +11,9 @@ export type GroupsElement =
   | { readonly type: 'frozen' }
   | { readonly type: 'group'; readonly group: number }
   | { readonly type: 'layer'; readonly group: number; readonly member: number };
+
+/** Plans come with every step of a slider. */
+const REFRESH_AFTER_MS = 500;
 
 export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscode.Disposable {
   private readonly changes = new vscode.EventEmitter<undefined>();
@@ -21,6 +25,9 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
   /** Elements by their id: `reveal` wants the very objects that it was given. */
   private elements = new Map<string, GroupsElement>();
   private revealing = false;
+  private timer: NodeJS.Timeout | undefined;
+  /** Pins that the tree shows. */
+  private pins: readonly Pin[] | undefined;
 
   constructor(sessions: ModelSessions) {
     this.view = vscode.window.createTreeView('espalier.groups', { treeDataProvider: this, showCollapseAll: true });
@@ -38,7 +45,8 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
     this.sessionSubscriptions = session
       ? [
           session.onDidChange((change) => {
-            if (change.groups || change.plan || change.settings || change.phase) this.refresh();
+            if (change.groups || change.phase || session.state.settings.pins !== this.pins) this.refresh();
+            else if (change.plan) this.refreshLater();
           }),
           session.onDidSelect((selection) => void this.reveal(selection)),
         ]
@@ -46,7 +54,15 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
     this.refresh();
   }
 
+  /** While a slider moves, the workbench draws the graph; the tree follows when it rests. */
+  private refreshLater(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.refresh(), REFRESH_AFTER_MS);
+  }
+
   private refresh(): void {
+    clearTimeout(this.timer);
+    this.pins = this.session?.state.settings.pins;
     this.elements.clear();
     this.view.description = this.session?.state.title;
     this.changes.fire(undefined);
@@ -206,6 +222,7 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
   }
 
   dispose(): void {
+    clearTimeout(this.timer);
     for (const subscription of [...this.subscriptions, ...this.sessionSubscriptions]) subscription.dispose();
     this.changes.dispose();
   }

@@ -63,7 +63,8 @@ export class EditorPage {
       const { seq, macs } = message.value;
       const { view } = this.#model.plan(macs);
       this.#state = { ...this.#state, target: macs, plan: view };
-      await this.send('graph/plan', { seq, plan: view, problem: '' });
+      await this.send('graph/update', { target: macs, plan: view, planStale: false });
+      await this.send('graph/plan', { seq, problem: '' });
     }
   }
 

@@ -1,6 +1,6 @@
 /** What the editor knows and how it is looked at; parts of the page listen to the topics that concern them. */
 import type { GraphEditorState } from '../../../src/protocol/graph-editor.ts';
-import { DEFAULT_PLAN } from '../../../src/protocol/values.ts';
+import { DEFAULT_PLAN, type Pin } from '../../../src/protocol/values.ts';
 import type { Layout } from '../layout/types.ts';
 import { firstExpansion } from './expansion.ts';
 import { type Overlay, overlayOf } from './figures.ts';
@@ -41,6 +41,10 @@ export interface Scene {
   readonly overlay: Overlay;
   readonly mode: 'dense' | 'pruned';
 }
+
+/** Settings come anew with every message: what counts is what they say. */
+const samePins = (a: readonly Pin[], b: readonly Pin[]): boolean =>
+  a.length === b.length && a.every(({ layer, side }, i) => layer === b[i].layer && side === b[i].side);
 
 const NO_HIGHLIGHT: Highlight = { groups: [], members: new Set(), values: new Set() };
 
@@ -105,7 +109,9 @@ export class Store {
       topics.push('selection');
     }
     const figures =
-      another || (['groups', 'scores', 'plan', 'settings'] as const).some((key) => this.host[key] !== before[key]);
+      another ||
+      (['groups', 'scores', 'plan'] as const).some((key) => this.host[key] !== before[key]) ||
+      !samePins(this.host.settings.pins, before.settings.pins);
     if (figures) {
       this.overlay =
         this.tree && overlayOf(this.tree, this.groups, this.host.scores, this.host.plan, this.host.settings.pins);

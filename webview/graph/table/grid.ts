@@ -16,7 +16,7 @@ export interface Column<Row> {
   full?(row: Row): string;
   /** What the column sorts by; its text where there is none. */
   sortBy?(row: Row): number | string;
-  /** Instead of text, e.g. a colour mark before it. */
+  /** A colour mark before the text, and as the text says. */
   mark?(row: Row): Element | undefined;
 }
 
@@ -27,6 +27,13 @@ export interface GridOptions<Row> {
   /** What stays the same when the figures change. */
   identity(row: Row): number;
   choose(row: Row): void;
+}
+
+interface MadeRow {
+  readonly root: HTMLElement;
+  readonly cells: readonly HTMLElement[];
+  /** What the cells say. */
+  readonly texts: string[];
 }
 
 const ROW_HEIGHT = 22;
@@ -58,6 +65,10 @@ export class Grid<Row> {
   #sort: { key: string; down: boolean } | null = null;
   #active = -1;
   #selected = new Set<number>();
+  /** Rows on screen by their place. */
+  readonly #made = new Map<number, MadeRow>();
+  /** Where the body is scrolled to and how much of it is seen: kept, because asking makes the browser lay out the page. */
+  #seen = { top: 0, height: 0 };
 
   constructor(options: GridOptions<Row>) {
     this.#options = options;
@@ -81,15 +92,26 @@ export class Grid<Row> {
     const least = options.columns.reduce((sum, { width }) => sum + width, 2 * ROW_PADDING);
     this.root.style.setProperty('--least', `${least}px`);
     this.#renderHead();
-    this.#body.addEventListener('scroll', () => this.#renderRows());
+    this.#body.addEventListener('scroll', () => this.#look());
     this.#body.addEventListener('keydown', (event) => this.#key(event));
-    new ResizeObserver(() => this.#renderRows()).observe(this.#body);
+    new ResizeObserver(() => this.#look()).observe(this.#body);
+  }
+
+  #look(): void {
+    this.#seen = { top: this.#body.scrollTop, height: this.#body.clientHeight };
+    this.#renderRows();
   }
 
   set rows(rows: readonly Row[]) {
     const active = this.#shown[this.#active];
     this.#rows = rows;
     this.#arrange(active && this.#options.identity(active));
+  }
+
+  /** Marks have other colours now: every row is made anew. */
+  forget(): void {
+    this.#made.clear();
+    this.#canvas.replaceChildren();
   }
 
   /** Marks rows as selected; `reveal` scrolls to the first. */
@@ -147,13 +169,17 @@ export class Grid<Row> {
   }
 
   #renderRows(): void {
-    const { scrollTop, clientHeight } = this.#body;
-    const from = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - SLACK);
-    const to = Math.min(this.#shown.length, Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + SLACK);
+    const { top, height } = this.#seen;
+    const from = Math.max(0, Math.floor(top / ROW_HEIGHT) - SLACK);
+    const to = Math.min(this.#shown.length, Math.ceil((top + height) / ROW_HEIGHT) + SLACK);
     this.#canvas.style.height = `${this.#shown.length * ROW_HEIGHT}px`;
-    const rows: HTMLElement[] = [];
-    for (let i = from; i < to; i++) rows.push(this.#row(i));
-    this.#canvas.replaceChildren(...rows);
+    for (const [index, { root }] of this.#made) {
+      if (index >= from && index < to) continue;
+      root.remove();
+      this.#made.delete(index);
+    }
+    // From the last on: a new row goes before the one after it.
+    for (let i = to - 1; i >= from; i--) this.#renderRow(i);
     if (this.#active >= from && this.#active < to)
       this.#body.setAttribute('aria-activedescendant', this.#rowId(this.#active));
     else this.#body.removeAttribute('aria-activedescendant');
@@ -163,36 +189,40 @@ export class Grid<Row> {
     return `${this.#options.label.replace(/\W/g, '-')}-row-${index}`;
   }
 
-  #row(index: number): HTMLElement {
+  /** Writes what has changed of a row, and makes it first where it is not there. */
+  #renderRow(index: number): void {
     const row = this.#shown[index];
     const selected = this.#selected.has(this.#options.identity(row));
-    const made = element(
-      'div',
-      {
-        id: this.#rowId(index),
-        role: 'row',
-        class: `grid-row${selected ? ' selected' : ''}${index === this.#active ? ' active' : ''}`,
-        'aria-rowindex': index + 2,
-        'aria-selected': String(selected),
-      },
-      ...this.#options.columns.map((column) => {
-        const text = column.text(row);
-        const cell = element(
-          'div',
-          {
-            role: 'gridcell',
-            class: column.number ? 'grid-cell number' : 'grid-cell',
-            title: column.number ? undefined : (column.full?.(row) ?? text),
-          },
-          text,
-        );
-        const mark = column.mark?.(row);
-        if (mark) cell.prepend(mark);
-        return cell;
-      }),
+    const made = this.#made.get(index) ?? this.#makeRow(index);
+    const look = `grid-row${selected ? ' selected' : ''}${index === this.#active ? ' active' : ''}`;
+    if (made.root.className !== look) {
+      made.root.className = look;
+      made.root.setAttribute('aria-selected', String(selected));
+    }
+    for (const [i, column] of this.#options.columns.entries()) {
+      const cell = made.cells[i];
+      const text = column.text(row);
+      const title = column.number ? '' : (column.full?.(row) ?? text);
+      if (cell.title !== title) cell.title = title;
+      if (made.texts[i] === text) continue;
+      made.texts[i] = text;
+      cell.textContent = text;
+      const mark = column.mark?.(row);
+      if (mark) cell.prepend(mark);
+    }
+  }
+
+  #makeRow(index: number): MadeRow {
+    const cells = this.#options.columns.map((column) =>
+      element('div', { role: 'gridcell', class: column.number ? 'grid-cell number' : 'grid-cell' }),
     );
-    made.style.top = `${index * ROW_HEIGHT}px`;
-    made.addEventListener('click', () => this.#choose(index));
+    const root = element('div', { id: this.#rowId(index), role: 'row', 'aria-rowindex': index + 2 }, ...cells);
+    root.style.top = `${index * ROW_HEIGHT}px`;
+    root.addEventListener('click', () => this.#choose(index));
+    const made = { root, cells, texts: [] };
+    this.#made.set(index, made);
+    // Screen readers go by the order of the elements.
+    this.#canvas.insertBefore(root, this.#made.get(index + 1)?.root ?? null);
     return made;
   }
 
@@ -207,6 +237,8 @@ export class Grid<Row> {
     const { scrollTop, clientHeight } = this.#body;
     if (top < scrollTop) this.#body.scrollTop = top;
     else if (top + ROW_HEIGHT > scrollTop + clientHeight) this.#body.scrollTop = top + ROW_HEIGHT - clientHeight;
+    else return;
+    this.#seen = { top: this.#body.scrollTop, height: clientHeight };
   }
 
   #key(event: KeyboardEvent): void {

@@ -71,7 +71,7 @@ export class Panel {
       this.root.append(holder);
     }
     store.on(['tab'], () => this.#render());
-    store.on(['model', 'figures', 'state'], () => this.#later());
+    store.on(['model', 'figures'], () => this.#later());
     store.on(['selection'], () => this.#select());
     this.#render();
   }
@@ -82,6 +82,8 @@ export class Panel {
 
   set theme(theme: Theme) {
     this.#theme = theme;
+    this.#layers.forget();
+    this.#scopes.forget();
     this.#later();
   }
 

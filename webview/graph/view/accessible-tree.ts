@@ -8,7 +8,7 @@ import type { Store } from '../model/store.ts';
 import { t } from '../text.ts';
 
 /** Names follow the figures this long after the slider rests. */
-const NAMES_AFTER_MS = 250;
+const NAMES_AFTER_MS = 400;
 
 const idOf = (item: number): string => `item-${item}`;
 
