@@ -69,6 +69,11 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     await editor.page.keyboard.press('Backspace');
     assert.match(await active(editor), /^layer1,/);
     await editor.send('graph/select', { nodes: ['layer1.1'], scope: null, reveal: true });
+    // What the host selects is shown with the next frame: a key before that would be for another layer.
+    await editor.page.waitForFunction(() => {
+      const id = document.querySelector('.graph')?.getAttribute('aria-activedescendant');
+      return /^1, Bottleneck/.test((id && document.getElementById(id)?.textContent) || '');
+    });
     await focusGraph(editor);
     await editor.page.keyboard.press('Shift+Enter');
     await editor.page.waitForFunction(() => document.querySelectorAll('[aria-expanded=true]').length >= 8);
