@@ -1,8 +1,8 @@
 /**
  * How fast it is, in the real editor: printed, never asserted. Only by name: `npm run test:e2e -- measure slider`, on a quiet machine.
  *
- * Opening: from the choice in the palette until boxes are drawn, worker and all. Panning: times between frames. Slider: from
- * the moved slider until the new plan is drawn. Activation is printed by the flow `host`.
+ * Opening: from the choice in the palette until boxes are drawn, worker and all; and the editor's own part of it. Panning:
+ * times between frames. Slider: from the moved slider until the new plan is drawn. Activation is printed by the flow `host`.
  */
 import path from 'node:path';
 import type { Frame } from 'playwright-core';
@@ -46,6 +46,8 @@ export const measureFlow = (environment: Environment): Flow => ({
           () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
         );
         console.log(`       opened in ${(performance.now() - begin).toFixed(0)} ms from the palette, worker included`);
+        const drawing = await frame.evaluate(arrivedToDrawn);
+        console.log(`       drawn ${drawing.toFixed(0)} ms after its graph had arrived in the editor`);
         await wb.page.waitForTimeout(1500);
         console.log(`       panning: ${summary(await frame.evaluate(pan, FRAMES))}`);
         await wb.run('Espalier: Expand All');
@@ -96,6 +98,14 @@ async function frameOf({ workbench }: Session): Promise<Frame> {
   // Functions that run in the page were compiled with names kept by this helper.
   await frame.evaluate('globalThis.__name = (f) => f');
   return frame;
+}
+
+/** Milliseconds from the arrival of the worker's graph until its first frame has been handed on. In the page. */
+async function arrivedToDrawn(): Promise<number> {
+  const at = (name: string): number | undefined =>
+    performance.getEntriesByName(`espalier: model ${name}`)[0]?.startTime;
+  while (at('drawn') === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+  return (at('drawn') as number) - (at('arrived') as number);
 }
 
 /** Milliseconds between frames while the wheel pans; the first, while code warms up, are left out. In the page. */

@@ -210,6 +210,7 @@ export class Editor {
       const item = tree.byKey.get(before.selected);
       if (item !== undefined && item > ROOT) this.store.select({ ...this.store.selection, item });
     } else this.viewport.fit(layout.width, layout.height, true);
+    requestAnimationFrame(() => setTimeout(() => performance.mark('espalier: model drawn')));
   }
 
   #select(item: number, { side, scope, reveal, tell }: SelectOptions = {}): void {
@@ -282,6 +283,8 @@ export class Editor {
     const before = this.store.host;
     const another = this.store.update(change, known);
     const { view, pruned } = this.store.host;
+    // Marks are for measurements: `npm run test:e2e -- measure`.
+    if (another && view) performance.mark('espalier: model arrived');
     if (another && view) this.#arranger.take('dense', view);
     if (pruned && pruned !== before.pruned) this.#arranger.take('pruned', pruned);
     if ((another && view) || pruned !== before.pruned) void this.#arranger.open(this.store.open, -1);
