@@ -122,6 +122,21 @@ export class Workbench {
     await row.click();
   }
 
+  /** Runs a command and picks from its list; again where a panel that was just drawn took the keyboard and closed the list. */
+  async choose(title: string, text: string): Promise<void> {
+    const row = this.quickInput.locator('.monaco-list-row', { hasText: text }).first();
+    for (let attempt = 0; ; attempt++) {
+      await this.run(title);
+      try {
+        await this.quickInput.locator('input.input').fill(text, { timeout: 4000 });
+        await row.click({ timeout: 4000 });
+        return;
+      } catch (error) {
+        if (attempt >= 4) throw error;
+      }
+    }
+  }
+
   /** Types into the input box that is open, and accepts. */
   async answer(text: string): Promise<void> {
     const input = this.quickInput.locator('input.input');
