@@ -1,0 +1,121 @@
+/** Settings, with their types, defaults and texts. */
+
+interface SettingOf<T> {
+  readonly description: string;
+  readonly default: T;
+  readonly scope: 'window' | 'resource' | 'machine';
+}
+
+export type SettingContribution =
+  | (SettingOf<string> & { readonly type: 'string' })
+  | (SettingOf<boolean> & { readonly type: 'boolean' })
+  | (SettingOf<number> & { readonly type: 'number' | 'integer'; readonly minimum: number; readonly maximum?: number })
+  | (SettingOf<string> & { readonly type: 'string'; readonly choices: Readonly<Record<string, string>> })
+  | (SettingOf<readonly string[]> & { readonly type: 'array' });
+
+export const settings = {
+  'espalier.backend': {
+    type: 'string',
+    default: 'auto',
+    scope: 'machine',
+    description: 'What computes: scoring, evaluation and finetuning.',
+    choices: {
+      auto: 'TensorFlow when its runtime is installed, else the embedded kernels.',
+      tensorflow: 'TensorFlow; an error when its runtime is not installed.',
+      tfjs: 'The embedded kernels: nothing to install, the same results, slower.',
+    },
+  },
+  'espalier.score.criterion': {
+    type: 'string',
+    default: 'taylor',
+    scope: 'resource',
+    description: 'The criterion proposed first by Score Channels.',
+    choices: {
+      taylor: 'Weight times gradient, on images.',
+      hessian: 'Weight² times squared gradient, on images.',
+      l1: 'Sum of absolute weights; needs no images.',
+      l2: 'Sum of squared weights; needs no images.',
+      random: 'By chance: the baseline.',
+    },
+  },
+  'espalier.score.batches': {
+    type: 'integer',
+    default: 50,
+    minimum: 1,
+    scope: 'resource',
+    description: 'Batches of images that taylor and hessian see.',
+  },
+  'espalier.score.batchSize': {
+    type: 'integer',
+    default: 64,
+    minimum: 1,
+    scope: 'resource',
+    description: 'Images in a batch while scoring.',
+  },
+  'espalier.plan.target': {
+    type: 'string',
+    default: '50%',
+    scope: 'resource',
+    description: 'FLOP target proposed for a new model: `50%`, `-30%`, `2.05G`, `4200M`.',
+  },
+  'espalier.plan.roundTo': {
+    type: 'integer',
+    default: 2,
+    minimum: 1,
+    scope: 'resource',
+    description: 'Widths become multiples of this.',
+  },
+  'espalier.plan.maxRatio': {
+    type: 'number',
+    default: 1,
+    minimum: 0,
+    maximum: 1,
+    scope: 'resource',
+    description: 'No layer loses more than this share of its channels.',
+  },
+  'espalier.plan.ignore': {
+    type: 'array',
+    default: [],
+    scope: 'resource',
+    description: 'Layers that are never pruned, by name; `*` stands for any text: `layer4.*`.',
+  },
+  'espalier.evaluate.batchSize': {
+    type: 'integer',
+    default: 64,
+    minimum: 1,
+    scope: 'resource',
+    description: 'Images in a batch while evaluating.',
+  },
+  'espalier.runsFolder': {
+    type: 'string',
+    default: '.espalier/runs',
+    scope: 'resource',
+    description: 'Where runs are kept: a path in the workspace folder, or an absolute one.',
+  },
+  'espalier.worker.memory': {
+    type: 'integer',
+    default: 8192,
+    minimum: 512,
+    scope: 'machine',
+    description: 'Megabytes of JavaScript memory that the worker may use. Weights lie outside of it.',
+  },
+  'espalier.worker.node': {
+    type: 'string',
+    default: '',
+    scope: 'machine',
+    description: 'Node.js that runs the worker and tasks (version 20 or newer); empty: the one inside VS Code.',
+  },
+} as const satisfies Record<string, SettingContribution>;
+
+export type SettingId = keyof typeof settings;
+type Widened<T> = T extends readonly string[]
+  ? readonly string[]
+  : T extends string
+    ? string
+    : T extends number
+      ? number
+      : boolean;
+/** The type of a setting's value: its choices where it has some. */
+export type SettingValue<K extends SettingId> = (typeof settings)[K] extends { choices: infer C }
+  ? keyof C & string
+  : Widened<(typeof settings)[K]['default']>;
