@@ -23,6 +23,8 @@ export interface ScoreRequest {
   readonly gradientFiles?: readonly string[];
   /** For random. */
   readonly seed?: number;
+  /** Whether the executor computes in double precision: such scores are others than float32's. */
+  readonly float64?: boolean;
   /** Folder of the cache; undefined for none. */
   readonly cache?: string;
 }
@@ -52,10 +54,10 @@ function hashWeights(hash: Hash, weights: Weights): void {
 /** Everything that the scores depend on, as a file name. */
 async function cacheKey(groups: Groups, weights: Weights, request: ScoreRequest): Promise<string> {
   const hash = createHash('sha256');
-  const { criterion, normaliser, data, seed } = request;
+  const { criterion, normaliser, data, seed, float64 } = request;
   hash.update(graphToJson(groups.graph));
   hashWeights(hash, weights);
-  hash.update(JSON.stringify({ criterion, normaliser, seed }));
+  hash.update(JSON.stringify({ criterion, normaliser, seed, ...(float64 && { float64 }) }));
   if (data) {
     const { workers: _, ...images } = data;
     hash.update(JSON.stringify(images));

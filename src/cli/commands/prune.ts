@@ -90,6 +90,7 @@ async function pruneRequest(values: Values): Promise<PruneRequest> {
     score: {
       criterion: values.pruningType,
       normaliser: values.normalizer,
+      float64: values.float64,
       seed: values.seed,
       ...(values.gradients.length && { gradientFiles: values.gradients }),
       ...(hasImages && {
