@@ -27,7 +27,7 @@ export function headsOfGraph(graph: Graph): Record<string, number> {
   );
 }
 
-/** Cost, heads and layers (nodes that have parameters). */
+/** Cost, heads and layers: nodes that have parameters, and the products of attentions. */
 export function graphInfo(graph: Graph): GraphInfo {
   const shapes = shapeTable(graph);
   const { macs } = compileMacs(graph)(shapes);
@@ -35,7 +35,7 @@ export function graphInfo(graph: Graph): GraphInfo {
   const size = (name: string): number => shapes.parameter(name).reduce((a, b) => a * b, 1);
   const layers = [...nodesById(graph).values()].flatMap((node): LayerInfo[] => {
     const names = Object.values(node.parameters).filter((name) => trainable.has(name));
-    if (!names.length) return [];
+    if (!names.length && node.kind !== 'matmul') return [];
     return [
       {
         name: node.id,

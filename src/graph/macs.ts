@@ -2,8 +2,8 @@
  * Multiply-accumulates and parameters of one image, by the counter of the paper's figures.
  *
  * The counter adds norms, activations and pooling modules to the products, and sees modules only (`counted`).
- * An attention module is counted as a whole; its projection is counted as if it were square, which after pruning it is
- * not: `macs` has that figure, `macsTrue` the projection's real width.
+ * An attention module is counted as a whole, and its parts stand at their nodes here; its projection is counted as if
+ * it were square, which after pruning it is not: `macs` has that figure, `macsTrue` the projection's real width.
  */
 import type { Graph, GraphNode, ValueId } from './graph.ts';
 import { nodesById, parametersByName } from './graph.ts';
@@ -74,6 +74,8 @@ export interface AttentionCost {
   readonly proj: ValueId;
   /** The product of queries and keys: its output is [N, (windows,) heads, L, L]. */
   readonly product: ValueId;
+  /** The product of the softmax and the values. */
+  readonly mixing: ValueId;
 }
 
 /** Module types that the counter counts as a whole. */
@@ -86,7 +88,9 @@ export function attentionModules(graph: Graph): readonly AttentionCost[] {
     const qkv = inside.find((node) => node.id === `${path}.qkv`);
     const proj = inside.find((node) => node.id === `${path}.proj`);
     const product = inside.find((node) => node.kind === 'matmul' && node.attributes.transposeB);
-    return qkv && proj && product ? [{ module: path, qkv: qkv.id, proj: proj.id, product: product.id }] : [];
+    const mixing = inside.find((node) => node.kind === 'matmul' && !node.attributes.transposeB);
+    if (!qkv || !proj || !product || !mixing) return [];
+    return [{ module: path, qkv: qkv.id, proj: proj.id, product: product.id, mixing: mixing.id }];
   });
 }
 
@@ -96,8 +100,18 @@ export interface ShapeTable {
   parameter(name: string): readonly number[];
 }
 
-/** MACs of one attention module: `projectionOut` is q in the reference's count, the real width in the true one. */
-function attentionMacs(graph: ReadonlyMap<ValueId, GraphNode>, a: AttentionCost, shapes: ShapeTable): [number, number] {
+/** MACs of one attention module's parts: `projection` as the reference counts it, `projectionTrue` by its real width. */
+interface AttentionMacs {
+  /** With the scaling of the queries. */
+  readonly qkv: number;
+  /** With the softmax. */
+  readonly product: number;
+  readonly mixing: number;
+  readonly projection: number;
+  readonly projectionTrue: number;
+}
+
+function attentionMacs(graph: ReadonlyMap<ValueId, GraphNode>, a: AttentionCost, shapes: ShapeTable): AttentionMacs {
   const qkvNode = graph.get(a.qkv) as GraphNode;
   const projNode = graph.get(a.proj) as GraphNode;
   const input = shapes.value(qkvNode.inputs[0]);
@@ -108,13 +122,18 @@ function attentionMacs(graph: ReadonlyMap<ValueId, GraphNode>, a: AttentionCost,
   const heads = Math.abs(shapes.value(a.product).at(-3) as number);
   const headDim = Math.floor(q / heads);
   const qkv = tokens * q + 3 * tokens * width * q + (qkvNode.parameters.bias ? 3 * tokens * q : 0);
-  const products = heads * (2 * tokens * tokens * headDim + tokens * tokens);
-  const real = shapes.parameter(projNode.parameters.weight as string)[0];
-  const projection = (out: number): number => tokens * out * (q + 1);
-  return [windows * (qkv + products + projection(q)), windows * (qkv + products + projection(real))];
+  const mixing = windows * heads * tokens * tokens * headDim;
+  const projection = (out: number): number => windows * tokens * out * (q + 1);
+  return {
+    qkv: windows * qkv,
+    product: mixing + windows * heads * tokens * tokens,
+    mixing,
+    projection: projection(q),
+    projectionTrue: projection(shapes.parameter(projNode.parameters.weight as string)[0]),
+  };
 }
 
-/** MACs of every counted node; an attention module's stand at its qkv node. */
+/** MACs of every counted node. */
 export interface NodeMacs {
   readonly macs: ReadonlyMap<ValueId, number>;
   readonly macsTrue: ReadonlyMap<ValueId, number>;
@@ -143,9 +162,11 @@ export function compileMacs(graph: Graph): (shapes: ShapeTable) => NodeMacs {
       macsTrue.set(node.id, count);
     }
     for (const attention of attentions) {
-      const [counted, real] = attentionMacs(byId, attention, shapes);
-      macs.set(attention.qkv, counted);
-      macsTrue.set(attention.qkv, real);
+      const { qkv, product, mixing, projection, projectionTrue } = attentionMacs(byId, attention, shapes);
+      for (const table of [macs, macsTrue])
+        table.set(attention.qkv, qkv).set(attention.product, product).set(attention.mixing, mixing);
+      macs.set(attention.proj, projection);
+      macsTrue.set(attention.proj, projectionTrue);
     }
     return { macs, macsTrue };
   };

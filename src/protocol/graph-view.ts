@@ -49,7 +49,7 @@ export interface GraphViewNode {
   /** Channels that its weight reads; 0 for a node without input channels. */
   readonly inWidth: number;
   readonly parameters: readonly ParameterView[];
-  /** MACs of one image by the paper's counter; an attention module's stand at its qkv. */
+  /** MACs of one image by the paper's counter. */
   readonly macs: number;
   readonly params: number;
 }

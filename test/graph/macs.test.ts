@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildModel } from '../../src/architectures/registry.ts';
 import { dumpGraph } from '../../src/graph/dump.ts';
-import { graphCost } from '../../src/graph/macs.ts';
+import { compileMacs, graphCost, shapeTable } from '../../src/graph/macs.ts';
 import { graphFromJson, graphToJson } from '../../src/graph/serialize.ts';
 
 const cost = (name: string) => {
@@ -20,6 +20,23 @@ test('MACs and parameters of ResNets equal the reference counter', () => {
 
 test('functional ReLU and pooling of the CIFAR family are not counted', () => {
   assert.equal((cost('resnet20').macs / 1e6).toFixed(2), '40.93');
+});
+
+test('every part of an attention has its own MACs, which add up to what the counter gives the module', () => {
+  const graph = buildModel('deit_tiny_patch16_224');
+  assert.ok(graph);
+  const { macs } = compileMacs(graph)(shapeTable(graph));
+  const [tokens, width] = [197, 192];
+  const inside = [...macs].filter(([id]) => id.startsWith('blocks.0.attn.'));
+  assert.equal(inside.length, 4);
+  assert.equal(macs.get('blocks.0.attn.qkv'), tokens * width + 3 * tokens * width * (width + 1));
+  assert.equal(macs.get('blocks.0.attn.proj'), tokens * width * (width + 1));
+  const products = inside.filter(([id]) => !/qkv|proj/.test(id)).map(([, count]) => count);
+  assert.deepEqual(products, [3 * tokens * tokens * (64 + 1), 3 * tokens * tokens * 64]);
+  assert.equal(
+    [...macs.values()].reduce((a, b) => a + b, 0),
+    graphCost(graph).macs,
+  );
 });
 
 test('a Graph survives JSON', () => {

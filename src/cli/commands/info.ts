@@ -7,14 +7,14 @@ import { command, modelFlags } from '../command.ts';
 import { modelRequest } from '../requests.ts';
 import { formatCount, formatTable } from '../terminal.ts';
 
-/** Heads of the attention layers, and where their cost stands in the table. */
+/** Heads of the attention layers. */
 function headsText(heads: readonly number[]): string[] {
   if (!heads.length) return [];
   const alike = heads.every((count) => count === heads[0]);
   const counts = alike
     ? `${heads[0]} in each of ${heads.length} attention layers`
     : `${heads.join(', ')}, layer by layer`;
-  return [`heads ${counts}; the MACs of attention stand at its qkv`];
+  return [`heads ${counts}`];
 }
 
 export const info = command({
