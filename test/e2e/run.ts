@@ -3,6 +3,7 @@
  *
  * `npm run test:e2e [FLOW…]`; `E2E_VSIX`: a package that is there already; `E2E_OUT`: where screenshots go.
  * Skips, with the reason, where there is no Chromium; with `--if-ready` also where no VS Code server is in the cache.
+ * `--twice`: a flow that failed is run once more, for machines where a server or a browser may be slow to start.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -43,6 +44,7 @@ const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
 const byName: typeof flows = { measure: measureFlow, slider: sliderFlow };
 
 const IF_READY = '--if-ready';
+const TWICE = '--twice';
 
 function packed(): string {
   const given = process.env['E2E_VSIX'];
@@ -56,7 +58,7 @@ function packed(): string {
   return vsix;
 }
 
-const asked = process.argv.slice(2).filter((argument) => argument !== IF_READY);
+const asked = process.argv.slice(2).filter((argument) => argument !== IF_READY && argument !== TWICE);
 const executable = findChromium();
 if (process.argv.includes(IF_READY) && !hasServer()) {
   console.log('skipped: no VS Code server in the cache; test/e2e/setup.sh puts one there');
@@ -75,6 +77,7 @@ const vsix = packed();
 const browser = await launchBrowser(executable);
 const outcome = await runFlows(
   chosen.map(([, flow]) => flow({ root, vsix, browser })),
+  process.argv.includes(TWICE) ? 2 : 1,
   async (flow) => {
     const session = currentSession();
     await session?.shot(`failure-${flow.replace(/\W+/g, '-')}`);
