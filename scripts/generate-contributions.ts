@@ -51,6 +51,11 @@ export function manifest(): Manifest {
       ...(when && { when }),
     })),
     customEditors: [from.customEditor],
+    colors: from.colors.map(({ id, description, color }) => ({
+      id,
+      description: text(`color.${id}`, description),
+      defaults: { dark: color, light: color, highContrast: color, highContrastLight: color },
+    })),
     configuration: {
       title: 'Espalier',
       properties: Object.fromEntries(

@@ -5,6 +5,7 @@
  * compares them, so that manifest and code cannot drift. Texts here are English; `%key%` references are made from them.
  */
 
+export * from './contributions/colors.ts';
 export * from './contributions/commands.ts';
 export * from './contributions/identifiers.ts';
 export * from './contributions/menus.ts';

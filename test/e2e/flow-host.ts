@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { HostResult } from './host/index.ts';
 import { bundleHostSuite } from './lib/host-bundle.ts';
 import { installVsix, startServer } from './lib/server.ts';
-import { type Environment, outFolder } from './lib/session.ts';
+import { type Environment, repository } from './lib/session.ts';
 import type { Flow } from './lib/steps.ts';
 import { Workbench } from './lib/workbench.ts';
 
@@ -20,7 +20,7 @@ export const hostFlow = (environment: Environment): Flow => ({
     mkdirSync(workspace);
     const dataDir = path.join(folder, 'd');
     const results = path.join(folder, 'results.json');
-    const suite = await bundleHostSuite(path.join(outFolder, 'host'));
+    const suite = await bundleHostSuite(path.join(repository, 'out', 'e2e', 'host'));
     installVsix({ root: environment.root, dataDir }, environment.vsix);
     const server = await startServer({
       root: environment.root,
@@ -34,6 +34,7 @@ export const hostFlow = (environment: Environment): Flow => ({
     const exit = new Promise<number>((resolve) => {
       ended = resolve;
     });
+    const said: string[] = [];
     const timer = setTimeout(() => ended(-1), LIMIT_MS);
     const workbench = await Workbench.open(environment.browser, server, {
       folder: workspace,
@@ -46,6 +47,7 @@ export const hostFlow = (environment: Environment): Flow => ({
         log: (_, args) => {
           const text = args.map(String).join(' ');
           if (text.startsWith('activation:')) console.log(`  ${text}`);
+          said.push(text);
         },
       },
     });
@@ -55,6 +57,8 @@ export const hostFlow = (environment: Environment): Flow => ({
     await workbench.close();
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
+    // A suite that could not be loaded has no results, and says why.
+    if (!found.length) console.log(said.filter((text) => /error/i.test(text)).join('\n'));
     for (const { title, state, error } of found) {
       await step(title, async () => assert.notEqual(state, 'failed', error)).catch(() => undefined);
     }

@@ -1,6 +1,7 @@
 /** Every view in the four built-in themes, wide and narrow: pictures to look at, and what can be checked without eyes. */
 import assert from 'node:assert/strict';
 import path from 'node:path';
+import { SCOPE_COLORS } from '../../src/protocol/scope-colors.ts';
 import { type Environment, Session, setCurrent } from './lib/session.ts';
 import { smallData } from './lib/small-data.ts';
 import type { Flow } from './lib/steps.ts';
@@ -8,8 +9,8 @@ import type { Flow } from './lib/steps.ts';
 const LIMIT_MS = 300_000;
 
 const THEMES = {
-  dark: 'Default Dark Modern',
-  light: 'Default Light Modern',
+  dark: 'Dark Modern',
+  light: 'Light Modern',
   contrast: 'Dark High Contrast',
   'contrast-light': 'Light High Contrast',
 } as const;
@@ -104,12 +105,30 @@ export const looksFlow = (environment: Environment): Flow => ({
           .evaluate((cell) => [getComputedStyle(cell).color, getComputedStyle(document.body).backgroundColor] as const);
         const contrast = contrastOf(...colors);
         assert.ok(contrast >= 4.5, `${theme}: ${contrast.toFixed(1)}`);
+        const scopes = await view().locator('body').evaluate(paintedColors, SCOPE_COLORS.map(cssVariable));
+        for (const [index, color] of scopes.entries()) {
+          const contrast = contrastOf(color, colors[1]);
+          assert.ok(contrast >= 3, `${theme}, ${SCOPE_COLORS[index]} (${color}): ${contrast.toFixed(1)}`);
+        }
       }
     });
     await session.stop();
     setCurrent(undefined);
   },
 });
+
+const cssVariable = (color: string): string => `--vscode-${color.replace('.', '-')}`;
+
+/** Colours of variables, as they are painted. In the page. */
+function paintedColors(body: HTMLElement, variables: readonly string[]): string[] {
+  const probe = body.appendChild(document.createElement('span'));
+  const found = variables.map((variable) => {
+    probe.style.color = `var(${variable})`;
+    return getComputedStyle(probe).color;
+  });
+  probe.remove();
+  return found;
+}
 
 /** Relative luminance of a CSS colour (WCAG 2). */
 function luminance(color: string): number {

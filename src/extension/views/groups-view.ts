@@ -1,6 +1,7 @@
 /** The Groups view: scopes → groups → layers of the active model, the accessible twin of the graph. */
 import * as vscode from 'vscode';
 import type { GroupMemberView, GroupView } from '../../protocol/graph-view.ts';
+import { scopeColor } from '../../protocol/scope-colors.ts';
 import type { Pin } from '../../protocol/values.ts';
 import { formatCount } from '../format.ts';
 import type { ModelSession, SelectionChange } from '../model/model-session.ts';
@@ -123,7 +124,7 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
         const item = new vscode.TreeItem(vscode.l10n.t('Scope {0}', element.scope), Collapsed);
         item.description = `${groupCount(scope.groups.length)} · ${vscode.l10n.t('{0} channels', formatCount(scope.channels))}`;
         item.tooltip = scope.label;
-        item.iconPath = new vscode.ThemeIcon('symbol-namespace', scopeColor(element.scope));
+        item.iconPath = new vscode.ThemeIcon('symbol-namespace', scopeIconColor(element.scope));
         item.contextValue = 'scope';
         return item;
       }
@@ -244,7 +245,4 @@ function elementId(element: GroupsElement): string {
   }
 }
 
-/** The theme's chart colours in the order in which the graph uses them. */
-const CHART_COLORS = ['blue', 'orange', 'green', 'purple', 'yellow', 'red'];
-const scopeColor = (scope: number): vscode.ThemeColor =>
-  new vscode.ThemeColor(`charts.${CHART_COLORS[scope % CHART_COLORS.length]}`);
+const scopeIconColor = (scope: number): vscode.ThemeColor => new vscode.ThemeColor(scopeColor(scope));

@@ -26,7 +26,7 @@ export function launchBrowser(executablePath: string): Promise<Browser> {
 
 /** What this server's wrapper would serve, and a module that no open build has. */
 const KNOWN_NOISE =
-  /_static\/|update\/check|\/vsda\/|fetching the script|\[Service Worker\] registration|Long running operations during shutdown/;
+  /_static\/|update\/check|\/vsda\/|fetching the script|\[Service Worker\] registration|Long running operations during shutdown|vscode-log:/;
 
 export interface OpenOptions {
   readonly folder?: string;
@@ -103,8 +103,8 @@ export class Workbench {
     for (let attempt = 0; ; attempt++) {
       await this.page.keyboard.press('F1');
       try {
-        await this.quickInput.locator('input').waitFor({ state: 'visible', timeout: 2000 });
-        await this.quickInput.locator('input').fill(`>${title}`);
+        await this.quickInput.locator('input.input').waitFor({ state: 'visible', timeout: 2000 });
+        await this.quickInput.locator('input.input').fill(`>${title}`);
         await row.waitFor({ timeout: 3000 });
         break;
       } catch (error) {
@@ -178,8 +178,8 @@ export class Workbench {
 
   async quickOpen(name: string): Promise<void> {
     await this.page.keyboard.press('Control+p');
-    await this.quickInput.locator('input').waitFor({ state: 'visible' });
-    await this.quickInput.locator('input').fill(name);
+    await this.quickInput.locator('input.input').waitFor({ state: 'visible' });
+    await this.quickInput.locator('input.input').fill(name);
     await this.quickInput.locator('.monaco-list-row', { hasText: name }).first().waitFor();
     await this.page.keyboard.press('Enter');
     await this.quickInput.waitFor({ state: 'hidden' });

@@ -1,4 +1,5 @@
 /** The theme's colours as the canvas needs them: read from --vscode-* variables, again whenever the theme changes. */
+import { SCOPE_COLORS } from '../../../src/protocol/scope-colors.ts';
 
 export interface Theme {
   readonly background: string;
@@ -20,8 +21,6 @@ export interface Theme {
   readonly fontFamily: string;
   readonly highContrast: boolean;
 }
-
-const CHARTS = ['blue', 'orange', 'green', 'purple', 'yellow', 'red'] as const;
 
 export function readTheme(root: HTMLElement = document.documentElement, body: HTMLElement = document.body): Theme {
   const style = getComputedStyle(root);
@@ -52,7 +51,7 @@ export function readTheme(root: HTMLElement = document.documentElement, body: HT
     warning: pick('editorWarning-foreground', 'charts-yellow'),
     badge: pick('badge-background'),
     badgeText: pick('badge-foreground'),
-    charts: CHARTS.map((name) => pick(`charts-${name}`)),
+    charts: SCOPE_COLORS.map((color) => pick(color.replace('.', '-'))),
     stream: pick('charts-lines', 'descriptionForeground'),
     fontFamily: style.getPropertyValue('--vscode-font-family').trim() || 'sans-serif',
     highContrast,
