@@ -7,6 +7,8 @@ import { smallData } from './lib/small-data.ts';
 import type { Flow } from './lib/steps.ts';
 
 const LIMIT_MS = 300_000;
+/** The Groups view follows a slider that rests. */
+const GROUPS_FOLLOW_AFTER_MS = 500;
 
 export const keysFlow = (environment: Environment): Flow => ({
   name: 'keyboard, menus, tasks and files',
@@ -60,6 +62,25 @@ export const keysFlow = (environment: Environment): Flow => ({
       await view().getByText('layer3.0.conv1').first().waitFor();
       await session.shot('40-selected');
     });
+    await step(
+      'the slider: one plan for a step, and rows of the Groups view that are opened meanwhile follow it',
+      async () => {
+        const slider = view().locator('.target-slider');
+        for (const [index, layer] of ['layer1.0.conv1', 'layer1.1.conv1', 'layer2.1.conv1'].entries()) {
+          const told = slider.evaluate(slideTo, 400 + 80 * index);
+          await wb.page.waitForTimeout(GROUPS_FOLLOW_AFTER_MS - 30 + 30 * index);
+          await wb
+            .row('Groups', new RegExp(`^${layer}`))
+            .first()
+            .click();
+          await wb.page.keyboard.press('ArrowRight');
+          await wb.row('Groups', new RegExp(`^${layer}.*outputs`)).waitFor();
+          assert.deepEqual(await told, ['graph/update', 'graph/plan']);
+        await wb.page.keyboard.press('ArrowLeft');
+        }
+        await wb.row('Groups', /^layer2\.1\.conv1\s*32 → \d+/).waitFor();
+      },
+    );
     await step('pins a layer from the Groups view, and the plan respects it', async () => {
       await wb.run('Espalier: Set FLOP Target');
       await wb.answer('50%');
@@ -160,3 +181,21 @@ export const keysFlow = (environment: Environment): Flow => ({
     setCurrent(undefined);
   },
 });
+
+/** Moves the slider; kinds of the messages with a plan, or about one, that come within a second. In the page. */
+async function slideTo(slider: HTMLElement | SVGElement, value: number): Promise<string[]> {
+  const told: string[] = [];
+  const until = new AbortController();
+  addEventListener(
+    'message',
+    ({ data }) => {
+      if (data?.value?.plan || data?.type === 'graph/plan') told.push(data.type);
+    },
+    { signal: until.signal },
+  );
+  (slider as HTMLInputElement).value = String(value);
+  slider.dispatchEvent(new Event('input'));
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  until.abort();
+  return told;
+}

@@ -17,7 +17,7 @@ export type GroupsElement =
 const REFRESH_AFTER_MS = 500;
 
 export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscode.Disposable {
-  private readonly changes = new vscode.EventEmitter<undefined>();
+  private readonly changes = new vscode.EventEmitter<GroupsElement[] | undefined>();
   readonly onDidChangeTreeData = this.changes.event;
   private readonly view: vscode.TreeView<GroupsElement>;
   private readonly subscriptions: vscode.Disposable[];
@@ -25,9 +25,11 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
   private sessionSubscriptions: vscode.Disposable[] = [];
   /** Elements by their id: `reveal` wants the very objects that it was given. */
   private elements = new Map<string, GroupsElement>();
+  /** What the rows that were asked for say, by their id. */
+  private readonly told = new Map<string, string>();
   private revealing = false;
   private timer: NodeJS.Timeout | undefined;
-  /** Pins that the tree shows. */
+  /** Pins that the rows show. */
   private pins: readonly Pin[] | undefined;
 
   constructor(sessions: ModelSessions) {
@@ -46,27 +48,41 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
     this.sessionSubscriptions = session
       ? [
           session.onDidChange((change) => {
-            if (change.groups || change.phase || session.state.settings.pins !== this.pins) this.refresh();
+            if (change.groups || change.phase) this.rebuild();
+            else if (session.state.settings.pins !== this.pins) this.refreshRows();
             else if (change.plan) this.refreshLater();
           }),
           session.onDidSelect((selection) => void this.reveal(selection)),
         ]
       : [];
-    this.refresh();
+    this.rebuild();
   }
 
   /** While a slider moves, the workbench draws the graph; the tree follows when it rests. */
   private refreshLater(): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.refresh(), REFRESH_AFTER_MS);
+    this.timer = setTimeout(() => this.refreshRows(), REFRESH_AFTER_MS);
   }
 
-  private refresh(): void {
+  /** Another model: all rows anew. */
+  private rebuild(): void {
     clearTimeout(this.timer);
     this.pins = this.session?.state.settings.pins;
     this.elements.clear();
+    this.told.clear();
     this.view.description = this.session?.state.title;
     this.changes.fire(undefined);
+  }
+
+  /** Another plan, other pins: only rows that say something else now, so that a row being opened meanwhile stays. */
+  private refreshRows(): void {
+    clearTimeout(this.timer);
+    this.pins = this.session?.state.settings.pins;
+    const changed = [...this.elements].flatMap(([id, element]) => {
+      const told = this.told.get(id);
+      return told !== undefined && told !== rowText(this.itemOf(element)) ? [element] : [];
+    });
+    if (changed.length) this.changes.fire(changed);
   }
 
   private element(made: GroupsElement): GroupsElement {
@@ -112,7 +128,9 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
 
   getTreeItem(element: GroupsElement): vscode.TreeItem {
     const item = this.itemOf(element);
-    item.id = `${this.session?.key}|${elementId(element)}`;
+    const id = elementId(element);
+    item.id = `${this.session?.key}|${id}`;
+    this.told.set(id, rowText(item));
     return item;
   }
 
@@ -228,6 +246,10 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
     this.changes.dispose();
   }
 }
+
+/** What of a row depends on the plan and the pins. */
+const rowText = ({ description, contextValue, accessibilityInformation }: vscode.TreeItem): string =>
+  [description, contextValue, accessibilityInformation?.label].join('\n');
 
 const groupCount = (count: number): string =>
   count === 1 ? vscode.l10n.t('1 group') : vscode.l10n.t('{0} groups', count);
