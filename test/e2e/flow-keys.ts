@@ -76,7 +76,7 @@ export const keysFlow = (environment: Environment): Flow => ({
           await wb.page.keyboard.press('ArrowRight');
           await wb.row('Groups', new RegExp(`^${layer}.*outputs`)).waitFor();
           assert.deepEqual(await told, ['graph/update', 'graph/plan']);
-        await wb.page.keyboard.press('ArrowLeft');
+          await wb.page.keyboard.press('ArrowLeft');
         }
         await wb.row('Groups', /^layer2\.1\.conv1\s*32 → \d+/).waitFor();
       },

@@ -13,7 +13,7 @@ import { keysFlow } from './flow-keys.ts';
 import { looksFlow } from './flow-looks.ts';
 import { measureFlow, sliderFlow } from './flow-measure.ts';
 import { readOnlyFlow, robustFlow, untrustedFlow } from './flow-robust.ts';
-import { runtimeFlow } from './flow-runtime.ts';
+import { installFlow, runtimeFlow } from './flow-runtime.ts';
 import { sampleFlow } from './flow-sample.ts';
 import { sharedFlow } from './flow-shared.ts';
 import {
@@ -41,7 +41,7 @@ const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
 };
 
 /** Flows that are run only by name. */
-const byName: typeof flows = { measure: measureFlow, slider: sliderFlow };
+const byName: typeof flows = { measure: measureFlow, slider: sliderFlow, install: installFlow };
 
 const IF_READY = '--if-ready';
 const TWICE = '--twice';
