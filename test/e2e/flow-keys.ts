@@ -166,7 +166,9 @@ export const keysFlow = (environment: Environment): Flow => ({
       await view().locator('.status', { hasText: 'finetune' }).waitFor({ timeout: LIMIT_MS });
       await view().getByRole('button', { name: 'Stop after epoch' }).click();
       await view().locator('.state', { hasText: 'stopped' }).waitFor({ timeout: LIMIT_MS });
-      assert.equal(await epochs.count(), before + 1);
+      // The epoch during which the button was found; on a slow machine the one after it.
+      const ended = (await epochs.count()) - before;
+      assert.ok(ended === 1 || ended === 2, `${ended} epochs`);
       await view().getByRole('button', { name: 'Resume' }).waitFor();
     });
     await step('deletes a run after asking', async () => {

@@ -76,7 +76,7 @@ export const sampleFlow = (environment: Environment): Flow => ({
     });
     await step('a target out of reach is refused while typing', async () => {
       await wb.run('Espalier: Set FLOP Target');
-      await wb.quickInput.locator('input').first().fill('0.1%');
+      await wb.quickInput.locator('input.input').fill('0.1%');
       await wb.quickInput.getByText('It cannot be lower').waitFor();
       await wb.page.keyboard.press('Escape');
     });

@@ -104,7 +104,7 @@ export class Workbench {
       await this.page.keyboard.press('F1');
       try {
         await this.quickInput.locator('input.input').waitFor({ state: 'visible', timeout: 2000 });
-        await this.quickInput.locator('input.input').fill(`>${title}`);
+        await this.quickInput.locator('input.input').fill(`>${title}`, { timeout: 3000 });
         await row.waitFor({ timeout: 3000 });
         break;
       } catch (error) {
