@@ -33,7 +33,7 @@ export const sampleFlow = (environment: Environment): Flow => ({
       await session.shot('02-walkthrough');
     });
     await step('creates the sample in a folder', async () => {
-      await wb.run('Espalier: Create Sample');
+      await wb.page.locator('.gettingStartedContainer').getByRole('button', { name: 'Create Sample' }).click();
       await wb.answerPath(workspace);
       await wb.tab('resnet20.pth').waitFor({ timeout: 90_000 });
       await view().getByText('Not scored yet').waitFor();
@@ -157,6 +157,15 @@ export const sampleFlow = (environment: Environment): Flow => ({
       await wb.showViews();
       await wb.row('Models', 'resnet20-half, finetuned').waitFor();
       await session.shot('15-lineage');
+    });
+    await step('the walkthrough has ticked every step', async () => {
+      await wb.run('Espalier: Prune Your First Model');
+      const steps = wb.page.locator('.gettingStartedContainer .getting-started-step');
+      await steps.first().waitFor();
+      const ticked = steps.locator('.codicon-getting-started-step-checked');
+      for (let i = 0; i < 50 && (await ticked.count()) < 7; i++) await wb.page.waitForTimeout(100);
+      await session.shot('17-walkthrough');
+      assert.deepEqual([await steps.count(), await ticked.count()], [7, 7]);
     });
     await step('asked no other host for anything, and nothing unexpected in the console', async () => {
       assert.deepEqual(wb.foreignRequests, []);

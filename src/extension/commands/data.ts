@@ -4,7 +4,8 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { shortPath } from '../model/model-uri.ts';
 import { chooseFolder } from './load.ts';
-import { answered, type Services } from './services.ts';
+import { chooseOne } from './questions.ts';
+import type { Services } from './services.ts';
 
 interface FolderPick extends vscode.QuickPickItem {
   readonly folder?: string;
@@ -27,9 +28,7 @@ async function chooseDataset({ datasets }: Services): Promise<string> {
       folder,
     })),
   ];
-  const chosen = await answered(
-    vscode.window.showQuickPick(picks, { placeHolder: vscode.l10n.t('Which images?'), matchOnDescription: true }),
-  );
+  const chosen = await chooseOne(picks, { placeHolder: vscode.l10n.t('Which images?'), matchOnDescription: true });
   return chosen.folder ?? browse();
 }
 

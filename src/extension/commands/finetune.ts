@@ -8,7 +8,8 @@ import { modelTitle } from '../model/model-uri.ts';
 import { runId } from '../runs/run-record.ts';
 import { RequestError } from '../worker/request-error.ts';
 import { needFile } from './load.ts';
-import { answered, chooseModel, needDataset, openSession, type Services } from './services.ts';
+import { chooseOne } from './questions.ts';
+import { chooseModel, needDataset, openSession, type Services } from './services.ts';
 
 /** What is in the file of a run that is about to start. */
 interface FinetuneFile extends FinetuneSettings {
@@ -40,19 +41,16 @@ const RECIPES: readonly { readonly name: string; readonly families: readonly str
 async function chooseRecipe(family: string): Promise<string> {
   const fits = (recipe: (typeof RECIPES)[number]): number => Number(recipe.families.includes(family));
   const sorted = [...RECIPES].sort((a, b) => fits(b) - fits(a));
-  const chosen = await answered(
-    vscode.window.showQuickPick(
-      sorted.map((recipe) => ({
-        label: recipe.name,
-        description: recipe.what(),
-        detail: fits(recipe) ? vscode.l10n.t('for this family') : undefined,
-      })),
-      {
-        title: vscode.l10n.t('Finetune (1/2)'),
-        ignoreFocusOut: true,
-        placeHolder: vscode.l10n.t('With which recipe?'),
-      },
-    ),
+  const chosen = await chooseOne(
+    sorted.map((recipe) => ({
+      label: recipe.name,
+      description: recipe.what(),
+      detail: fits(recipe) ? vscode.l10n.t('for this family') : undefined,
+    })),
+    {
+      title: vscode.l10n.t('Finetune (1/2)'),
+      placeHolder: vscode.l10n.t('With which recipe?'),
+    },
   );
   return chosen.label;
 }
@@ -66,11 +64,7 @@ async function chooseSubject(services: Services, argument: unknown): Promise<Mod
     { label: path.basename(pruned), description: vscode.l10n.t('pruned'), source: { kind: 'file', path: pruned } },
     { label: modelTitle(source), description: vscode.l10n.t('dense'), source },
   ];
-  return (
-    await answered(
-      vscode.window.showQuickPick(picks, { placeHolder: vscode.l10n.t('Finetune which model?'), ignoreFocusOut: true }),
-    )
-  ).source;
+  return (await chooseOne(picks, { placeHolder: vscode.l10n.t('Finetune which model?') })).source;
 }
 
 /** `5 epochs, batches of 64, sgd, learning rate 0.05`. */
@@ -103,14 +97,12 @@ export async function finetune(
   const how = given
     ? start
     : (
-        await answered(
-          vscode.window.showQuickPick(
-            [
-              { label: start, detail: describe(settings), iconPath: new vscode.ThemeIcon('play') },
-              { label: edit, detail: vscode.l10n.t('all flags, as JSON'), iconPath: new vscode.ThemeIcon('edit') },
-            ],
-            { title: vscode.l10n.t('Finetune (2/2)'), ignoreFocusOut: true, placeHolder: modelTitle(source) },
-          ),
+        await chooseOne(
+          [
+            { label: start, detail: describe(settings), iconPath: new vscode.ThemeIcon('play') },
+            { label: edit, detail: vscode.l10n.t('all flags, as JSON'), iconPath: new vscode.ThemeIcon('edit') },
+          ],
+          { title: vscode.l10n.t('Finetune (2/2)'), placeHolder: modelTitle(source) },
         )
       ).label;
   if (how === edit) await editSettings(services, { model: file, ...settings });

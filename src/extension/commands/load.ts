@@ -7,7 +7,8 @@ import { CHECKPOINT_EXTENSIONS } from '../contributions.ts';
 import { formatCount } from '../format.ts';
 import { modelTitle, shortPath } from '../model/model-uri.ts';
 import { RequestError } from '../worker/request-error.ts';
-import { answered, chooseModel, openEditor, type Services, sourceOfArgument } from './services.ts';
+import { answered, chooseOne } from './questions.ts';
+import { chooseModel, openEditor, type Services, sourceOfArgument } from './services.ts';
 
 interface LoadPick extends vscode.QuickPickItem {
   readonly run: () => unknown;
@@ -67,12 +68,10 @@ export async function loadCheckpoint(services: Services, argument?: unknown): Pr
     ...section(vscode.l10n.t('recent'), recent.map(file)),
     ...section(vscode.l10n.t('in this workspace'), inWorkspace.map(file)),
   ];
-  const chosen = await answered(
-    vscode.window.showQuickPick(picks, {
-      placeHolder: vscode.l10n.t('Load a checkpoint'),
-      matchOnDescription: true,
-    }),
-  );
+  const chosen = await chooseOne(picks, {
+    placeHolder: vscode.l10n.t('Load a checkpoint'),
+    matchOnDescription: true,
+  });
   await chosen.run();
 }
 
@@ -98,9 +97,7 @@ export async function openZooModel({ worker }: Services, argument?: unknown): Pr
         },
       ]),
   );
-  const { name } = await answered(
-    vscode.window.showQuickPick(picks, { placeHolder: vscode.l10n.t('Open a model without weights') }),
-  );
+  const { name } = await chooseOne(picks, { placeHolder: vscode.l10n.t('Open a model without weights') });
   await openEditor({ kind: 'zoo', name });
 }
 

@@ -5,15 +5,8 @@ import type { EvaluateSettings, ExportFormat } from '../../protocol/values.ts';
 import { modelTitle } from '../model/model-uri.ts';
 import { setting } from '../settings.ts';
 import { chooseOutput } from './plan.ts';
-import {
-  answered,
-  chooseModel,
-  chooseModels,
-  needDataset,
-  needWeights,
-  openSession,
-  type Services,
-} from './services.ts';
+import { chooseOne } from './questions.ts';
+import { chooseModel, chooseModels, needDataset, needWeights, openSession, type Services } from './services.ts';
 
 /** Asks for models (or takes those of the tree) and measures them, one after the other. */
 export async function evaluate(
@@ -64,11 +57,9 @@ const FORMATS: readonly {
 export async function exportModel(services: Services, argument?: unknown): Promise<void> {
   const session = await openSession(services, await chooseModel(services, argument));
   needWeights(session);
-  const { format, extension } = await answered(
-    vscode.window.showQuickPick(
-      FORMATS.map((format) => ({ ...format, label: format.format, description: format.what() })),
-      { placeHolder: vscode.l10n.t('In which format?') },
-    ),
+  const { format, extension } = await chooseOne(
+    FORMATS.map((format) => ({ ...format, label: format.format, description: format.what() })),
+    { placeHolder: vscode.l10n.t('In which format?') },
   );
   const { source } = session;
   const title = modelTitle(source);

@@ -10,7 +10,8 @@ import { modelTitle } from '../model/model-uri.ts';
 import { setting } from '../settings.ts';
 import type { GroupsElement } from '../views/groups-view.ts';
 import { RequestError } from '../worker/request-error.ts';
-import { answered, CANCELLED, chooseModel, needDataset, needWeights, openSession, type Services } from './services.ts';
+import { answered, askText, CANCELLED, chooseOne } from './questions.ts';
+import { chooseModel, needDataset, needWeights, openSession, type Services } from './services.ts';
 
 const CRITERION_NAMES: { readonly [C in Criterion]: string } = {
   taylor: 'Taylor',
@@ -26,15 +27,12 @@ async function chooseCriterion(): Promise<Criterion> {
   const all = (Object.keys(CRITERION_NAMES) as Criterion[]).sort(
     (a, b) => Number(b === preferred) - Number(a === preferred),
   );
-  const chosen = await answered(
-    vscode.window.showQuickPick(
-      all.map((criterion) => ({ label: CRITERION_NAMES[criterion], description: explanations[criterion], criterion })),
-      {
-        placeHolder: vscode.l10n.t('By which criterion?'),
-        title: vscode.l10n.t('Score Channels (1/2)'),
-        ignoreFocusOut: true,
-      },
-    ),
+  const chosen = await chooseOne(
+    all.map((criterion) => ({ label: CRITERION_NAMES[criterion], description: explanations[criterion], criterion })),
+    {
+      placeHolder: vscode.l10n.t('By which criterion?'),
+      title: vscode.l10n.t('Score Channels (1/2)'),
+    },
   );
   return chosen.criterion;
 }
@@ -42,15 +40,12 @@ async function chooseCriterion(): Promise<Criterion> {
 async function chooseBatches(): Promise<{ batches: number; batchSize: number }> {
   const batchSize = setting('espalier.score.batchSize');
   const usual = setting('espalier.score.batches');
-  const text = await answered(
-    vscode.window.showInputBox({
-      title: vscode.l10n.t('Score Channels (2/2)'),
-      ignoreFocusOut: true,
-      prompt: vscode.l10n.t('Batches of {0} images', batchSize),
-      value: String(usual),
-      validateInput: (value) => (/^[1-9]\d*$/.test(value.trim()) ? undefined : vscode.l10n.t('A number from 1 up.')),
-    }),
-  );
+  const text = await askText({
+    title: vscode.l10n.t('Score Channels (2/2)'),
+    prompt: vscode.l10n.t('Batches of {0} images', batchSize),
+    value: String(usual),
+    validateInput: (value) => (/^[1-9]\d*$/.test(value.trim()) ? undefined : vscode.l10n.t('A number from 1 up.')),
+  });
   return { batches: Number(text), batchSize };
 }
 
@@ -75,20 +70,18 @@ export async function setTarget(services: Services, argument?: unknown, given?: 
   const dense = session.info?.macs ?? 0;
   const text =
     given ??
-    (await answered(
-      vscode.window.showInputBox({
-        title: vscode.l10n.t('Set FLOP Target'),
-        prompt: range
-          ? vscode.l10n.t(
-              'MACs of one image, from {0} to {1}: 2.05G, 50%, -30%',
-              formatCount(range.min),
-              formatCount(range.max),
-            )
-          : vscode.l10n.t('MACs of one image, of {0}: 2.05G, 50%, -30%', formatCount(dense)),
-        value: plan.target.kind === 'macs' ? readableTarget(plan.target.text) : undefined,
-        validateInput: (value) => whyNot(session, value),
-      }),
-    ));
+    (await askText({
+      title: vscode.l10n.t('Set FLOP Target'),
+      prompt: range
+        ? vscode.l10n.t(
+            'MACs of one image, from {0} to {1}: 2.05G, 50%, -30%',
+            formatCount(range.min),
+            formatCount(range.max),
+          )
+        : vscode.l10n.t('MACs of one image, of {0}: 2.05G, 50%, -30%', formatCount(dense)),
+      value: plan.target.kind === 'macs' ? readableTarget(plan.target.text) : undefined,
+      validateInput: (value) => whyNot(session, value),
+    }));
   await session.setTarget(text);
 }
 

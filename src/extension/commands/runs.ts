@@ -3,7 +3,8 @@ import * as vscode from 'vscode';
 import { canPause, canResume, ENDED, type RunRecord } from '../runs/run-record.ts';
 import { stateText } from '../views/runs-view.ts';
 import { RequestError } from '../worker/request-error.ts';
-import { answered, CANCELLED, openEditor, type Services } from './services.ts';
+import { CANCELLED, chooseOne } from './questions.ts';
+import { openEditor, type Services } from './services.ts';
 
 const isRecord = (argument: unknown): argument is RunRecord =>
   typeof argument === 'object' && argument !== null && 'request' in argument && 'id' in argument;
@@ -22,16 +23,14 @@ async function chooseRun(
   const fitting = runs.all.filter(will);
   if (fitting.length === 0) throw new RequestError('user', nothing);
   if (fitting.length === 1) return fitting[0];
-  const chosen = await answered(
-    vscode.window.showQuickPick(
-      fitting.map((record) => ({
-        label: record.title,
-        description: `${record.subject} · ${stateText[record.state]()}`,
-        detail: new Date(record.created).toLocaleString(),
-        record,
-      })),
-      { placeHolder: vscode.l10n.t('Which run?'), matchOnDescription: true },
-    ),
+  const chosen = await chooseOne(
+    fitting.map((record) => ({
+      label: record.title,
+      description: `${record.subject} · ${stateText[record.state]()}`,
+      detail: new Date(record.created).toLocaleString(),
+      record,
+    })),
+    { placeHolder: vscode.l10n.t('Which run?'), matchOnDescription: true },
   );
   return chosen.record;
 }

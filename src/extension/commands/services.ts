@@ -21,6 +21,7 @@ import type { ModelsView } from '../views/models-view.ts';
 import type { RunsView } from '../views/runs-view.ts';
 import { RequestError } from '../worker/request-error.ts';
 import type { Worker } from '../worker/worker.ts';
+import { CANCELLED, chooseOne, chooseSeveral } from './questions.ts';
 
 export interface Services {
   readonly context: vscode.ExtensionContext;
@@ -39,16 +40,6 @@ export interface Services {
   readonly modelsView: ModelsView;
   readonly groupsTree: GroupsTree;
   readonly runsView: RunsView;
-}
-
-/** The person closed a quick pick or dialog: nothing is to be said. */
-export const CANCELLED = new RequestError('cancelled', 'Cancelled.');
-
-/** The value, unless the person closed the question. */
-export async function answered<T>(question: Thenable<T | undefined>): Promise<T> {
-  const answer = await question;
-  if (answer === undefined) throw CANCELLED;
-  return answer;
 }
 
 /** The model that an argument of a menu, tree or button stands for. */
@@ -111,7 +102,7 @@ export async function chooseModel(services: Services, argument: unknown, onlyFil
   if (picks.length === 0)
     throw new RequestError('user', vscode.l10n.t('Open a checkpoint first: "Espalier: Load Checkpoint…".'));
   if (picks.length === 1) return picks[0].source;
-  return (await answered(vscode.window.showQuickPick(picks, { placeHolder: vscode.l10n.t('Which model?') }))).source;
+  return (await chooseOne(picks, { placeHolder: vscode.l10n.t('Which model?') })).source;
 }
 
 /** One or several models: the arguments of a tree with several selected, else those that the person ticks. */
@@ -130,13 +121,10 @@ export async function chooseModels(
   if (picks.length === 0)
     throw new RequestError('user', vscode.l10n.t('Open a checkpoint first: "Espalier: Load Checkpoint…".'));
   if (picks.length === 1) return [picks[0].source];
-  const chosen = await answered(
-    vscode.window.showQuickPick(
-      picks.map((pick) => ({ ...pick, picked: preferred.has(modelKey(pick.source)) })),
-      { canPickMany: true, placeHolder: vscode.l10n.t('Which models?') },
-    ),
+  const chosen = await chooseSeveral(
+    picks.map((pick) => ({ ...pick, picked: preferred.has(modelKey(pick.source)) })),
+    { placeHolder: vscode.l10n.t('Which models?') },
   );
-  if (chosen.length === 0) throw CANCELLED;
   return chosen.map(({ source }) => source);
 }
 

@@ -31,7 +31,7 @@ export const walkthrough = {
         'The architecture is recognised from the file. Select a layer: everything that must be pruned with it lights up.\n[Load Checkpoint](command:espalier.loadCheckpoint)',
       image: 'media/walkthrough/load.svg',
       altText: 'A network drawn as boxes, one group of layers outlined.',
-      completionEvents: ['onCommand:espalier.loadCheckpoint', 'onCommand:espalier.openFile'],
+      completionEvents: ['onContext:espalier.anyModel'],
     },
     {
       id: 'score',
@@ -40,7 +40,7 @@ export const walkthrough = {
         'Taylor scores say what the loss would feel of each channel. They take a few batches of images.\n[Score Channels](command:espalier.score)',
       image: 'media/walkthrough/score.svg',
       altText: 'A histogram of scores with a threshold line.',
-      completionEvents: ['onCommand:espalier.score'],
+      completionEvents: ['onContext:espalier.modelHasScores'],
     },
     {
       id: 'target',
@@ -49,7 +49,7 @@ export const walkthrough = {
         'Half of the operations, or any figure: the plan follows the slider, and shows what each layer keeps.\n[Set FLOP Target](command:espalier.setTarget)',
       image: 'media/walkthrough/target.svg',
       altText: 'A slider between a thin and a wide network.',
-      completionEvents: ['onCommand:espalier.setTarget'],
+      completionEvents: ['onContext:espalier.modelHasPlan'],
     },
     {
       id: 'prune',

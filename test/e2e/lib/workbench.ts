@@ -122,19 +122,12 @@ export class Workbench {
     await row.click();
   }
 
-  /** Runs a command and picks from its list; again where a panel that was just drawn took the keyboard and closed the list. */
+  /** Runs a command and picks from its list by typing. */
   async choose(title: string, text: string): Promise<void> {
-    const row = this.quickInput.locator('.monaco-list-row', { hasText: text }).first();
-    for (let attempt = 0; ; attempt++) {
-      await this.run(title);
-      try {
-        await this.quickInput.locator('input.input').fill(text, { timeout: 4000 });
-        await row.click({ timeout: 4000 });
-        return;
-      } catch (error) {
-        if (attempt >= 4) throw error;
-      }
-    }
+    await this.run(title);
+    await this.quickInput.locator('.monaco-list-row', { hasNotText: title }).first().waitFor();
+    await this.quickInput.locator('input.input').fill(text);
+    await this.pick(text);
   }
 
   /** Types into the input box that is open, and accepts. */
