@@ -7,7 +7,7 @@ import type { AttributeValue } from './attributes.ts';
 import { floatsToFloat32, isFloat } from './convert.ts';
 import { detectFormat } from './detect.ts';
 import type { ModuleRecord } from './module-record.ts';
-import { timmNames } from './other-names.ts';
+import { timmNames, timmShape } from './other-names.ts';
 import { TensorRef } from './pickle-values.ts';
 import { SafetensorsFile } from './safetensors.ts';
 import { SourceFile } from './source-file.ts';
@@ -165,15 +165,16 @@ function fromTorch(file: SourceFile, torch: TorchFile, options: ReadOptions): Op
 function opened(
   file: SourceFile,
   summary: CheckpointSummary,
-  tensors: ReadonlyMap<string, TensorInfo>,
+  stored: ReadonlyMap<string, TensorInfo>,
   { float32 }: ReadOptions,
   readSome: (names: readonly string[], context?: RunContext) => Promise<Map<string, Tensor>>,
 ): OpenCheckpoint {
+  const tensors = shaped(summary, stored);
   const readAll = async (names: Iterable<string> = tensors.keys(), context?: RunContext): Promise<Weights> => {
     const wanted = [...names];
     const missing = wanted.find((name) => !tensors.has(name));
     if (missing !== undefined) throw new UserError(`${file.path} holds no tensor '${missing}'.`);
-    const weights = await readSome(wanted, context);
+    const weights = shaped(summary, await readSome(wanted, context));
     return float32 ? floatsToFloat32(weights) : weights;
   };
   return {
@@ -183,6 +184,17 @@ function opened(
     readAll,
     close: () => file.close(),
   };
+}
+
+/** The same with timm's shapes, where the tensors had other names. */
+function shaped<T extends { readonly shape: readonly number[] }>(
+  { whoseNames }: CheckpointSummary,
+  tensors: ReadonlyMap<string, T>,
+): ReadonlyMap<string, T> {
+  if (whoseNames === undefined) return tensors;
+  return new Map(
+    [...tensors].map(([name, tensor]) => [name, { ...tensor, shape: timmShape(whoseNames, name, tensor.shape) }]),
+  );
 }
 
 function asFloat32({ dtype, shape }: TensorInfo): TensorInfo {

@@ -1,6 +1,6 @@
 /**
  * State dicts whose names differ from timm's in nothing but the names: the networks' own repositories, torchvision, and
- * older releases of both. Each tensor is the same, so that a name is all that has to change.
+ * older releases of both. Each tensor has the same elements, so that a name is all that has to change, and for some the shape.
  */
 
 interface Naming {
@@ -10,11 +10,14 @@ interface Naming {
   readonly sign: string;
   /** What becomes of a name; the first that matches. Others stay. */
   readonly rules: readonly (readonly [RegExp, string | ((...parts: string[]) => string)])[];
+  /** Tensors, by timm's names, that they keep as [C, 1, 1] and timm as [C]. */
+  readonly vectors?: RegExp;
 }
 
 const nextStage = (_: string, stage: string): string => `layers.${Number(stage) + 1}.downsample.`;
 const blockOf = (_: string, stage: string, block: string): string => `s${stage}.b${Number(block) + 1}.`;
 const stageOf = (_: string, features: string): string => `layers.${(Number(features) - 1) / 2}.blocks.`;
+const downsampleOf = (_: string, features: string): string => `stages.${Number(features) / 2}.downsample.`;
 const mergingOf = (_: string, features: string): string => `layers.${Number(features) / 2}.downsample.`;
 
 const namings: readonly Naming[] = [
@@ -53,6 +56,18 @@ const namings: readonly Naming[] = [
     ],
   },
   {
+    whose: "torchvision's ConvNeXt",
+    sign: 'features.1.0.layer_scale',
+    rules: [
+      [/^features\.0\./, 'stem.'],
+      [/^features\.([1357])\.(\d+)\.(.*)$/, (_, features, block, rest) => convNextLayer(features, block, rest)],
+      [/^features\.([246])\./, downsampleOf],
+      [/^classifier\.0\./, 'head.norm.'],
+      [/^classifier\.2\./, 'head.fc.'],
+    ],
+    vectors: /\.gamma$/,
+  },
+  {
     whose: "torchvision's RegNet",
     sign: 'trunk_output.block1.block1-0.f.se.fc1.weight',
     rules: [
@@ -88,6 +103,15 @@ const namings: readonly Naming[] = [
   },
 ];
 
+/** A layer of torchvision's ConvNeXt block as timm names it. */
+function convNextLayer(features: string, block: string, rest: string): string {
+  const layers: Readonly<Record<string, string>> = { 0: 'conv_dw', 2: 'norm', 3: 'mlp.fc1', 5: 'mlp.fc2' };
+  const layer = rest
+    .replace(/^block\.(\d)\./, (_, index: string) => `${layers[index] ?? index}.`)
+    .replace(/^layer_scale$/, 'gamma');
+  return `stages.${(Number(features) - 1) / 2}.blocks.${block}.${layer}`;
+}
+
 /** A layer of torchvision's RegNet block as timm names it. */
 function regNetLayer(rest: string): string {
   const layers = { proj: 'downsample', a: 'conv1', b: 'conv2', c: 'conv3' } as const;
@@ -101,6 +125,12 @@ function renamed(name: string, { rules }: Naming): string {
   for (const [pattern, replacement] of rules)
     if (pattern.test(name)) return name.replace(pattern, replacement as string);
   return name;
+}
+
+/** The shape that timm gives a tensor of whoever's names these were. */
+export function timmShape(whose: string | undefined, name: string, shape: readonly number[]): readonly number[] {
+  const vectors = namings.find((naming) => naming.whose === whose)?.vectors;
+  return vectors?.test(name) && shape.slice(1).every((size) => size === 1) ? shape.slice(0, 1) : shape;
 }
 
 /**

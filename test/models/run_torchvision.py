@@ -1,7 +1,7 @@
 """Saves state dicts of torchvision's networks and prints their logits: usage run_torchvision.py FOLDER IMAGE.input SIDE
 
-Writes vit.pth (for SIDE × SIDE), swin.pth, regnet.pth, densenet.pth with the names of torchvision before 0.3, and
-swin_module.pth (the whole module). Prints the logits of the image by file, as JSON.
+Writes vit.pth (for SIDE × SIDE), swin.pth, regnet.pth, densenet.pth with the names of torchvision before 0.3, convnext.pth,
+swin_module.pth and convnext_module.pth (the whole modules). Prints the logits of the image by file, as JSON.
 """
 import json
 import os
@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import torch
 from fill_random import fill
-from torchvision.models import densenet121, regnet_y_400mf
+from torchvision.models import convnext_tiny, densenet121, regnet_y_400mf
 from torchvision.models.swin_transformer import SwinTransformer
 from torchvision.models.vision_transformer import VisionTransformer
 
@@ -22,6 +22,7 @@ def networks(side):
         "swin": SwinTransformer([4, 4], 96, [2, 1, 2, 1], [3, 6, 12, 24], [7, 7], num_classes=7),
         "regnet": regnet_y_400mf(num_classes=7),
         "densenet": densenet121(num_classes=7),
+        "convnext": convnext_tiny(num_classes=7),
     }
 
 
@@ -41,9 +42,9 @@ def main():
         torch.save(state, os.path.join(folder, name + ".pth"))
         with torch.no_grad():
             results[name] = model(x)[0].tolist()
-        if name == "swin":
-            torch.save(model, os.path.join(folder, "swin_module.pth"))
-            results["swin_module"] = results["swin"]
+        if name in ("swin", "convnext"):
+            torch.save(model, os.path.join(folder, name + "_module.pth"))
+            results[name + "_module"] = results[name]
     print(json.dumps(results))
 
 

@@ -16,6 +16,8 @@ const files = {
   vit: ['deit_tiny_patch16_224', "torchvision's ViT"],
   swin: ['swin_tiny_patch4_window7_224', "torchvision's Swin"],
   swin_module: ['swin_tiny_patch4_window7_224', "torchvision's Swin"],
+  convnext: ['convnext_tiny', "torchvision's ConvNeXt"],
+  convnext_module: ['convnext_tiny', "torchvision's ConvNeXt"],
   regnet: ['regnety_004', "torchvision's RegNet"],
   densenet: ['densenet121', "older torchvision's DenseNet"],
 } as const;
