@@ -142,6 +142,8 @@ test('long names end in an ellipsis and fit', () => {
   assert.ok(cut.endsWith('…') && roughMeasure(cut, 10, false) <= 60);
   assert.equal(shorten('short', style), 'short');
   assert.equal(pathTail('features.denseblock1.denselayer1.conv1', 20), '…denselayer1.conv1');
+  assert.equal(pathTail('features.denseblock1.denselayer1.conv1', 30), '…denseblock1.denselayer1.conv1');
+  assert.equal(pathTail('a_rather_long_name_without_a_dot', 20), '…_name_without_a_dot');
   assert.equal(pathTail('conv1', 20), 'conv1');
 });
 
