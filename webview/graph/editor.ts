@@ -1,12 +1,10 @@
 /** Puts the page together and holds the threads: messages of the host, layout, selection, plan requests, what is remembered. */
 import type { GraphToHost, HostToGraph } from '../../src/protocol/graph-editor.ts';
-import { element } from '../shared/dom.ts';
 import { connect, type Handlers, type Host } from '../shared/host.ts';
 import type { Actions, SelectOptions } from './actions.ts';
 import { runCommand } from './commands.ts';
 import { Notices } from './controls/notices.ts';
 import { PlanOptions } from './controls/options.ts';
-import { splitter } from './controls/splitter.ts';
 import { TopBar } from './controls/top-bar.ts';
 import { pictureAsPng, pictureAsSvg } from './export.ts';
 import { Inspector } from './inspector/inspector.ts';
@@ -17,8 +15,8 @@ import { findItem, type Selection } from './model/selection.ts';
 import { type Mode, Store } from './model/store.ts';
 import { ROOT } from './model/tree.ts';
 import { Panel } from './table/panel.ts';
-import { t } from './text.ts';
 import { Arranger } from './view/arranger.ts';
+import { Frame, type FrameState } from './view/frame.ts';
 import { GraphArea } from './view/graph-area.ts';
 import { pictureOf } from './view/picture-of.ts';
 import { type Place, Viewport } from './view/viewport.ts';
@@ -31,21 +29,10 @@ interface Remembered {
   readonly place: Place;
   readonly mode: Mode;
   readonly tab: Store['tab'];
-  readonly side: number;
-  readonly panel: number;
-  readonly panelShown: boolean;
-  readonly options: boolean;
+  readonly frame: FrameState;
   readonly legend: boolean;
 }
 
-interface Sizes {
-  readonly side: number;
-  readonly panel: number;
-}
-
-const DEFAULTS: Sizes = { side: 320, panel: 220 };
-/** Narrower than this the inspector is a tab below the graph. */
-const NARROW = 720;
 const REMEMBER_AFTER_MS = 300;
 
 export class Editor {
@@ -60,17 +47,12 @@ export class Editor {
   readonly #bar: TopBar;
   readonly #inspector: Inspector;
   readonly #panel: Panel;
-  readonly #options: PlanOptions;
-  readonly #root: HTMLElement;
+  readonly #frame: Frame;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #size: Sizes;
-  #panelShown: boolean;
 
-  constructor(root: HTMLElement) {
+  constructor(page: HTMLElement) {
     this.#host = connect<HostToGraph, GraphToHost, Remembered>(this.#handlers());
     this.#remembered = this.#host.getState();
-    this.#size = { side: this.#remembered?.side ?? DEFAULTS.side, panel: this.#remembered?.panel ?? DEFAULTS.panel };
-    this.#panelShown = this.#remembered?.panelShown ?? true;
     this.#arranger = new Arranger(
       this.store,
       this.viewport,
@@ -81,10 +63,9 @@ export class Editor {
     this.#actions = this.#makeActions();
     const actions = this.#actions;
     this.#area = new GraphArea(this.store, this.viewport, actions);
-    this.#options = new PlanOptions(this.store, actions);
     this.#bar = new TopBar(this.store, actions, {
-      options: () => this.#showOptions(this.#options.root.hidden),
-      panel: () => this.#showPanel(!this.#panelShown),
+      options: () => this.#frame.showOptions(!this.#frame.state.options),
+      panel: () => this.#frame.showPanel(!this.#frame.state.panelShown),
     });
     this.#inspector = new Inspector(this.store, actions, this.#area.theme);
     this.#panel = new Panel(this.store, actions, this.#area.theme);
@@ -92,7 +73,7 @@ export class Editor {
       this.#inspector.theme = theme;
       this.#panel.theme = theme;
     });
-    this.#root = this.#assemble(root, new Notices(this.store, actions));
+    this.#frame = this.#makeFrame(page);
     this.#restoreLook();
     this.store.on(['layout'], () => {
       this.viewport.contentWidth = this.store.layout?.width ?? 0;
@@ -106,61 +87,27 @@ export class Editor {
     this.#host.send('ready', null);
   }
 
-  #assemble(root: HTMLElement, notices: Notices): HTMLElement {
-    const side = splitter({
-      label: t('Width of the inspector'),
-      orientation: 'vertical',
-      minimum: 200,
-      maximum: () => Math.max(200, window.innerWidth - 260),
-      size: this.#size.side,
-      onSize: (size) => this.#resize({ side: size }),
+  #makeFrame(page: HTMLElement): Frame {
+    const { store } = this;
+    const parts = {
+      bar: this.#bar.root,
+      options: new PlanOptions(store, this.#actions).root,
+      notices: new Notices(store, this.#actions).root,
+      graph: this.#area.root,
+      inspector: this.#inspector.root,
+      panel: this.#panel.root,
+      inspectorSlot: this.#panel.inspectorSlot,
+    };
+    return new Frame(page, parts, this.#remembered?.frame ?? {}, {
+      changed: () => this.#rememberLater(),
+      widened: () => {
+        if (store.tab === 'inspector') store.setTab('layers');
+      },
     });
-    const below = splitter({
-      label: t('Height of the tables'),
-      orientation: 'horizontal',
-      minimum: 90,
-      maximum: () => Math.max(90, window.innerHeight - 240),
-      size: this.#size.panel,
-      onSize: (size) => this.#resize({ panel: size }),
-    });
-    const editor = element(
-      'div',
-      { class: 'editor' },
-      this.#bar.root,
-      this.#options.root,
-      notices.root,
-      element('div', { class: 'middle' }, this.#area.root, side, this.#inspector.root),
-      below,
-      this.#panel.root,
-    );
-    root.replaceChildren(editor);
-    new ResizeObserver(() => this.#arrange()).observe(root);
-    this.#resize({});
-    return editor;
-  }
-
-  /** Moves the inspector into the tabs where there is no room beside the graph. */
-  #arrange(): void {
-    const narrow = this.#root.clientWidth < NARROW;
-    if (narrow === this.#root.classList.contains('narrow')) return;
-    this.#root.classList.toggle('narrow', narrow);
-    if (narrow) this.#panel.inspectorSlot.append(this.#inspector.root);
-    else this.#root.querySelector('.middle')?.append(this.#inspector.root);
-    if (!narrow && this.store.tab === 'inspector') this.store.setTab('layers');
-  }
-
-  #resize(change: Partial<Sizes>): void {
-    this.#size = { ...this.#size, ...change };
-    this.#root?.style.setProperty('--side', `${this.#size.side}px`);
-    this.#root?.style.setProperty('--panel', `${this.#size.panel}px`);
-    this.#rememberLater();
   }
 
   #restoreLook(): void {
     const before = this.#remembered;
-    this.#resize({});
-    this.#showOptions(before?.options ?? false);
-    this.#showPanel(this.#panelShown);
     this.#area.legend.root.open = before?.legend ?? false;
     this.#area.legend.root.addEventListener('toggle', () => this.#rememberLater());
     if (before) {
@@ -168,18 +115,6 @@ export class Editor {
       this.store.tab = before.tab;
       this.store.emit('look', 'state', 'tab');
     }
-    this.#arrange();
-  }
-
-  #showOptions(shown: boolean): void {
-    this.#options.root.hidden = !shown;
-    this.#rememberLater();
-  }
-
-  #showPanel(shown: boolean): void {
-    this.#panelShown = shown;
-    this.#root.classList.toggle('no-panel', !shown);
-    this.#rememberLater();
   }
 
   #rememberLater(): void {
@@ -194,9 +129,7 @@ export class Editor {
         place: this.viewport.place,
         mode: store.mode,
         tab: store.tab,
-        ...this.#size,
-        panelShown: this.#panelShown,
-        options: !this.#options.root.hidden,
+        frame: this.#frame.state,
         legend: this.#area.legend.root.open,
       });
     }, REMEMBER_AFTER_MS);
@@ -310,7 +243,7 @@ export class Editor {
       'graph/command': (command) =>
         runCommand(command, this.store, this.#actions, {
           showTab: (tab) => {
-            this.#showPanel(true);
+            this.#frame.showPanel(true);
             this.store.setTab(tab);
           },
           focusTarget: () => this.#bar.target.focus(),

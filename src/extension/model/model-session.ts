@@ -3,20 +3,14 @@ import * as vscode from 'vscode';
 import type { GraphEditorState, GraphEditorTask } from '../../protocol/graph-editor.ts';
 import type { NodeDetails, PlanView, ScoresView } from '../../protocol/graph-view.ts';
 import { parseTarget } from '../../protocol/target-text.ts';
-import {
-  DEFAULT_PLAN,
-  type ModelInfo,
-  type ModelSource,
-  type Pin,
-  type PlanSettings,
-  type ScoreSettings,
-} from '../../protocol/values.ts';
+import type { ModelInfo, ModelSource, Pin, PlanSettings, ScoreSettings } from '../../protocol/values.ts';
 import type { Memory } from '../memory.ts';
-import { setting } from '../settings.ts';
 import { RequestError } from '../worker/request-error.ts';
 import type { Worker } from '../worker/worker.ts';
 import { Latest } from './latest.ts';
 import { modelKey, modelTitle, uriOf } from './model-uri.ts';
+import { changedPins } from './pins.ts';
+import { defaultPlan, savedSettings } from './plan-settings.ts';
 
 export interface Selection {
   readonly nodes: readonly string[];
@@ -225,16 +219,7 @@ export class ModelSession implements vscode.Disposable {
 
   /** Pins or frees one side of a layer. */
   pin(layer: string, side: Pin['side'], pinned: boolean): Promise<PlanView | undefined> {
-    const { pins } = this.stateNow.settings;
-    const sides = new Set(pins.filter((p) => p.layer === layer).flatMap((p) => bothSides(p.side)));
-    for (const one of bothSides(side)) {
-      if (pinned) sides.add(one);
-      else sides.delete(one);
-    }
-    const others = pins.filter((p) => p.layer !== layer);
-    const [first] = sides;
-    const own: Pin[] = first ? [{ layer, side: sides.size === 2 ? 'both' : first }] : [];
-    return this.changeSettings({ pins: [...others, ...own] });
+    return this.changeSettings({ pins: changedPins(this.stateNow.settings.pins, layer, side, pinned) });
   }
 
   private planRequest() {
@@ -279,14 +264,7 @@ export class ModelSession implements vscode.Disposable {
 
   /** Takes over the settings that a saved plan was made with, and plans with them. Throws when the text is no plan. */
   async applyPlan(text: string, name: string): Promise<PlanView | undefined> {
-    let settings: Partial<PlanSettings> | undefined;
-    try {
-      settings = (JSON.parse(text) as { settings?: Partial<PlanSettings> }).settings;
-    } catch {
-      settings = undefined;
-    }
-    if (typeof settings?.target !== 'object')
-      throw new RequestError('user', vscode.l10n.t('{0} is no plan that Espalier saved.', name));
+    const settings = savedSettings(text, name);
     const { target } = settings;
     return this.changeSettings(settings, target.kind === 'macs' ? this.parse(target.text) : undefined);
   }
@@ -334,18 +312,4 @@ export class ModelSession implements vscode.Disposable {
     this.changes.dispose();
     this.selections.dispose();
   }
-}
-
-const bothSides = (side: Pin['side']): readonly ('out' | 'in')[] => (side === 'both' ? ['out', 'in'] : [side]);
-
-/** Settings of a model that was never planned before. */
-function defaultPlan(uri: vscode.Uri): PlanSettings {
-  const scope = uri.scheme === 'file' ? uri : undefined;
-  return {
-    ...DEFAULT_PLAN,
-    target: { kind: 'macs', text: setting('espalier.plan.target', scope) },
-    roundTo: setting('espalier.plan.roundTo', scope),
-    maxRatio: setting('espalier.plan.maxRatio', scope),
-    ignore: setting('espalier.plan.ignore', scope),
-  };
 }

@@ -1,0 +1,30 @@
+/** Settings that a plan is made with: their defaults, and as a saved plan has them. */
+import * as vscode from 'vscode';
+import { DEFAULT_PLAN, type PlanSettings } from '../../protocol/values.ts';
+import { setting } from '../settings.ts';
+import { RequestError } from '../worker/request-error.ts';
+
+/** Settings of a model that was never planned before. */
+export function defaultPlan(uri: vscode.Uri): PlanSettings {
+  const scope = uri.scheme === 'file' ? uri : undefined;
+  return {
+    ...DEFAULT_PLAN,
+    target: { kind: 'macs', text: setting('espalier.plan.target', scope) },
+    roundTo: setting('espalier.plan.roundTo', scope),
+    maxRatio: setting('espalier.plan.maxRatio', scope),
+    ignore: setting('espalier.plan.ignore', scope),
+  };
+}
+
+/** Settings that a saved plan was made with. Throws a RequestError of kind `user`, naming the file, when the text is no such plan. */
+export function savedSettings(text: string, name: string): Partial<PlanSettings> & Pick<PlanSettings, 'target'> {
+  let settings: Partial<PlanSettings> | undefined;
+  try {
+    settings = (JSON.parse(text) as { settings?: Partial<PlanSettings> } | null)?.settings;
+  } catch {
+    settings = undefined;
+  }
+  if (typeof settings?.target !== 'object' || settings.target === null)
+    throw new RequestError('user', vscode.l10n.t('{0} is no plan that Espalier saved.', name));
+  return { ...settings, target: settings.target };
+}
