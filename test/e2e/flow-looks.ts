@@ -16,8 +16,10 @@ const THEMES = {
 } as const;
 
 const WIDE = { width: 1280, height: 800 };
-/** Half of a laptop's screen beside a terminal, side bar closed. */
-const NARROW = { width: 420, height: 800 };
+/** 320 pixels for the view, side bar closed. */
+const NARROW = { width: 368, height: 800 };
+/** A zoom of 200 % halves the pixels that styles count. */
+const ZOOMED = { width: 640, height: 400 };
 
 export const looksFlow = (environment: Environment): Flow => ({
   name: 'themes and widths',
@@ -69,11 +71,11 @@ export const looksFlow = (environment: Environment): Flow => ({
     });
 
     for (const [name, theme] of Object.entries(THEMES)) {
-      await step(`${theme}, wide and narrow`, async () => {
+      await step(`${theme}: wide, narrow, zoomed`, async () => {
         await wb.theme(theme);
-        for (const [size, viewport] of Object.entries({ wide: WIDE, narrow: NARROW })) {
+        for (const [size, viewport] of Object.entries({ wide: WIDE, narrow: NARROW, zoomed: ZOOMED })) {
           await wb.page.setViewportSize(viewport);
-          if (size === 'narrow') await wb.run('View: Close Primary Side Bar').catch(() => undefined);
+          if (size !== 'wide') await wb.run('View: Close Primary Side Bar').catch(() => undefined);
           for (const [tab, content] of Object.entries(tabs)) {
             await wb.tab(tab).first().click();
             await view().getByText(content).first().waitFor();
