@@ -34,6 +34,30 @@ export const sharedFlow = (environment: Environment): Flow => ({
       // 622,269,592 MACs as the paper counts, 3.08 M parameters.
       await wb.row('Models', 'deit_0.6G').filter({ hasText: '622.3 M · 3.08 M' }).waitFor();
     });
+    await step('a transformer is scored, planned and pruned: channels, heads and head dims', async () => {
+      await wb.run('Espalier: Score Channels');
+      await wb.pick('L2');
+      await view().getByText('Scored with L2').first().waitFor({ timeout: LIMIT_MS });
+      await wb.run('Espalier: Set FLOP Target');
+      await wb.answer('60%');
+      await view().getByText('reached').first().waitFor();
+      await wb.run('Espalier: Find Layer');
+      const field = view().getByPlaceholder('name or type').first();
+      await field.fill('blocks.3.attn.qkv');
+      await field.press('Enter');
+      await view().locator('h2', { hasText: 'blocks.3.attn.qkv' }).waitFor();
+      await wb.page.waitForTimeout(700);
+      await session.shot('33-deit-planned');
+      const file = path.join(workspace, 'deit-60.safetensors');
+      await wb.run('Espalier: Prune Model');
+      await wb.answerPath(file);
+      await wb.notification('Saved').waitFor({ timeout: LIMIT_MS });
+      await session.shot('34-deit-pruned');
+      // At most 60 % of 622.27 M.
+      await wb.row('Models', 'deit-60.safetensors').filter({ hasText: /37[23]\.\d M/ }).waitFor();
+      assert.ok(existsSync(file));
+      await wb.clearNotifications();
+    });
     await step('a training checkpoint opens, and says which weights it took', async () => {
       await wb.run('Espalier: Load Checkpoint');
       await wb.pick('mobilenet_v2_0.15G.train.pth');
