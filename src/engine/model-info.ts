@@ -2,7 +2,7 @@
 
 import type { Graph } from '../graph/graph.ts';
 import { nodesById } from '../graph/graph.ts';
-import { attentionModules, type Cost, compileMacs, graphCost, shapeTable } from '../graph/macs.ts';
+import { attentionModules, type Cost, graphCost, nodeMacs, shapeTable } from '../graph/macs.ts';
 import { formatShape } from '../graph/shapes.ts';
 
 export interface LayerInfo {
@@ -30,7 +30,7 @@ export function headsOfGraph(graph: Graph): Record<string, number> {
 /** Cost, heads and layers: nodes that have parameters, and the products of attentions. */
 export function graphInfo(graph: Graph): GraphInfo {
   const shapes = shapeTable(graph);
-  const { macs } = compileMacs(graph)(shapes);
+  const macs = nodeMacs(graph);
   const trainable = new Set(graph.parameters.filter((p) => p.trainable).map((p) => p.name));
   const size = (name: string): number => shapes.parameter(name).reduce((a, b) => a * b, 1);
   const layers = [...nodesById(graph).values()].flatMap((node): LayerInfo[] => {

@@ -100,7 +100,16 @@ export interface ShapeTable {
   parameter(name: string): readonly number[];
 }
 
-/** MACs of one attention module's parts: `projection` as the reference counts it, `projectionTrue` by its real width. */
+/** The shapes that an attention module's MACs depend on. */
+interface AttentionShapes {
+  readonly input: Shape;
+  readonly product: Shape;
+  readonly qkvWeight: readonly number[];
+  readonly projWeight: readonly number[];
+  readonly hasBias: boolean;
+}
+
+/** MACs of an attention module's parts: `projection` as the reference counts it, `projectionTrue` by its real width. */
 interface AttentionMacs {
   /** With the scaling of the queries. */
   readonly qkv: number;
@@ -111,65 +120,98 @@ interface AttentionMacs {
   readonly projectionTrue: number;
 }
 
-function attentionMacs(graph: ReadonlyMap<ValueId, GraphNode>, a: AttentionCost, shapes: ShapeTable): AttentionMacs {
-  const qkvNode = graph.get(a.qkv) as GraphNode;
-  const projNode = graph.get(a.proj) as GraphNode;
-  const input = shapes.value(qkvNode.inputs[0]);
+function attentionMacs({ input, product, qkvWeight, projWeight, hasBias }: AttentionShapes): AttentionMacs {
   const tokens = Math.abs(input.at(-2) as number);
   const width = Math.abs(input.at(-1) as number);
   const windows = sizePerImage(input) / (tokens * width);
-  const q = Math.floor(shapes.parameter(qkvNode.parameters.weight as string)[0] / 3);
-  const heads = Math.abs(shapes.value(a.product).at(-3) as number);
+  const q = Math.floor(qkvWeight[0] / 3);
+  const heads = Math.abs(product.at(-3) as number);
   const headDim = Math.floor(q / heads);
-  const qkv = tokens * q + 3 * tokens * width * q + (qkvNode.parameters.bias ? 3 * tokens * q : 0);
+  const qkv = tokens * q + 3 * tokens * width * q + (hasBias ? 3 * tokens * q : 0);
   const mixing = windows * heads * tokens * tokens * headDim;
-  const projection = (out: number): number => windows * tokens * out * (q + 1);
+  const projected = windows * tokens * (q + 1);
   return {
     qkv: windows * qkv,
     product: mixing + windows * heads * tokens * tokens,
     mixing,
-    projection: projection(q),
-    projectionTrue: projection(shapes.parameter(projNode.parameters.weight as string)[0]),
+    projection: projected * q,
+    projectionTrue: projected * projWeight[0],
   };
 }
 
-/** MACs of every counted node. */
-export interface NodeMacs {
-  readonly macs: ReadonlyMap<ValueId, number>;
-  readonly macsTrue: ReadonlyMap<ValueId, number>;
+/** MACs of counted nodes, in their order. */
+export interface MacsFigures {
+  readonly macs: Float64Array;
+  readonly macsTrue: Float64Array;
 }
 
-/** Prepares the counter for one Graph: the returned function prices any table of shapes for it. */
-export function compileMacs(graph: Graph): (shapes: ShapeTable) => NodeMacs {
+export interface MacsCounter {
+  readonly nodes: readonly ValueId[];
+  /** Of the shapes as they are now: the table's arrays may change between calls. The next call writes over its figures. */
+  count(): MacsFigures;
+}
+
+/** Prepares the counter for one Graph and the table that its shapes are read from. */
+export function compileMacs(graph: Graph, table: ShapeTable): MacsCounter {
   const byId = nodesById(graph);
   const attentions = attentionModules(graph);
   const inAttention = (module: string): boolean =>
     attentions.some((a) => module === a.module || module.startsWith(`${a.module}.`));
-  const single = graph.nodes.filter((node) => node.counted && !inAttention(node.module));
-  return (shapes) => {
-    const macs = new Map<ValueId, number>();
-    const macsTrue = new Map<ValueId, number>();
-    for (const node of single) {
-      const rule = macsRules[node.kind] as MacsRule<OperationKind>;
-      const count = rule(node, {
-        inputs: node.inputs.map((id) => shapes.value(id)),
-        output: shapes.value(node.id),
-        weight: node.parameters.weight ? shapes.parameter(node.parameters.weight) : [],
+  const single = graph.nodes
+    .filter((node) => node.counted && macsRules[node.kind] !== none && !inAttention(node.module))
+    .map((node) => ({
+      node,
+      rule: macsRules[node.kind] as MacsRule<OperationKind>,
+      shapes: {
+        inputs: node.inputs.map((id) => table.value(id)),
+        output: table.value(node.id),
+        weight: node.parameters.weight ? table.parameter(node.parameters.weight) : [],
         hasBias: node.parameters.bias !== undefined,
-      });
-      if (!count) continue;
-      macs.set(node.id, count);
-      macsTrue.set(node.id, count);
-    }
-    for (const attention of attentions) {
-      const { qkv, product, mixing, projection, projectionTrue } = attentionMacs(byId, attention, shapes);
-      for (const table of [macs, macsTrue])
-        table.set(attention.qkv, qkv).set(attention.product, product).set(attention.mixing, mixing);
-      macs.set(attention.proj, projection);
-      macsTrue.set(attention.proj, projectionTrue);
-    }
-    return { macs, macsTrue };
+      },
+    }));
+  const whole = attentions.map((attention): AttentionShapes => {
+    const qkv = byId.get(attention.qkv) as GraphNode;
+    const proj = byId.get(attention.proj) as GraphNode;
+    return {
+      input: table.value(qkv.inputs[0]),
+      product: table.value(attention.product),
+      qkvWeight: table.parameter(qkv.parameters.weight as string),
+      projWeight: table.parameter(proj.parameters.weight as string),
+      hasBias: qkv.parameters.bias !== undefined,
+    };
+  });
+  const nodes = [
+    ...single.map(({ node }) => node.id),
+    ...attentions.flatMap(({ qkv, product, mixing, proj }) => [qkv, product, mixing, proj]),
+  ];
+  const macs = new Float64Array(nodes.length);
+  const macsTrue = new Float64Array(nodes.length);
+  return {
+    nodes,
+    count: () => {
+      let at = 0;
+      const put = (counted: number, real = counted): void => {
+        macs[at] = counted;
+        macsTrue[at++] = real;
+      };
+      for (const { node, rule, shapes } of single) put(rule(node, shapes));
+      for (const shapes of whole) {
+        const { qkv, product, mixing, projection, projectionTrue } = attentionMacs(shapes);
+        put(qkv);
+        put(product);
+        put(mixing);
+        put(projection, projectionTrue);
+      }
+      return { macs, macsTrue };
+    },
   };
+}
+
+/** MACs of a Graph's counted nodes, by the reference's counter. */
+export function nodeMacs(graph: Graph): ReadonlyMap<ValueId, number> {
+  const counter = compileMacs(graph, shapeTable(graph));
+  const { macs } = counter.count();
+  return new Map(counter.nodes.map((id, i) => [id, macs[i]]));
 }
 
 /** The Graph's own shapes as a table. */
@@ -190,7 +232,7 @@ const sum = (values: Iterable<number>): number => {
 
 /** MACs and parameters of a Graph. */
 export function graphCost(graph: Graph): Cost {
-  const { macs, macsTrue } = compileMacs(graph)(shapeTable(graph));
+  const { macs, macsTrue } = compileMacs(graph, shapeTable(graph)).count();
   const params = sum(graph.parameters.map((p) => (p.trainable ? p.shape.reduce((a, b) => a * b, 1) : 0)));
-  return { macs: sum(macs.values()), macsTrue: sum(macsTrue.values()), params };
+  return { macs: sum(macs), macsTrue: sum(macsTrue), params };
 }

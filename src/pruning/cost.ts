@@ -1,6 +1,6 @@
 /** MACs and parameters of a network as its groups get narrower, without building it: what a live slider needs. */
 import type { ValueId } from '../graph/graph.ts';
-import { type Cost, compileMacs, type NodeMacs, type ShapeTable, shapeTable } from '../graph/macs.ts';
+import { type Cost, compileMacs, type ShapeTable, shapeTable } from '../graph/macs.ts';
 import type { Groups, LeafId } from './groups.ts';
 
 /** Entries left of every set; by set id. */
@@ -11,8 +11,8 @@ export interface CompiledCost {
   readonly full: SetSizes;
   /** Of the network that `sizes` leave. The nodes of `without` are not counted, nor their parameters: removed blocks. */
   evaluate(sizes: SetSizes): Cost;
-  /** MACs of every counted node. */
-  nodes(sizes: SetSizes): NodeMacs;
+  /** MACs of every counted node, by the reference's counter. */
+  nodes(sizes: SetSizes): ReadonlyMap<ValueId, number>;
 }
 
 /** Which nodes and parameters are not there any more: blocks that are to be removed. */
@@ -27,6 +27,15 @@ interface Dynamic {
   readonly dimension: number;
   readonly leaves: readonly LeafId[];
   readonly sign: number;
+}
+
+function memoized<V>(make: (key: string) => V): (key: string) => V {
+  const known = new Map<string, V>();
+  return (key) => {
+    const found = known.get(key) ?? make(key);
+    known.set(key, found);
+    return found;
+  };
 }
 
 /** Prepares the counter for a Graph: what `evaluate` then does is one pass over the layers. */
@@ -46,23 +55,15 @@ export function compileCost(groups: Groups, removed?: Removed): CompiledCost {
     return into;
   };
   const own = shapeTable(graph);
-  const values = new Map<ValueId, number[]>();
-  const parameters = new Map<string, number[]>();
-  for (const { name, shape } of graph.parameters) parameters.set(name, track(shape, groups.parameters.get(name)));
+  // Only shapes that the counter asks for are kept up to date.
   const table: ShapeTable = {
-    parameter: (name) => parameters.get(name) as number[],
-    value: (id) => {
-      const known = values.get(id);
-      if (known) return known;
-      const shape = track(own.value(id), groups.values.get(id));
-      values.set(id, shape);
-      return shape;
-    },
+    parameter: memoized((name) => track(own.parameter(name), groups.parameters.get(name))),
+    value: memoized((id) => track(own.value(id), groups.values.get(id))),
   };
-  const price = compileMacs(graph);
-  price(table); // asks for every shape once, which is what makes them known
+  const counter = compileMacs(graph, table);
+  const counted = Uint8Array.from(counter.nodes, (id) => (removed?.nodes.has(id) ? 0 : 1));
   const trainable = graph.parameters.filter((p) => p.trainable && !removed?.parameters.has(p.name));
-  const trainableShapes = trainable.map(({ name }) => parameters.get(name) as number[]);
+  const trainableShapes = trainable.map(({ name }) => table.parameter(name));
 
   const resize = (sizes: SetSizes): void => {
     for (const { id, sets } of changing) {
@@ -76,20 +77,21 @@ export function compileCost(groups: Groups, removed?: Removed): CompiledCost {
       into[dimension] = size;
     }
   };
-  const nodes = (sizes: SetSizes): NodeMacs => {
-    resize(sizes);
-    return price(table);
-  };
-  const sum = (byNode: ReadonlyMap<ValueId, number>): number => {
+  const sum = (figures: Float64Array): number => {
     let total = 0;
-    for (const [id, macs] of byNode) if (!removed?.nodes.has(id)) total += macs;
+    for (let i = 0; i < figures.length; i++) if (counted[i]) total += figures[i];
     return total;
   };
   return {
     full,
-    nodes,
+    nodes: (sizes) => {
+      resize(sizes);
+      const { macs } = counter.count();
+      return new Map(counter.nodes.map((id, i) => [id, macs[i]]));
+    },
     evaluate: (sizes) => {
-      const { macs, macsTrue } = nodes(sizes);
+      resize(sizes);
+      const { macs, macsTrue } = counter.count();
       let params = 0;
       for (const shape of trainableShapes) {
         let count = 1;

@@ -60,22 +60,46 @@ export function feasibleRange(planner: Planner, options: TargetOptions): Feasibl
 export function planForTarget(planner: Planner, options: TargetOptions, target: Target): Plan {
   const macs = targetMacs(target, planner.before);
   checkFeasible(planner, options, macs);
-  let low = 0;
-  let high = 1;
-  if (costAt(planner, options, 0).cost.macs <= macs) high = 0;
-  // Scores change places at most once for every channel: 40 halvings tell shares apart that no network can.
-  for (let i = 0; i < 40 && high - low > 1e-12; i++) {
-    const middle = (low + high) / 2;
-    if (costAt(planner, options, middle).cost.macs <= macs) high = middle;
-    else low = middle;
-  }
-  const { choice, asked } = costAt(planner, options, high);
+  const { choice, asked } = leastShare(planner, options, macs);
   const free = {
     heads: options.ratio !== undefined || options.headRatio === undefined,
     headDims: options.ratio !== undefined || options.headDimRatio === undefined,
   };
   return planner.describe(fill(planner, choice, asked, macs, free), asked, macs);
 }
+
+/** The least share of channels that goes for which the network fits, as near as 40 halvings tell shares apart. */
+function leastShare(planner: Planner, options: TargetOptions, macs: number): Costed {
+  const none = costAt(planner, options, 0);
+  if (none.cost.macs <= macs) return none;
+  let low = 0;
+  let high = 1;
+  let tooMuch = none.choice;
+  let fits = costAt(planner, options, 1);
+  for (let i = 0; i < 40 && high - low > 1e-12; i++) {
+    const middle = (low + high) / 2;
+    const at = choiceAt(planner, options, middle);
+    // Scores change places at most once for every channel: soon both sides of a halving take the same, and cost the same.
+    if (sameRemoval(at.choice, tooMuch)) low = middle;
+    else if (sameRemoval(at.choice, fits.choice)) {
+      high = middle;
+      fits = { ...at, cost: fits.cost };
+    } else {
+      const cost = costOf(planner, at.choice);
+      if (cost.macs <= macs) {
+        high = middle;
+        fits = { ...at, cost };
+      } else {
+        low = middle;
+        tooMuch = at.choice;
+      }
+    }
+  }
+  return fits;
+}
+
+const sameRemoval = (a: Choice, b: Choice): boolean =>
+  a.dims.every((count, id) => count === b.dims[id]) && a.heads.every((count, id) => count === b.heads[id]);
 
 function checkFeasible(planner: Planner, options: TargetOptions, macs: number): void {
   const { least, most } = feasibleRange(planner, options);
@@ -90,16 +114,25 @@ function checkFeasible(planner: Planner, options: TargetOptions, macs: number): 
   );
 }
 
-interface Costed {
+interface Chosen {
   readonly choice: Choice;
   readonly asked: PlanOptions;
+}
+
+interface Costed extends Chosen {
   readonly cost: Cost;
 }
 
-function costAt(planner: Planner, options: TargetOptions, share: number): Costed {
+function choiceAt(planner: Planner, options: TargetOptions, share: number): Chosen {
   const asked = optionsAt(planner.groups, options, share);
-  const choice = planner.choose(asked, 'keepLast');
-  return { choice, asked, cost: planner.cost.evaluate(planner.sizes(choice)) };
+  return { asked, choice: planner.choose(asked, 'keepLast') };
+}
+
+const costOf = (planner: Planner, choice: Choice): Cost => planner.cost.evaluate(planner.sizes(choice));
+
+function costAt(planner: Planner, options: TargetOptions, share: number): Costed {
+  const chosen = choiceAt(planner, options, share);
+  return { ...chosen, cost: costOf(planner, chosen.choice) };
 }
 
 /** The ratios at a share: given ones fixed, unless all are given, which then keep their proportions. */

@@ -1,7 +1,7 @@
 /** The Graph as the webview draws it: the module tree made whole, figures per node, no weights. */
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { parametersByName } from '../graph/graph.ts';
-import { compileMacs, graphCost, shapeTable } from '../graph/macs.ts';
+import { graphCost, nodeMacs } from '../graph/macs.ts';
 import { inferShapes } from '../graph/shapes.ts';
 import { elementCount } from '../graph/tensor.ts';
 import type { GraphView, GraphViewModule, GraphViewNode, ParameterView } from '../protocol/graph-view.ts';
@@ -64,7 +64,7 @@ export function inputWidth(node: GraphNode, weight: readonly number[] | undefine
 export function graphViewOf(graph: Graph): GraphView {
   const shapes = inferShapes(graph);
   const axes = channelAxes(graph, shapes);
-  const { macs } = compileMacs(graph)(shapeTable(graph));
+  const macs = nodeMacs(graph);
   const specs = parametersByName(graph);
   const paths = drawingModules(graph);
   const { modules, index } = moduleTree(graph, paths);

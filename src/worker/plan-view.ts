@@ -96,7 +96,7 @@ export function compilePlanView(
       for (const leaf of of) size *= leaves[leaf];
       return size;
     };
-    const { macs } = cost.nodes(sizes);
+    const macs = cost.nodes(sizes);
     return {
       target: plan.targetMacs ?? plan.after.macs,
       before: plan.before,

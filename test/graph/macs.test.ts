@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildModel } from '../../src/architectures/registry.ts';
 import { dumpGraph } from '../../src/graph/dump.ts';
-import { compileMacs, graphCost, shapeTable } from '../../src/graph/macs.ts';
+import { graphCost, nodeMacs } from '../../src/graph/macs.ts';
 import { graphFromJson, graphToJson } from '../../src/graph/serialize.ts';
 
 const cost = (name: string) => {
@@ -25,7 +25,7 @@ test('functional ReLU and pooling of the CIFAR family are not counted', () => {
 test('every part of an attention has its own MACs, which add up to what the counter gives the module', () => {
   const graph = buildModel('deit_tiny_patch16_224');
   assert.ok(graph);
-  const { macs } = compileMacs(graph)(shapeTable(graph));
+  const macs = nodeMacs(graph);
   const [tokens, width] = [197, 192];
   const inside = [...macs].filter(([id]) => id.startsWith('blocks.0.attn.'));
   assert.equal(inside.length, 4);
