@@ -7,6 +7,8 @@ import { smallData } from './lib/small-data.ts';
 import type { Flow } from './lib/steps.ts';
 
 const LIMIT_MS = 300_000;
+/** A little longer than what the mouse is over takes to be named. */
+const TOOLTIP_AFTER_MS = 500;
 /** The Groups view follows a slider that rests. */
 const GROUPS_FOLLOW_AFTER_MS = 500;
 
@@ -91,6 +93,35 @@ export const keysFlow = (environment: Environment): Flow => ({
       await layer.click({ button: 'right' });
       await wb.menu('Pin Layer Outputs');
       await wb.row('Groups', /layer3\.0\.conv1\s*64$/).waitFor();
+    });
+    await step('the context menu of a layer in the graph pins it and frees it', async () => {
+      await wb.run('Espalier: Find Layer');
+      const field = view().getByPlaceholder('name or type').first();
+      await field.fill('layer3.0.conv1');
+      await field.press('Enter');
+      await wb.page.waitForTimeout(700);
+      // It is on screen now: what the mouse is over says where.
+      const canvas = view().locator('.pane-dense canvas');
+      const size = await canvas.boundingBox();
+      assert.ok(size);
+      const found = view().locator('.tooltip', { hasText: 'layer3.0.conv1' });
+      let at: { x: number; y: number } | undefined;
+      for (let y = size.height - 20; y > 0 && !at; y -= 24) {
+        await canvas.hover({ position: { x: size.width / 2, y } });
+        await wb.page.waitForTimeout(TOOLTIP_AFTER_MS);
+        if (await found.isVisible()) at = { x: size.width / 2, y };
+      }
+      assert.ok(at, 'no box found');
+      await canvas.click({ button: 'right', position: at });
+      await wb.menu('Pin Layer Inputs');
+      const pinned = view().getByRole('checkbox', { name: 'pin inputs' });
+      await pinned.and(view().locator('[aria-checked=true]')).waitFor();
+      await canvas.click({ button: 'right', position: at });
+      await wb.menu('Unpin Layer');
+      await pinned.and(view().locator('[aria-checked=false]')).waitFor();
+      await canvas.click({ button: 'right', position: at });
+      await wb.menu('Pin Layer Outputs');
+      await view().getByRole('checkbox', { name: 'pin outputs' }).and(view().locator('[aria-checked=true]')).waitFor();
     });
     await step('saves the plan and applies it again', async () => {
       const file = path.join(workspace, 'half.plan.json');

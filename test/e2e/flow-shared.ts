@@ -54,7 +54,10 @@ export const sharedFlow = (environment: Environment): Flow => ({
       await wb.notification('Saved').waitFor({ timeout: LIMIT_MS });
       await session.shot('34-deit-pruned');
       // At most 60 % of 622.27 M.
-      await wb.row('Models', 'deit-60.safetensors').filter({ hasText: /37[23]\.\d M/ }).waitFor();
+      await wb
+        .row('Models', 'deit-60.safetensors')
+        .filter({ hasText: /37[23]\.\d M/ })
+        .waitFor();
       assert.ok(existsSync(file));
       await wb.clearNotifications();
     });
