@@ -1,7 +1,7 @@
 /**
  * Without the TensorFlow runtime: the embedded kernels compute, it is said once, and the installation can be cancelled.
  *
- * `install` (only by name: it downloads some 250 MB): the whole installation out of the packaged extension. `CXX=none` shows that
+ * `install` (only by name: it downloads 274 MB): the whole installation out of the packaged extension. `CXX=none` shows that
  * a package with its binding prebuilt needs no compiler.
  */
 import assert from 'node:assert/strict';

@@ -14,8 +14,8 @@ test('the lock is held during the work and gone afterwards, also when the work f
   assert.equal(await withLock(file, async () => existsSync(file)), true);
   assert.equal(existsSync(file), false);
   await assert.rejects(
-    withLock(file, () => Promise.reject(new Error('work'))),
-    /work/,
+    withLock(file, () => Promise.reject(new Error('it broke'))),
+    /it broke/,
   );
   assert.equal(existsSync(file), false);
 });

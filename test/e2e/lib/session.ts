@@ -1,7 +1,7 @@
 /** What every flow starts with: a fresh workspace, a server with the packaged extension, a browser page on it. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { installVsix, type Server, type ServerOptions, type Settings, startServer } from './server.ts';
@@ -18,24 +18,15 @@ export interface Environment {
   readonly browser: Browser;
 }
 
+const setup = path.join(import.meta.dirname, '../setup.sh');
+
 export function serverRoot(): string {
-  const printed = execFileSync(path.join(import.meta.dirname, '../setup.sh'), {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const printed = execFileSync(setup, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   return printed.trim().split('\n').at(-1) as string;
 }
 
-/** Whether setup.sh has put a server into its cache folder before: nothing needs to be downloaded then. */
-export function hasServer(): boolean {
-  const cache =
-    process.env['VSCODE_E2E_CACHE'] ??
-    path.join(process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'vscode-e2e');
-  return (
-    existsSync(cache) &&
-    readdirSync(cache).some((name) => name.startsWith('code-server-') && existsSync(path.join(cache, name, '.ready')))
-  );
-}
+/** Whether setup.sh has put this server into its cache folder before: nothing needs to be downloaded then. */
+export const hasServer = (): boolean => spawnSync(setup, ['--cached'], { stdio: 'ignore' }).status === 0;
 
 export class Session {
   private constructor(

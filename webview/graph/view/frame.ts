@@ -1,4 +1,7 @@
-/** The page's panes: bar above, graph and inspector side by side, tables below. Splitters size them; a narrow page has the inspector among the tables. */
+/**
+ * The page's panes: bar above, graph and inspector side by side, tables below. Splitters size them; a narrow page has the
+ * inspector among the tables.
+ */
 import { element } from '../../shared/dom.ts';
 import { splitter } from '../controls/splitter.ts';
 import { t } from '../text.ts';
