@@ -1,57 +1,35 @@
-// The layers of the source, lowest first: a folder may import itself and what its row names, nothing else of ours.
-const layers = {
+// Who may import whom. A folder may import itself and what its row names, nothing else of ours; folders inside src/engine are named alone.
+const engine = {
   graph: [],
-  support: [],
-  protocol: [],
+  protobuf: [],
+  files: [],
   architectures: ['graph'],
-  checkpoint: ['graph', 'architectures', 'support'],
-  pruning: ['graph', 'support'],
-  compute: ['graph', 'support'],
-  data: ['graph', 'support'],
-  training: ['graph', 'architectures', 'checkpoint', 'pruning', 'compute', 'data', 'evaluation', 'support'],
-  evaluation: ['graph', 'compute', 'data', 'support'],
-  export: ['graph', 'architectures', 'checkpoint', 'pruning', 'compute', 'data', 'support'],
-  engine: [
-    'graph',
-    'architectures',
-    'checkpoint',
-    'pruning',
-    'compute',
-    'data',
-    'training',
-    'evaluation',
-    'export',
-    'support',
-  ],
-  worker: [
-    'engine',
-    'graph',
-    'architectures',
-    'checkpoint',
-    'pruning',
-    'compute',
-    'data',
-    'training',
-    'evaluation',
-    'export',
-    'protocol',
-    'support',
-  ],
-  cli: [
-    'engine',
-    'graph',
-    'architectures',
-    'checkpoint',
-    'pruning',
-    'compute',
-    'data',
-    'training',
-    'evaluation',
-    'export',
-    'support',
-  ],
-  extension: ['protocol'],
+  checkpoint: ['graph', 'architectures', 'files', 'protobuf'],
+  pruning: ['graph'],
+  compute: ['graph', 'protobuf', 'files'],
+  data: ['files'],
+  training: ['graph', 'architectures', 'checkpoint', 'pruning', 'compute', 'data', 'files'],
+  export: ['graph', 'architectures', 'checkpoint', 'protobuf', 'files'],
+  jobs: ['graph', 'architectures', 'checkpoint', 'pruning', 'compute', 'data', 'training', 'export', 'files'],
 };
+// Processes. The host and the webviews see no numerics: common and protocol only.
+const processes = {
+  'src/common': [],
+  'src/protocol': ['src/common'],
+  'src/worker': ['src/common', 'src/protocol', 'src/engine'],
+  'src/cli': ['src/common', 'src/engine'],
+  'src/extension': ['src/common', 'src/protocol'],
+  webview: ['src/common', 'src/protocol'],
+};
+const inside = (folders) => `^(${folders.join('|')})/`;
+const rule = (folder, allowed) => ({
+  name: `${folder}-imports`,
+  comment: `${folder} may import ${allowed.length ? allowed.join(', ') : 'nothing of ours'}`,
+  severity: 'error',
+  from: { path: inside([folder]) },
+  to: { path: '^(src|webview)/', pathNot: inside([folder, ...allowed]) },
+});
+
 module.exports = {
   forbidden: [
     {
@@ -60,24 +38,21 @@ module.exports = {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
-    ...Object.entries(layers).map(([folder, below]) => ({
-      name: `${folder}-imports`,
-      comment: `src/${folder} may import ${below.length ? below.join(', ') : 'nothing of ours'}`,
-      severity: 'error',
-      from: { path: `^src/${folder}/` },
-      to: { path: '^(src|webview)/', pathNot: `^src/(${[folder, ...below].join('|')})/` },
-    })),
-    {
-      name: 'webview-imports',
-      severity: 'error',
-      from: { path: '^webview/' },
-      to: { path: '^src/', pathNot: '^src/protocol/' },
-    },
+    ...Object.entries(engine).map(([folder, below]) =>
+      rule(`src/engine/${folder}`, ['src/common', ...below.map((name) => `src/engine/${name}`)]),
+    ),
+    ...Object.entries(processes).map(([folder, below]) => rule(folder, below)),
     {
       name: 'vscode-in-extension-only',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/extension/' },
       to: { path: '^vscode$' },
+    },
+    {
+      name: 'common-and-webview-run-in-browsers',
+      severity: 'error',
+      from: { path: '^(src/common|src/protocol|webview)/' },
+      to: { dependencyTypes: ['core'] },
     },
   ],
   options: {

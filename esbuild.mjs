@@ -20,7 +20,7 @@ const NODE_ENTRIES = [
   { from: 'src/extension/main.ts', to: 'extension' },
   { from: 'src/worker/main.ts', to: 'worker' },
   { from: 'src/cli/main.ts', to: 'espalier' },
-  { from: 'src/data/decode-worker.ts', to: 'decode-worker' },
+  { from: 'src/engine/data/decode-thread.ts', to: 'decode-thread' },
 ];
 
 /** What stays outside: the host's own module, and packages that carry binaries (they are packed beside dist/). */
@@ -38,14 +38,14 @@ const node = {
   banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
 };
 
-/** webview/NAME/main.ts becomes dist/webview/NAME.js (and .css); web workers beside it become NAME-WORKER.js. */
+/** webview/NAME/main.ts becomes dist/webview/NAME.js (and .css); web workers (threads) beside it become NAME-THREAD.js. */
 function webviewEntries() {
   if (!existsSync('webview')) return [];
   return readdirSync('webview', { withFileTypes: true })
     .filter((folder) => folder.isDirectory())
     .flatMap(({ name }) => {
       const folder = path.join('webview', name);
-      const entries = readdirSync(folder).filter((file) => file === 'main.ts' || file.endsWith('-worker.ts'));
+      const entries = readdirSync(folder).filter((file) => file === 'main.ts' || file.endsWith('-thread.ts'));
       return entries.map((file) => ({
         in: path.join(folder, file),
         out: file === 'main.ts' ? name : `${name}-${file.replace(/\.ts$/, '')}`,

@@ -4,8 +4,8 @@
  */
 import { cpSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { buildBinding, prebuiltFolder, SOURCE_FOLDERS } from '../src/compute/runtime/build-binding.ts';
-import { platformName, readManifest, runtimeFiles, runtimeFolder } from '../src/compute/runtime/locate.ts';
+import { buildBinding, prebuiltFolder, SOURCE_FOLDERS } from '../src/engine/compute/runtime/build-binding.ts';
+import { platformName, readManifest, runtimeFiles, runtimeFolder } from '../src/engine/compute/runtime/locate.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const folder = runtimeFolder('cpu');

@@ -1,5 +1,5 @@
 /** The pruning scripts of the paper's authors, with what is published of their results. */
-import type { PlanOptions } from '../src/pruning/plan-types.ts';
+import type { PlanOptions } from '../src/engine/pruning/planning/plan-types.ts';
 
 export interface PaperRun {
   /** The script's name without `.sh`; reference cases have the same names. */

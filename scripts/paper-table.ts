@@ -1,13 +1,13 @@
 /** Writes docs/paper-models.md: the paper's models, pruned here with the same flags. `node --import tsx scripts/paper-table.ts` */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { buildModel } from '../src/architectures/registry.ts';
-import { type Cost, graphCost } from '../src/graph/macs.ts';
-import { couple } from '../src/pruning/couple.ts';
-import { scoreGroups } from '../src/pruning/importance.ts';
-import { planBlocks, planWithBlocks } from '../src/pruning/layers.ts';
-import { compilePlanner } from '../src/pruning/planner.ts';
-import { planForTarget } from '../src/pruning/target.ts';
+import { buildModel } from '../src/engine/architectures/registry.ts';
+import { type Cost, graphCost } from '../src/engine/graph/macs.ts';
+import { couple } from '../src/engine/pruning/coupling/couple.ts';
+import { compilePlanner } from '../src/engine/pruning/planning/planner.ts';
+import { planForTarget } from '../src/engine/pruning/planning/target.ts';
+import { planBlocks, planWithBlocks } from '../src/engine/pruning/rebuilding/remove-layers.ts';
+import { scoreGroups } from '../src/engine/pruning/scoring/importance.ts';
 import { fillWeights, gradient } from '../test/support/detfill.ts';
 import { PAPER_RUNS, type PaperRun } from './paper-runs.ts';
 

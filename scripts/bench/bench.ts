@@ -5,8 +5,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { flag, type FlagValues, formatFlags, parseFlags } from '../../src/support/flags.ts';
-import { UsageError } from '../../src/support/errors.ts';
+import { UsageError } from '../../src/common/errors.ts';
+import { type FlagValues, flag, formatFlags, parseFlags } from '../../src/common/flags.ts';
 import { allContests, type BenchContext } from './contests.ts';
 import { tableHead, tableLine } from './table.ts';
 import type { Pace } from './turns.ts';

@@ -1,15 +1,15 @@
 /** A network's programs on random pixels: what is measured against PyTorch. */
-import { buildModel } from '../../src/architectures/registry.ts';
-import { createExecutor } from '../../src/compute/backends.ts';
-import type { ProgramInputs, ProgramOutputs, Session } from '../../src/compute/executor.ts';
-import { type OptimizerOptions, optimizerInputs } from '../../src/compute/optimizers.ts';
-import type { Program } from '../../src/compute/program.ts';
-import { gradientProgram, predictProgram, trainProgram } from '../../src/compute/programs.ts';
-import type { Graph } from '../../src/graph/graph.ts';
-import type { Weights } from '../../src/graph/tensor.ts';
-import { collectGarbage } from '../../src/support/collect-garbage.ts';
-import { Handover } from '../../src/support/handover.ts';
-import { initialiseWeights } from '../../src/training/initialise.ts';
+import { buildModel } from '../../src/engine/architectures/registry.ts';
+import { createExecutor } from '../../src/engine/compute/backends.ts';
+import type { ProgramInputs, ProgramOutputs, Session } from '../../src/engine/compute/executor.ts';
+import { type OptimizerOptions, optimizerInputs } from '../../src/engine/compute/programs/optimizers.ts';
+import type { Program } from '../../src/engine/compute/programs/program.ts';
+import { gradientProgram, predictProgram, trainProgram } from '../../src/engine/compute/programs/programs.ts';
+import type { Graph } from '../../src/engine/graph/graph.ts';
+import type { Weights } from '../../src/engine/graph/tensor.ts';
+import { collectGarbage } from '../../src/engine/jobs/collect-garbage.ts';
+import { Handover } from '../../src/engine/jobs/handover.ts';
+import { initialiseWeights } from '../../src/engine/training/initialise.ts';
 import type { Common, Opened } from './protocol.ts';
 import type { ComputeTask } from './tasks.ts';
 

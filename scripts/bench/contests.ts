@@ -2,9 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { buildModel } from '../../src/architectures/registry.ts';
-import type { BackendName } from '../../src/compute/executor.ts';
-import { pytorchSource } from '../../src/export/pytorch.ts';
+import { buildModel } from '../../src/engine/architectures/registry.ts';
+import type { BackendName } from '../../src/engine/compute/executor.ts';
+import { pytorchSource } from '../../src/engine/export/pytorch.ts';
 import type { DecodeTask, EvaluateTask, FinetuneTask } from './file-tasks.ts';
 import { busySeconds, foreignShare } from './machine.ts';
 import { type Photographs, photographs } from './photographs.ts';

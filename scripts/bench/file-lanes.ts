@@ -1,15 +1,15 @@
 /** Decoding alone, and evaluation from files against evaluation from memory. */
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
-import { buildModel } from '../../src/architectures/registry.ts';
-import { createExecutor } from '../../src/compute/backends.ts';
-import { predictProgram } from '../../src/compute/programs.ts';
-import { decodeImage } from '../../src/data/decode.ts';
-import { resizeAndCentreCrop } from '../../src/data/geometry.ts';
-import { ImageLoader, type LoaderOptions } from '../../src/data/loader.ts';
-import { evalTransform } from '../../src/data/transforms.ts';
-import { evaluate } from '../../src/evaluation/evaluate.ts';
-import { initialiseWeights } from '../../src/training/initialise.ts';
+import { buildModel } from '../../src/engine/architectures/registry.ts';
+import { createExecutor } from '../../src/engine/compute/backends.ts';
+import { predictProgram } from '../../src/engine/compute/programs/programs.ts';
+import { decodeImage } from '../../src/engine/data/decode.ts';
+import { resizeAndCentreCrop } from '../../src/engine/data/geometry.ts';
+import { ImageLoader, type LoaderOptions } from '../../src/engine/data/loader.ts';
+import { evalTransform } from '../../src/engine/data/transforms.ts';
+import { evaluate } from '../../src/engine/training/evaluation.ts';
+import { initialiseWeights } from '../../src/engine/training/initialise.ts';
 import type { DecodeTask, EvaluateTask } from './file-tasks.ts';
 import { endless, MemoryLoader } from './loaders.ts';
 import type { Common, Opened } from './protocol.ts';

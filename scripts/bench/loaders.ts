@@ -1,5 +1,5 @@
 /** Loaders for lanes: endless files, and the same batches from memory. */
-import { type Batch, type EpochOptions, ImageLoader, type LoaderOptions } from '../../src/data/loader.ts';
+import { type Batch, type EpochOptions, ImageLoader, type LoaderOptions } from '../../src/engine/data/loader.ts';
 
 /** A data set of so many entries that no lane comes to its end: the files over and over. */
 export const endless = (files: readonly string[], classes: number): LoaderOptions['samples'] =>

@@ -3,11 +3,11 @@
  * weights, and to plan a FLOP target once its groups are scored.
  */
 import os from 'node:os';
-import { variants } from '../../src/architectures/registry.ts';
-import { couple } from '../../src/pruning/couple.ts';
-import { scoreGroups } from '../../src/pruning/importance.ts';
-import { compilePlanner } from '../../src/pruning/planner.ts';
-import { planForTarget } from '../../src/pruning/target.ts';
+import { variants } from '../../src/engine/architectures/registry.ts';
+import { couple } from '../../src/engine/pruning/coupling/couple.ts';
+import { compilePlanner } from '../../src/engine/pruning/planning/planner.ts';
+import { planForTarget } from '../../src/engine/pruning/planning/target.ts';
+import { scoreGroups } from '../../src/engine/pruning/scoring/importance.ts';
 import { median } from './side.ts';
 
 const TURNS = 7;

@@ -3,9 +3,9 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
-import { drawImage } from '../../src/data/procedural/draw.ts';
-import { SHAPE_NAMES } from '../../src/data/procedural/shapes.ts';
-import { Random } from '../../src/data/random.ts';
+import { drawImage } from '../../src/engine/data/procedural/draw.ts';
+import { SHAPE_NAMES } from '../../src/engine/data/procedural/outlines.ts';
+import { Random } from '../../src/engine/data/random.ts';
 
 const SHARED = path.resolve(import.meta.dirname, '../../../shared/data/imagenet-sample');
 /** ImageNet's files have this longer side for the most part; the shorter one is 333 or 375. */

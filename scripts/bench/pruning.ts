@@ -5,14 +5,14 @@
 import { spawnSync } from 'node:child_process';
 import os from 'node:os';
 import path from 'node:path';
-import { buildModel } from '../../src/architectures/registry.ts';
-import type { Weights } from '../../src/graph/tensor.ts';
-import { couple } from '../../src/pruning/couple.ts';
-import { scoreGroups } from '../../src/pruning/importance.ts';
-import { compilePlanner } from '../../src/pruning/planner.ts';
-import { prune } from '../../src/pruning/prune.ts';
-import { planForTarget } from '../../src/pruning/target.ts';
-import { initialiseWeights } from '../../src/training/initialise.ts';
+import { buildModel } from '../../src/engine/architectures/registry.ts';
+import type { Weights } from '../../src/engine/graph/tensor.ts';
+import { couple } from '../../src/engine/pruning/coupling/couple.ts';
+import { compilePlanner } from '../../src/engine/pruning/planning/planner.ts';
+import { planForTarget } from '../../src/engine/pruning/planning/target.ts';
+import { prune } from '../../src/engine/pruning/rebuilding/apply-plan.ts';
+import { scoreGroups } from '../../src/engine/pruning/scoring/importance.ts';
+import { initialiseWeights } from '../../src/engine/training/initialise.ts';
 import { median, Side } from './side.ts';
 
 const MODELS = [

@@ -1,6 +1,6 @@
 /** Networks and work that are measured against PyTorch. */
-import type { BackendName } from '../../src/compute/executor.ts';
-import type { ProductType } from '../../src/compute/tensorflow/lowering-context.ts';
+import type { BackendName } from '../../src/engine/compute/executor.ts';
+import type { ProductType } from '../../src/engine/compute/tensorflow/lowering-context.ts';
 
 export interface ComputeTask {
   readonly kind: 'predict' | 'train' | 'score';

@@ -1,7 +1,7 @@
 /** What a command of the command line is. */
-import type { FlagTable, FlagValues } from '../support/flags.ts';
-import { flag } from '../support/flags.ts';
-import type { RunContext } from '../support/progress.ts';
+import type { FlagTable, FlagValues } from '../common/flags.ts';
+import { flag } from '../common/flags.ts';
+import type { RunContext } from '../common/progress.ts';
 
 export interface Invocation<T extends FlagTable> {
   readonly values: FlagValues<T>;

@@ -1,6 +1,6 @@
 /** All commands with their flags as Markdown: docs/commands.md is this text, and a test holds it to that. */
-import { formatFlags } from '../support/flags.ts';
-import { commands } from './commands.ts';
+import { formatFlags } from '../common/flags.ts';
+import { commands } from './command-table.ts';
 
 const INTRODUCTION = `# Commands
 

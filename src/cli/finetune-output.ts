@@ -1,10 +1,11 @@
 /** What is said of a finetuning run: network, images and teacher before its first step, then its metrics. */
-import type { Prepared } from '../engine/finetune.ts';
-import type { Model } from '../engine/model.ts';
-import type { Graph } from '../graph/graph.ts';
-import { graphCost } from '../graph/macs.ts';
-import type { TrainingOptions } from '../training/options.ts';
-import type { MetricsLine } from '../training/run-directory.ts';
+
+import type { Graph } from '../engine/graph/graph.ts';
+import { graphCost } from '../engine/graph/macs.ts';
+import type { Prepared } from '../engine/jobs/finetune.ts';
+import type { Model } from '../engine/jobs/model.ts';
+import type { MetricsLine } from '../engine/training/run-directory.ts';
+import type { TrainingOptions } from '../engine/training/training-options.ts';
 import { formatCount, formatPercent, say } from './terminal.ts';
 
 function describeModel(graph: Graph): string {

@@ -1,8 +1,9 @@
 /** From the command line of `espalier finetune` to a run's request, and what is said of it before it starts. */
-import { type FinetuneRequest, resumedRequest } from '../engine/finetune-request.ts';
-import { type FlagValues, flag, flagName } from '../support/flags.ts';
-import { type TrainingOptions, trainingFlags } from '../training/options.ts';
-import { linearRate, RECIPE_NAMES, RECIPES } from '../training/recipes.ts';
+
+import { type FlagValues, flag, flagName } from '../common/flags.ts';
+import { type FinetuneRequest, resumedRequest } from '../engine/jobs/finetune-request.ts';
+import { linearRate, RECIPE_NAMES, RECIPES } from '../engine/training/recipes.ts';
+import { type TrainingOptions, trainingFlags } from '../engine/training/training-options.ts';
 import { computeFlags, modelFlags } from './command.ts';
 import { modelRequest } from './requests.ts';
 import { fromTimmFlags, timmFlags } from './timm-flags.ts';

@@ -1,8 +1,9 @@
 /** The training between the steps of an iterative pruning: its settings, and what is said of it. */
-import type { IterativeHooks } from '../engine/iterative.ts';
-import { flagDefaults } from '../support/flags.ts';
-import { type TrainingOptions, trainingFlags } from '../training/options.ts';
-import { RECIPES, type RecipeName } from '../training/recipes.ts';
+
+import { flagDefaults } from '../common/flags.ts';
+import type { IterativeHooks } from '../engine/jobs/iterative.ts';
+import { RECIPES, type RecipeName } from '../engine/training/recipes.ts';
+import { type TrainingOptions, trainingFlags } from '../engine/training/training-options.ts';
 import { describePrepared, metricsPrinter } from './finetune-output.ts';
 import { formatCount, say } from './terminal.ts';
 

@@ -1,7 +1,7 @@
 /** Entry of the command line: `espalier COMMAND …`. Exit code 0, 1 (failed, reason on stderr) or 2 (bad usage). */
-import { UsageError, UserError } from '../support/errors.ts';
-import { type FlagTable, flag, formatFlags, parseFlags } from '../support/flags.ts';
-import { commands } from './commands.ts';
+import { UsageError, UserError } from '../common/errors.ts';
+import { type FlagTable, flag, formatFlags, parseFlags } from '../common/flags.ts';
+import { commands } from './command-table.ts';
 import { abortOnInterrupt, isSupervised, supervise } from './supervise.ts';
 import { ProgressBar, say } from './terminal.ts';
 

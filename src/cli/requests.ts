@@ -1,8 +1,9 @@
 /** From parsed flags to the engine's requests. */
-import type { DataRequest } from '../engine/evaluate.ts';
-import type { ModelRequest } from '../engine/model.ts';
-import { UsageError } from '../support/errors.ts';
-import type { FlagValues } from '../support/flags.ts';
+
+import { UsageError } from '../common/errors.ts';
+import type { FlagValues } from '../common/flags.ts';
+import type { DataRequest } from '../engine/jobs/evaluate.ts';
+import type { ModelRequest } from '../engine/jobs/model.ts';
 import type { dataFlags, modelFlags } from './command.ts';
 
 type ModelValues = FlagValues<typeof modelFlags> & Partial<FlagValues<typeof dataFlags>>;

@@ -3,7 +3,7 @@
  * nothing else is heard, and Ctrl-C is to end the command within two.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { UserError } from '../support/errors.ts';
+import { UserError } from '../common/errors.ts';
 import { say } from './terminal.ts';
 
 /** Environment variable of the computing process. */

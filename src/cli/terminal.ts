@@ -1,5 +1,5 @@
 /** What the command line prints: progress and tables on stderr, the result as JSON on stdout. */
-import type { Progress, ProgressReport } from '../support/progress.ts';
+import type { Progress, ProgressReport } from '../common/progress.ts';
 
 const BAR_WIDTH = 28;
 /** Steps shorter than this show no bar. */

@@ -1,8 +1,8 @@
 /** The flags of the paper's convnext_train.py (timm's training script), so that its ConvNeXt recipes run as they stand. */
-import { UsageError } from '../support/errors.ts';
-import { type FlagValues, flag } from '../support/flags.ts';
-import { INTERPOLATIONS, type TrainingOptions } from '../training/options.ts';
-import type { ScheduleName } from '../training/schedules.ts';
+import { UsageError } from '../common/errors.ts';
+import { type FlagValues, flag } from '../common/flags.ts';
+import type { ScheduleName } from '../engine/training/schedules.ts';
+import { INTERPOLATIONS, type TrainingOptions } from '../engine/training/training-options.ts';
 
 const SCHEDULES = { cosine: 'cosineannealinglr', step: 'steplr' } as const satisfies Record<string, ScheduleName>;
 

@@ -5,11 +5,11 @@
  * compares them, so that manifest and code cannot drift. Texts here are English; `%key%` references are made from them.
  */
 
-export * from './contributions/colors.ts';
-export * from './contributions/commands.ts';
+export * from './contributions/contributed-colors.ts';
+export * from './contributions/contributed-commands.ts';
+export * from './contributions/contributed-menus.ts';
+export * from './contributions/contributed-settings.ts';
+export * from './contributions/contributed-tasks.ts';
+export * from './contributions/contributed-views.ts';
+export * from './contributions/contributed-walkthrough.ts';
 export * from './contributions/identifiers.ts';
-export * from './contributions/menus.ts';
-export * from './contributions/settings.ts';
-export * from './contributions/tasks.ts';
-export * from './contributions/views.ts';
-export * from './contributions/walkthrough.ts';

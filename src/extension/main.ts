@@ -1,27 +1,27 @@
 /** Activation: makes the services and ties them together. Nothing is read and no process started until it is asked for. */
 import * as vscode from 'vscode';
+import { registerCommands } from './command-handlers.ts';
 import type { Services } from './commands/services.ts';
-import { registerCommands } from './commands.ts';
 import { ComparePanels } from './compare/compare-panel.ts';
 import { Comparison } from './compare/comparison.ts';
 import { COMPARE_PANEL, RUN_PANEL, TASK_TYPE } from './contributions.ts';
 import { Datasets } from './dataset/datasets.ts';
 import { createLog } from './log.ts';
-import { Memory } from './memory.ts';
 import { ModelEditorProvider } from './model/model-editor.ts';
 import { ModelLibrary } from './model/model-library.ts';
 import { ModelSessions } from './model/model-sessions.ts';
 import { registerZooFiles } from './model/zoo-files.ts';
-import { executorFor } from './runs/executors.ts';
 import { RunPanels } from './runs/run-panels.ts';
 import { RunService, runsFolder } from './runs/run-service.ts';
 import { RunStore } from './runs/run-store.ts';
+import { executorFor } from './runs/run-work.ts';
 import { StatusBar } from './status-bar.ts';
+import { Worker } from './supervision/worker.ts';
 import { TaskProvider } from './tasks.ts';
-import { GroupsTree } from './views/groups-view.ts';
-import { ModelsView } from './views/models-view.ts';
-import { RunsView } from './views/runs-view.ts';
-import { Worker } from './worker/worker.ts';
+import { GroupsTree } from './views/groups-tree.ts';
+import { ModelsView } from './views/models-tree.ts';
+import { RunsView } from './views/runs-tree.ts';
+import { Memory } from './workspace-memory.ts';
 
 /** What tests inside the extension host look at. */
 export interface Api {

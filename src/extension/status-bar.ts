@@ -1,10 +1,11 @@
 /** The one status bar item: backend and device when idle; phase, percent and time left during a run. */
 import * as vscode from 'vscode';
+import { formatSeconds } from '../common/format.ts';
 import type { RuntimeStatus } from '../protocol/values.ts';
-import { formatProgress, formatSeconds, shareDone } from './format.ts';
-import type { Memory } from './memory.ts';
+import { formatProgress, shareDone } from './progress-text.ts';
 import type { RunService } from './runs/run-service.ts';
-import type { Worker } from './worker/worker.ts';
+import type { Worker } from './supervision/worker.ts';
+import type { Memory } from './workspace-memory.ts';
 
 export class StatusBar implements vscode.Disposable {
   private readonly item = vscode.window.createStatusBarItem('espalier.status', vscode.StatusBarAlignment.Left, 10);

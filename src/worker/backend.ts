@@ -1,7 +1,7 @@
 /** What computes, as the host's setting says. */
 import os from 'node:os';
-import type { BackendOptions } from '../compute/backends.ts';
-import { runtimeStatus } from '../compute/runtime/status.ts';
+import type { BackendOptions } from '../engine/compute/backends.ts';
+import { runtimeStatus } from '../engine/compute/runtime/status.ts';
 import type { RuntimeStatus } from '../protocol/values.ts';
 
 const CHOICES = { auto: 'auto', tensorflow: 'tensorflow', tfjs: 'embedded' } as const;

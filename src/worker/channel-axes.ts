@@ -3,8 +3,8 @@
  *
  * For drawing only (the width of a ribbon). What may be pruned is decided by the coupling, which is exact.
  */
-import type { Graph, GraphNode, ValueId } from '../graph/graph.ts';
-import type { OperationKind, Shape } from '../graph/operations.ts';
+import type { Graph, GraphNode, ValueId } from '../engine/graph/graph.ts';
+import type { OperationKind, Shape } from '../engine/graph/operations.ts';
 
 type Axes = readonly number[];
 

@@ -1,9 +1,9 @@
 /** The Graph as the webview draws it: the module tree made whole, figures per node, no weights. */
-import type { Graph, GraphNode } from '../graph/graph.ts';
-import { parametersByName } from '../graph/graph.ts';
-import { graphCost, nodeMacs } from '../graph/macs.ts';
-import { inferShapes } from '../graph/shapes.ts';
-import { elementCount } from '../graph/tensor.ts';
+import type { Graph, GraphNode } from '../engine/graph/graph.ts';
+import { parametersByName } from '../engine/graph/graph.ts';
+import { graphCost, nodeMacs } from '../engine/graph/macs.ts';
+import { inferShapes } from '../engine/graph/shapes.ts';
+import { elementCount } from '../engine/graph/tensor.ts';
 import type { GraphView, GraphViewModule, GraphViewNode, ParameterView } from '../protocol/graph-view.ts';
 import { channelAxes, channelCount } from './channel-axes.ts';
 import { nodeLabel } from './node-labels.ts';

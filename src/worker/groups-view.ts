@@ -1,8 +1,8 @@
 /** Groups and scopes as the model editor shows them. Heads are groups of their own there: they are chosen by themselves. */
-import type { Graph } from '../graph/graph.ts';
+import type { Graph } from '../engine/graph/graph.ts';
+import type { Group, Groups, Heads, SetId } from '../engine/pruning/coupling/groups.ts';
+import { findScopes, type Scope, shorten } from '../engine/pruning/planning/scopes.ts';
 import type { GroupMemberView, GroupsView, GroupView, ScopeView } from '../protocol/graph-view.ts';
-import type { Group, Groups, Heads, SetId } from '../pruning/groups.ts';
-import { findScopes, type Scope, shorten } from '../pruning/scopes.ts';
 
 /** Where a layer's heads stand among the groups of the view: after all groups of channels. */
 export const headsIndex = (groups: Groups, heads: number): number => groups.groups.length + heads;

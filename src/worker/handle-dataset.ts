@@ -1,5 +1,5 @@
 /** Looks at a data set folder: its splits, classes, counts and first images. */
-import { type ImageFolder, openImageFolder, type Split } from '../data/image-folder.ts';
+import { type ImageFolder, openImageFolder, type Split } from '../engine/data/image-folder.ts';
 import type { DatasetSplit, DatasetSummary } from '../protocol/values.ts';
 import type { Handler } from './handler.ts';
 

@@ -1,12 +1,13 @@
 /** Models: the list of those known by name, opening, statistics of a layer. */
-import type { HeadChoice } from '../architectures/head-choices.ts';
-import { variants } from '../architectures/registry.ts';
-import { AmbiguousHeadsError } from '../engine/model.ts';
-import { graphCost } from '../graph/macs.ts';
-import { toFloat32 } from '../graph/tensor.ts';
+
+import { UserError } from '../common/errors.ts';
+import type { HeadChoice } from '../engine/architectures/head-choices.ts';
+import { variants } from '../engine/architectures/registry.ts';
+import { graphCost } from '../engine/graph/macs.ts';
+import { toFloat32 } from '../engine/graph/tensor.ts';
+import { AmbiguousHeadsError } from '../engine/jobs/model.ts';
 import type { ParameterStatistics } from '../protocol/graph-view.ts';
 import type { ArchitectureChoice, Lineage, ModelInfo, ZooEntry } from '../protocol/values.ts';
-import { UserError } from '../support/errors.ts';
 import type { Handler } from './handler.ts';
 import { findModel, forgetModel, headsId, type OpenModel } from './open-models.ts';
 

@@ -1,16 +1,16 @@
 /** Scoring, planning, pruning, exporting. */
 import { existsSync } from 'node:fs';
-import { createExecutor } from '../compute/backends.ts';
-import { exportModel } from '../engine/export.ts';
-import { saveModel } from '../engine/model.ts';
-import { type PruneRequest, pruneModel } from '../engine/prune.ts';
-import { scoreModel } from '../engine/scores.ts';
+import { UserError } from '../common/errors.ts';
+import type { RunContext } from '../common/progress.ts';
+import { createExecutor } from '../engine/compute/backends.ts';
+import { exportModel } from '../engine/jobs/export.ts';
+import { saveModel } from '../engine/jobs/model.ts';
+import { type PruneRequest, pruneModel } from '../engine/jobs/prune.ts';
+import { scoreModel } from '../engine/jobs/scores.ts';
+import { formatPlan } from '../engine/pruning/planning/format-plan.ts';
 import type { ScoresView } from '../protocol/graph-view.ts';
-import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
-import { formatPlan } from '../pruning/format-plan.ts';
 import type { PlanRequest } from '../protocol/messages.ts';
-import { UserError } from '../support/errors.ts';
-import type { RunContext } from '../support/progress.ts';
+import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
 import { backendOptions } from './backend.ts';
 import type { Handler } from './handler.ts';
 import { findModel, type OpenModel } from './open-models.ts';

@@ -1,5 +1,5 @@
 /** The TensorFlow runtime: what there is, and its installation. */
-import { installRuntime } from '../compute/runtime/install.ts';
+import { installRuntime } from '../engine/compute/runtime/install.ts';
 import { statusForHost } from './backend.ts';
 import type { Handler } from './handler.ts';
 

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { findProgramFolder } from '../compute/runtime/build-binding.ts';
-import { generateProceduralDataset } from '../data/procedural/dataset.ts';
-import { UserError } from '../support/errors.ts';
+import { UserError } from '../common/errors.ts';
+import { findProgramFolder } from '../engine/compute/runtime/build-binding.ts';
+import { generateProceduralDataset } from '../engine/data/procedural/dataset.ts';
 import type { Handler } from './handler.ts';
 
 /** Enough images to learn from, few enough for the embedded kernels to finetune on in minutes. */

@@ -1,6 +1,7 @@
 /** The form of a function that answers a request. */
+
+import type { RunContext } from '../common/progress.ts';
 import type { ParamsOf, ResultOf, WorkerMethod, WorkerNotifications } from '../protocol/messages.ts';
-import type { RunContext } from '../support/progress.ts';
 
 /** Besides its parameters, what a handler has: the run's signal and progress, and the way to notify. */
 export interface HandlerContext extends Required<RunContext> {

@@ -7,6 +7,7 @@ import {
   type MessageConnection,
 } from 'vscode-jsonrpc/node';
 import type { Envelope, WorkerMethod, WorkerNotifications } from '../protocol/messages.ts';
+import type { ErrorShape } from '../protocol/values.ts';
 import type { Handler } from './handler.ts';
 import { handlers } from './handlers.ts';
 import { ProgressMeter } from './progress-meter.ts';
@@ -21,7 +22,10 @@ function serve<M extends WorkerMethod>(connection: MessageConnection, method: M,
   const notify = <K extends keyof WorkerNotifications>(name: K, value: WorkerNotifications[K]): void => {
     void connection.sendNotification(name, value);
   };
-  connection.onRequest(method, async ({ params, progress: token }: Envelope<M>, cancellation: CancellationToken) => {
+  const answer = async (
+    { params, progress: token }: Envelope<M>,
+    cancellation: CancellationToken,
+  ): Promise<unknown> => {
     const controller = new AbortController();
     running.add(controller);
     cancellation.onCancellationRequested(() => controller.abort());
@@ -33,7 +37,8 @@ function serve<M extends WorkerMethod>(connection: MessageConnection, method: M,
     } finally {
       running.delete(controller);
     }
-  });
+  };
+  connection.onRequest<unknown, ErrorShape>(method, answer);
 }
 
 function stop(): void {

@@ -1,6 +1,6 @@
 /** What a person reads on a layer's box: its operation in a few words. */
-import type { GraphNode } from '../graph/graph.ts';
-import type { ActivationFunction, OperationKind, Pair } from '../graph/operations.ts';
+import type { GraphNode } from '../engine/graph/graph.ts';
+import type { ActivationFunction, OperationKind, Pair } from '../engine/graph/operations.ts';
 
 const ACTIVATIONS: { readonly [F in ActivationFunction]: string } = {
   relu: 'ReLU',

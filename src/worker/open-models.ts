@@ -1,11 +1,11 @@
 /** The models that the worker has read, with what was computed of them. Weights are read from the file when they are needed. */
 import { stat } from 'node:fs/promises';
-import { type Model, openModel } from '../engine/model.ts';
+import { type Model, openModel } from '../engine/jobs/model.ts';
+import { couple } from '../engine/pruning/coupling/couple.ts';
+import type { Groups } from '../engine/pruning/coupling/groups.ts';
+import type { Scores } from '../engine/pruning/scoring/importance.ts';
 import type { GraphView, GroupsView } from '../protocol/graph-view.ts';
 import { type ModelSource, sourceKey } from '../protocol/values.ts';
-import { couple } from '../pruning/couple.ts';
-import type { Groups } from '../pruning/groups.ts';
-import type { Scores } from '../pruning/importance.ts';
 import { graphViewOf } from './graph-view.ts';
 import { groupsViewOf } from './groups-view.ts';
 

@@ -1,9 +1,9 @@
 /** A plan's consequences for every node and group, as the model editor draws them. Prepared once, then fast enough for a slider. */
-import { inferShapes } from '../graph/shapes.ts';
+import { inferShapes } from '../engine/graph/shapes.ts';
+import type { Groups, LeafId } from '../engine/pruning/coupling/groups.ts';
+import type { CompiledCost, SetSizes } from '../engine/pruning/planning/cost.ts';
+import type { Plan } from '../engine/pruning/planning/plan-types.ts';
 import type { GroupsView, PlanView, TargetRange } from '../protocol/graph-view.ts';
-import type { CompiledCost, SetSizes } from '../pruning/cost.ts';
-import type { Groups, LeafId } from '../pruning/groups.ts';
-import type { Plan } from '../pruning/plan-types.ts';
 import { channelAxes } from './channel-axes.ts';
 
 /** A product of leaves' sizes. */

@@ -1,12 +1,13 @@
 /** Live plans: from cached scores and the person's settings to what the model editor draws. */
+
+import { type Groups, isPrunable } from '../engine/pruning/coupling/groups.ts';
+import { ignoreLayers } from '../engine/pruning/planning/ignore.ts';
+import type { Plan } from '../engine/pruning/planning/plan-types.ts';
+import { compilePlanner, type Planner } from '../engine/pruning/planning/planner.ts';
+import { feasibleRange, parseTarget, planForTarget, type TargetOptions } from '../engine/pruning/planning/target.ts';
+import type { Scores } from '../engine/pruning/scoring/importance.ts';
 import type { PlanView, TargetRange } from '../protocol/graph-view.ts';
 import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
-import { type Groups, isPrunable } from '../pruning/groups.ts';
-import { ignoreLayers } from '../pruning/ignore.ts';
-import type { Scores } from '../pruning/importance.ts';
-import type { Plan } from '../pruning/plan-types.ts';
-import { compilePlanner, type Planner } from '../pruning/planner.ts';
-import { feasibleRange, parseTarget, planForTarget, type TargetOptions } from '../pruning/target.ts';
 import type { OpenModel } from './open-models.ts';
 import { compilePlanView } from './plan-view.ts';
 import { scoresKey } from './score-cache.ts';

@@ -1,6 +1,7 @@
 /** Turns the engine's progress into what the person sees: rate and time left, at most ten times a second. */
+
+import type { ProgressReport } from '../common/progress.ts';
 import type { ProgressReport as WireReport } from '../protocol/values.ts';
-import type { ProgressReport } from '../support/progress.ts';
 
 const INTERVAL_MS = 100;
 /** Weight of the newest rate in the running mean. */

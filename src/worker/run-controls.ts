@@ -1,6 +1,7 @@
 /** Pausing and ending a finetuning run between its steps. */
+
+import { UserError } from '../common/errors.ts';
 import type { RunControl } from '../protocol/messages.ts';
-import { UserError } from '../support/errors.ts';
 
 const active = new Map<string, RunControls>();
 

@@ -1,7 +1,8 @@
 /** Scores as the host names them, and where they are kept on disk. */
+
+import type { ScoreRequest } from '../engine/jobs/scores.ts';
 import type { ScoreSettings } from '../protocol/values.ts';
 import { DATA_CRITERIA } from '../protocol/values.ts';
-import type { ScoreRequest } from '../engine/scores.ts';
 
 /** Folder that the host gives this workspace; scores survive the worker there. */
 const FOLDER = process.env['ESPALIER_SCORES'];

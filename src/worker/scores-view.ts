@@ -1,10 +1,10 @@
 /** Scores as histograms: one for each scope, and each group's in the same bins. */
 
+import type { Groups } from '../engine/pruning/coupling/groups.ts';
+import { rank } from '../engine/pruning/planning/ranking.ts';
+import type { Scores } from '../engine/pruning/scoring/importance.ts';
 import type { GroupsView, ScopeScores, ScoresView } from '../protocol/graph-view.ts';
 import { DATA_CRITERIA, type ScoreSettings } from '../protocol/values.ts';
-import type { Groups } from '../pruning/groups.ts';
-import type { Scores } from '../pruning/importance.ts';
-import { rank } from '../pruning/ranking.ts';
 
 const BINS = 48;
 /** Scores that spread wider than this, largest over median, are binned by their logarithm. */

@@ -1,8 +1,8 @@
 /** Errors as they cross to the host: what the person is told, or a defect with its stack for the log. */
 import { ResponseError } from 'vscode-jsonrpc/node';
+import { UsageError, UserError } from '../common/errors.ts';
 import { ERROR_CODE } from '../protocol/messages.ts';
 import type { ErrorShape } from '../protocol/values.ts';
-import { UsageError, UserError } from '../support/errors.ts';
 
 /** A plan asks for scores that this worker does not hold: they were computed in an earlier life of it. */
 export class ScoresMissingError extends Error {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { after } from 'node:test';
 import { build } from 'esbuild';
 import { SUPERVISED } from '../../src/cli/supervise.ts';
-import { repositoryRoot } from '../checkpoint/files.ts';
+import { repositoryRoot } from '../engine/checkpoint/files.ts';
 
 /** Beside the packages that stay outside of the bundle. */
 const folder = path.join(repositoryRoot, 'node_modules', '.cache', `espalier-test-${process.pid}`);
@@ -21,7 +21,7 @@ export function commandLine(): Promise<string> {
 async function buildCommandLine(): Promise<string> {
   await build({
     absWorkingDir: repositoryRoot,
-    entryPoints: { espalier: 'src/cli/main.ts', 'decode-worker': 'src/data/decode-worker.ts' },
+    entryPoints: { espalier: 'src/cli/main.ts', 'decode-thread': 'src/engine/data/decode-thread.ts' },
     outdir: folder,
     outExtension: { '.js': '.cjs' },
     bundle: true,

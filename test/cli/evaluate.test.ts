@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { referenceFile } from '../compute/cifar.ts';
-import { sharedPath, skipWithoutShared } from '../data/shared.ts';
-import { skipWithoutRuntime } from '../training/tiny.ts';
+import { referenceFile } from '../engine/compute/cifar.ts';
+import { sharedPath, skipWithoutShared } from '../engine/data/shared.ts';
+import { skipWithoutRuntime } from '../engine/training/tiny.ts';
 import { espalier, lastLine } from './cli.ts';
 
 interface Reference {

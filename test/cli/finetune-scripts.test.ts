@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { finetuneFlags, finetuneRequest, remarks } from '../../src/cli/finetune-settings.ts';
-import { flagDefaults, parseFlags } from '../../src/support/flags.ts';
-import { type TrainingOptions, trainingFlags } from '../../src/training/options.ts';
-import { RECIPES } from '../../src/training/recipes.ts';
+import { flagDefaults, parseFlags } from '../../src/common/flags.ts';
+import { RECIPES } from '../../src/engine/training/recipes.ts';
+import { type TrainingOptions, trainingFlags } from '../../src/engine/training/training-options.ts';
 import { FINETUNING_SCRIPTS, type ScriptName } from './finetune-scripts.ts';
 
 /** The recipe of a script's family, and where the script differs from the recipe. */

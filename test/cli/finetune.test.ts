@@ -5,9 +5,9 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, test } from 'node:test';
-import { LATEST } from '../../src/training/run-directory.ts';
-import { readRunState } from '../../src/training/run-state.ts';
-import { skipWithoutRuntime, tinyImages, workFolder } from '../training/tiny.ts';
+import { LATEST } from '../../src/engine/training/run-directory.ts';
+import { readRunState } from '../../src/engine/training/run-state.ts';
+import { skipWithoutRuntime, tinyImages, workFolder } from '../engine/training/tiny.ts';
 import { espalier, lastLine, start } from './cli.ts';
 import { assertSurvivesKills } from './killed-runs.ts';
 

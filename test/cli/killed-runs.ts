@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Random } from '../../src/data/random.ts';
-import { assertSameRun } from '../training/tiny.ts';
+import { Random } from '../../src/engine/data/random.ts';
+import { assertSameRun } from '../engine/training/tiny.ts';
 import { espalier, start } from './cli.ts';
 
 /** Everything that has state or chance; `latest` is saved some of the time, so that some steps are done again. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromTimmFlags, timmFlags } from '../../src/cli/timm-flags.ts';
-import { flagDefaults } from '../../src/support/flags.ts';
+import { flagDefaults } from '../../src/common/flags.ts';
 
 const defaults = { ...flagDefaults(timmFlags), batchSize: 128, interpolation: undefined };
 

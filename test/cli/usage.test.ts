@@ -1,7 +1,7 @@
 /** Exit codes, help, and what goes to stdout and to stderr. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { commands } from '../../src/cli/commands.ts';
+import { commands } from '../../src/cli/command-table.ts';
 import { espalier, lastLine } from './cli.ts';
 
 const badUsage: readonly (readonly [args: string, message: RegExp])[] = [

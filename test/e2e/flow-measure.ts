@@ -6,8 +6,8 @@
  */
 import path from 'node:path';
 import type { Frame } from 'playwright-core';
-import { buildModel } from '../../src/architectures/registry.ts';
-import { writeSafetensors } from '../../src/checkpoint/safetensors-write.ts';
+import { buildModel } from '../../src/engine/architectures/registry.ts';
+import { writeSafetensors } from '../../src/engine/checkpoint/safetensors/safetensors-write.ts';
 import { fillWeights } from '../support/detfill.ts';
 import { type Environment, Session, setCurrent } from './lib/session.ts';
 import type { Flow } from './lib/steps.ts';

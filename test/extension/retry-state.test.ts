@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { LastLines } from '../../src/extension/worker/last-lines.ts';
-import { RetryState } from '../../src/extension/worker/retry-state.ts';
+import { LastLines } from '../../src/extension/supervision/last-lines.ts';
+import { RetryState } from '../../src/extension/supervision/retry-state.ts';
 
 test('backs off 1, 2 and 4 seconds, then gives up', () => {
   const retry = new RetryState();

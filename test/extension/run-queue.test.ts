@@ -6,7 +6,7 @@ import test, { type TestContext } from 'node:test';
 import { type Executor, RunQueue } from '../../src/extension/runs/run-queue.ts';
 import { asFound, canResume, type RunRecord, runId } from '../../src/extension/runs/run-record.ts';
 import { RunStore } from '../../src/extension/runs/run-store.ts';
-import { RequestError } from '../../src/extension/worker/request-error.ts';
+import { RequestError } from '../../src/extension/supervision/request-error.ts';
 
 async function store(t: TestContext): Promise<RunStore> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'espalier runs ü-'));

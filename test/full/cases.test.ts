@@ -4,16 +4,16 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { writeSafetensors } from '../../src/checkpoint/safetensors-write.ts';
-import { openModel, saveModel } from '../../src/engine/model.ts';
-import { graphInfo } from '../../src/engine/model-info.ts';
-import { type PruneRequest, pruneModel } from '../../src/engine/prune.ts';
-import type { Graph } from '../../src/graph/graph.ts';
-import { float32Tensor, type Tensor, toFloat32 } from '../../src/graph/tensor.ts';
-import { couple } from '../../src/pruning/couple.ts';
-import { findScopes } from '../../src/pruning/scopes.ts';
-import { testFolder } from '../checkpoint/files.ts';
-import { caseGraph, casesExist, type ReferenceCase, readCases } from '../pruning/cases.ts';
+import { writeSafetensors } from '../../src/engine/checkpoint/safetensors/safetensors-write.ts';
+import type { Graph } from '../../src/engine/graph/graph.ts';
+import { float32Tensor, type Tensor, toFloat32 } from '../../src/engine/graph/tensor.ts';
+import { openModel, saveModel } from '../../src/engine/jobs/model.ts';
+import { graphInfo } from '../../src/engine/jobs/model-info.ts';
+import { type PruneRequest, pruneModel } from '../../src/engine/jobs/prune.ts';
+import { couple } from '../../src/engine/pruning/coupling/couple.ts';
+import { findScopes } from '../../src/engine/pruning/planning/scopes.ts';
+import { testFolder } from '../engine/checkpoint/files.ts';
+import { caseGraph, casesExist, type ReferenceCase, readCases } from '../engine/pruning/cases.ts';
 import { digest, fillWeights, gradient } from '../support/detfill.ts';
 import { hasTensorFlow, logitsOf, relativeDifference } from '../support/logits.ts';
 

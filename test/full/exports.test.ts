@@ -1,7 +1,7 @@
 /** Every family at its own size, dense and pruned, in PyTorch and ONNX Runtime: minutes. */
 import { describe, test } from 'node:test';
-import { testFolder } from '../checkpoint/files.ts';
-import { checkOnnx, checkPyTorch, exportNetwork, makeNetwork, type NetworkCase } from '../export/exported.ts';
+import { testFolder } from '../engine/checkpoint/files.ts';
+import { checkOnnx, checkPyTorch, exportNetwork, makeNetwork, type NetworkCase } from '../engine/export/exported.ts';
 import { noTensorFlow } from '../support/logits.ts';
 import { noPythonWith } from '../support/python.ts';
 

@@ -6,17 +6,17 @@ import assert from 'node:assert/strict';
 import { mkdir, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { before, describe, test } from 'node:test';
-import { buildModel } from '../../src/architectures/registry.ts';
-import { writeSafetensors } from '../../src/checkpoint/safetensors-write.ts';
-import { writePth } from '../../src/checkpoint/torch-write.ts';
-import type { Graph } from '../../src/graph/graph.ts';
-import { RunDirectory } from '../../src/training/run-directory.ts';
+import { buildModel } from '../../src/engine/architectures/registry.ts';
+import { writeSafetensors } from '../../src/engine/checkpoint/safetensors/safetensors-write.ts';
+import { writePth } from '../../src/engine/checkpoint/torch/torch-write.ts';
+import type { Graph } from '../../src/engine/graph/graph.ts';
+import { RunDirectory } from '../../src/engine/training/run-directory.ts';
 import { espalier, lastLine } from '../cli/cli.ts';
 import { FINETUNING_SCRIPTS, type ScriptName } from '../cli/finetune-scripts.ts';
-import { sharedPath, skipWithoutShared } from '../data/shared.ts';
+import { sharedPath, skipWithoutShared } from '../engine/data/shared.ts';
+import { workFolder } from '../engine/training/tiny.ts';
 import { fillWeights } from '../support/detfill.ts';
 import { noTensorFlow } from '../support/logits.ts';
-import { workFolder } from '../training/tiny.ts';
 
 const STAND_INS: Readonly<Record<string, string>> = {
   deit: 'deit_tiny_distilled_patch16_224',

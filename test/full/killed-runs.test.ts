@@ -1,7 +1,7 @@
 /** Twenty kills at random moments, each resumed: the result is the unbroken run's, bit for bit. */
 import { test } from 'node:test';
 import { assertSurvivesKills } from '../cli/killed-runs.ts';
-import { skipWithoutRuntime, tinyImages, workFolder } from '../training/tiny.ts';
+import { skipWithoutRuntime, tinyImages, workFolder } from '../engine/training/tiny.ts';
 
 const work = workFolder();
 

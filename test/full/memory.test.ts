@@ -4,11 +4,11 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { findVariant } from '../../src/architectures/registry.ts';
-import { writeSafetensors } from '../../src/checkpoint/safetensors-write.ts';
-import { writePth } from '../../src/checkpoint/torch-write.ts';
-import { float32Tensor } from '../../src/graph/tensor.ts';
-import { testFolder } from '../checkpoint/files.ts';
+import { findVariant } from '../../src/engine/architectures/registry.ts';
+import { writeSafetensors } from '../../src/engine/checkpoint/safetensors/safetensors-write.ts';
+import { writePth } from '../../src/engine/checkpoint/torch/torch-write.ts';
+import { float32Tensor } from '../../src/engine/graph/tensor.ts';
+import { testFolder } from '../engine/checkpoint/files.ts';
 import { fillWeights, gradient } from '../support/detfill.ts';
 
 const MOST = 3;

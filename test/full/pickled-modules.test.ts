@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
-import { openModel } from '../../src/engine/model.ts';
-import { testFolder } from '../checkpoint/files.ts';
+import { openModel } from '../../src/engine/jobs/model.ts';
+import { testFolder } from '../engine/checkpoint/files.ts';
 import { image } from '../support/detfill.ts';
 import { logitsOf, noTensorFlow, relativeDifference } from '../support/logits.ts';
 import { noPythonWith, runPython } from '../support/python.ts';

@@ -1,7 +1,7 @@
 /** Prunes in a process of its own and prints how much its memory grew: `prune-memory.ts NAME CHECKPOINT GRADIENTS OUTPUT`. */
 import { readFileSync } from 'node:fs';
-import { openModel, saveModel } from '../../src/engine/model.ts';
-import { pruneModel } from '../../src/engine/prune.ts';
+import { openModel, saveModel } from '../../src/engine/jobs/model.ts';
+import { pruneModel } from '../../src/engine/jobs/prune.ts';
 
 const [model, ckpt, gradients, output] = process.argv.slice(2);
 /** High-water mark of this process in bytes; getrusage's would begin with that of the process that started it. */

@@ -1,3 +1,3 @@
-import { testCases } from '../pruning/reference.ts';
+import { testCases } from '../engine/pruning/reference.ts';
 
 testCases('slow');

@@ -1,8 +1,8 @@
 /** The FLOP target with Taylor scores of deterministic weights and gradients: minutes. */
 import { test } from 'node:test';
-import { variants } from '../../src/architectures/registry.ts';
-import { scoreGroups } from '../../src/pruning/importance.ts';
-import { checkTargets } from '../models/targets.ts';
+import { variants } from '../../src/engine/architectures/registry.ts';
+import { scoreGroups } from '../../src/engine/pruning/scoring/importance.ts';
+import { checkTargets } from '../engine/models/targets.ts';
 import { fillWeights, gradient } from '../support/detfill.ts';
 
 for (const variant of variants)

@@ -4,16 +4,16 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findVariant } from '../../src/architectures/registry.ts';
-import { readCheckpoint } from '../../src/checkpoint/checkpoint.ts';
-import { writePth } from '../../src/checkpoint/torch-write.ts';
-import { headsOfGraph } from '../../src/engine/model-info.ts';
-import { float32Tensor, type Tensor, toFloat32 } from '../../src/graph/tensor.ts';
-import { couple } from '../../src/pruning/couple.ts';
-import { type Criterion, scoreGroups } from '../../src/pruning/importance.ts';
-import { compilePlanner } from '../../src/pruning/planner.ts';
-import { prune } from '../../src/pruning/prune.ts';
-import { testFolder } from '../checkpoint/files.ts';
+import { findVariant } from '../../src/engine/architectures/registry.ts';
+import { readCheckpoint } from '../../src/engine/checkpoint/checkpoint.ts';
+import { writePth } from '../../src/engine/checkpoint/torch/torch-write.ts';
+import { float32Tensor, type Tensor, toFloat32 } from '../../src/engine/graph/tensor.ts';
+import { headsOfGraph } from '../../src/engine/jobs/model-info.ts';
+import { couple } from '../../src/engine/pruning/coupling/couple.ts';
+import { compilePlanner } from '../../src/engine/pruning/planning/planner.ts';
+import { prune } from '../../src/engine/pruning/rebuilding/apply-plan.ts';
+import { type Criterion, scoreGroups } from '../../src/engine/pruning/scoring/importance.ts';
+import { testFolder } from '../engine/checkpoint/files.ts';
 import { fillWeights, gradient } from '../support/detfill.ts';
 import { noPythonWith, runPython } from '../support/python.ts';
 

@@ -4,8 +4,8 @@
  * Element i of a tensor: FNV-1a of "salt:name" plus i · 0x9E3779B9, through the murmur3 finaliser, as a fraction of 2³²;
  * then scaled by the kind of tensor. The same numbers as the reference's `detfill.py`, which the tests compare with.
  */
-import type { Graph } from '../../src/graph/graph.ts';
-import { elementCount, float32Tensor, type Tensor, type Weights } from '../../src/graph/tensor.ts';
+import type { Graph } from '../../src/engine/graph/graph.ts';
+import { elementCount, float32Tensor, type Tensor, type Weights } from '../../src/engine/graph/tensor.ts';
 
 function fnv1a(text: string): number {
   let hash = 0x811c9dc5;

@@ -1,7 +1,7 @@
 /** Reference interpreter of Programs: double precision, plain loops, nothing shared with the backends. */
-import type { KernelKind } from '../../src/compute/kernels.ts';
-import type { Program, Ref } from '../../src/compute/program.ts';
-import { withBatch } from '../../src/graph/shapes.ts';
+import type { KernelKind } from '../../src/engine/compute/programs/kernels.ts';
+import type { Program, Ref } from '../../src/engine/compute/programs/program.ts';
+import { withBatch } from '../../src/engine/graph/shapes.ts';
 import { count, type Values, values } from './interpreter/array.ts';
 import { type KernelRule, kernelRules } from './interpreter/kernels.ts';
 

@@ -1,9 +1,10 @@
 /** Logits of a Graph for the deterministic image: by TensorFlow where it is installed, else by the test interpreter. */
-import { installedRuntime, loadTensorFlow } from '../../src/compute/runtime/binding.ts';
-import { predictProgram } from '../../src/compute/programs.ts';
-import { tensorFlowExecutor } from '../../src/compute/tensorflow/executor.ts';
-import type { Graph } from '../../src/graph/graph.ts';
-import { toFloat32, type Weights } from '../../src/graph/tensor.ts';
+
+import { predictProgram } from '../../src/engine/compute/programs/programs.ts';
+import { installedRuntime, loadTensorFlow } from '../../src/engine/compute/runtime/binding.ts';
+import { tensorFlowExecutor } from '../../src/engine/compute/tensorflow/tensorflow-executor.ts';
+import type { Graph } from '../../src/engine/graph/graph.ts';
+import { toFloat32, type Weights } from '../../src/engine/graph/tensor.ts';
 import { image } from './detfill.ts';
 import { interpret, type Values, values } from './interpreter.ts';
 

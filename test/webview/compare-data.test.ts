@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { CompareRow } from '../../src/protocol/panels.ts';
-import { columns, verdict } from '../../webview/compare/columns.ts';
-import { toCsv, toMarkdown } from '../../webview/compare/export.ts';
+import { columns, verdict } from '../../webview/compare/comparison-columns.ts';
+import { toCsv, toMarkdown } from '../../webview/compare/comparison-export.ts';
 import { sorted } from '../../webview/compare/sorting.ts';
 
 const row = (label: string, change: Partial<CompareRow> = {}): CompareRow => ({

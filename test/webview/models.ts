@@ -1,6 +1,6 @@
 /** Trees of real models for the tests, built once. */
 import assert from 'node:assert/strict';
-import { buildModel } from '../../src/architectures/registry.ts';
+import { buildModel } from '../../src/engine/architectures/registry.ts';
 import { graphViewOf } from '../../src/worker/graph-view.ts';
 import { buildTree, type Tree } from '../../webview/graph/model/tree.ts';
 

@@ -10,7 +10,7 @@ import { positionOf } from '../../webview/graph/inspector/histogram.ts';
 import { LayoutEngine } from '../../webview/graph/layout/layout.ts';
 import { firstExpansion } from '../../webview/graph/model/expansion.ts';
 import { overlayOf } from '../../webview/graph/model/figures.ts';
-import { indexGroups } from '../../webview/graph/model/groups.ts';
+import { indexGroups } from '../../webview/graph/model/group-lookup.ts';
 import { badges, highlightOf, NOTHING } from '../../webview/graph/model/selection.ts';
 import { buildTree } from '../../webview/graph/model/tree.ts';
 import { type Column, sorted } from '../../webview/graph/table/grid.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatCount, parseTarget } from '../../src/protocol/target-text.ts';
+import { macsOfText } from '../../src/common/flop-target.ts';
+import { formatCount } from '../../src/common/format.ts';
 import { PlanRequests } from '../../webview/graph/model/plan-requests.ts';
 
 function recorder() {
@@ -64,7 +65,7 @@ test('targets as people write them', () => {
     ['-200%', undefined],
     ['1..2G', undefined],
   ];
-  for (const [text, macs] of cases) assert.equal(parseTarget(text, dense), macs, text);
+  for (const [text, macs] of cases) assert.equal(macsOfText(text, dense), macs, text);
 });
 
 test('counts as people read them', () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { GroupsView, PlanView, ScoresView } from '../../src/protocol/graph-view.ts';
 import { LayoutEngine } from '../../webview/graph/layout/layout.ts';
 import { overlayOf } from '../../webview/graph/model/figures.ts';
-import { importances, indexGroups } from '../../webview/graph/model/groups.ts';
+import { importances, indexGroups } from '../../webview/graph/model/group-lookup.ts';
 import { neighbour } from '../../webview/graph/model/neighbours.ts';
 import { badges, findItem, groupsFor, highlightOf, NOTHING } from '../../webview/graph/model/selection.ts';
 import type { Tree } from '../../webview/graph/model/tree.ts';

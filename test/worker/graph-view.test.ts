@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { buildModel } from '../../src/architectures/registry.ts';
+import { buildModel } from '../../src/engine/architectures/registry.ts';
 import type { GraphView } from '../../src/protocol/graph-view.ts';
 import { reshapedAxes } from '../../src/worker/channel-axes.ts';
 import { graphViewOf } from '../../src/worker/graph-view.ts';

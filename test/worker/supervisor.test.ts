@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RequestError } from '../../src/extension/worker/request-error.ts';
+import { RequestError } from '../../src/extension/supervision/request-error.ts';
 import {
   type SupervisorOptions,
   type WorkerState,
   WorkerSupervisor,
-} from '../../src/extension/worker/worker-supervisor.ts';
+} from '../../src/extension/supervision/worker-supervisor.ts';
 
 const entry = path.resolve(import.meta.dirname, '../../src/worker/main.ts');
 

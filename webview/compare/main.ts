@@ -4,13 +4,13 @@ import '../shared/base.css';
 import type { ChangedImages, CompareToHost, CompareView, HostToCompare } from '../../src/protocol/panels.ts';
 import { button, registerControls, select } from '../shared/controls.ts';
 import { element } from '../shared/dom.ts';
-import { connect } from '../shared/host.ts';
+import { connect } from '../shared/host-wire.ts';
+import { t } from '../shared/l10n.ts';
 import { changedImages } from './changed.ts';
-import { toCsv, toMarkdown } from './export.ts';
+import { toCsv, toMarkdown } from './comparison-export.ts';
 import { scatterPlot } from './scatter.ts';
 import { type Sorting, sorted } from './sorting.ts';
 import { comparisonTable } from './table.ts';
-import { t } from '../shared/l10n.ts';
 
 registerControls();
 

@@ -1,8 +1,9 @@
 /** Accuracy over MACs: one mark a model, models joined to those they were made from. */
+
+import { formatCount, formatPercent } from '../../src/common/format.ts';
 import type { CompareRow } from '../../src/protocol/panels.ts';
 import { linearScale, niceRange, ticks } from '../shared/axis.ts';
 import { element, svg } from '../shared/dom.ts';
-import { formatCount, formatPercent } from '../shared/format.ts';
 import { t } from '../shared/l10n.ts';
 
 const HEIGHT = 260;

@@ -1,6 +1,6 @@
 /** The order of the comparison's rows. */
 import type { CompareRow } from '../../src/protocol/panels.ts';
-import { columns } from './columns.ts';
+import { columns } from './comparison-columns.ts';
 
 export interface Sorting {
   readonly column: string;

@@ -2,9 +2,9 @@
 import type { CompareRow } from '../../src/protocol/panels.ts';
 import { button } from '../shared/controls.ts';
 import { element, icon } from '../shared/dom.ts';
-import { type Column, columns, verdict } from './columns.ts';
-import { type Sorting, sorted } from './sorting.ts';
 import { t } from '../shared/l10n.ts';
+import { type Column, columns, verdict } from './comparison-columns.ts';
+import { type Sorting, sorted } from './sorting.ts';
 
 export interface TableActions {
   readonly sort: (column: string) => void;

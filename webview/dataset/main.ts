@@ -4,7 +4,7 @@ import '../shared/base.css';
 import type { DatasetToHost, HostToDataset } from '../../src/protocol/panels.ts';
 import type { DatasetSplit, DatasetSummary } from '../../src/protocol/values.ts';
 import { element } from '../shared/dom.ts';
-import { connect } from '../shared/host.ts';
+import { connect } from '../shared/host-wire.ts';
 import { t } from '../shared/l10n.ts';
 
 const SHOWN_CLASSES = 200;

@@ -1,12 +1,11 @@
 /** Puts the page together and holds the threads: messages of the host, layout, selection, plan requests, what is remembered. */
 import type { GraphToHost, HostToGraph } from '../../src/protocol/graph-editor.ts';
-import { connect, type Handlers, type Host } from '../shared/host.ts';
+import { connect, type Handlers, type Host } from '../shared/host-wire.ts';
 import type { Actions, SelectOptions } from './actions.ts';
-import { runCommand } from './commands.ts';
 import { Notices } from './controls/notices.ts';
-import { PlanOptions } from './controls/options.ts';
+import { PlanOptions } from './controls/plan-options.ts';
 import { TopBar } from './controls/top-bar.ts';
-import { pictureAsPng, pictureAsSvg } from './export.ts';
+import { runCommand } from './editor-commands.ts';
 import { Inspector } from './inspector/inspector.ts';
 import type { Layout } from './layout/types.ts';
 import { allOpen, firstExpansion, toggled, toggledAlike } from './model/expansion.ts';
@@ -14,7 +13,8 @@ import { PlanRequests } from './model/plan-requests.ts';
 import { findItem, type Selection } from './model/selection.ts';
 import { type Mode, Store } from './model/store.ts';
 import { ROOT } from './model/tree.ts';
-import { Panel } from './table/panel.ts';
+import { pictureAsPng, pictureAsSvg } from './picture-export.ts';
+import { Panel } from './table/table-panel.ts';
 import { Arranger } from './view/arranger.ts';
 import { Frame, type FrameState } from './view/frame.ts';
 import { GraphArea } from './view/graph-area.ts';

@@ -1,8 +1,8 @@
 /** A run's points as series of the charts. The horizontal axis is epochs, fractions of one for single steps. */
 import type { RunCurve } from '../../src/protocol/panels.ts';
 import type { RunPoint } from '../../src/protocol/values.ts';
-import type { Point, Series } from './chart.ts';
 import { t } from '../shared/l10n.ts';
+import type { Point, Series } from './chart.ts';
 
 export type Measure = 'loss' | 'top1' | 'learningRate' | 'imagesPerSecond';
 

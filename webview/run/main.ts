@@ -1,16 +1,16 @@
 /** The run editor: what a run does, its curves, its settings and its log. */
 import './run.css';
 import '../shared/base.css';
+import { formatNumber, formatPercent, formatSeconds } from '../../src/common/format.ts';
 import type { HostToRun, RunAction, RunCurve, RunToHost, RunView } from '../../src/protocol/panels.ts';
 import type { RunPoint } from '../../src/protocol/values.ts';
 import { type Button, button, progressBar, registerControls } from '../shared/controls.ts';
 import { element } from '../shared/dom.ts';
-import { formatNumber, formatPercent, formatSeconds } from '../shared/format.ts';
-import { connect } from '../shared/host.ts';
+import { connect } from '../shared/host-wire.ts';
+import { t } from '../shared/l10n.ts';
 import { lineChart } from './chart.ts';
 import { type Measure, seriesOf } from './curves.ts';
-import { epochTable, legend, stateLabel } from './parts.ts';
-import { t } from '../shared/l10n.ts';
+import { epochTable, legend, stateLabel } from './run-parts.ts';
 
 registerControls();
 

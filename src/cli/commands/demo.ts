@@ -1,17 +1,17 @@
 /** `espalier demo`: the whole job on the sample: evaluate, score, prune to half the MACs, evaluate, finetune, evaluate. */
 import path from 'node:path';
-import { type BackendChoice, createExecutor } from '../../compute/backends.ts';
-import type { Executor } from '../../compute/executor.ts';
-import { generateProceduralDataset } from '../../data/procedural/dataset.ts';
-import { type EvaluationReport, evaluateModel } from '../../engine/evaluate.ts';
-import { finetuneModel } from '../../engine/finetune.ts';
-import { type Model, openModel, saveModel } from '../../engine/model.ts';
-import { pruneModel } from '../../engine/prune.ts';
-import { writeFileAtomically } from '../../support/atomic-write.ts';
-import { flag, flagDefaults } from '../../support/flags.ts';
-import type { RunContext } from '../../support/progress.ts';
-import { trainingFlags } from '../../training/options.ts';
-import { RECIPES } from '../../training/recipes.ts';
+import { flag, flagDefaults } from '../../common/flags.ts';
+import type { RunContext } from '../../common/progress.ts';
+import { type BackendChoice, createExecutor } from '../../engine/compute/backends.ts';
+import type { Executor } from '../../engine/compute/executor.ts';
+import { generateProceduralDataset } from '../../engine/data/procedural/dataset.ts';
+import { writeFileAtomically } from '../../engine/files/atomic-write.ts';
+import { type EvaluationReport, evaluateModel } from '../../engine/jobs/evaluate.ts';
+import { finetuneModel } from '../../engine/jobs/finetune.ts';
+import { type Model, openModel, saveModel } from '../../engine/jobs/model.ts';
+import { pruneModel } from '../../engine/jobs/prune.ts';
+import { RECIPES } from '../../engine/training/recipes.ts';
+import { trainingFlags } from '../../engine/training/training-options.ts';
 import { command, computeFlags } from '../command.ts';
 import { formatCount, formatPercent, formatTable, say } from '../terminal.ts';
 

@@ -1,8 +1,9 @@
 /** `espalier evaluate`: accuracy of a model on images. */
-import { createExecutor } from '../../compute/backends.ts';
-import { evaluateModel } from '../../engine/evaluate.ts';
-import { openModel } from '../../engine/model.ts';
-import { flag } from '../../support/flags.ts';
+
+import { flag } from '../../common/flags.ts';
+import { createExecutor } from '../../engine/compute/backends.ts';
+import { evaluateModel } from '../../engine/jobs/evaluate.ts';
+import { openModel } from '../../engine/jobs/model.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';
 import { formatCount, formatPercent, say } from '../terminal.ts';

@@ -1,9 +1,9 @@
 /** `espalier export`: a model in another format. */
 
-import { EXPORT_FORMATS, exportModel } from '../../engine/export.ts';
-import { openModel } from '../../engine/model.ts';
-import { UsageError } from '../../support/errors.ts';
-import { flag } from '../../support/flags.ts';
+import { UsageError } from '../../common/errors.ts';
+import { flag } from '../../common/flags.ts';
+import { EXPORT_FORMATS, exportModel } from '../../engine/jobs/export.ts';
+import { openModel } from '../../engine/jobs/model.ts';
 import { command, modelFlags } from '../command.ts';
 import { weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';

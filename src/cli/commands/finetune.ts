@@ -1,9 +1,10 @@
 /** `espalier finetune`: train a (pruned) model; the flags are those of the paper's train.py. */
-import { createExecutor } from '../../compute/backends.ts';
-import type { Executor } from '../../compute/executor.ts';
-import { type FinetuneRequest, finetuneModel, type Prepared } from '../../engine/finetune.ts';
-import { testModel } from '../../engine/finetune-test.ts';
-import type { RunContext } from '../../support/progress.ts';
+
+import type { RunContext } from '../../common/progress.ts';
+import { createExecutor } from '../../engine/compute/backends.ts';
+import type { Executor } from '../../engine/compute/executor.ts';
+import { type FinetuneRequest, finetuneModel, type Prepared } from '../../engine/jobs/finetune.ts';
+import { testModel } from '../../engine/jobs/finetune-test.ts';
 import { type CommandResult, command } from '../command.ts';
 import { describePrepared, metricsPrinter } from '../finetune-output.ts';
 import { describeRequest, finetuneFlags, finetuneRequest, remarks } from '../finetune-settings.ts';

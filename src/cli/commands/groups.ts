@@ -1,9 +1,10 @@
 /** `espalier groups`: which channels must be pruned together, and with which groups they are ranked. */
-import { openModel } from '../../engine/model.ts';
-import { couple } from '../../pruning/couple.ts';
-import { formatGroups } from '../../pruning/groups.ts';
-import { findScopes, formatScopes } from '../../pruning/scopes.ts';
-import { flag } from '../../support/flags.ts';
+
+import { flag } from '../../common/flags.ts';
+import { openModel } from '../../engine/jobs/model.ts';
+import { couple } from '../../engine/pruning/coupling/couple.ts';
+import { formatGroups } from '../../engine/pruning/coupling/groups.ts';
+import { findScopes, formatScopes } from '../../engine/pruning/planning/scopes.ts';
 import { command, modelFlags } from '../command.ts';
 import { modelRequest } from '../requests.ts';
 

@@ -1,8 +1,9 @@
 /** `espalier info`: what a model is and costs. */
-import { openModel } from '../../engine/model.ts';
-import { graphInfo } from '../../engine/model-info.ts';
-import { dumpGraph } from '../../graph/dump.ts';
-import { flag } from '../../support/flags.ts';
+
+import { flag } from '../../common/flags.ts';
+import { dumpGraph } from '../../engine/graph/dump.ts';
+import { openModel } from '../../engine/jobs/model.ts';
+import { graphInfo } from '../../engine/jobs/model-info.ts';
 import { command, modelFlags } from '../command.ts';
 import { modelRequest } from '../requests.ts';
 import { formatCount, formatTable } from '../terminal.ts';

@@ -1,6 +1,6 @@
 /** `espalier models`: every name that is known. */
-import { variants } from '../../architectures/registry.ts';
-import { graphCost } from '../../graph/macs.ts';
+import { variants } from '../../engine/architectures/registry.ts';
+import { graphCost } from '../../engine/graph/macs.ts';
 import { command } from '../command.ts';
 import { formatCount, formatTable } from '../terminal.ts';
 

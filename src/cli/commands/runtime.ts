@@ -1,8 +1,9 @@
 /** `espalier runtime status|install`: TensorFlow's library. */
-import { installRuntime } from '../../compute/runtime/install.ts';
-import { runtimeStatus } from '../../compute/runtime/status.ts';
-import { UsageError } from '../../support/errors.ts';
-import { flag } from '../../support/flags.ts';
+
+import { UsageError } from '../../common/errors.ts';
+import { flag } from '../../common/flags.ts';
+import { installRuntime } from '../../engine/compute/runtime/install.ts';
+import { runtimeStatus } from '../../engine/compute/runtime/status.ts';
 import { command } from '../command.ts';
 
 export const runtime = command({

@@ -1,7 +1,8 @@
 /** `espalier sample`: writes the procedurally drawn images that the demo and the walkthrough use. */
-import { generateProceduralDataset } from '../../data/procedural/dataset.ts';
-import { UsageError } from '../../support/errors.ts';
-import { flag } from '../../support/flags.ts';
+
+import { UsageError } from '../../common/errors.ts';
+import { flag } from '../../common/flags.ts';
+import { generateProceduralDataset } from '../../engine/data/procedural/dataset.ts';
 import { command } from '../command.ts';
 
 export const sample = command({

@@ -3,7 +3,7 @@
  * palette closes, would close them otherwise.
  */
 import * as vscode from 'vscode';
-import { RequestError } from '../worker/request-error.ts';
+import { RequestError } from '../supervision/request-error.ts';
 
 /** The person closed a quick pick or dialog: nothing is to be said. */
 export const CANCELLED = new RequestError('cancelled', 'Cancelled.');

@@ -1,13 +1,12 @@
 /** What commands work with, and how they find the model that they are meant for. */
 import * as vscode from 'vscode';
+import { formatCount } from '../../common/format.ts';
 import type { ModelSource } from '../../protocol/values.ts';
 import type { ComparePanels } from '../compare/compare-panel.ts';
 import type { Comparison } from '../compare/comparison.ts';
 import { EDITOR_ID } from '../contributions.ts';
 import type { Datasets } from '../dataset/datasets.ts';
-import { formatCount } from '../format.ts';
 import type { Log } from '../log.ts';
-import type { Memory } from '../memory.ts';
 import type { ModelEditorProvider } from '../model/model-editor.ts';
 import type { ModelLibrary } from '../model/model-library.ts';
 import type { ModelSession } from '../model/model-session.ts';
@@ -16,11 +15,12 @@ import { modelKey, modelTitle, shortPath, sourceOf, uriOf } from '../model/model
 import type { RunPanels } from '../runs/run-panels.ts';
 import type { RunService } from '../runs/run-service.ts';
 import type { StatusBar } from '../status-bar.ts';
-import type { GroupsTree } from '../views/groups-view.ts';
-import type { ModelsView } from '../views/models-view.ts';
-import type { RunsView } from '../views/runs-view.ts';
-import { RequestError } from '../worker/request-error.ts';
-import type { Worker } from '../worker/worker.ts';
+import { RequestError } from '../supervision/request-error.ts';
+import type { Worker } from '../supervision/worker.ts';
+import type { GroupsTree } from '../views/groups-tree.ts';
+import type { ModelsView } from '../views/models-tree.ts';
+import type { RunsView } from '../views/runs-tree.ts';
+import type { Memory } from '../workspace-memory.ts';
 import { CANCELLED, chooseOne, chooseSeveral } from './questions.ts';
 
 export interface Services {

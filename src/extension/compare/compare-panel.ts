@@ -4,8 +4,8 @@ import * as vscode from 'vscode';
 import type { CompareToHost, HostToCompare } from '../../protocol/panels.ts';
 import { COMPARE_PANEL } from '../contributions.ts';
 import type { Log } from '../log.ts';
-import { Panel } from '../panel.ts';
-import type { Worker } from '../worker/worker.ts';
+import type { Worker } from '../supervision/worker.ts';
+import { Panel } from '../webview-panel.ts';
 import { type Comparison, sameImages } from './comparison.ts';
 
 /** Thumbnails of each kind of change. */

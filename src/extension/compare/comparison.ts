@@ -2,9 +2,9 @@
 import * as vscode from 'vscode';
 import type { CompareRow, CompareView } from '../../protocol/panels.ts';
 import type { EvaluationResult } from '../../protocol/values.ts';
-import type { ComparisonRow, Memory } from '../memory.ts';
 import type { ModelLibrary } from '../model/model-library.ts';
 import { modelKey, modelTitle } from '../model/model-uri.ts';
+import type { ComparisonRow, Memory } from '../workspace-memory.ts';
 
 export class Comparison implements vscode.Disposable {
   private readonly changes = new vscode.EventEmitter<void>();

@@ -4,9 +4,9 @@ import * as vscode from 'vscode';
 import type { DatasetToHost, HostToDataset } from '../../protocol/panels.ts';
 import type { DatasetSummary } from '../../protocol/values.ts';
 import type { Log } from '../log.ts';
-import type { Memory } from '../memory.ts';
-import { Panel } from '../panel.ts';
-import type { Worker } from '../worker/worker.ts';
+import type { Worker } from '../supervision/worker.ts';
+import { Panel } from '../webview-panel.ts';
+import type { Memory } from '../workspace-memory.ts';
 
 export class Datasets implements vscode.Disposable {
   private readonly changes = new vscode.EventEmitter<string | null>();

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import * as vscode from 'vscode';
 import type { ModelInfo, ModelSource } from '../../protocol/values.ts';
 import { setContext } from '../context-keys.ts';
-import type { KnownModel, Memory } from '../memory.ts';
+import type { KnownModel, Memory } from '../workspace-memory.ts';
 import { modelKey } from './model-uri.ts';
 
 export class ModelLibrary implements vscode.Disposable {

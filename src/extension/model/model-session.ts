@@ -1,12 +1,12 @@
 /** The host's truth about one opened model: what it is, its scores, settings and plan, and what is selected. */
 import * as vscode from 'vscode';
+import { macsOfText } from '../../common/flop-target.ts';
 import type { GraphEditorState, GraphEditorTask } from '../../protocol/graph-editor.ts';
 import type { NodeDetails, PlanView, ScoresView } from '../../protocol/graph-view.ts';
-import { parseTarget } from '../../protocol/target-text.ts';
 import type { ModelInfo, ModelSource, Pin, PlanSettings, ScoreSettings } from '../../protocol/values.ts';
-import type { Memory } from '../memory.ts';
-import { RequestError } from '../worker/request-error.ts';
-import type { Worker } from '../worker/worker.ts';
+import { RequestError } from '../supervision/request-error.ts';
+import type { Worker } from '../supervision/worker.ts';
+import type { Memory } from '../workspace-memory.ts';
 import { Latest } from './latest.ts';
 import { modelKey, modelTitle, uriOf } from './model-uri.ts';
 import { changedPins } from './pins.ts';
@@ -180,7 +180,7 @@ export class ModelSession implements vscode.Disposable {
   /** MACs that a text asks of this model. Throws a RequestError of kind `user` when it cannot be read or is out of reach. */
   parse(text: string): number {
     const dense = this.info?.macs ?? 0;
-    const macs = parseTarget(text, dense);
+    const macs = macsOfText(text, dense);
     if (macs === undefined)
       throw new RequestError('user', vscode.l10n.t('"{0}" is no target: write 2.05G, 4200M, 50% or -30%.', text));
     return macs;

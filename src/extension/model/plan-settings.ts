@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import { DEFAULT_PLAN, type PlanSettings } from '../../protocol/values.ts';
 import { setting } from '../settings.ts';
-import { RequestError } from '../worker/request-error.ts';
+import { RequestError } from '../supervision/request-error.ts';
 
 /** Settings of a model that was never planned before. */
 export function defaultPlan(uri: vscode.Uri): PlanSettings {

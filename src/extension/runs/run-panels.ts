@@ -4,14 +4,14 @@ import * as vscode from 'vscode';
 import type { HostToRun, RunAction, RunCurve, RunToHost, RunView } from '../../protocol/panels.ts';
 import type { ModelSource, RunPoint } from '../../protocol/values.ts';
 import type { Comparison } from '../compare/comparison.ts';
-import { type CommandId, RUN_PANEL } from '../contributions.ts';
 import { setContext } from '../context-keys.ts';
+import { type CommandId, RUN_PANEL } from '../contributions.ts';
 import type { Log } from '../log.ts';
 import type { ModelLibrary } from '../model/model-library.ts';
 import { modelKey } from '../model/model-uri.ts';
-import { Panel } from '../panel.ts';
-import type { RunsView } from '../views/runs-view.ts';
-import type { Worker } from '../worker/worker.ts';
+import type { Worker } from '../supervision/worker.ts';
+import type { RunsView } from '../views/runs-tree.ts';
+import { Panel } from '../webview-panel.ts';
 import { canPause, canResume, kindOf, type RunRecord, settingsOf } from './run-record.ts';
 import { type RunService, sourcesOf } from './run-service.ts';
 

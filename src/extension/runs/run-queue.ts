@@ -5,7 +5,7 @@
  * into the state that the run ends in.
  */
 import type { ProgressReport, RunPoint, RunState } from '../../protocol/values.ts';
-import { isCancelled, isWorkerLost } from '../worker/request-error.ts';
+import { isCancelled, isWorkerLost } from '../supervision/request-error.ts';
 import { ENDED, type RunRecord, thisOwner } from './run-record.ts';
 import type { RunStore } from './run-store.ts';
 

@@ -2,15 +2,15 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { formatPercent } from '../../common/format.ts';
 import type { GraphEditorTask } from '../../protocol/graph-editor.ts';
 import type { ModelSource, ProgressReport, RunKind, RunPoint } from '../../protocol/values.ts';
-import { formatPercent } from '../format.ts';
 import type { Log } from '../log.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
 import { modelTitle } from '../model/model-uri.ts';
 import { setting } from '../settings.ts';
-import { RequestError } from '../worker/request-error.ts';
-import type { Worker } from '../worker/worker.ts';
+import { RequestError } from '../supervision/request-error.ts';
+import type { Worker } from '../supervision/worker.ts';
 import { type Executor, RunQueue } from './run-queue.ts';
 import { canResume, kindOf, type RunRecord, type RunRequest, runId } from './run-record.ts';
 import type { RunStore } from './run-store.ts';
@@ -200,7 +200,7 @@ function epochLine({ epoch, loss, top1, images }: RunPoint): string {
     loss === undefined ? '' : `loss ${loss.toPrecision(3)}`,
     top1 === undefined
       ? ''
-      : `top-1 ${formatPercent(top1)}${images ? ` on ${images.toLocaleString('en')} images` : ''}`,
+      : `top-1 ${formatPercent(top1, 1)}${images ? ` on ${images.toLocaleString('en')} images` : ''}`,
   ];
   return `epoch ${epoch + 1}: ${parts.filter((part) => part !== '').join(', ')}`;
 }

@@ -63,7 +63,7 @@ export class Session {
       if (!/^\d+$/.test(name)) return [];
       try {
         const line = readFileSync(`/proc/${name}/cmdline`, 'utf8');
-        return line.includes(this.folder) && line.includes('worker.cjs') && !line.includes('decode-worker')
+        return line.includes(this.folder) && line.includes('worker.cjs') && !line.includes('decode-thread')
           ? [Number(name)]
           : [];
       } catch {

@@ -1,7 +1,7 @@
 /** A workspace with a trained model and few images, for flows that are not about accuracy. */
 import { copyFileSync } from 'node:fs';
 import path from 'node:path';
-import { generateProceduralDataset } from '../../../src/data/procedural/dataset.ts';
+import { generateProceduralDataset } from '../../../src/engine/data/procedural/dataset.ts';
 import { repository } from './session.ts';
 
 export interface SmallData {

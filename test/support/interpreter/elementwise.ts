@@ -1,5 +1,5 @@
 /** Activations, their derivatives and the error function, in double precision. */
-import type { KernelAttributes } from '../../../src/compute/kernels.ts';
+import type { KernelAttributes } from '../../../src/engine/compute/programs/kernels.ts';
 
 /** erf by its series for small arguments and by the continued fraction of erfc for large ones: full double precision. */
 export function erf(x: number): number {

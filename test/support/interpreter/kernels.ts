@@ -1,6 +1,6 @@
 /** What every kernel computes, in double precision: the definition that backends are compared with. */
-import type { KernelAttributes, KernelKind } from '../../../src/compute/kernels.ts';
-import { keepMask } from '../../../src/compute/noise.ts';
+import type { KernelAttributes, KernelKind } from '../../../src/engine/compute/programs/kernels.ts';
+import { keepMask } from '../../../src/engine/compute/programs/noise.ts';
 import {
   broadcastStrides,
   count,

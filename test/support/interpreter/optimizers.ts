@@ -1,6 +1,7 @@
 /** Optimiser steps, written element by element after the algorithms in torch.optim's documentation. */
-import type { KernelRule } from './kernels.ts';
+
 import { type Values, values } from './array.ts';
+import type { KernelRule } from './kernels.ts';
 
 /** Runs `step` on element i of every input and collects its results as the outputs. */
 function elementwise(inputs: readonly Values[], outputs: number, step: (at: number[]) => number[]): Values[] {

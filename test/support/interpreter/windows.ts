@@ -1,5 +1,5 @@
 /** Convolutions and pooling by plain loops over windows. */
-import type { KernelAttributes } from '../../../src/compute/kernels.ts';
+import type { KernelAttributes } from '../../../src/engine/compute/programs/kernels.ts';
 import { type Values, values } from './array.ts';
 
 interface Window {

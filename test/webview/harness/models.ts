@@ -1,16 +1,16 @@
 /** Real models for the page: views, groups, scores and plans as the worker makes them, with random scores. */
 import assert from 'node:assert/strict';
-import { buildModel } from '../../../src/architectures/registry.ts';
-import type { Graph } from '../../../src/graph/graph.ts';
+import { buildModel } from '../../../src/engine/architectures/registry.ts';
+import type { Graph } from '../../../src/engine/graph/graph.ts';
+import { couple } from '../../../src/engine/pruning/coupling/couple.ts';
+import { formatPlan } from '../../../src/engine/pruning/planning/format-plan.ts';
+import { compilePlanner } from '../../../src/engine/pruning/planning/planner.ts';
+import { feasibleRange, planForTarget } from '../../../src/engine/pruning/planning/target.ts';
+import { pruneGraph } from '../../../src/engine/pruning/rebuilding/prune-graph.ts';
+import { scoreGroups } from '../../../src/engine/pruning/scoring/importance.ts';
 import type { GraphEditorState } from '../../../src/protocol/graph-editor.ts';
 import type { PlanView, TargetRange } from '../../../src/protocol/graph-view.ts';
 import { DEFAULT_PLAN } from '../../../src/protocol/values.ts';
-import { couple } from '../../../src/pruning/couple.ts';
-import { formatPlan } from '../../../src/pruning/format-plan.ts';
-import { scoreGroups } from '../../../src/pruning/importance.ts';
-import { compilePlanner } from '../../../src/pruning/planner.ts';
-import { pruneGraph } from '../../../src/pruning/prune-graph.ts';
-import { feasibleRange, planForTarget } from '../../../src/pruning/target.ts';
 import { graphViewOf } from '../../../src/worker/graph-view.ts';
 import { groupsViewOf } from '../../../src/worker/groups-view.ts';
 import { compilePlanView } from '../../../src/worker/plan-view.ts';

@@ -69,7 +69,7 @@ export async function serveGraph(): Promise<Site> {
   await build({
     entryPoints: [
       { in: path.join(root, 'webview/graph/main.ts'), out: 'graph' },
-      { in: path.join(root, 'webview/graph/layout-worker.ts'), out: 'graph-layout-worker' },
+      { in: path.join(root, 'webview/graph/layout-thread.ts'), out: 'graph-layout-thread' },
     ],
     bundle: true,
     platform: 'browser',

@@ -1,6 +1,7 @@
 /** One line under the bar: what is under way, what is missing and what to do next. Never covers the graph. */
+
+import { formatCount } from '../../../src/common/format.ts';
 import type { GraphEditorAction } from '../../../src/protocol/graph-editor.ts';
-import { formatCount } from '../../../src/protocol/target-text.ts';
 import { button, progressBar } from '../../shared/controls.ts';
 import { element } from '../../shared/dom.ts';
 import type { Actions } from '../actions.ts';

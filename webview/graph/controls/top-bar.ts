@@ -6,7 +6,7 @@ import type { Actions } from '../actions.ts';
 import type { Mode, Store } from '../model/store.ts';
 import { t } from '../text.ts';
 import { menuButton } from './menu.ts';
-import { TargetControl } from './target.ts';
+import { TargetControl } from './target-control.ts';
 
 export interface BarToggles {
   options(): void;

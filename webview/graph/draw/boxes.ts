@@ -1,5 +1,5 @@
 /** Boxes: layers, steps, closed modules and runs, open modules. One function a kind. */
-import { formatCount } from '../../../src/protocol/target-text.ts';
+import { formatCount } from '../../../src/common/format.ts';
 import { type PlacedBox, SIZES } from '../layout/types.ts';
 import type { Figures } from '../model/figures.ts';
 import { contents, type Item, ROOT } from '../model/tree.ts';

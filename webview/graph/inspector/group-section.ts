@@ -3,13 +3,13 @@ import type { Side } from '../../../src/protocol/graph-view.ts';
 import { element } from '../../shared/dom.ts';
 import type { Actions } from '../actions.ts';
 import { scopeLook, type Theme } from '../draw/theme.ts';
-import type { GroupIndex } from '../model/groups.ts';
+import type { GroupIndex } from '../model/group-lookup.ts';
 import type { Store } from '../model/store.ts';
 import type { Tree } from '../model/tree.ts';
 import { figure, integer, pathTail, t } from '../text.ts';
 import { scopeMark } from '../view/legend.ts';
 import { histogram } from './histogram.ts';
-import { link, section, shortList } from './parts.ts';
+import { link, section, shortList } from './inspector-parts.ts';
 
 const MEMBERS_SHOWN = 8;
 const MEMBER_LETTERS = 36;

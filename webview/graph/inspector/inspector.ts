@@ -11,8 +11,8 @@ import type { Store } from '../model/store.ts';
 import type { Tree } from '../model/tree.ts';
 import { integer, percent, t } from '../text.ts';
 import { groupSection, scopeSection } from './group-section.ts';
+import { facts, link, section } from './inspector-parts.ts';
 import { type DetailsState, parameterSection } from './parameters.ts';
-import { facts, link, section } from './parts.ts';
 
 const GROUPS_SHOWN = 3;
 

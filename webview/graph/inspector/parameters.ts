@@ -2,7 +2,7 @@
 import type { NodeDetails, ParameterView } from '../../../src/protocol/graph-view.ts';
 import { element } from '../../shared/dom.ts';
 import { figure, percent, t } from '../text.ts';
-import { link, section } from './parts.ts';
+import { link, section } from './inspector-parts.ts';
 
 export interface DetailsState {
   readonly node: string;

@@ -1,7 +1,7 @@
 /** Asks for layouts: of the worker, or on the page itself where no worker can be started. */
 import type { GraphView } from '../../../src/protocol/graph-view.ts';
-import { startWorker } from '../../shared/host.ts';
-import type { FromLayoutWorker, ToLayoutWorker } from './protocol.ts';
+import { startThread } from '../../shared/host-wire.ts';
+import type { FromLayoutThread, ToLayoutThread } from './protocol.ts';
 import { layoutService } from './service.ts';
 import type { Layout } from './types.ts';
 
@@ -12,21 +12,21 @@ interface Waiting {
 
 export class LayoutClient {
   readonly #waiting = new Map<number, Waiting>();
-  #post: Promise<(message: ToLayoutWorker) => void>;
+  #post: Promise<(message: ToLayoutThread) => void>;
   #next = 1;
 
   constructor() {
     this.#post = this.#start().catch(() => this.#inPage());
   }
 
-  async #start(): Promise<(message: ToLayoutWorker) => void> {
-    const worker = await startWorker('graph-layout-worker.js');
-    worker.onmessage = (event: MessageEvent<FromLayoutWorker>) => this.#receive(event.data);
+  async #start(): Promise<(message: ToLayoutThread) => void> {
+    const worker = await startThread('graph-layout-thread.js');
+    worker.onmessage = (event: MessageEvent<FromLayoutThread>) => this.#receive(event.data);
     worker.onerror = (event) => this.#failAll(new Error(event.message));
     return (message) => worker.postMessage(message);
   }
 
-  #inPage(): (message: ToLayoutWorker) => void {
+  #inPage(): (message: ToLayoutThread) => void {
     const serve = layoutService();
     return (message) => {
       const answer = serve(message);
@@ -34,7 +34,7 @@ export class LayoutClient {
     };
   }
 
-  #receive(answer: FromLayoutWorker): void {
+  #receive(answer: FromLayoutThread): void {
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     if (answer.type === 'layout') waiting?.resolve(answer.layout);

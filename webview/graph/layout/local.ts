@@ -5,8 +5,8 @@
  * stand beside it; a ribbon that skips over others runs in a lane of its own, shared by all that read the same value.
  */
 import { type CellGraph, cellGraph, entryX, exitX, rowsOf } from './cells.ts';
-import { Columns, type Rect } from './columns.ts';
 import type { Flow } from './flow.ts';
+import { Columns, type Rect } from './placement.ts';
 import { type Track, tracksOf } from './tracks.ts';
 import { type LocalLayout, type Part, type Route, SIZES } from './types.ts';
 

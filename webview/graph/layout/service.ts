@@ -1,9 +1,9 @@
 /** The layout worker's work as a function of messages: the same in a worker and on the page. */
 import { buildTree } from '../model/tree.ts';
 import { LayoutEngine } from './layout.ts';
-import type { FromLayoutWorker, ToLayoutWorker } from './protocol.ts';
+import type { FromLayoutThread, ToLayoutThread } from './protocol.ts';
 
-export function layoutService(): (message: ToLayoutWorker) => FromLayoutWorker | undefined {
+export function layoutService(): (message: ToLayoutThread) => FromLayoutThread | undefined {
   const engines = new Map<string, LayoutEngine>();
   return (message) => {
     if (message.type === 'model') {

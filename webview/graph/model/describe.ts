@@ -1,8 +1,8 @@
 /** Items and groups in words: for tooltips, the inspector and screen readers. */
-import { formatCount } from '../../../src/protocol/target-text.ts';
+import { formatCount } from '../../../src/common/format.ts';
 import { integer, percent, t } from '../text.ts';
 import type { Overlay } from './figures.ts';
-import type { GroupIndex } from './groups.ts';
+import type { GroupIndex } from './group-lookup.ts';
 import { pathOf } from './search.ts';
 import { contents, type Tree } from './tree.ts';
 

@@ -1,7 +1,7 @@
 /** The numbers on each box: widths, MACs and parameters before and after the plan, summed over what the box holds. */
 import type { PlanView, ScoresView } from '../../../src/protocol/graph-view.ts';
 import type { Pin } from '../../../src/protocol/values.ts';
-import { type GroupIndex, importances, valueScope } from './groups.ts';
+import { type GroupIndex, importances, valueScope } from './group-lookup.ts';
 import { nodeKey, type Tree } from './tree.ts';
 
 export interface Figures {

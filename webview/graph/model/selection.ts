@@ -1,7 +1,7 @@
 /** What is selected, and what lights up with it. */
 import type { Side } from '../../../src/protocol/graph-view.ts';
 import { representative } from './expansion.ts';
-import type { GroupIndex } from './groups.ts';
+import type { GroupIndex } from './group-lookup.ts';
 import type { Tree } from './tree.ts';
 
 export interface Selection {

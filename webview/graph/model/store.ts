@@ -4,7 +4,7 @@ import { DEFAULT_PLAN, type Pin } from '../../../src/protocol/values.ts';
 import type { Layout } from '../layout/types.ts';
 import { firstExpansion } from './expansion.ts';
 import { type Overlay, overlayOf } from './figures.ts';
-import { type GroupIndex, indexGroups } from './groups.ts';
+import { type GroupIndex, indexGroups } from './group-lookup.ts';
 import { badges, type Highlight, highlightOf, NOTHING, type Selection } from './selection.ts';
 import { buildTree, type Tree } from './tree.ts';
 

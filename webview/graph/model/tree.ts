@@ -1,6 +1,6 @@
 /** The model as a tree of items: modules, runs of equal blocks, and nodes as leaves. Indices into one array. */
 import type { GraphView } from '../../../src/protocol/graph-view.ts';
-import { foldRuns } from './runs.ts';
+import { foldRuns } from './repeated-blocks.ts';
 import { structureOf } from './structure.ts';
 
 export interface Item {

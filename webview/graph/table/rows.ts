@@ -1,7 +1,7 @@
 /** Rows of the tables: layers with weights, and scopes. */
 import type { GraphEditorState } from '../../../src/protocol/graph-editor.ts';
 import type { Overlay } from '../model/figures.ts';
-import type { GroupIndex } from '../model/groups.ts';
+import type { GroupIndex } from '../model/group-lookup.ts';
 import type { Tree } from '../model/tree.ts';
 
 export interface LayerRow {

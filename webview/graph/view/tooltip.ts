@@ -1,7 +1,7 @@
 /** What is under the pointer, in words. Everything in it is in the inspector too: nothing is for the mouse alone. */
 import { element } from '../../shared/dom.ts';
 import { groupLine, itemLines, titleOf } from '../model/describe.ts';
-import type { GroupIndex } from '../model/groups.ts';
+import type { GroupIndex } from '../model/group-lookup.ts';
 import { groupsFor } from '../model/selection.ts';
 import type { Scene } from '../model/store.ts';
 import { integer, t } from '../text.ts';

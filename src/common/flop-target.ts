@@ -1,0 +1,32 @@
+/** The FLOP target as a person types it, in the editor and on the command line alike: `4.2G`, `4200M`, `50%`, `-30%`, `-1G`. */
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
+
+/** MACs by the paper's counter, how many of them go, or the share of the present ones that may stay. */
+export type FlopTarget = { readonly macs: number } | { readonly less: number } | { readonly fraction: number };
+
+/** `4.2G`, `4200M` are MACs, `-1G` what goes of them; `50%` is the share that stays, `-30%` the share that goes. Undefined for anything else. */
+export function parseFlopTarget(text: string): FlopTarget | undefined {
+  const match = /^\s*([-−]?)\s*(\d+(?:[.,]\d*)?|[.,]\d+)\s*(%|[kmgt]?)\s*(?:macs?|flops?)?\s*$/i.exec(text);
+  if (!match) return undefined;
+  const [, sign, digits, unit] = match;
+  const number = Number(digits.replace(',', '.'));
+  if (!(number > 0)) return undefined;
+  const macs = number * (UNITS[unit.toLowerCase()] ?? 1);
+  if (unit !== '%') return sign ? { less: macs } : { macs };
+  const fraction = sign ? 1 - number / 100 : number / 100;
+  return fraction > 0 ? { fraction } : undefined;
+}
+
+/** MACs that a target asks for, given those of the dense model. */
+export function targetMacs(target: FlopTarget, dense: number): number {
+  if ('macs' in target) return target.macs;
+  return 'less' in target ? dense - target.less : target.fraction * dense;
+}
+
+/** Whole MACs that a text asks for, given those of the dense model; undefined when it says nothing that can be read so. */
+export function macsOfText(text: string, dense: number): number | undefined {
+  const target = parseFlopTarget(text);
+  const macs = target && Math.round(targetMacs(target, dense));
+  return macs && macs > 0 ? macs : undefined;
+}

@@ -1,0 +1,66 @@
+/** Runs the kernels for constants on a node, for each of the two batch sizes. */
+import { always, type Constant, constantOf, type Plain, plain } from './constants.ts';
+import { arithmeticKernels } from './fold-arithmetic.ts';
+import { shapeKernels } from './fold-shapes.ts';
+import { type FoldContext, FoldError, type FoldKernel } from './fold-tensors.ts';
+import type { OnnxNode } from './onnx-proto.ts';
+
+/** ONNX operators on constants: none of what they compute is left in the Graph. */
+export const foldKernels: Readonly<Record<string, FoldKernel>> = { ...arithmeticKernels, ...shapeKernels };
+
+export const canFold = ({ opType, domain }: OnnxNode): boolean => domain === '' && Object.hasOwn(foldKernels, opType);
+
+/** What Constant holds, in whichever of its attributes. */
+function attributeValue(node: OnnxNode, name: string): Plain | undefined {
+  const attribute = (key: string) => node.attributes.get(key);
+  const found = attribute(name);
+  if (found?.kind === 'tensor') return constantOf(found.value.read()).each[0];
+  if (node.opType !== 'Constant') return undefined;
+  for (const [key, type] of [['value_float', 'float'] as const, ['value_int', 'int'] as const]) {
+    const one = attribute(key);
+    if (one?.kind === type)
+      return plain(type, [], type === 'float' ? Float32Array.of(one.value) : Float64Array.of(one.value));
+    const many = attribute(`${key}s`);
+    if (many?.kind === 'floats' && type === 'float')
+      return plain(type, [many.value.length], Float32Array.from(many.value));
+    if (many?.kind === 'ints' && type === 'int') return plain(type, [many.value.length], Float64Array.from(many.value));
+  }
+  return undefined;
+}
+
+function run(node: OnnxNode, inputs: readonly (Plain | undefined)[]): readonly Plain[] {
+  const context: FoldContext = {
+    inputs,
+    outputs: node.outputs.length,
+    int: (name, otherwise) => {
+      const found = node.attributes.get(name);
+      return found?.kind === 'int' ? found.value : otherwise;
+    },
+    ints: (name) => {
+      const found = node.attributes.get(name);
+      return found?.kind === 'ints' ? found.value : undefined;
+    },
+    tensor: (name) => attributeValue(node, name),
+  };
+  const result = foldKernels[node.opType](context);
+  return 'data' in result ? [result] : result;
+}
+
+/**
+ * The outputs of a node of constants.
+ * @returns undefined where even their shapes depend on the batch size
+ * @throws FoldError where the numbers do not fit
+ */
+export function fold(node: OnnxNode, inputs: readonly (Constant | undefined)[]): readonly Constant[] | undefined {
+  const side = (i: 0 | 1): readonly Plain[] =>
+    run(
+      node,
+      inputs.map((input) => input?.each[i]),
+    );
+  const first = side(0);
+  if (inputs.every((input) => !input || input.each[0] === input.each[1])) return first.map(always);
+  const second = side(1);
+  if (first.length !== second.length) throw new FoldError('it has other outputs for other numbers of images');
+  if (first.some(({ shape }, i) => String(shape) !== String(second[i].shape))) return undefined;
+  return first.map((a, i): Constant => ({ each: [a, second[i]] }));
+}

@@ -1,0 +1,213 @@
+/** An ONNX model as a Graph with weights, so that it can be drawn, pruned, finetuned and exported like any other. */
+
+import { UserError } from '../../../common/errors.ts';
+import { IMAGENET_MEAN, IMAGENET_STD } from '../../architectures/variant.ts';
+import type { Graph, InputConfig } from '../../graph/graph.ts';
+import type { Shape } from '../../graph/operations.ts';
+import { formatShape } from '../../graph/shapes.ts';
+import type { Weights } from '../../graph/tensor.ts';
+import { type BuiltGraph, buildGraph, weightsOf } from './build-graph.ts';
+import type { DraftGraph, DraftId } from './draft.ts';
+import { fuseLayers } from './fuse-layers.ts';
+import { Importer } from './importer.ts';
+import { matchActivations } from './match-activations.ts';
+import { matchLayerNorms } from './match-layer-norm.ts';
+import type { OnnxModel, OnnxValue } from './onnx-proto.ts';
+import { tidyLayout } from './tidy-layout.ts';
+
+export interface ImportOptions {
+  /** The file's name, for messages, and for a model that has none. */
+  readonly file: string;
+  /** Side of the images, for a file that leaves it open; another one than it says where its operators allow it. */
+  readonly inputSize?: number;
+}
+
+export interface ImportedModel {
+  /** Family `onnx`; input [N, C, H, W], output [N, classes]. */
+  readonly graph: Graph;
+  /** What the person should know: assumptions, what was left out. */
+  readonly notes: readonly string[];
+  /** The Graph's weights as float32, read from the file's bytes when asked for. */
+  weights(): Weights;
+}
+
+/** Operators broadcast as they do now from this version on (2017). */
+const OLDEST_OPSET = 7;
+const USUAL_SIDE = 224;
+
+/**
+ * Imports a classifier: one input of images, logits for each of them.
+ *
+ * @throws UserError naming the file, the node and its operator where something cannot be taken over
+ */
+export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedModel {
+  const { file } = options;
+  const opset = model.opsets.get('') ?? 1;
+  if (opset < OLDEST_OPSET)
+    throw new UserError(
+      `${file} uses operator set ${opset}; Espalier reads ${OLDEST_OPSET} and later: export it again.`,
+    );
+  const notes: string[] = [];
+  const images = imagesOf(model, options, notes);
+  const importer = new Importer(file, model, images.fixedBatch);
+  const input = importer.graph.add({
+    kind: 'input',
+    attributes: { shape: [-1, images.channels, images.height, images.width] },
+    inputs: [],
+    stored: {},
+    origin: { label: `input '${images.name}'`, path: '' },
+  });
+  // TensorFlow's exports take the channels last.
+  const origin = { label: `input '${images.name}'`, path: '' };
+  const permutation = [0, 2, 3, 1];
+  const draft = images.channelsLast
+    ? importer.graph.add({ kind: 'transpose', attributes: { permutation }, inputs: [input], stored: {}, origin })
+    : input;
+  importer.define(images.name, { kind: 'computed', draft });
+  importer.run();
+  const output = logitsOf(importer, model, file, notes);
+  recognise(importer.graph, output);
+  refuseForeign(importer, output);
+  const header = {
+    name: nameOf(model, file),
+    family: 'onnx',
+    input: configOf(model, images, notes),
+    classes: importer.graph.shape(output)[1],
+  };
+  const built = buildGraph(importer.graph, { input, output }, header);
+  noteShared(built, notes);
+  return { graph: built.graph, notes, weights: () => weightsOf(built.tensors) };
+}
+
+/** Operations in the place of what exporters write them out as. */
+function recognise(graph: DraftGraph, output: DraftId): void {
+  matchActivations(graph, output);
+  matchLayerNorms(graph, output);
+  tidyLayout(graph, output);
+  fuseLayers(graph, output);
+  tidyLayout(graph, output);
+}
+
+function refuseForeign(importer: Importer, output: DraftId): void {
+  for (const id of importer.graph.live([output]).order) {
+    const draft = importer.graph.get(id);
+    if (draft.kind === 'foreign') throw importer.unsupported(draft);
+  }
+}
+
+function noteShared({ shared }: BuiltGraph, notes: string[]): void {
+  if (shared.length)
+    notes.push(
+      `${shared.length === 1 ? 'a tensor' : `${shared.length} tensors`} of the file (${shared.slice(0, 3).join(', ')}${shared.length > 3 ? ', …' : ''}) serve several layers: each layer has a copy now`,
+    );
+}
+
+interface Images {
+  readonly name: string;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channelsLast: boolean;
+  /** The number of images that the file was made for, where it is a fixed one. */
+  readonly fixedBatch: number | undefined;
+}
+
+const describe = (value: OnnxValue): string =>
+  `'${value.name}' [${value.shape?.map((d) => d || '?').join(', ') ?? '?'}]`;
+
+/** The one input that holds images. */
+function imagesOf(model: OnnxModel, { file, inputSize }: ImportOptions, notes: string[]): Images {
+  const inputs = model.inputs.filter(({ name }) => !model.initialisers.has(name));
+  const [input, ...others] = inputs.filter(({ shape }) => shape?.length === 4);
+  if (!input?.shape || others.length || inputs.length > 1)
+    throw new UserError(
+      `${file} takes ${inputs.map(describe).join(' and ') || 'nothing'}: Espalier needs one input of images [N, C, H, W].`,
+    );
+  const [batch, a, b, c] = input.shape;
+  const isChannels = (d: number | string): boolean => d === 1 || d === 3 || d === 4;
+  const channelsLast = isChannels(c) && !isChannels(a);
+  const channels = channelsLast ? c : a;
+  const [height, width] = channelsLast ? [a, b] : [b, c];
+  if (typeof channels !== 'number' || channels < 1)
+    throw new UserError(`${file}: the input ${describe(input)} does not say how many channels its images have.`);
+  const side = (size: number | string): number =>
+    inputSize ?? (typeof size === 'number' && size > 0 ? size : USUAL_SIDE);
+  if (inputSize === undefined && [height, width].some((d) => typeof d !== 'number'))
+    notes.push(`the file leaves the size of images open: ${USUAL_SIDE} × ${USUAL_SIDE} is taken`);
+  if (channels !== 3) notes.push(`its images have ${channels} channels: evaluation and finetuning need three`);
+  if (channelsLast) notes.push('its images have their channels last; here they come first');
+  const fixedBatch = typeof batch === 'number' && batch > 0 ? batch : undefined;
+  return { name: input.name, channels, height: side(height), width: side(width), channelsLast, fixedBatch };
+}
+
+/** The first output with one row an image: logits, before a softmax if the file ends in one. */
+function logitsOf(importer: Importer, model: OnnxModel, file: string, notes: string[]): DraftId {
+  const { graph } = importer;
+  const found: { name: string; draft: DraftId; shape: Shape }[] = [];
+  for (const { name } of model.outputs) {
+    const value = importer.find(name);
+    if (!value) throw new UserError(`${file}: nothing computes its output '${name}'.`);
+    if (value.kind !== 'computed') continue;
+    const draft = withoutSoftmax(graph, value.draft, notes);
+    const last = graph.get(draft);
+    if (last.kind === 'foreign' && !last.attributes.each) throw importer.unsupported(last);
+    found.push({ name, draft, shape: graph.shape(draft) });
+  }
+  const logits = found.find(
+    ({ shape }) => shape[0] === -1 && shape.length >= 2 && shape.slice(2).every((d) => d === 1),
+  );
+  if (!logits)
+    throw new UserError(
+      `${file} gives ${found.map(({ name, shape }) => `'${name}' ${formatShape(shape)}`).join(' and ') || 'nothing that depends on its images'}: Espalier works on classifiers, which give [N, classes].`,
+    );
+  if (model.outputs.length > 1)
+    notes.push(`of its ${model.outputs.length} outputs, '${logits.name}' is taken as the logits`);
+  if (logits.shape.length === 2) return logits.draft;
+  const origin = { label: `output '${logits.name}'`, path: '' };
+  const shape = logits.shape.slice(0, 2);
+  return graph.add({ kind: 'reshape', attributes: { shape }, inputs: [logits.draft], stored: {}, origin });
+}
+
+function withoutSoftmax(graph: DraftGraph, output: DraftId, notes: string[]): DraftId {
+  const draft = graph.get(output);
+  const isSoftmax =
+    draft.kind === 'softmax' || (draft.kind === 'foreign' && draft.attributes.operator === 'LogSoftmax');
+  if (!isSoftmax) return output;
+  notes.push('the file ends in a softmax: what enters it are the logits here');
+  return graph.inputsOf(output)[0];
+}
+
+/** Names that exporters give to every graph. */
+const NO_NAME = /^(main_graph|torch[-_]jit.*|graph|model|tf2onnx|)$/i;
+
+function nameOf({ graphName }: OnnxModel, file: string): string {
+  if (!NO_NAME.test(graphName) && /^[\w.-]{1,80}$/.test(graphName)) return graphName;
+  const base = file.slice(Math.max(file.lastIndexOf('/'), file.lastIndexOf('\\')) + 1);
+  return base.replace(/\.onnx$/i, '') || 'model';
+}
+
+const numbersIn = (text: string | undefined): number[] => (text?.match(/[\d.]+/g) ?? []).map(Number);
+
+/** How images are prepared: the file's metadata where it says so, as ImageNet's otherwise. */
+function configOf({ metadata }: OnnxModel, images: Images, notes: string[]): InputConfig {
+  const triple = (key: string): [number, number, number] | undefined => {
+    const [a, b, c, ...rest] = numbersIn(metadata.get(key));
+    return c === undefined || rest.length || ![a, b, c].every(Number.isFinite) ? undefined : [a, b, c];
+  };
+  const [mean, std] = [triple('mean'), triple('std')];
+  if (!mean || !std) notes.push('the file does not say how images are normalised: ImageNet mean and std are taken');
+  const interpolation = (['bilinear', 'bicubic', 'lanczos', 'nearest'] as const).find(
+    (name) => name === metadata.get('interpolation'),
+  );
+  const resize = Number(metadata.get('resize'));
+  const { channels, height, width } = images;
+  return {
+    channels,
+    height,
+    width,
+    mean: mean ?? IMAGENET_MEAN,
+    std: std ?? IMAGENET_STD,
+    resize: Number.isInteger(resize) && resize > 0 ? resize : Math.round((Math.min(height, width) * 256) / 224),
+    interpolation: interpolation ?? 'bilinear',
+  };
+}

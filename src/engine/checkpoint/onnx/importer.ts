@@ -1,0 +1,234 @@
+/** Walks an ONNX model's nodes and drafts the network: constants are computed, the rest becomes operations. */
+
+import { UserError } from '../../../common/errors.ts';
+import type { Shape } from '../../graph/operations.ts';
+import { ShapeError } from '../../graph/shapes.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import { ProtobufError } from '../../protobuf/protobuf-reader.ts';
+import { type Constant, isFixed, sizes, tensorOf } from './constants.ts';
+import {
+  DraftGraph,
+  type DraftId,
+  type ForeignDraft,
+  type Origin,
+  type StoredTensor,
+  UnknownShapeError,
+} from './draft.ts';
+import { canFold, fold } from './fold.ts';
+import { FoldError } from './fold-tensors.ts';
+import { isReadable } from './names.ts';
+import type { OnnxModel, OnnxNode } from './onnx-proto.ts';
+import type { OnnxTensor } from './onnx-tensor.ts';
+import { initialiserValue, isMask, storedTensor, type Value, type WeightValue, weightOf } from './onnx-values.ts';
+import { type ImportScope, OperatorCall } from './operator-call.ts';
+import { foldedNames, operatorNames, operators } from './operators.ts';
+
+export class Importer implements ImportScope {
+  readonly graph = new DraftGraph();
+  readonly opset: number;
+  readonly #values = new Map<string, Value>();
+  /** Nodes that stand for known values. */
+  readonly #constants = new Map<Constant, DraftId>();
+
+  constructor(
+    readonly file: string,
+    private readonly model: OnnxModel,
+    readonly fixedBatch: number | undefined,
+  ) {
+    this.opset = model.opsets.get('') ?? 1;
+    for (const tensor of model.initialisers.values())
+      this.#values.set(
+        tensor.name,
+        initialiserValue({ ...tensor, read: () => this.#readTensor(tensor) }, (stored, path) =>
+          this.#bare(stored, path),
+        ),
+      );
+  }
+
+  #readTensor(tensor: OnnxTensor): Tensor {
+    try {
+      return tensor.read();
+    } catch (error) {
+      throw error instanceof ProtobufError ? new UserError(`${this.file}: ${error.message}.`) : error;
+    }
+  }
+
+  /** A tensor as a value of its own: a parameter, or a mask, which nobody trains. */
+  #bare(tensor: StoredTensor, path: string): DraftId {
+    const origin: Origin = { label: `tensor '${tensor.name}'`, path };
+    const read = tensor.read();
+    if (isMask(read.data))
+      return this.graph.add({ kind: 'constant', attributes: { tensor: read }, inputs: [], stored: {}, origin });
+    return this.graph.add({ kind: 'parameter', attributes: {}, inputs: [], stored: { value: tensor }, origin });
+  }
+
+  /** Says what a name stands for: the model's input. */
+  define(name: string, value: Value): void {
+    this.#values.set(name, value);
+  }
+
+  /** What a name stands for; undefined where nothing computes it. */
+  find(name: string): Value | undefined {
+    return this.#values.get(name);
+  }
+
+  draftOf(value: Value, path: string): DraftId {
+    if (value.kind === 'computed') return value.draft;
+    if (value.kind === 'weight') return value.draft(path);
+    const { constant, name } = value;
+    const known = this.#constants.get(constant);
+    if (known !== undefined) return known;
+    if (!isFixed(constant)) sizes(constant, `${this.file}: the value '${name}'`);
+    if (!isFixed(constant))
+      throw new UserError(`${this.file}: the value '${name}' depends on the number of images, and is computed with.`);
+    const tensor = tensorOf(constant);
+    // A number has one dimension in the Graph.
+    const shaped = tensor.shape.length ? tensor : { ...tensor, shape: [1] };
+    const origin: Origin = { label: `value '${name}'`, path: value.path || path };
+    const draft = this.graph.add({ kind: 'constant', attributes: { tensor: shaped }, inputs: [], stored: {}, origin });
+    this.#constants.set(constant, draft);
+    return draft;
+  }
+
+  /** Drafts all nodes in the file's order. */
+  run(): void {
+    for (const node of this.model.nodes) {
+      const results = this.#evaluate(node);
+      node.outputs.forEach((name, i) => {
+        const result = results[i];
+        if (name && result) this.#values.set(name, result);
+      });
+    }
+  }
+
+  /** Anything that goes wrong in a node, said of the file and the node. */
+  #inNode<T>(node: OnnxNode, action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      if (error instanceof UnknownShapeError) throw this.unsupported(error.draft);
+      const isOurs = [ShapeError, FoldError, ProtobufError].some((kind) => error instanceof kind);
+      if (!isOurs || !(error instanceof Error)) throw error;
+      const label = `node '${node.name || node.outputs[0]}' (${node.opType})`;
+      throw new UserError(`${this.file}: ${error.message.includes(label) ? '' : `${label}: `}${error.message}.`);
+    }
+  }
+
+  #evaluate(node: OnnxNode): readonly Value[] {
+    const inputs = node.inputs.map((name): Value | undefined => {
+      if (!name) return undefined;
+      const found = this.#values.get(name);
+      if (found) return found;
+      throw new UserError(
+        `${this.file}: node '${node.name || node.outputs[0]}' (${node.opType}) takes '${name}', which nothing before it computes.`,
+      );
+    });
+    return this.#inNode(node, () => {
+      const call = new OperatorCall(this, node, inputs);
+      if (node.domain === '' && node.opType === 'Shape') return [shapeOf(call)];
+      const stored = inputs.filter((input) => input !== undefined);
+      if (canFold(node) && stored.every(({ kind }) => kind === 'known')) {
+        const folded = fold(
+          node,
+          inputs.map((input) => (input?.kind === 'known' ? input.constant : undefined)),
+        );
+        const { path } = call.origin;
+        if (folded)
+          return folded.map((constant, i): Value => ({ kind: 'known', name: node.outputs[i], path, constant }));
+      } else if (
+        canFold(node) &&
+        stored.every((value) => value.kind === 'weight' || (value.kind === 'known' && isFixed(value.constant)))
+      )
+        return this.#onWeights(call);
+      return this.#operate(call);
+    });
+  }
+
+  /** Computes a layer's weights, or a value anew every time: whoever takes it decides. */
+  #onWeights(call: OperatorCall): readonly Value[] {
+    const { node } = call;
+    const inputs = call.inputs.filter((input) => input !== undefined);
+    const weights = inputs.filter((input) => input.kind === 'weight');
+    const folded = (): readonly Constant[] => {
+      const constants = call.inputs.map((input) =>
+        input?.kind === 'weight' ? input.constant() : input?.kind === 'known' ? input.constant : undefined,
+      );
+      return (
+        this.#inNode(node, () => fold(node, constants)) ??
+        call.fail('makes weights that depend on the number of images')
+      );
+    };
+    // PyTorch stores equal tensors once; what this operator gives has the name of another parameter.
+    const isCopy = node.opType === 'Identity';
+    const shape = shapeAlone(call, weights[0]);
+    return node.outputs.map((output, i): Value => {
+      const isNamed = weights.length > 1 || (isCopy && isReadable(output));
+      const value: WeightValue = weightOf(inputs, isNamed ? output : weights[0].name, {
+        ...(shape && { shape }),
+        constant: () => folded()[i],
+        draft: (path) =>
+          isCopy
+            ? this.#bare(storedTensor(value), path)
+            : this.draftOf(
+                this.#inNode(node, () => this.#operate(call)[i]),
+                path,
+              ),
+      });
+      return value;
+    });
+  }
+
+  #operate(call: OperatorCall): readonly Value[] {
+    const { node } = call;
+    const rule = node.domain === '' && Object.hasOwn(operators, node.opType) ? operators[node.opType] : undefined;
+    // Whether an unknown operator matters shows at the end: something may be left out, or take its place.
+    if (!rule) {
+      const taken = call.inputs.filter((input) => input && input.kind !== 'known') as readonly Value[];
+      const operands = taken.map((input) => this.draftOf(input, call.origin.path));
+      return node.outputs.map(() => call.foreign(operands));
+    }
+    const result = rule(call);
+    return 'kind' in result ? [result] : result;
+  }
+
+  /** What to say of an operator that is in the way. */
+  unsupported({ attributes, origin }: ForeignDraft): UserError {
+    const folded = foldedNames.includes(attributes.operator);
+    const why = folded
+      ? 'Espalier computes this operator only from constants and sizes'
+      : 'Espalier has no operation for it';
+    return new UserError(
+      `${this.file}: ${origin.label} cannot be taken over: ${why}. It takes ${operatorNames.join(', ')}; and of constants ${foldedNames.join(', ')}.`,
+    );
+  }
+
+  /** The shape of a value that the network computes. */
+  shapeOf(node: OnnxNode, draft: DraftId): Shape {
+    return this.#inNode(node, () => this.graph.shape(draft));
+  }
+}
+
+/** The shape of a copied or transposed weight: both are common, and the numbers of large ones can wait. */
+function shapeAlone(call: OperatorCall, weight: WeightValue): readonly number[] | undefined {
+  const { opType } = call.node;
+  if (opType === 'Identity') return weight.shape();
+  if (opType !== 'Transpose') return undefined;
+  const shape = weight.shape();
+  const order = call.ints('perm') ?? [...shape.keys()].reverse();
+  return order.map((axis) => shape[call.axis(axis, shape.length)]);
+}
+
+/** Shape: from `start` to `end`. */
+function shapeOf(call: OperatorCall): Value {
+  const all = call.sizesOf(0);
+  if (all.kind !== 'known') return all;
+  const rank = call.shape(0).length;
+  const bound = (at: number): number => Math.min(Math.max(at < 0 ? at + rank : at, 0), rank);
+  const [start, end] = [bound(call.int('start', 0)), bound(call.int('end', rank))];
+  const [first, second] = all.constant.each.map(({ type, data }) => ({
+    type,
+    shape: [Math.max(0, end - start)],
+    data: data.slice(start, end),
+  }));
+  return { ...all, constant: { each: [first, second] } };
+}

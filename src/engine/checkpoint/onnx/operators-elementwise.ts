@@ -1,0 +1,146 @@
+/** ONNX operators that work element by element, and softmax. */
+import type { ActivationFunction, OperationKind } from '../../graph/operations.ts';
+import { broadcastShapes } from '../../graph/shapes.ts';
+import { erf } from './activation-functions.ts';
+import { isFixed } from './constants.ts';
+import type { Value } from './onnx-values.ts';
+import type { OperatorCall, OperatorRule } from './operator-call.ts';
+
+const activation =
+  (of: ActivationFunction): OperatorRule =>
+  (call) =>
+    call.emit('activation', [call.operand(0)], { function: of });
+
+const binary =
+  (kind: OperationKind & ('add' | 'subtract' | 'multiply' | 'divide')): OperatorRule =>
+  (call) =>
+    call.emit(kind, [call.operand(0), call.operand(1)], {});
+
+/** A function of one number that has no operation: it must turn out to be part of an activation or a norm. */
+const foreign =
+  (each: (x: number) => number): OperatorRule =>
+  (call) =>
+    call.foreign([call.operand(0)], call.shape(0), each);
+
+const foreignOfTwo =
+  (each: (x: number, y: number) => number): OperatorRule =>
+  (call) => {
+    const shape = broadcastShapes({ id: call.origin.label, kind: call.node.opType }, call.shape(0), call.shape(1));
+    return call.foreign([call.operand(0), call.operand(1)], shape, each);
+  };
+
+const clip: OperatorRule = (call) => {
+  const bound = (name: string, i: number, otherwise: number): number =>
+    call.has(i) ? (call.scalar(i) ?? call.fail('has limits that are no constants')) : call.float(name, otherwise);
+  const [low, high] = [bound('min', 1, -Infinity), bound('max', 2, Infinity)];
+  if (low === 0 && high === 6) return activation('relu6')(call);
+  // An exporter may write no limit as the largest number there is.
+  if (low === 0 && high > 1e38) return activation('relu')(call);
+  return foreign((x) => Math.min(Math.max(x, low), high))(call);
+};
+
+const close = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-5;
+
+const hardSigmoid: OperatorRule = (call) => {
+  const [alpha, beta] = [call.float('alpha', 0.2), call.float('beta', 0.5)];
+  if (close(alpha, 1 / 6) && close(beta, 0.5)) return activation('hardSigmoid')(call);
+  return foreign((x) => Math.min(Math.max(alpha * x + beta, 0), 1))(call);
+};
+
+const leakyRelu = (call: OperatorCall, slope: number): Value =>
+  call.emit('activation', [call.operand(0)], { function: 'leakyRelu', slope: Number(slope.toPrecision(6)) });
+
+const pRelu: OperatorRule = (call) => {
+  const slope = call.stored(1);
+  if (slope?.shape.reduce((a, b) => a * b, 1) !== 1)
+    call.fail('learns a slope for each channel, which Espalier has no operation for');
+  return leakyRelu(call, slope?.read().data[0] ?? 0);
+};
+
+const power: OperatorRule = (call) => {
+  const exponent = call.scalar(1);
+  if (exponent === undefined) return foreignOfTwo((x, y) => x ** y)(call);
+  const x = call.operand(0);
+  if (exponent === 2) return call.emit('multiply', [x, x], {});
+  return call.foreign([x], call.shape(0), (v) => v ** exponent);
+};
+
+const softmax: OperatorRule = (call) => {
+  const shape = call.shape(0);
+  const modern = call.scope.opset >= 13;
+  const axis = call.axis(call.int('axis', modern ? -1 : 1), shape.length);
+  // Before operator set 13 it went over all dimensions from `axis` on as one.
+  const rest = shape.slice(axis + 1);
+  if (!modern && rest.some((size) => size !== 1))
+    call.fail('goes over several dimensions at once, which Espalier cannot take over');
+  return call.emit('softmax', [call.operand(0)], { axis });
+};
+
+const dropout: OperatorRule = (call) => {
+  const ratio = call.float('ratio', call.scalar(1) ?? 0.5);
+  const x = call.operand(0);
+  return ratio > 0 && ratio < 1
+    ? call.emit('dropout', [x], { probability: Number(ratio.toPrecision(6)) })
+    : call.computed(x);
+};
+
+const passes: OperatorRule = (call) => call.value(0);
+
+const cast: OperatorRule = (call) => {
+  const to = call.int('to', 1);
+  if (![1, 10, 11, 16].includes(to))
+    call.fail('makes integers of what the network computes, which Espalier cannot take over');
+  return call.value(0);
+};
+
+/** Only where the choice is the same everywhere. */
+const where: OperatorRule = (call) => {
+  const condition = call.value(0);
+  if (condition.kind !== 'known' || !isFixed(condition.constant))
+    return call.foreign([call.operand(1), call.operand(2)]);
+  const { data } = condition.constant.each[0];
+  const [chosen, other] = data.every(Boolean) ? [1, 2] : data.some(Boolean) ? [0, 0] : [2, 1];
+  const label = { id: call.origin.label, kind: call.node.opType };
+  const shape = broadcastShapes(label, call.shape(0), broadcastShapes(label, call.shape(1), call.shape(2)));
+  if (chosen === other || String(call.shape(chosen)) !== String(shape))
+    return call.foreign([call.operand(1), call.operand(2)]);
+  return call.value(chosen);
+};
+
+export const elementwiseOperators: Readonly<Record<string, OperatorRule>> = {
+  Abs: foreign(Math.abs),
+  Add: binary('add'),
+  Cast: cast,
+  CastLike: passes,
+  Clip: clip,
+  Div: binary('divide'),
+  Dropout: dropout,
+  Elu: (call) => {
+    const alpha = call.float('alpha', 1);
+    return foreign((x) => (x < 0 ? alpha * Math.expm1(x) : x))(call);
+  },
+  Erf: foreign(erf),
+  Exp: foreign(Math.exp),
+  Gelu: (call) => activation(call.string('approximate', 'none') === 'tanh' ? 'geluTanh' : 'gelu')(call),
+  HardSigmoid: hardSigmoid,
+  HardSwish: activation('hardSwish'),
+  Identity: passes,
+  LeakyRelu: (call) => leakyRelu(call, call.float('alpha', 0.01)),
+  Log: foreign(Math.log),
+  Max: foreignOfTwo(Math.max),
+  Min: foreignOfTwo(Math.min),
+  Mul: binary('multiply'),
+  Neg: foreign((x) => -x),
+  PRelu: pRelu,
+  Pow: power,
+  Reciprocal: foreign((x) => 1 / x),
+  Relu: activation('relu'),
+  Sigmoid: activation('sigmoid'),
+  Softmax: softmax,
+  Softplus: foreign((x) => Math.log1p(Math.exp(x))),
+  Softsign: foreign((x) => x / (1 + Math.abs(x))),
+  Sqrt: foreign(Math.sqrt),
+  Sub: binary('subtract'),
+  Tanh: activation('tanh'),
+  Where: where,
+};

@@ -1,0 +1,143 @@
+/** ONNX operators with weights, and products of values. */
+import type { Pair, SpatialPadding } from '../../graph/operations.ts';
+import { filledTensor, mappedTensor, reshapedTensor, transposedMatrix, type Value } from './onnx-values.ts';
+import type { OperatorCall, OperatorRule } from './operator-call.ts';
+
+export const pairOf = (call: OperatorCall, name: string, otherwise: Pair): Pair => {
+  const values = call.ints(name) ?? otherwise;
+  if (values.length !== 2) call.fail(`has ${values.length} numbers for ${name} where images have two dimensions`);
+  return [values[0], values[1]];
+};
+
+const NO_PADDING: SpatialPadding = { top: 0, left: 0, bottom: 0, right: 0 };
+
+interface Window {
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly dilation: Pair;
+}
+
+/** Explicit padding, or what keeps the size (divided by the stride, rounded up). */
+export function paddingOf(
+  call: OperatorCall,
+  size: readonly number[],
+  { kernel, stride, dilation }: Window,
+): SpatialPadding {
+  const mode = call.string('auto_pad', 'NOTSET');
+  if (mode === 'VALID') return NO_PADDING;
+  if (mode === 'SAME_UPPER' || mode === 'SAME_LOWER') {
+    const [[top, bottom], [left, right]] = [0, 1].map((i) => {
+      const positions = Math.ceil(size[i] / stride[i]);
+      const total = Math.max(0, (positions - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 - size[i]);
+      const less = Math.floor(total / 2);
+      return mode === 'SAME_UPPER' ? [less, total - less] : [total - less, less];
+    });
+    return { top, left, bottom, right };
+  }
+  const [top, left, bottom, right] = call.ints('pads') ?? [0, 0, 0, 0];
+  if ([top, left, bottom, right].some((p) => !(p >= 0))) call.fail('cuts off part of the image by negative padding');
+  return { top, left, bottom, right };
+}
+
+/** Height and width of an image [N, C, H, W]. */
+export function imageSize(call: OperatorCall): readonly [number, number] {
+  const shape = call.shape(0);
+  if (shape.length !== 4) call.fail(`works on ${shape.length} dimensions; Espalier knows it on images [N, C, H, W]`);
+  return [shape[2], shape[3]];
+}
+
+const conv: OperatorRule = (call) => {
+  const size = imageSize(call);
+  const weight = call.needStored(1);
+  const [, , height, width] = weight.shape;
+  const kernel: Pair = [height, width];
+  const stride = pairOf(call, 'strides', [1, 1]);
+  const dilation = pairOf(call, 'dilations', [1, 1]);
+  const padding = paddingOf(call, size, { kernel, stride, dilation });
+  const bias = call.has(2) ? { bias: call.needStored(2) } : {};
+  const attributes = { kernel, stride, padding, dilation, groups: call.int('group', 1) };
+  return call.emit('conv', [call.operand(0)], attributes, { weight, ...bias });
+};
+
+/** A · B with a matrix of weights: a linear layer, whose weights lie transposed. */
+const matMul: OperatorRule = (call) => {
+  const weight = call.stored(1);
+  if (weight?.shape.length === 2 && call.shape(0).length >= 2)
+    return call.emit('linear', [call.operand(0)], {}, { weight: transposedMatrix(weight) });
+  return call.emit('matmul', [call.operand(0), call.operand(1)], { transposeB: false });
+};
+
+/** alpha · A · B + beta · C. */
+const gemm: OperatorRule = (call) => {
+  if (call.int('transA', 0)) call.fail('transposes its first input, which Espalier cannot take over');
+  const [alpha, beta] = [call.float('alpha', 1), call.float('beta', 1)];
+  const transposed = Boolean(call.int('transB', 0));
+  const matrix = call.stored(1);
+  if (!matrix) {
+    if (alpha !== 1 || beta !== 1) call.fail('scales a product of two values, which Espalier cannot take over');
+    const product = call.add('matmul', [call.operand(0), call.operand(1)], { transposeB: transposed });
+    return call.has(2) ? call.emit('add', [product, call.operand(2)], {}) : call.computed(product);
+  }
+  const rows = transposed ? matrix : transposedMatrix(matrix);
+  const weight = alpha === 1 ? rows : mappedTensor(rows, (v) => v * alpha);
+  const out = rows.shape[0];
+  const addend = call.stored(2);
+  if (addend && addend.shape.reduce((a, b) => a * b, 1) === out) {
+    const vector = reshapedTensor(addend, [out]);
+    const bias = beta === 1 ? vector : mappedTensor(vector, (v) => v * beta);
+    return call.emit('linear', [call.operand(0)], {}, { weight, bias });
+  }
+  const product = call.add('linear', [call.operand(0)], {}, { weight });
+  if (!call.has(2) || beta === 0) return call.computed(product);
+  if (beta !== 1) call.fail('scales what it adds, which Espalier cannot take over');
+  return call.emit('add', [product, call.operand(2)], {});
+};
+
+const batchNormalization: OperatorRule = (call) => {
+  if (call.int('training_mode', 0)) call.fail('is in training mode: export the model with model.eval()');
+  const stored = {
+    weight: call.needStored(1),
+    bias: call.needStored(2),
+    runningMean: call.needStored(3),
+    runningVar: call.needStored(4),
+  };
+  // ONNX says how much of the old statistics stays, PyTorch how much of the new comes in.
+  const momentum = Number((1 - call.float('momentum', 0.9)).toPrecision(6));
+  const attributes = { eps: epsilon(call), momentum: momentum > 0 && momentum <= 1 ? momentum : 0.1 };
+  const shape = call.shape(0);
+  if (shape.length === 4) return call.emit('batchNorm', [call.operand(0)], attributes, stored);
+  if (shape.length > 4 || shape.length < 2)
+    call.fail(`normalises ${shape.length} dimensions, which Espalier cannot take over`);
+  // Norms of vectors and of sequences: as images of one pixel, or one column.
+  const image = call.reshape(call.operand(0), [...shape, 1, 1].slice(0, 4));
+  return call.computed(call.reshape(call.add('batchNorm', [image], attributes, stored), shape));
+};
+
+/** Float attributes are single precision: 1e-5 comes as 0.0000099999997. */
+export const epsilon = (call: OperatorCall): number => Number(call.float('epsilon', 1e-5).toPrecision(6));
+
+const layerNormalization: OperatorRule = (call): Value => {
+  const shape = call.shape(0);
+  const axis = call.axis(call.int('axis', -1), shape.length);
+  if (axis !== shape.length - 1)
+    call.fail(`normalises over ${shape.length - axis} dimensions at once; Espalier knows layer norms over one`);
+  if (call.node.outputs.slice(1).some(Boolean)) call.fail('gives its statistics too, which Espalier cannot take over');
+  const size = shape[axis];
+  const flat = (i: number): ReturnType<typeof reshapedTensor> => {
+    const tensor = call.needStored(i);
+    if (tensor.shape.reduce((a, b) => a * b, 1) !== size)
+      call.fail(`has ${tensor.shape.join(' × ')} weights for ${size} entries`);
+    return reshapedTensor(tensor, [size]);
+  };
+  const weight = call.has(1) ? flat(1) : filledTensor('', size, 1);
+  const bias = call.has(2) ? flat(2) : filledTensor('', size, 0);
+  return call.emit('layerNorm', [call.operand(0)], { eps: epsilon(call), axis }, { weight, bias });
+};
+
+export const layerOperators: Readonly<Record<string, OperatorRule>> = {
+  BatchNormalization: batchNormalization,
+  Conv: conv,
+  Gemm: gemm,
+  LayerNormalization: layerNormalization,
+  MatMul: matMul,
+};

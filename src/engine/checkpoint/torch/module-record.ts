@@ -1,0 +1,91 @@
+/** Whole pickled `nn.Module`s as records: their tensors under the names of `state_dict()`, and a tree of what they are. */
+
+import { UserError } from '../../../common/errors.ts';
+import { type AttributeValue, plainValue } from './attributes.ts';
+import { PickleDict, PickleObject, PickleSet, type PickleValue } from './pickle-values.ts';
+import { type StateEntries, stateTensor } from './state-entries.ts';
+
+/** One module of a pickled network: data, from which an architecture can be recognised and built anew. */
+export interface ModuleRecord {
+  /** Full class name, e.g. `torch.nn.modules.conv.Conv2d`. */
+  readonly className: string;
+  /** Path in the network, e.g. `blocks.0.attn`; empty for the network itself. */
+  readonly path: string;
+  /** Attributes as JSON: `num_heads`, `in_features`, `stride`, `eps`, … */
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+  /** Modules by attribute name, in order; a child that is None is left out. */
+  readonly children: ReadonlyMap<string, ModuleRecord>;
+  /** Names within the module of the parameters that it has, and of those registered as None (a convolution without bias). */
+  readonly parameters: readonly string[];
+  readonly absentParameters: readonly string[];
+  /** Names of its buffers, those outside of the state dict included. */
+  readonly buffers: readonly string[];
+}
+
+/** A network has thousands of modules at most; a pickle that shares records could otherwise unfold to any number. */
+const MAX_MODULES = 200_000;
+const MAX_DEPTH = 200;
+
+export function isModule(value: PickleValue | undefined): value is PickleObject {
+  return (
+    value instanceof PickleObject &&
+    ['_parameters', '_modules'].every((name) => value.attribute(name) instanceof PickleDict)
+  );
+}
+
+/**
+ * Walks a pickled module as `state_dict()` does: parameters, then persistent buffers, then children.
+ * @throws UserError if modules contain one another
+ */
+export function walkModule(root: PickleObject): { module: ModuleRecord; entries: StateEntries } {
+  const entries: StateEntries = new Map();
+  let count = 0;
+
+  const walk = (module: PickleObject, path: string, depth: number): ModuleRecord => {
+    if (++count > MAX_MODULES || depth > MAX_DEPTH) {
+      throw new UserError(
+        `The pickled network has more than ${MAX_MODULES} modules or contains itself (at '${path}').`,
+      );
+    }
+    const hidden = module.attribute('_non_persistent_buffers_set');
+    const isHidden = (name: string): boolean => hidden instanceof PickleSet && hidden.has(name);
+    const parameters = dictEntries(module.attribute('_parameters'));
+    const buffers = dictEntries(module.attribute('_buffers'));
+    for (const [name, value] of [...parameters, ...buffers.filter(([name]) => !isHidden(name))]) {
+      const tensor = stateTensor(value);
+      if (tensor) entries.set(join(path, name), tensor);
+    }
+    const children = dictEntries(module.attribute('_modules')).flatMap(([name, child]): [string, ModuleRecord][] =>
+      isModule(child) ? [[name, walk(child, join(path, name), depth + 1)]] : [],
+    );
+    return {
+      className: module.className,
+      path,
+      attributes: attributesOf(module),
+      children: new Map(children),
+      parameters: parameters.filter(([, value]) => value !== null).map(([name]) => name),
+      absentParameters: parameters.filter(([, value]) => value === null).map(([name]) => name),
+      buffers: buffers.filter(([, value]) => value !== null).map(([name]) => name),
+    };
+  };
+
+  return { module: walk(root, '', 0), entries };
+}
+
+function join(path: string, name: string): string {
+  return path ? `${path}.${name}` : name;
+}
+
+function dictEntries(value: PickleValue | undefined): [string, PickleValue][] {
+  if (!(value instanceof PickleDict)) return [];
+  return [...value].filter((entry): entry is [string, PickleValue] => typeof entry[0] === 'string');
+}
+
+/** `nn.Module`'s own bookkeeping. */
+const internals =
+  /^_(parameters|buffers|modules|non_persistent_buffers_set|is_full_backward_hook|.*_hooks(_.*)?|.*_hook)$/;
+
+function attributesOf(module: PickleObject): Record<string, AttributeValue> {
+  const own = dictEntries(module.state).filter(([name, value]) => !internals.test(name) && !isModule(value));
+  return Object.fromEntries(own.map(([name, value]) => [name, plainValue(value)]));
+}

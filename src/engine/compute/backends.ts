@@ -1,0 +1,46 @@
+/** Which executor runs here: TensorFlow where its runtime is installed, else the embedded kernels. */
+import { UserError } from '../../common/errors.ts';
+import type { Executor } from './executor.ts';
+import { installedRuntime, loadTensorFlow } from './runtime/binding.ts';
+import type { ProductType } from './tensorflow/lowering-context.ts';
+import { tensorFlowExecutor } from './tensorflow/tensorflow-executor.ts';
+
+export type BackendChoice = 'auto' | 'tensorflow' | 'embedded';
+
+export interface BackendOptions {
+  readonly backend?: BackendChoice;
+  /** Threads of the arithmetic; all cores by default. */
+  readonly threads?: number;
+  /** `bfloat16`: faster, rounded matrix products and convolutions on TensorFlow; the embedded kernels stay with float32. */
+  readonly products?: ProductType;
+  /** Everything in double precision, to tell rounding from mistakes: slow, and TensorFlow's alone. */
+  readonly float64?: boolean;
+}
+
+function tensorFlow({ threads, products, float64 }: BackendOptions): Executor {
+  const binding = loadTensorFlow({ ...(threads !== undefined && { intraOpThreads: threads }) });
+  return tensorFlowExecutor(binding, { products, float64 });
+}
+
+async function embedded({ threads, float64 }: BackendOptions): Promise<Executor> {
+  if (float64)
+    throw new UserError(
+      '--float64 needs TensorFlow: the embedded kernels compute in float32. `espalier runtime install` installs it.',
+    );
+  // Loaded when it is used: its kernels take a third of a second to start.
+  const { createEmbeddedExecutor } = await import('./embedded/embedded-executor.ts');
+  return createEmbeddedExecutor({ threads });
+}
+
+/** @throws UserError when TensorFlow is asked for by name and is not installed or does not start */
+export async function createExecutor(options: BackendOptions = {}): Promise<Executor> {
+  const { backend = 'auto' } = options;
+  if (backend === 'tensorflow') return tensorFlow(options);
+  if (backend === 'embedded' || !installedRuntime()) return embedded(options);
+  try {
+    return tensorFlow(options);
+  } catch (error) {
+    if (error instanceof UserError) return embedded(options);
+    throw error;
+  }
+}

@@ -1,0 +1,200 @@
+/** The Graph's operations as kernels: one rule an operation, for evaluation and for training. */
+import type { Graph, GraphNode, ValueId } from '../../graph/graph.ts';
+import { parametersByName } from '../../graph/graph.ts';
+import type { OperationKind, ParameterRole, Shape } from '../../graph/operations.ts';
+import type { Ref } from './program.ts';
+import type { ProgramBuilder } from './program-builder.ts';
+
+export interface ForwardOptions {
+  /** Batch statistics (running ones updated), dropout and stochastic depth. Needs a seed where the Graph drops anything. */
+  readonly training: boolean;
+  /** Before the names of parameters and buffers, to run another set of them: `ema/`. */
+  readonly statePrefix?: string;
+}
+
+/** What rules see while a Graph is turned into kernels. */
+class Forward {
+  readonly values = new Map<ValueId, Ref>();
+  #streams = 0;
+
+  constructor(
+    readonly builder: ProgramBuilder,
+    private readonly graph: Graph,
+    readonly options: ForwardOptions,
+    private readonly parameters = parametersByName(graph),
+  ) {}
+
+  input(node: GraphNode, index: number): Ref {
+    const ref = this.values.get(node.inputs[index]);
+    if (!ref) throw new Error(`${node.id}: input ${node.inputs[index]} is not computed before it`);
+    return ref;
+  }
+
+  inputs(node: GraphNode): readonly Ref[] {
+    return node.inputs.map((_, i) => this.input(node, i));
+  }
+
+  /** Name of the state that holds a parameter. */
+  stateName(node: GraphNode, role: ParameterRole): string {
+    const name = node.parameters[role];
+    if (name === undefined) throw new Error(`${node.id} (${node.kind}) has no ${role}`);
+    return `${this.options.statePrefix ?? ''}${name}`;
+  }
+
+  /** A parameter's value. */
+  parameter(node: GraphNode, role: ParameterRole): Ref {
+    const spec = this.parameters.get(node.parameters[role] ?? '');
+    if (!spec) throw new Error(`${node.id} (${node.kind}): ${this.graph.name} has no parameter for its ${role}`);
+    return this.builder.state(this.stateName(node, role), spec.shape);
+  }
+
+  optional(node: GraphNode, role: ParameterRole): readonly Ref[] {
+    return node.parameters[role] === undefined ? [] : [this.parameter(node, role)];
+  }
+
+  /** Zeroes elements (or samples) at random and scales the rest up, so that the expectation stays. */
+  drop(x: Ref, probability: number, shape: Shape): Ref {
+    if (!this.options.training || probability === 0) return x;
+    const seed = this.builder.input('seed', [2], 'int32');
+    const stream = this.#streams++;
+    const mask = this.builder.add('keepMask', [seed], { shape, probability, stream });
+    return this.builder.add('multiply', [x, mask], {});
+  }
+}
+
+type ForwardRule<K extends OperationKind> = (node: GraphNode<K>, forward: Forward) => Ref;
+
+/** Operations that are kernels of the same name and attributes. */
+type Plain =
+  | 'activation'
+  | 'add'
+  | 'subtract'
+  | 'multiply'
+  | 'divide'
+  | 'concat'
+  | 'slice'
+  | 'pad'
+  | 'reshape'
+  | 'transpose'
+  | 'softmax'
+  | 'maxPool'
+  | 'averagePool'
+  | 'mean'
+  | 'roll'
+  | 'gather'
+  | 'expand';
+
+const plain = (node: GraphNode<Plain>, forward: Forward): Ref =>
+  forward.builder.add(node.kind, forward.inputs(node), node.attributes as never);
+
+/** Normalises with the batch's statistics and moves the running ones: r ← r + momentum · (batch − r), variance unbiased. */
+function batchNormTraining(node: GraphNode<'batchNorm'>, forward: Forward): Ref {
+  const { builder: b } = forward;
+  const { eps, momentum } = node.attributes;
+  const affine = [forward.parameter(node, 'weight'), forward.parameter(node, 'bias')];
+  const [y, mean, variance] = b.addAll('batchNormTraining', [forward.input(node, 0), ...affine], { eps });
+  for (const [role, batch] of [['runningMean', mean] as const, ['runningVar', variance] as const]) {
+    const moved = b.add('lerp', [forward.parameter(node, role), batch, b.scalar(momentum)], {});
+    b.update(forward.stateName(node, role), moved);
+  }
+  if (node.parameters.batchCount !== undefined) b.counter(forward.stateName(node, 'batchCount'));
+  return y;
+}
+
+export const forwardRules: { readonly [K in OperationKind]: ForwardRule<K> } = {
+  input: (node, { builder: b }) => {
+    const [n, channels, height, width] = node.attributes.shape;
+    const images = b.input('images', [n, height, width, channels]);
+    return b.add('transpose', [images], { permutation: [0, 3, 1, 2] });
+  },
+  parameter: (node, forward) => forward.parameter(node, 'value'),
+  constant: (node, { builder }) => builder.add('constant', [], node.attributes),
+  conv: (node, forward) => {
+    const inputs = [forward.input(node, 0), forward.parameter(node, 'weight'), ...forward.optional(node, 'bias')];
+    return forward.builder.add('conv', inputs, node.attributes);
+  },
+  linear: (node, forward) => {
+    const inputs = [forward.input(node, 0), forward.parameter(node, 'weight'), ...forward.optional(node, 'bias')];
+    return forward.builder.add('linear', inputs, {});
+  },
+  matmul: (node, forward) => {
+    const { transposeB } = node.attributes;
+    return forward.builder.add('matmul', forward.inputs(node), { transposeA: false, transposeB });
+  },
+  batchNorm: (node, forward) => {
+    if (forward.options.training) return batchNormTraining(node, forward);
+    const roles = ['weight', 'bias', 'runningMean', 'runningVar'] as const;
+    const statistics = roles.map((role) => forward.parameter(node, role));
+    return forward.builder.add('batchNorm', [forward.input(node, 0), ...statistics], { eps: node.attributes.eps });
+  },
+  layerNorm: (node, forward) => {
+    const affine = [forward.parameter(node, 'weight'), forward.parameter(node, 'bias')];
+    return forward.builder.add('layerNorm', [forward.input(node, 0), ...affine], node.attributes);
+  },
+  activation: plain,
+  add: plain,
+  subtract: plain,
+  multiply: plain,
+  divide: plain,
+  scale: (node, forward) => {
+    const x = forward.input(node, 0);
+    const last = forward.builder.shape(x).at(-1) as number;
+    const by = node.attributes.by === 'rsqrt(last dimension)' ? 1 / Math.sqrt(last) : node.attributes.by;
+    return forward.builder.add('scale', [x], { by });
+  },
+  concat: plain,
+  slice: plain,
+  pad: plain,
+  reshape: plain,
+  transpose: plain,
+  softmax: plain,
+  maxPool: plain,
+  averagePool: plain,
+  mean: plain,
+  roll: plain,
+  gather: plain,
+  expand: plain,
+  dropout: (node, forward) => {
+    const x = forward.input(node, 0);
+    return forward.drop(x, node.attributes.probability, forward.builder.shape(x));
+  },
+  dropPath: (node, forward) => {
+    const x = forward.input(node, 0);
+    const [n, ...rest] = forward.builder.shape(x);
+    return forward.drop(x, node.attributes.probability, [n, ...rest.map(() => 1)]);
+  },
+};
+
+/** Nodes that the wanted values depend on. */
+function needed(graph: Graph, wanted: readonly ValueId[]): ReadonlySet<ValueId> {
+  const found = new Set<ValueId>(wanted);
+  for (const node of graph.nodes.toReversed())
+    if (found.has(node.id)) for (const input of node.inputs) found.add(input);
+  return found;
+}
+
+/**
+ * Adds the kernels that compute `wanted` from the input `images` [N, H, W, C] (normalised) and the states named as the parameters.
+ * In training it also adds the updates of running statistics.
+ */
+export function emitForward(
+  builder: ProgramBuilder,
+  graph: Graph,
+  wanted: readonly ValueId[],
+  options: ForwardOptions,
+): readonly Ref[] {
+  const forward = new Forward(builder, graph, options);
+  const used = needed(graph, wanted);
+  for (const node of graph.nodes) {
+    if (!used.has(node.id)) continue;
+    builder.source = node.id;
+    // A table entry is taken by a kind known only at run time.
+    forward.values.set(node.id, (forwardRules[node.kind] as ForwardRule<OperationKind>)(node, forward));
+  }
+  builder.source = '';
+  return wanted.map((id) => {
+    const ref = forward.values.get(id);
+    if (!ref) throw new Error(`${graph.name} does not compute ${id}`);
+    return ref;
+  });
+}

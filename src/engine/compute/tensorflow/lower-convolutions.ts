@@ -1,0 +1,216 @@
+/**
+ * Lowering of convolutions: values lie as N, H, W, C, weights as kh, kw, I, O. TensorFlow's CPU kernels have no gradient of
+ * grouped or dilated convolutions, so those are split by group, or take weights with zeros between their entries.
+ */
+import type { Pair, SpatialPadding } from '../../graph/operations.ts';
+import type { KernelAttributes } from '../programs/kernels.ts';
+import { HWIO, HWOI, inMemory, NHWC } from './data-layout.ts';
+import { FLOAT, INT, type Laid, type LoweringContext, type LoweringRule } from './lowering-context.ts';
+import type { Attrs } from './saved-model.ts';
+
+export type Conv = KernelAttributes['conv'];
+
+export interface Window {
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly padding: SpatialPadding;
+}
+
+export const spatial = ([h, w]: Pair): { readonly ints: readonly number[] } => ({ ints: [1, h, w, 1] });
+
+/** SAME where it is PyTorch's padding too (stride 1, half the kernel on every side), which oneDNN likes best; else VALID or EXPLICIT. */
+export function paddingAttrs({ kernel, stride, padding: p }: Window, dilation: Pair = [1, 1]): Attrs {
+  const total = [p.top + p.bottom, p.left + p.right];
+  if (total[0] === 0 && total[1] === 0) return { padding: { str: 'VALID' } };
+  const isSame = ([first, second]: Pair, i: 0 | 1): boolean =>
+    stride[i] === 1 && first === second && first + second === dilation[i] * (kernel[i] - 1);
+  if (isSame([p.top, p.bottom], 0) && isSame([p.left, p.right], 1)) return { padding: { str: 'SAME' } };
+  return {
+    padding: { str: 'EXPLICIT' },
+    explicit_paddings: { ints: [0, 0, p.top, p.bottom, p.left, p.right, 0, 0] },
+  };
+}
+
+export const isExplicit = (a: Conv): boolean => 'explicit_paddings' in paddingAttrs(a, a.dilation);
+
+export const convAttrs = (a: Conv): Attrs => ({
+  T: FLOAT,
+  strides: spatial(a.stride),
+  dilations: spatial(a.dilation),
+  data_format: { str: 'NHWC' },
+  ...paddingAttrs(a, a.dilation),
+});
+
+export const isDepthwise = ({ groups }: Conv, channels: number): boolean => groups > 1 && groups === channels;
+
+/** Order in memory of the weights of a convolution over `channels` channels. */
+export const weightOrder = (a: Conv, channels: number): readonly number[] => (isDepthwise(a, channels) ? HWOI : HWIO);
+
+/** The weights [kh, kw, C, M] that DepthwiseConv2dNative takes: those in memory, kh, kw, C·M, 1, read differently. */
+export function depthwiseWeight(context: LoweringContext, w: Laid, channels: number): Laid {
+  const laid = context.inOrder(w, HWOI);
+  const [out, , kh, kw] = w.shape;
+  return context.reshapeMemory(laid, [kh, kw, channels, out / channels]);
+}
+
+export const conv: LoweringRule<'conv'> = (context, { attributes: a, shapes: [shape] }, [input, weight, bias]) => {
+  const depthwise = isDepthwise(a, input.shape[1]);
+  // TensorFlow takes the bias into a depthwise convolution, and then aborts the process over explicit padding.
+  const outside = depthwise && bias !== undefined && isExplicit(a);
+  const x = outside ? paddedImages(context, input, a.padding) : context.inOrder(input, NHWC);
+  const window = outside ? { ...a, padding: { top: 0, left: 0, bottom: 0, right: 0 } } : a;
+  const w = depthwise ? depthwiseWeight(context, weight, x.shape[1]) : context.inOrder(weight, HWIO);
+  const inputs = [x.tensor, w.tensor];
+  const y = depthwise
+    ? context.emit('DepthwiseConv2dNative', inputs, convAttrs(window), shape, NHWC)
+    : context.product('Conv2D', inputs, convAttrs(window), shape, NHWC);
+  if (!bias) return [y];
+  const attrs: Attrs = { T: FLOAT, data_format: { str: 'NHWC' } };
+  return [context.emit('BiasAdd', [y.tensor, bias.tensor], attrs, shape, NHWC)];
+};
+
+/** Images with zeros around them. */
+export function paddedImages(context: LoweringContext, input: Laid, padding: SpatialPadding): Laid {
+  const { top, left, bottom, right } = padding;
+  const x = context.inOrder(input, NHWC);
+  if (top + left + bottom + right === 0) return x;
+  const [n, c, h, w] = x.shape;
+  const pads = context.graph.constant(Int32Array.of(0, 0, top, bottom, left, right, 0, 0), [4, 2]);
+  const shape = [n, c, h + top + bottom, w + left + right];
+  return context.emit('Pad', [x.tensor, pads], { T: FLOAT, Tpaddings: INT }, shape, NHWC);
+}
+
+export const patches: LoweringRule<'patches'> = (context, { attributes: a, shapes: [shape] }, [input]) => {
+  const x = paddedImages(context, input, a.padding);
+  const attrs: Attrs = {
+    T: FLOAT,
+    ksizes: spatial(a.kernel),
+    strides: spatial(a.stride),
+    rates: spatial(a.dilation),
+    padding: { str: 'VALID' },
+  };
+  const [n, kh, kw, c, positions] = shape;
+  // TensorFlow's are N, oh, ow, kh · kw · C.
+  const rows = context.emit('ExtractImagePatches', [x.tensor], attrs, [n, positions, kh * kw * c]);
+  return [context.reshapeMemory(rows, shape, [0, 4, 1, 2, 3])];
+};
+
+// ---- gradients
+
+/** Size of a kernel with zeros between its entries. */
+const dilatedKernel = ({ kernel, dilation }: Conv): Pair => [
+  dilation[0] * (kernel[0] - 1) + 1,
+  dilation[1] * (kernel[1] - 1) + 1,
+];
+
+function dense(a: Conv): Conv {
+  return { ...a, kernel: dilatedKernel(a), dilation: [1, 1] };
+}
+
+const isDilated = ({ dilation }: Conv): boolean => dilation.some((d) => d > 1);
+
+/** Shape and strides of the kernel with gaps, for StridedSlice and its gradient. */
+function gaps(context: LoweringContext, a: Conv, [inputs, outputs]: readonly number[]) {
+  const { graph } = context;
+  const [kh, kw] = dilatedKernel(a);
+  const attrs: Attrs = { T: FLOAT, Index: INT };
+  const whole = graph.ints(kh, kw, inputs, outputs);
+  const bounds = [graph.ints(0, 0, 0, 0), whole, graph.ints(...a.dilation, 1, 1)];
+  return { attrs, whole, bounds };
+}
+
+/** The weights (HWIO) of an equal convolution without dilation. */
+function spreadWeight(context: LoweringContext, a: Conv, w: Laid): Laid {
+  if (!isDilated(a)) return w;
+  const [out, into] = w.shape;
+  const { attrs, whole, bounds } = gaps(context, a, [into, out]);
+  const shape = [out, into, ...dilatedKernel(a)];
+  return context.emit('StridedSliceGrad', [whole, ...bounds, w.tensor], attrs, shape, HWIO);
+}
+
+/** Pieces of a value along a logical axis. */
+function split(context: LoweringContext, x: Laid, axis: number, parts: number): Laid[] {
+  const dimension = context.graph.int(x.order.indexOf(axis));
+  const shape = x.shape.map((d, i) => (i === axis ? d / parts : d));
+  const sizes = { dtype: 'float32' as const, shape: inMemory(shape, x.order).map((d) => (d < 0 ? -1 : d)) };
+  const attrs: Attrs = { T: FLOAT, num_split: { int: parts } };
+  const outputs = Array.from({ length: parts }, () => sizes);
+  const tensors = context.graph.outputs('Split', [dimension, x.tensor], attrs, outputs);
+  return tensors.map((tensor) => ({ tensor, shape, order: x.order }));
+}
+
+function join(context: LoweringContext, pieces: readonly Laid[], axis: number): Laid {
+  const [{ order, shape }] = pieces;
+  const whole = shape.map((d, i) => (i === axis ? d * pieces.length : d));
+  const inputs = [...pieces.map((x) => x.tensor), context.graph.int(order.indexOf(axis))];
+  return context.emit('ConcatV2', inputs, { N: { int: pieces.length }, T: FLOAT, Tidx: INT }, whole, order);
+}
+
+/** Gradient by the input of one group. */
+function inputGradient(context: LoweringContext, a: Conv, d: Laid, w: Laid, shape: readonly number[]): Laid {
+  const sizes = context.sizes(inMemory(shape, NHWC));
+  const spread = spreadWeight(context, a, w);
+  return context.emit('Conv2DBackpropInput', [sizes, spread.tensor, d.tensor], convAttrs(dense(a)), shape, NHWC);
+}
+
+/** Gradient by the weights of one group. */
+function weightGradient(context: LoweringContext, a: Conv, x: Laid, d: Laid, shape: readonly number[]): Laid {
+  const [out, into] = shape;
+  const full = [out, into, ...dilatedKernel(a)];
+  const sizes = context.graph.ints(...inMemory(full, HWIO));
+  const attrs = convAttrs(dense(a));
+  const g = context.emit('Conv2DBackpropFilter', [x.tensor, sizes, d.tensor], attrs, full, HWIO);
+  if (!isDilated(a)) return g;
+  const { attrs: strided, bounds } = gaps(context, a, [into, out]);
+  return context.emit('StridedSlice', [g.tensor, ...bounds], strided, shape, HWIO);
+}
+
+export const convInputGradient: LoweringRule<'convInputGradient'> = (
+  context,
+  { attributes: a },
+  [gradient, weight],
+) => {
+  const d = context.inOrder(gradient, NHWC);
+  const [n, channels, ...size] = a.inputShape;
+  if (isDepthwise(a, channels)) {
+    const w = depthwiseWeight(context, weight, channels);
+    const inputs = [context.sizes(inMemory(a.inputShape, NHWC)), w.tensor, d.tensor];
+    return [context.emit('DepthwiseConv2dNativeBackpropInput', inputs, convAttrs(a), a.inputShape, NHWC)];
+  }
+  const w = context.inOrder(weight, HWIO);
+  if (a.groups === 1) return [inputGradient(context, a, d, w, a.inputShape)];
+  const shape = [n, channels / a.groups, ...size];
+  const weights = split(context, w, 0, a.groups);
+  const parts = split(context, d, 1, a.groups).map((part, i) =>
+    inputGradient(context, { ...a, groups: 1 }, part, weights[i], shape),
+  );
+  return [join(context, parts, 1)];
+};
+
+export const convWeightGradient: LoweringRule<'convWeightGradient'> = (
+  context,
+  { attributes: a },
+  [input, gradient],
+) => {
+  const x = context.inOrder(input, NHWC);
+  const d = context.inOrder(gradient, NHWC);
+  const [out, into, kh, kw] = a.weightShape;
+  const channels = x.shape[1];
+  if (isDepthwise(a, channels)) {
+    const sizes = context.graph.ints(kh, kw, channels, out / channels);
+    const inputs = [x.tensor, sizes, d.tensor];
+    const g = context.emit('DepthwiseConv2dNativeBackpropFilter', inputs, convAttrs(a), [
+      kh,
+      kw,
+      channels,
+      out / channels,
+    ]);
+    return [context.reshapeMemory(g, a.weightShape, HWOI)];
+  }
+  if (a.groups === 1) return [weightGradient(context, a, x, d, a.weightShape)];
+  const gradients = split(context, d, 1, a.groups);
+  const parts = split(context, x, 1, a.groups).map((part, i) =>
+    weightGradient(context, { ...a, groups: 1 }, part, gradients[i], [out / a.groups, into, kh, kw]),
+  );
+  return [join(context, parts, 0)];
+};

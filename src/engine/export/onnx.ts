@@ -1,0 +1,245 @@
+/** A Graph with its weights as an ONNX model (opset 17, batch size open), for runtimes that are not PyTorch. */
+
+import { UserError } from '../../common/errors.ts';
+import type { Graph, GraphNode, ValueId } from '../graph/graph.ts';
+import { inputShape } from '../graph/graph.ts';
+import type { ActivationFunction, OperationKind, ParameterRole, Shape, SpatialPadding } from '../graph/operations.ts';
+import { inferShapes } from '../graph/shapes.ts';
+import { toFloat32, type Weights } from '../graph/tensor.ts';
+import { OnnxWriter } from './onnx-writer.ts';
+
+interface Scope {
+  readonly writer: OnnxWriter;
+  /** ONNX name of the node's i-th input. */
+  input(i: number): string;
+  inputShape(i: number): Shape;
+  /** ONNX name of a parameter: its state-dict name. */
+  parameter(role: ParameterRole): string;
+  /** Adds an intermediate node. */
+  op(type: string, inputs: readonly string[], attributes?: Parameters<OnnxWriter['node']>[2]): string;
+  /** Adds the node that gives the operation's result. */
+  result(type: string, inputs: readonly string[], attributes?: Parameters<OnnxWriter['node']>[2]): void;
+}
+
+type Emitter<K extends OperationKind> = (node: GraphNode<K>, scope: Scope) => void;
+
+const pads = (p: SpatialPadding): readonly number[] => [p.top, p.left, p.bottom, p.right];
+const withoutBatch = (shape: Shape): number[] => shape.map((d) => (d < 0 ? -1 : d));
+
+const activations: { readonly [K in ActivationFunction]: (s: Scope, x: string, slope: number) => void } = {
+  relu: (s, x) => s.result('Relu', [x]),
+  relu6: (s, x) => s.result('Clip', [x, s.writer.scalar('zero', 0), s.writer.scalar('six', 6)]),
+  leakyRelu: (s, x, slope) => s.result('LeakyRelu', [x], { alpha: { float: slope } }),
+  gelu: (s, x) => {
+    const erf = s.op('Erf', [s.op('Mul', [x, s.writer.scalar('rsqrt2', Math.SQRT1_2)])]);
+    const phi = s.op('Mul', [s.op('Add', [erf, s.writer.scalar('one', 1)]), s.writer.scalar('half', 0.5)]);
+    s.result('Mul', [x, phi]);
+  },
+  geluTanh: (s, x) => {
+    const cube = s.op('Mul', [s.op('Mul', [x, x]), x]);
+    const inner = s.op('Add', [x, s.op('Mul', [cube, s.writer.scalar('cubic', 0.044715)])]);
+    const tanh = s.op('Tanh', [s.op('Mul', [inner, s.writer.scalar('slope', Math.sqrt(2 / Math.PI))])]);
+    const half = s.op('Mul', [s.op('Add', [tanh, s.writer.scalar('one', 1)]), s.writer.scalar('half', 0.5)]);
+    s.result('Mul', [x, half]);
+  },
+  silu: (s, x) => s.result('Mul', [x, s.op('Sigmoid', [x])]),
+  sigmoid: (s, x) => s.result('Sigmoid', [x]),
+  tanh: (s, x) => s.result('Tanh', [x]),
+  hardSwish: (s, x) => s.result('HardSwish', [x]),
+  hardSigmoid: (s, x) => s.result('HardSigmoid', [x], { alpha: { float: 1 / 6 }, beta: { float: 0.5 } }),
+};
+
+const binary =
+  (type: string): Emitter<OperationKind> =>
+  (_, s) =>
+    s.result(type, [s.input(0), s.input(1)]);
+const identity: Emitter<OperationKind> = (_, s) => s.result('Identity', [s.input(0)]);
+
+/** Swaps the last two dimensions of a value of this rank. */
+const swapLast = (rank: number): number[] => {
+  const order = Array.from({ length: rank }, (_, i) => i);
+  return [...order.slice(0, -2), rank - 1, rank - 2];
+};
+const moveAxis = (rank: number, from: number, to: number): number[] => {
+  const order = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== from);
+  order.splice(to, 0, from);
+  return order;
+};
+
+const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
+  input: () => undefined,
+  parameter: (_, s) => s.result('Identity', [s.parameter('value')]),
+  // Not an initialiser: nobody trains it.
+  constant: (node, s) => s.result('Constant', [], { value: node.attributes }),
+  conv: (node, s) => {
+    const { kernel, stride, padding, dilation, groups } = node.attributes;
+    const bias = node.parameters.bias ? [s.parameter('bias')] : [];
+    const attributes = {
+      kernel_shape: kernel,
+      strides: stride,
+      pads: pads(padding),
+      dilations: dilation,
+      group: groups,
+    };
+    s.result('Conv', [s.input(0), s.parameter('weight'), ...bias], attributes);
+  },
+  linear: (node, s) => {
+    const bias = node.parameters.bias ? [s.parameter('bias')] : [];
+    if (s.inputShape(0).length === 2) {
+      s.result('Gemm', [s.input(0), s.parameter('weight'), ...bias], { transB: 1 });
+      return;
+    }
+    const product = [s.input(0), s.op('Transpose', [s.parameter('weight')], { perm: [1, 0] })];
+    if (bias.length) s.result('Add', [s.op('MatMul', product), ...bias]);
+    else s.result('MatMul', product);
+  },
+  matmul: (node, s) => {
+    const b = node.attributes.transposeB
+      ? s.op('Transpose', [s.input(1)], { perm: swapLast(s.inputShape(1).length) })
+      : s.input(1);
+    s.result('MatMul', [s.input(0), b]);
+  },
+  batchNorm: (node, s) => {
+    const roles = ['weight', 'bias', 'runningMean', 'runningVar'] as const;
+    s.result('BatchNormalization', [s.input(0), ...roles.map((role) => s.parameter(role))], {
+      epsilon: { float: node.attributes.eps },
+    });
+  },
+  layerNorm: (node, s) => {
+    const rank = s.inputShape(0).length;
+    const { axis, eps } = node.attributes;
+    const attributes = { axis: -1, epsilon: { float: eps } };
+    const parameters = [s.parameter('weight'), s.parameter('bias')];
+    if (axis === rank - 1) {
+      s.result('LayerNormalization', [s.input(0), ...parameters], attributes);
+      return;
+    }
+    const last = s.op('Transpose', [s.input(0)], { perm: moveAxis(rank, axis, rank - 1) });
+    const y = s.op('LayerNormalization', [last, ...parameters], attributes);
+    s.result('Transpose', [y], { perm: moveAxis(rank, rank - 1, axis) });
+  },
+  activation: (node, s) => activations[node.attributes.function](s, s.input(0), node.attributes.slope ?? 0.01),
+  add: binary('Add'),
+  subtract: binary('Sub'),
+  multiply: binary('Mul'),
+  divide: binary('Div'),
+  scale: (node, s) => {
+    const { by } = node.attributes;
+    const factor = typeof by === 'number' ? by : (s.inputShape(0).at(-1) as number) ** -0.5;
+    s.result('Mul', [s.input(0), s.writer.scalar(`${node.id}.factor`, factor)]);
+  },
+  concat: (node, s) =>
+    s.result(
+      'Concat',
+      node.inputs.map((_, i) => s.input(i)),
+      { axis: node.attributes.axis },
+    ),
+  slice: ({ id, attributes: { axis, start, end, step } }, s) => {
+    const one = (name: string, value: number): string => s.writer.integers(`${id}.${name}`, [value]);
+    s.result('Slice', [s.input(0), one('start', start), one('end', end), one('axis', axis), one('step', step)]);
+  },
+  pad: ({ id, attributes: { axis, before, after } }, s) => {
+    const rank = s.inputShape(0).length;
+    const amounts = new Array<number>(2 * rank).fill(0);
+    amounts[axis] = before;
+    amounts[rank + axis] = after;
+    s.result('Pad', [s.input(0), s.writer.integers(`${id}.pads`, amounts)]);
+  },
+  reshape: (node, s) =>
+    s.result('Reshape', [s.input(0), s.writer.integers(`${node.id}.shape`, withoutBatch(node.attributes.shape))]),
+  transpose: (node, s) => s.result('Transpose', [s.input(0)], { perm: node.attributes.permutation }),
+  softmax: (node, s) => s.result('Softmax', [s.input(0)], { axis: node.attributes.axis }),
+  maxPool: ({ attributes: { kernel, stride, padding } }, s) =>
+    s.result('MaxPool', [s.input(0)], { kernel_shape: kernel, strides: stride, pads: pads(padding) }),
+  averagePool: ({ attributes: { kernel, stride, padding, countPadding } }, s) =>
+    s.result('AveragePool', [s.input(0)], {
+      kernel_shape: kernel,
+      strides: stride,
+      pads: pads(padding),
+      count_include_pad: countPadding ? 1 : 0,
+    }),
+  mean: ({ attributes: { axes, keepDimensions } }, s) =>
+    s.result('ReduceMean', [s.input(0)], { axes, keepdims: keepDimensions ? 1 : 0 }),
+  roll: (node, s) => {
+    // ONNX has no roll: one cut and join a dimension.
+    const shape = s.inputShape(0);
+    let x = s.input(0);
+    node.attributes.axes.forEach((axis, i) => {
+      const size = shape[axis];
+      const cut = (((size - node.attributes.shifts[i]) % size) + size) % size;
+      const part = (start: number, end: number): string =>
+        s.op('Slice', [x, ...[start, end, axis].map((v, k) => s.writer.integers(`${node.id}.${i}.${k}`, [v]))]);
+      x = s.op('Concat', [part(cut, size), part(0, cut)], { axis });
+    });
+    s.result('Identity', [x]);
+  },
+  gather: (node, s) =>
+    s.result('Gather', [s.input(0), s.writer.integers(`${node.id}.indices`, node.attributes.indices)], { axis: 0 }),
+  // Expand to 1 wherever the size is the batch's: broadcasting does the rest, but concatenation needs the real size.
+  expand: (node, s) => {
+    const { shape } = node.attributes;
+    const images = s.op('Shape', ['input'], { start: 0, end: 1 });
+    const parts = shape.map((d, i) => {
+      if (d >= 0) return s.writer.integers(`${node.id}.${i}`, [d]);
+      return d === -1 ? images : s.op('Mul', [images, s.writer.integers(`${node.id}.${i}`, [-d])]);
+    });
+    s.result('Expand', [s.input(0), s.op('Concat', parts, { axis: 0 })]);
+  },
+  dropout: identity,
+  dropPath: identity,
+};
+
+/** Ids of nodes that the evaluation output needs. */
+function needed(graph: Graph): ReadonlySet<ValueId> {
+  const used = new Set<ValueId>([graph.output]);
+  for (const node of [...graph.nodes].reverse()) if (used.has(node.id)) for (const id of node.inputs) used.add(id);
+  return used;
+}
+
+/**
+ * Bytes of the model in evaluation mode: input `input` [N, C, H, W], output `logits` [N, classes].
+ *
+ * @param metadata kept in the file, beside how images are prepared
+ * @throws UserError when a weight is missing
+ */
+export function onnxModel(graph: Graph, weights: Weights, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+  const writer = new OnnxWriter();
+  const shapes = inferShapes(graph);
+  const used = needed(graph);
+  const written = new Set<string>();
+  const parameterName = (name: string): string => {
+    if (written.has(name)) return name;
+    const tensor = weights.get(name);
+    if (!tensor) throw new UserError(`cannot export ${graph.name}: it has no weights for ${name}`);
+    written.add(name);
+    return writer.float(name, tensor.shape, toFloat32(tensor));
+  };
+  const nameOf = (id: ValueId): string =>
+    id === graph.output ? 'logits' : graph.nodes[0].id === id ? 'input' : `/${id}`;
+  for (const node of graph.nodes) {
+    if (!used.has(node.id)) continue;
+    const scope: Scope = {
+      writer,
+      input: (i) => nameOf(node.inputs[i]),
+      inputShape: (i) => shapes.get(node.inputs[i]) ?? [],
+      parameter: (role) => parameterName(node.parameters[role] as string),
+      op: (type, inputs, attributes = {}) => writer.node(type, inputs, attributes, { base: `/${node.id}/${type}` }),
+      result: (type, inputs, attributes = {}) => {
+        writer.node(type, inputs, attributes, { name: nameOf(node.id) });
+      },
+    };
+    (emitters[node.kind] as Emitter<OperationKind>)(node, scope);
+  }
+  return writer.finish(
+    graph.name,
+    { name: 'input', shape: inputShape(graph) },
+    { name: 'logits', shape: [-1, graph.classes] },
+    {
+      interpolation: graph.input.interpolation,
+      resize: String(graph.input.resize),
+      mean: graph.input.mean.join(', '),
+      std: graph.input.std.join(', '),
+      ...metadata,
+    },
+  );
+}

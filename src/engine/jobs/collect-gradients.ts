@@ -1,0 +1,156 @@
+/** Gradients for scoring: accumulated on the device over batches of training images, or read from files. */
+
+import { UserError } from '../../common/errors.ts';
+import type { RunContext } from '../../common/progress.ts';
+import { lazySafetensors } from '../checkpoint/safetensors/safetensors-lazy.ts';
+import type { Executor } from '../compute/executor.ts';
+import type { Program } from '../compute/programs/program.ts';
+import { gradientName, gradientProgram } from '../compute/programs/programs.ts';
+import { squaredGradientProgram } from '../compute/programs/squared-gradients.ts';
+import { openImageFolder } from '../data/image-folder.ts';
+import type { ImageLoader } from '../data/loader.ts';
+import type { Graph } from '../graph/graph.ts';
+import { toFloat32, type Weights } from '../graph/tensor.ts';
+import type { Criterion, GradientSource } from '../pruning/scoring/importance.ts';
+import { type DataRequest, evaluationLoader, openImages } from './evaluate.ts';
+
+/** Images that the gradients are taken from: `batches` batches of shuffled training images, prepared as in evaluation. */
+export interface GradientData extends DataRequest {
+  readonly batches: number;
+  readonly seed: number;
+}
+
+const combined = (gradients: Weights): GradientSource => ({
+  kind: 'combined',
+  of: (parameter) => {
+    const tensor = gradients.get(parameter);
+    return tensor && toFloat32(tensor);
+  },
+});
+
+/**
+ * One file for each sample or batch, tensors named as the parameters. A gradient is read when it is scored, so that
+ * memory does not grow with the files. Throws UserError when a file is none of that.
+ */
+export async function gradientsFromFiles(files: readonly string[]): Promise<GradientSource> {
+  const samples = await Promise.all(files.map(lazySafetensors));
+  return {
+    kind: 'samples',
+    of: (parameter) =>
+      samples.map((sample) => {
+        const tensor = sample.read(parameter);
+        if (!tensor) throw new UserError(`${sample.path} has no gradient of ${parameter}`);
+        return toFloat32(tensor);
+      }),
+  };
+}
+
+/** The loader of the images that scores are taken from. */
+export async function gradientLoader(graph: Graph, data: GradientData): Promise<ImageLoader> {
+  const folder = await openImages(graph, data, 'train');
+  return evaluationLoader(graph, folder, data, { shuffle: true, seed: data.seed });
+}
+
+/** How a criterion's gradients are accumulated over batches. */
+interface Accumulation {
+  readonly program: Program;
+  /** Images a run of the program. */
+  readonly batchSize: number;
+  /** Most runs. */
+  readonly runs: number;
+  /** What the sums are divided by. */
+  readonly divisor: (images: number) => number;
+}
+
+type Accumulate = (graph: Graph, data: GradientData, every: boolean) => Accumulation;
+
+/**
+ * Taylor sums batch gradients; Hessian averages squared gradients of single images, all of a batch in one pass. Parameters
+ * that are no layer's weight or bias have no such pass: where `every` parameter is asked for, images go one by one.
+ */
+const accumulations: { readonly [K in 'taylor' | 'hessian']: Accumulate } = {
+  taylor: (graph, { batchSize = 64, batches }) => ({
+    program: gradientProgram(graph, { targets: 'labels', accumulate: 'sum' }),
+    batchSize,
+    runs: batches,
+    divisor: () => 1,
+  }),
+  hessian: (graph, { batchSize = 64, batches }, every) => ({
+    program: every
+      ? gradientProgram(graph, { targets: 'labels', accumulate: 'squares' })
+      : squaredGradientProgram(graph, { targets: 'labels' }),
+    batchSize: every ? 1 : batchSize,
+    runs: every ? batches * batchSize : batches,
+    divisor: (images) => images,
+  }),
+};
+
+/**
+ * Gradients of the mean cross-entropy with frozen norm statistics, in evaluation mode.
+ *
+ * @param every also of parameters that no channel is scored by: tokens, embeddings, layer scales
+ * @returns for taylor the sum over batches; for hessian the mean over images of the squares
+ */
+export async function gradientsFromData(
+  graph: Graph,
+  weights: Weights,
+  criterion: 'taylor' | 'hessian',
+  data: GradientData,
+  executor: Executor,
+  context: RunContext = {},
+  every = false,
+): Promise<GradientSource> {
+  const { program, batchSize, runs, divisor } = accumulations[criterion](graph, data, every);
+  const loader = await gradientLoader(graph, { ...data, batchSize });
+  const session = await executor.open({ gradients: program }, context);
+  try {
+    await session.assign(weights);
+    await session.reset();
+    const images = await accumulate(session, loader, Math.min(runs, loader.batchesPerEpoch), context);
+    const accumulated = program.states.map(({ name }) => name).filter((name) => name.startsWith(gradientName('')));
+    const sums = await session.read(accumulated);
+    return combined(divideInPlace(sums, divisor(images)));
+  } finally {
+    await loader.close();
+    await session.dispose();
+  }
+}
+
+/** The sums belong to us: dividing them where they lie needs no second copy. */
+function divideInPlace(sums: Weights, divisor: number): Weights {
+  if (divisor !== 1)
+    for (const tensor of sums.values()) {
+      const numbers = tensor.data as Float32Array;
+      for (let i = 0; i < numbers.length; i++) numbers[i] /= divisor;
+    }
+  return new Map([...sums].map(([name, tensor]) => [name.slice(gradientName('').length), tensor]));
+}
+
+/** Runs the program over the batches; how many images there were. */
+async function accumulate(
+  session: { run(program: 'gradients', inputs: { images: Float32Array; labels: Int32Array }): Promise<unknown> },
+  loader: ImageLoader,
+  total: number,
+  { signal, progress }: RunContext,
+): Promise<number> {
+  let done = 0;
+  let images = 0;
+  const started = performance.now();
+  for await (const batch of loader.batches({ maxBatches: total, ...(signal && { signal }) })) {
+    await session.run('gradients', { images: batch.images, labels: batch.labels });
+    done++;
+    images += batch.count;
+    const rate = images / ((performance.now() - started) / 1000);
+    progress?.({ phase: 'score', done, total, message: `${rate.toFixed(0)} images/s` });
+  }
+  return images;
+}
+
+/** Whether a criterion takes its gradients from images. */
+export const takesImages = (criterion: Criterion): criterion is 'taylor' | 'hessian' =>
+  criterion === 'taylor' || criterion === 'hessian';
+
+/** Files that the gradients of a request would be taken from: part of the key of cached scores. */
+export async function trainingFiles(data: GradientData): Promise<readonly string[]> {
+  return (await openImageFolder(data.dataPath, 'train')).samples.map((sample) => sample.file);
+}

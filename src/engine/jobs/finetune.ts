@@ -1,0 +1,251 @@
+/** The finetuning job: model, images, optional teacher, a run's folder; resumed from where it was stopped or killed. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { UserError } from '../../common/errors.ts';
+import type { RunContext } from '../../common/progress.ts';
+import { createExecutor } from '../compute/backends.ts';
+import type { Executor, Session } from '../compute/executor.ts';
+import type { Program } from '../compute/programs/program.ts';
+import type { ImageFolder } from '../data/image-folder.ts';
+import { graphCost } from '../graph/macs.ts';
+import type { Weights } from '../graph/tensor.ts';
+import { trainingLoader, validationLoader } from '../training/finetune-data.ts';
+import { type FinetuneProgram, finetunePrograms } from '../training/finetune-programs.ts';
+import { initialiseWeights } from '../training/initialise.ts';
+import { BEST, LATEST, type MetricsLine, RunDirectory, runName } from '../training/run-directory.ts';
+import { type RunProgress, readRunState } from '../training/run-state.ts';
+import { type FinetuneJob, type FinetuneSummary, finetune } from '../training/training-loop.ts';
+import type { TrainingOptions } from '../training/training-options.ts';
+import { collectGarbage } from './collect-garbage.ts';
+import { openImages } from './evaluate.ts';
+import { type FinetuneModels, openFinetuneModels } from './finetune-models.ts';
+import { evaluationData, type FinetuneRequest, type RunFile, settledRequest } from './finetune-request.ts';
+import { Handover } from './handover.ts';
+import { type Model, modelMetadata } from './model.ts';
+import { recalibratedWeights } from './recalibrate.ts';
+import { withStep } from './record.ts';
+import { type OpenTeacher, openTeacher, openTeacherModel } from './teacher.ts';
+
+export { type FinetuneRequest, type RunFile, resumedRequest } from './finetune-request.ts';
+
+export interface FinetuneReport extends FinetuneSummary {
+  readonly outputDirectory: string;
+  /** Checkpoint of the best epoch. */
+  readonly best: string;
+  readonly backend: string;
+  /** How many the accuracies are shares of. */
+  readonly validationImages: number;
+  /** Unreadable images, with the reason. */
+  readonly skipped: ReadonlyMap<string, string>;
+}
+
+export interface FinetuneHooks {
+  readonly executor?: Executor;
+  readonly onMetrics?: (line: MetricsLine) => void;
+  readonly gate?: FinetuneJob['gate'];
+  /** Hears what the run begins with, before anything is written. */
+  readonly onPrepared?: (prepared: Prepared) => void;
+  /** Hears the run's folder as soon as it is there. */
+  readonly onStart?: (directory: string) => void;
+}
+
+/** What a run begins with; nothing is written before all of it is there. */
+export interface Prepared {
+  readonly request: FinetuneRequest;
+  readonly options: TrainingOptions;
+  readonly models: FinetuneModels;
+  readonly teacher?: Model;
+  readonly train: ImageFolder;
+  readonly validation: ImageFolder;
+  /** Taken when the session is given them: the run goes on without a second copy of them. */
+  readonly weights: Handover<Weights>;
+  /** Where a resumed run goes on. */
+  readonly progress?: RunProgress;
+  /** The folder that it is resumed from. */
+  readonly from?: RunDirectory;
+}
+
+interface Running extends Prepared {
+  readonly run: RunDirectory;
+  readonly executor: Executor;
+  readonly hooks: FinetuneHooks;
+}
+
+/**
+ * Trains, validates every epoch, keeps `latest` and `best` in the run's folder. `options.resume` goes on from there to the
+ * same result as if the run had not been broken off.
+ *
+ * @throws UserError for settings, model or data that do not fit, a loss that is no number, a full disk; the signal's reason
+ */
+export async function finetuneModel(
+  request: FinetuneRequest,
+  hooks: FinetuneHooks = {},
+  context: RunContext = {},
+): Promise<FinetuneReport> {
+  const prepared = await prepare(settledRequest(request), context);
+  hooks.onPrepared?.(prepared);
+  const executor = hooks.executor ?? (await createExecutor());
+  const run = await openRun(prepared);
+  hooks.onStart?.(run.path);
+  const file = await runFile(prepared, run, executor);
+  await run.writeRun(file);
+  try {
+    const { skipped, validationImages, ...summary } = await trainModel({ ...prepared, run, executor, hooks }, context);
+    await run.writeRun({ ...file, state: summary.stopped === 'finished' ? 'done' : 'stopped', summary });
+    return {
+      ...summary,
+      outputDirectory: run.path,
+      best: run.file(BEST),
+      backend: executor.label,
+      validationImages,
+      skipped,
+    };
+  } catch (error) {
+    const state = context.signal?.aborted ? 'stopped' : 'failed';
+    const message = error instanceof Error ? error.message : String(error);
+    // Where the disk is full, that is what the person should hear of.
+    await run.writeRun({ ...file, state, error: message }).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function prepare(request: FinetuneRequest, context: RunContext): Promise<Prepared> {
+  const { options } = request;
+  checkOptions(options);
+  const models = await openFinetuneModels(request.model, options);
+  const { graph } = models.model;
+  const [train, validation] = await Promise.all(
+    (['train', 'val'] as const).map((split) => openImages(graph, evaluationData(request), split)),
+  );
+  const teacher = await openTeacherModel(options, models.training);
+  const common = { request, options, models, train, validation, ...(teacher && { teacher }) };
+  const fresh = async (): Promise<Handover<Weights>> =>
+    new Handover(await startingWeights(models.model, options.seed, context));
+  if (options.resume === undefined) return { ...common, weights: await fresh() };
+  const from = await RunDirectory.open(options.resume);
+  // Killed before the first checkpoint: the run begins again.
+  if (!existsSync(from.file(LATEST))) return { ...common, from, weights: await fresh() };
+  const { tensors, progress } = await readRunState(from.file(LATEST));
+  return { ...common, from, weights: new Handover(tensors), progress };
+}
+
+function checkOptions(options: TrainingOptions): void {
+  const { epochs, batchSize, startEpoch, resume, testOnly, noAugment, mixupAlpha, cutmixAlpha } = options;
+  const { teacherModel, teacherCkpt, teacherCache } = options;
+  if (testOnly) throw new UserError('--test-only trains nothing: evaluate the model instead.');
+  if (batchSize < 1) throw new UserError(`--batch-size must be at least 1, not ${batchSize}`);
+  if (epochs < 1) throw new UserError(`--epochs must be at least 1, not ${epochs}`);
+  if (resume === undefined && (startEpoch < 0 || startEpoch >= epochs))
+    throw new UserError(`--start-epoch ${startEpoch} leaves nothing of ${epochs} epochs`);
+  if (teacherModel === undefined && (teacherCkpt ?? teacherCache) !== undefined)
+    throw new UserError(
+      `--${teacherCkpt !== undefined ? 'teacher-ckpt' : 'teacher-cache'} teaches nothing by itself: name the teacher with --teacher-model.`,
+    );
+  if (teacherCache !== undefined && (!noAugment || mixupAlpha > 0 || cutmixAlpha > 0))
+    throw new UserError(
+      '--teacher-cache is right only where an image always looks the same: it needs --no-augment, without mixup and cutmix.',
+    );
+}
+
+/** Weights of the model, or random ones for a zoo model, which is then trained from nothing. */
+async function startingWeights(model: Model, seed: number, context: RunContext): Promise<Weights> {
+  return model.hasWeights ? model.weights(context) : initialiseWeights(model.graph, seed);
+}
+
+/** The run's folder: the one that is resumed, or a new one with what there was of a resumed run. */
+async function openRun({ options, models, from, progress }: Prepared): Promise<RunDirectory> {
+  const place = options.outputDir ?? path.join('.espalier', 'runs', runName(models.model.graph.name));
+  const isSame = from && path.resolve(place) === from.path;
+  const run = isSame ? from : await RunDirectory.create(place, options);
+  if (from) {
+    await run.continueFrom(from);
+    await run.rewindMetrics(progress ?? { epoch: 0, step: 0 });
+  }
+  return run;
+}
+
+async function runFile(
+  { request, options, models, from }: Prepared,
+  run: RunDirectory,
+  executor: Executor,
+): Promise<RunFile> {
+  const { graph } = models.model;
+  const earlier = await from?.readRun<RunFile>();
+  return {
+    version: 1,
+    state: 'running',
+    request: { ...request, options: { ...options, outputDir: run.path } },
+    model: graph.name,
+    backend: executor.label,
+    started: earlier?.started ?? new Date().toISOString(),
+    cost: graphCost(graph),
+  };
+}
+
+type TrainingResult = FinetuneSummary & Pick<FinetuneReport, 'skipped' | 'validationImages'>;
+
+async function trainModel(setup: Running, context: RunContext): Promise<TrainingResult> {
+  const { options, models, teacher: teacherModel, executor, progress, train, validation } = setup;
+  const { graph } = models.model;
+  const loaders = {
+    training: trainingLoader(models.training, train.samples, options),
+    validation: validationLoader(graph, validation.samples, options),
+  };
+  let teacher: OpenTeacher | undefined;
+  let session: Session<FinetuneProgram> | undefined;
+  try {
+    const lessons = teacherModel && { teacher: teacherModel, student: models.training, samples: train.samples };
+    teacher = lessons && (await openTeacher(options, lessons, executor, context));
+    const programs: Readonly<Record<string, Program>> = finetunePrograms(
+      { training: models.training, evaluation: graph },
+      options,
+      teacher !== undefined,
+    );
+    session = (await executor.open(programs, context)) as Session<FinetuneProgram>;
+    await session.assign(await firstWeights(setup, context));
+    collectGarbage();
+    const summary = await finetune(
+      {
+        graph: models.training,
+        session,
+        options,
+        ...loaders,
+        run: setup.run,
+        metadata: modelMetadata(graph, finetunedRecord(setup)),
+        ...(teacher && { teacher: teacher.logits }),
+        ...(progress && { progress }),
+        ...(setup.hooks.onMetrics && { onMetrics: setup.hooks.onMetrics }),
+        ...(setup.hooks.gate && { gate: setup.hooks.gate }),
+      },
+      context,
+    );
+    return {
+      ...summary,
+      validationImages: validation.samples.length - loaders.validation.skipped.size,
+      skipped: new Map([...loaders.training.skipped, ...loaders.validation.skipped]),
+    };
+  } finally {
+    await Promise.all([loaders.training.close(), loaders.validation.close()]);
+    await session?.dispose();
+    await teacher?.close();
+  }
+}
+
+/** What the first step begins with; a run that is resumed after it has recalibrated already. */
+async function firstWeights(setup: Running, context: RunContext): Promise<Weights> {
+  const { options, progress, models, request, executor } = setup;
+  const { bnRecalibrate: batches, seed } = options;
+  const weights = setup.weights.take();
+  if (batches < 1 || progress) return weights;
+  const data = evaluationData(request);
+  return recalibratedWeights({ graph: models.training, weights }, { data, batches, seed }, executor, context);
+}
+
+function finetunedRecord({ models: { model }, options }: Running): ReturnType<typeof withStep> {
+  const { epochs, opt, lr, batchSize } = options;
+  return withStep(model.record, graphCost(model.graph), {
+    step: 'finetuned',
+    summary: `${epochs} epochs, ${opt}, lr ${lr}, batch ${batchSize}${options.teacherModel ? `, teacher ${path.basename(options.teacherModel)}` : ''}`,
+    ...(model.file && { parent: model.file }),
+  });
+}

@@ -1,0 +1,149 @@
+/** Scores of a model's groups, cached on disk by weights, data and criterion: a new target needs no new scoring. */
+import { createHash, type Hash } from 'node:crypto';
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
+import path from 'node:path';
+import { UserError } from '../../common/errors.ts';
+import type { RunContext } from '../../common/progress.ts';
+import { readSafetensors } from '../checkpoint/safetensors/safetensors.ts';
+import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
+import type { Executor } from '../compute/executor.ts';
+import { graphToJson } from '../graph/serialize.ts';
+import type { Tensor, Weights } from '../graph/tensor.ts';
+import type { Groups } from '../pruning/coupling/groups.ts';
+import { type Criterion, type GradientSource, type Scores, scoreGroups } from '../pruning/scoring/importance.ts';
+import type { Normaliser } from '../pruning/scoring/normalisers.ts';
+import {
+  type GradientData,
+  gradientsFromData,
+  gradientsFromFiles,
+  takesImages,
+  trainingFiles,
+} from './collect-gradients.ts';
+
+export interface ScoreRequest {
+  readonly criterion: Criterion;
+  readonly normaliser?: Normaliser;
+  /** For taylor and hessian: images, unless there are files. */
+  readonly data?: GradientData;
+  /** For taylor and hessian: gradients in files. */
+  readonly gradientFiles?: readonly string[];
+  /** For random. */
+  readonly seed?: number;
+  /** Whether the executor computes in double precision: such scores are others than float32's. */
+  readonly float64?: boolean;
+  /** Folder of the cache; undefined for none. */
+  readonly cache?: string;
+}
+
+export interface ScoreReport {
+  readonly scores: Scores;
+  readonly cached: boolean;
+  /** What was scored with, for what comes after pruning; undefined from the cache and for weights alone. */
+  readonly gradients?: GradientSource;
+}
+
+/** Scores of so many models and data sets are kept; the ones not used for longest go first. */
+const MOST_CACHED = 64;
+
+/** Where scores are kept, beside a workspace's runs. */
+export const scoresFolder = (workspace: string): string => path.join(workspace, '.espalier', 'cache', 'scores');
+
+const channelsName = (group: number): string => `group/${group}`;
+
+function hashWeights(hash: Hash, weights: Weights): void {
+  for (const [name, { dtype, data }] of weights) {
+    hash.update(`${name} ${dtype}\n`);
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+}
+
+/** Everything that the scores depend on, as a file name. */
+async function cacheKey(groups: Groups, weights: Weights, request: ScoreRequest): Promise<string> {
+  const hash = createHash('sha256');
+  const { criterion, normaliser, data, seed, float64 } = request;
+  hash.update(graphToJson(groups.graph));
+  hashWeights(hash, weights);
+  hash.update(JSON.stringify({ criterion, normaliser, seed, ...(float64 && { float64 }) }));
+  if (data) {
+    const { workers: _, ...images } = data;
+    hash.update(JSON.stringify(images));
+    for (const file of await trainingFiles(data)) hash.update(`${file}\n`);
+  }
+  return hash.digest('hex').slice(0, 40);
+}
+
+async function readCached(file: string, groups: Groups, request: ScoreRequest): Promise<Scores | undefined> {
+  const cached = await readSafetensors(file).catch(() => undefined);
+  if (!cached) return undefined;
+  const now = new Date();
+  await utimes(file, now, now);
+  return {
+    criterion: request.criterion,
+    normaliser: request.normaliser ?? 'mean',
+    channels: groups.groups.map(({ id }) => cached.weights.get(channelsName(id))?.data as Float64Array | undefined),
+  };
+}
+
+async function writeCached(folder: string, file: string, scores: Scores): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const tensors = scores.channels.flatMap((data, id): [string, Tensor][] =>
+    data ? [[channelsName(id), { dtype: 'float64', shape: [data.length], data }]] : [],
+  );
+  await writeSafetensors(file, new Map(tensors));
+  const files = (await readdir(folder)).map((name) => path.join(folder, name));
+  if (files.length <= MOST_CACHED) return;
+  const aged = await Promise.all(files.map(async (f) => ({ f, time: (await stat(f)).mtimeMs })));
+  aged.sort((a, b) => a.time - b.time);
+  for (const { f } of aged.slice(0, files.length - MOST_CACHED)) await rm(f, { force: true });
+}
+
+async function findGradients(
+  groups: Groups,
+  weights: Weights,
+  request: ScoreRequest,
+  executor: () => Promise<Executor>,
+  context: RunContext,
+  every: boolean,
+): Promise<GradientSource | undefined> {
+  const { criterion, gradientFiles, data } = request;
+  if (!takesImages(criterion)) return undefined;
+  if (gradientFiles?.length) return gradientsFromFiles(gradientFiles);
+  if (!data) throw new UserError(`${criterion} scores need images (--data-path) or gradients (--gradients)`);
+  return gradientsFromData(groups.graph, weights, criterion, data, await executor(), context, every);
+}
+
+/**
+ * Scores all groups. `executor` is asked for only when gradients must be computed.
+ *
+ * @param options.gradients asks for the gradients of every parameter too, so that the cache is not used
+ */
+export async function scoreModel(
+  groups: Groups,
+  weights: Weights,
+  request: ScoreRequest,
+  executor: () => Promise<Executor>,
+  context: RunContext = {},
+  options: { readonly gradients?: boolean } = {},
+): Promise<ScoreReport> {
+  const { cache, criterion, normaliser, seed } = request;
+  const folder = cache && takesImages(criterion) && !request.gradientFiles?.length ? cache : undefined;
+  const file = folder && path.join(folder, `${await cacheKey(groups, weights, request)}.safetensors`);
+  if (file && !options.gradients) {
+    const scores = await readCached(file, groups, request);
+    if (scores) return { scores, cached: true };
+  }
+  const gradients = await findGradients(groups, weights, request, executor, context, options.gradients ?? false);
+  const scores = await scoreGroups(
+    groups,
+    weights,
+    {
+      criterion,
+      ...(normaliser && { normaliser }),
+      ...(gradients && { gradients }),
+      ...(seed !== undefined && { seed }),
+    },
+    context,
+  );
+  if (folder && file) await writeCached(folder, file, scores);
+  return { scores, cached: false, ...(gradients && { gradients }) };
+}

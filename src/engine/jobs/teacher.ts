@@ -1,0 +1,77 @@
+/** The teacher of a distillation: logits for every training batch, computed once where the images are fixed. */
+
+import { UserError } from '../../common/errors.ts';
+import type { RunContext } from '../../common/progress.ts';
+import type { Executor } from '../compute/executor.ts';
+import { predictProgram } from '../compute/programs/programs.ts';
+import type { Sample } from '../data/image-folder.ts';
+import type { Graph } from '../graph/graph.ts';
+import { trainingTransform } from '../training/finetune-data.ts';
+import type { Teacher } from '../training/training-loop.ts';
+import type { TrainingOptions } from '../training/training-options.ts';
+import { type Model, openModel } from './model.ts';
+import { pretrainedAdvice } from './pretrained.ts';
+import { cachedTeacher } from './teacher-cache.ts';
+
+export interface OpenTeacher {
+  readonly logits: Teacher;
+  /** Frees the device. */
+  close(): Promise<void>;
+}
+
+/** Who teaches whom, and on what. */
+export interface Lessons {
+  /** Of `openTeacherModel`. */
+  readonly teacher: Model;
+  /** The network in training. */
+  readonly student: Graph;
+  readonly samples: readonly Sample[];
+}
+
+type TeacherOptions = Pick<TrainingOptions, 'teacherModel' | 'teacherCkpt'>;
+
+/**
+ * The teacher that the options name, for the student's images: it sees what the student sees. Undefined where they name none.
+ * @throws UserError when it has no weights, or its classes are not the student's
+ */
+export async function openTeacherModel(
+  { teacherModel: name, teacherCkpt: ckpt }: TeacherOptions,
+  student: Graph,
+): Promise<Model | undefined> {
+  if (name === undefined) return undefined;
+  const inputSize = student.input.height;
+  const request = { model: name, pretrained: 'timm', ...(ckpt !== undefined && { ckpt }) } as const;
+  const asSaved = await openModel(request);
+  const model = asSaved.graph.input.height === inputSize ? asSaved : await openModel({ ...request, inputSize });
+  if (!model.hasWeights)
+    throw new UserError(
+      `the teacher ${name} has no weights: give its checkpoint with --teacher-ckpt, or a file.${pretrainedAdvice(name)}`,
+    );
+  if (model.graph.classes !== student.classes)
+    throw new UserError(`the teacher ${name} has ${model.graph.classes} classes, the student ${student.classes}.`);
+  return model;
+}
+
+/** Opens the teacher in a session of its own, or its outputs where they have been computed before. */
+export async function openTeacher(
+  options: TrainingOptions,
+  { teacher, student, samples }: Lessons,
+  executor: Executor,
+  context: RunContext = {},
+): Promise<OpenTeacher> {
+  const { teacherCache, batchSize, workers } = options;
+  const weights = await teacher.weights(context);
+  const open = async () => {
+    const session = await executor.open({ predict: predictProgram(teacher.graph) }, context);
+    await session.assign(weights);
+    const compute: Teacher = async ({ images }) => (await session.run('predict', { images })).logits;
+    return { compute, close: () => session.dispose() };
+  };
+  if (teacherCache === undefined) {
+    const { compute, close } = await open();
+    return { logits: compute, close };
+  }
+  const transform = trainingTransform(student, options);
+  const source = { file: teacherCache, weights, classes: student.classes, samples, transform, batchSize, workers };
+  return { logits: await cachedTeacher(source, open, context), close: async () => undefined };
+}

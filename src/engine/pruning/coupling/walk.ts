@@ -1,0 +1,81 @@
+/** One walk over the Graph that lets every axis rule speak: the factors of all dimensions, not yet settled. */
+import { type Graph, type GraphNode, parametersByName, type ValueId } from '../../graph/graph.ts';
+import type { OperationKind, ParameterRole } from '../../graph/operations.ts';
+import { inferShapes } from '../../graph/shapes.ts';
+import { type AxisContext, type AxisRule, type AxisRules, freezeAll } from './axis-rules.ts';
+import { type Dimensions, FactorTable, type FrozenReason } from './factors.ts';
+import { type Relation, settleRelations } from './relations.ts';
+
+export interface Walk {
+  readonly factors: FactorTable;
+  readonly values: ReadonlyMap<ValueId, Dimensions>;
+  /** By state-dict name. */
+  readonly parameters: ReadonlyMap<string, Dimensions>;
+  readonly relations: readonly Relation[];
+}
+
+const STORED: ReadonlySet<OperationKind> = new Set(['parameter', 'constant']);
+
+/**
+ * Factors of every dimension of every value and parameter, at their fixed point. An operation without a rule freezes
+ * what it touches.
+ */
+export function walkAxes(graph: Graph, rules: Partial<AxisRules>): Walk {
+  const factors = new FactorTable();
+  const shapes = inferShapes(graph);
+  const specs = parametersByName(graph);
+  const kinds = new Map(graph.nodes.map((node) => [node.id, node.kind]));
+  const values = new Map<ValueId, Dimensions>();
+  const parameters = new Map<string, Dimensions>();
+  const relations: Relation[] = [];
+
+  const bind = (name: string, dimensions: Dimensions, otherwise: FrozenReason): void => {
+    const bound = parameters.get(name);
+    if (!bound) parameters.set(name, dimensions);
+    else for (const [i, list] of bound.entries()) factors.unite(list, dimensions[i], otherwise);
+  };
+
+  for (const node of graph.nodes) {
+    const reason = (text: string): FrozenReason => ({ kind: 'operation', text: `${node.id} (${node.kind}) ${text}` });
+    const context: AxisContext = {
+      node,
+      factors,
+      inputs: node.inputs.map((id) => values.get(id) as Dimensions),
+      inputShapes: node.inputs.map((id) => shapes.get(id) as readonly number[]),
+      isStored: node.inputs.map((id) => STORED.has(kinds.get(id) as OperationKind)),
+      shape: shapes.get(node.id) as readonly number[],
+      parameterShape: (role) => specs.get(node.parameters[role] ?? '')?.shape,
+      bind: (role, dimensions) => {
+        const name = node.parameters[role];
+        if (name !== undefined) bind(name, dimensions, reason('shares a parameter whose dimensions do not line up'));
+      },
+      relate: (relation) => relations.push({ ...relation, otherwise: reason('cuts dimensions where no factor ends') }),
+      reason,
+    };
+    const rule = (rules[node.kind] ?? freezeAll) as AxisRule<OperationKind>;
+    values.set(node.id, rule(context));
+    if (rule === freezeAll) freezeParameters(node, factors, specs, parameters, reason('cannot be followed'));
+  }
+  for (const id of [graph.output, ...graph.trainingOutputs]) {
+    const classes = (values.get(id) as Dimensions)[1];
+    factors.freeze(classes, { kind: 'classes', text: 'class logits' });
+  }
+  settleRelations(factors, relations);
+  return { factors, values, parameters, relations };
+}
+
+/** Parameters of an operation that cannot be followed. */
+function freezeParameters(
+  node: GraphNode,
+  factors: FactorTable,
+  specs: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  parameters: Map<string, Dimensions>,
+  reason: FrozenReason,
+): void {
+  for (const role of Object.keys(node.parameters) as ParameterRole[]) {
+    const name = node.parameters[role] as string;
+    const bound = parameters.get(name) ?? (specs.get(name)?.shape ?? []).map((d) => factors.create(d, reason));
+    for (const list of bound) factors.freeze(list, reason);
+    parameters.set(name, bound);
+  }
+}

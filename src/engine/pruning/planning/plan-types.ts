@@ -1,0 +1,88 @@
+/** A plan: which channels and heads stay, in which group, and why. Plain JSON. */
+import type { Cost } from '../../graph/macs.ts';
+import type { Side } from '../coupling/groups.ts';
+import type { ScopeKind } from './scopes.ts';
+
+export interface PlanOptions {
+  /** Share of each scope's channels that goes, 0 to 1. */
+  readonly ratio: number;
+  /** Share of all heads that goes whole. */
+  readonly headRatio?: number;
+  /** Share of the head dimensions, in a scope of their own; without it they are channels like others. */
+  readonly headDimRatio?: number;
+  /** Groups of the same dependency chain are ranked together. */
+  readonly isomorphic?: boolean;
+  /** Scopes span groups; otherwise every group is ranked by itself. */
+  readonly global?: boolean;
+  /** Kept channels of a group are a multiple of this. */
+  readonly roundTo?: number;
+  /** No group loses a larger share, whatever its scores. */
+  readonly maxRatio?: number;
+}
+
+export const DEFAULT_OPTIONS = {
+  headRatio: 0,
+  isomorphic: true,
+  global: true,
+  roundTo: 1,
+  maxRatio: 1,
+} as const satisfies Partial<PlanOptions>;
+
+export interface PlannedScope {
+  readonly id: number;
+  readonly kind: ScopeKind;
+  readonly chain: string;
+  readonly ratio: number;
+  readonly groups: number;
+  readonly channels: number;
+  /** Scores up to this go; absent where nothing goes, or where each group is ranked by itself. */
+  readonly threshold?: number;
+}
+
+export interface PlannedGroup {
+  /** The group's root layer, which names it. */
+  readonly root: string;
+  /** `in` for what no layer puts out: the image's channels. */
+  readonly side: Side;
+  /** Id of its scope; absent for a group that is in none. */
+  readonly scope?: number;
+  /** Width before: entries of `kept` are below it. */
+  readonly width: number;
+  /** Heads or convolution groups that each have `width` channels. */
+  readonly channelGroups: number;
+  /** Channels that stay, ascending: of each of the channel groups. */
+  readonly kept: readonly number[];
+  readonly why: string;
+}
+
+export interface PlannedHeads {
+  /** The layer that makes them: `blocks.0.attn.qkv`. */
+  readonly layer: string;
+  readonly count: number;
+  readonly kept: readonly number[];
+  readonly why: string;
+}
+
+/** Whole blocks that go after the channels. */
+export interface PlannedBlocks {
+  readonly stage: string;
+  /** Module paths. */
+  readonly removed: readonly string[];
+  /** Places in the stage, from 0, of those that stay. */
+  readonly kept: readonly number[];
+  readonly why: string;
+}
+
+export interface Plan {
+  readonly version: 1;
+  readonly model: string;
+  readonly options: PlanOptions;
+  /** MACs that were asked for, where the plan was solved for them. */
+  readonly targetMacs?: number;
+  readonly scopes: readonly PlannedScope[];
+  readonly groups: readonly PlannedGroup[];
+  readonly heads: readonly PlannedHeads[];
+  readonly blocks?: PlannedBlocks;
+  readonly before: Cost;
+  readonly after: Cost;
+}

@@ -1,0 +1,207 @@
+/** Scoring, target, plan and pruning. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { formatCount } from '../../common/format.ts';
+import { type Criterion, DATA_CRITERIA, type Pin, type ScoreSettings } from '../../protocol/values.ts';
+import { settings } from '../contributions.ts';
+import type { ModelSession } from '../model/model-session.ts';
+import { modelTitle } from '../model/model-uri.ts';
+import { setting } from '../settings.ts';
+import { RequestError } from '../supervision/request-error.ts';
+import type { GroupsElement } from '../views/groups-tree.ts';
+import { answered, askText, CANCELLED, chooseOne } from './questions.ts';
+import { chooseModel, needDataset, needWeights, openSession, type Services } from './services.ts';
+
+const CRITERION_NAMES: { readonly [C in Criterion]: string } = {
+  taylor: 'Taylor',
+  hessian: 'Hessian',
+  l1: 'L1',
+  l2: 'L2',
+  random: 'Random',
+};
+
+async function chooseCriterion(): Promise<Criterion> {
+  const preferred = setting('espalier.score.criterion');
+  const explanations = settings['espalier.score.criterion'].choices;
+  const all = (Object.keys(CRITERION_NAMES) as Criterion[]).sort(
+    (a, b) => Number(b === preferred) - Number(a === preferred),
+  );
+  const chosen = await chooseOne(
+    all.map((criterion) => ({ label: CRITERION_NAMES[criterion], description: explanations[criterion], criterion })),
+    {
+      placeHolder: vscode.l10n.t('By which criterion?'),
+      title: vscode.l10n.t('Score Channels (1/2)'),
+    },
+  );
+  return chosen.criterion;
+}
+
+async function chooseBatches(): Promise<{ batches: number; batchSize: number }> {
+  const batchSize = setting('espalier.score.batchSize');
+  const usual = setting('espalier.score.batches');
+  const text = await askText({
+    title: vscode.l10n.t('Score Channels (2/2)'),
+    prompt: vscode.l10n.t('Batches of {0} images', batchSize),
+    value: String(usual),
+    validateInput: (value) => (/^[1-9]\d*$/.test(value.trim()) ? undefined : vscode.l10n.t('A number from 1 up.')),
+  });
+  return { batches: Number(text), batchSize };
+}
+
+/** Asks for criterion and batches (or takes the settings given) and puts the run into the queue. */
+export async function score(services: Services, argument?: unknown, given?: Partial<ScoreSettings>): Promise<void> {
+  const session = await openSession(services, await chooseModel(services, argument));
+  needWeights(session);
+  const criterion = given?.criterion ?? (await chooseCriterion());
+  const usesData = DATA_CRITERIA.has(criterion);
+  const dataPath = usesData ? (given?.dataPath ?? (await needDataset(services))) : undefined;
+  const size = usesData && given?.batches === undefined ? await chooseBatches() : { batches: 0, batchSize: 0 };
+  const runSettings: ScoreSettings = { seed: 0, ...size, ...given, criterion, dataPath };
+  const subject = dataPath ? `${session.state.title} · ${path.basename(dataPath)}` : session.state.title;
+  await services.runs.start({ kind: 'score', source: session.source, settings: runSettings }, subject);
+  void services.status.tellBackendOnce();
+}
+
+/** Asks for the target (or takes the text given) and plans for it. */
+export async function setTarget(services: Services, argument?: unknown, given?: string): Promise<void> {
+  const session = await openSession(services, await chooseModel(services, argument));
+  const { range, settings: plan } = session.state;
+  const dense = session.info?.macs ?? 0;
+  const text =
+    given ??
+    (await askText({
+      title: vscode.l10n.t('Set FLOP Target'),
+      prompt: range
+        ? vscode.l10n.t(
+            'MACs of one image, from {0} to {1}: 2.05G, 50%, -30%',
+            formatCount(range.min),
+            formatCount(range.max),
+          )
+        : vscode.l10n.t('MACs of one image, of {0}: 2.05G, 50%, -30%', formatCount(dense)),
+      value: plan.target.kind === 'macs' ? readableTarget(plan.target.text) : undefined,
+      validateInput: (value) => whyNot(session, value),
+    }));
+  await session.setTarget(text);
+}
+
+/** `20462000` as the slider leaves it → `20.5M`. */
+const readableTarget = (text: string): string =>
+  /^\d+$/.test(text) ? formatCount(Number(text)).replace(' ', '') : text;
+
+function whyNot(session: ModelSession, text: string): string | undefined {
+  try {
+    const macs = session.parse(text);
+    const { range } = session.state;
+    if (range && macs < range.min)
+      return vscode.l10n.t('It cannot be lower than {0}: {1}.', formatCount(range.min), range.reason);
+    return range && macs > range.max ? vscode.l10n.t('The dense model has {0}.', formatCount(range.max)) : undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** `models/resnet50.pth` at half the MACs → `models/resnet50-50pct.safetensors`. */
+function proposedOutput(session: ModelSession): string {
+  const { source } = session;
+  const folder =
+    source.kind === 'file' ? path.dirname(source.path) : (vscode.workspace.workspaceFolders?.[0]?.uri.fsPath ?? '.');
+  const stem = path.basename(modelTitle(source), path.extname(modelTitle(source)));
+  const { plan } = session.state;
+  const share = plan ? Math.round((plan.after.macs / plan.before.macs) * 100) : 0;
+  for (let n = 1; ; n++) {
+    const file = path.join(folder, `${stem}-${share}pct${n > 1 ? `-${n}` : ''}.safetensors`);
+    if (!existsSync(file)) return file;
+  }
+}
+
+/** Where to save; asks again before something is overwritten. */
+export async function chooseOutput(
+  proposed: string,
+  filters: Record<string, string[]>,
+): Promise<{ readonly output: string; readonly overwrite: boolean }> {
+  const target = await answered(
+    vscode.window.showSaveDialog({ defaultUri: vscode.Uri.file(proposed), filters, title: vscode.l10n.t('Save As') }),
+  );
+  // The dialog itself asks before it returns a file that is there.
+  return { output: target.fsPath, overwrite: existsSync(target.fsPath) };
+}
+
+/** Writes the pruned model: the plan's, or for the target asked for first. */
+export async function prune(
+  services: Services,
+  argument?: unknown,
+  given?: { readonly output?: string },
+): Promise<void> {
+  const session = await openSession(services, await chooseModel(services, argument));
+  needWeights(session);
+  if (!session.state.plan || session.state.planStale) {
+    if (session.state.target === null) await setTarget(services, session.source);
+    else await session.computePlan();
+  }
+  const { plan } = session.state;
+  if (!plan) throw CANCELLED;
+  if (given?.output && existsSync(given.output))
+    throw new RequestError('user', vscode.l10n.t('{0} exists already.', given.output));
+  const { output, overwrite } = given?.output
+    ? { output: given.output, overwrite: false }
+    : await chooseOutput(proposedOutput(session), {
+        Safetensors: ['safetensors'],
+        PyTorch: ['pth', 'pt'],
+        ONNX: ['onnx'],
+      });
+  const subject = `${session.state.title} → ${path.basename(output)}`;
+  await services.runs.start(
+    { kind: 'prune', source: session.source, scores: session.scores, plan: session.state.settings, output, overwrite },
+    subject,
+  );
+}
+
+export async function savePlan(services: Services, argument?: unknown): Promise<void> {
+  const session = await openSession(services, await chooseModel(services, argument));
+  if (!session.state.plan) await setTarget(services, session.source);
+  const { json } = await session.exportPlan();
+  const { output } = await chooseOutput(proposedOutput(session).replace(/\.safetensors$/, '.plan.json'), {
+    JSON: ['json'],
+  });
+  await vscode.workspace.fs.writeFile(vscode.Uri.file(output), Buffer.from(json));
+}
+
+/** Takes the settings of a saved plan over. */
+export async function applyPlan(services: Services, argument?: unknown): Promise<void> {
+  const session = await openSession(services, await chooseModel(services, argument));
+  const [file] = await answered(
+    vscode.window.showOpenDialog({ filters: { JSON: ['json'] }, title: vscode.l10n.t('Apply Plan') }),
+  );
+  const text = Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8');
+  await session.applyPlan(text, path.basename(file.fsPath));
+}
+
+/** Layers that an argument stands for: an element of the Groups view, a layer in the graph, else what is selected. */
+function layersOf({ groupsTree, sessions }: Services, argument: unknown): readonly string[] {
+  if (typeof argument === 'object' && argument !== null) {
+    if ('layer' in argument && typeof argument.layer === 'string') return [argument.layer];
+    if ('type' in argument) return groupsTree.layersOf(argument as GroupsElement);
+  }
+  return sessions.active?.selection.nodes ?? [];
+}
+
+const pin =
+  (side: Pin['side'], pinned: boolean) =>
+  async (services: Services, argument?: unknown): Promise<void> => {
+    const session = services.sessions.active;
+    if (!session) return;
+    for (const layer of layersOf(services, argument)) await session.pin(layer, side, pinned);
+  };
+
+export const pinLayer = pin('both', true);
+export const pinLayerOutputs = pin('out', true);
+export const pinLayerInputs = pin('in', true);
+export const unpinLayer = pin('both', false);
+
+export async function revealLayer({ groupsTree, sessions, editors }: Services, argument?: unknown): Promise<void> {
+  const { active } = sessions;
+  if (!active || typeof argument !== 'object' || argument === null) return;
+  groupsTree.selectInGraph(argument as GroupsElement, true);
+  editors.editorsOf(active)[0]?.panel.reveal(undefined, true);
+}

@@ -1,0 +1,104 @@
+/** The runtime and the worker; the sample; the walkthrough. */
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { EXTENSION_ID, WALKTHROUGH_ID } from '../contributions.ts';
+import { chooseFolder } from './load-commands.ts';
+import { openEditor, type Services } from './services.ts';
+
+const SAMPLE_FOLDER = 'espalier-sample';
+
+/** Installs in the foreground, with progress and cancel, outside of the queue: it needs no workspace and no model. */
+export async function installRuntime({ worker, status }: Services): Promise<void> {
+  const installed = await vscode.window.withProgress(
+    {
+      location: vscode.ProgressLocation.Notification,
+      title: vscode.l10n.t('Installing the TensorFlow runtime'),
+      cancellable: true,
+    },
+    (progress, token) => {
+      const controller = new AbortController();
+      token.onCancellationRequested(() => controller.abort());
+      let shown = 0;
+      return worker.request(
+        'runtime/install',
+        {},
+        {
+          signal: controller.signal,
+          onProgress: ({ phase, done, total, message }) => {
+            const percent = total > 0 ? (done / total) * 100 : 0;
+            progress.report({ message: message ? `${phase}: ${message}` : phase, increment: percent - shown });
+            shown = percent;
+          },
+        },
+      );
+    },
+  );
+  status.setStatus(installed);
+  void vscode.window.showInformationMessage(vscode.l10n.t('Espalier now computes with {0}.', installed.backend));
+}
+
+export async function showRuntime({ worker, status }: Services): Promise<void> {
+  const found = await worker.request('runtime/status', {});
+  status.setStatus(found);
+  const lines = [
+    vscode.l10n.t('Backend: {0}', found.backend),
+    vscode.l10n.t('Device: {0}', found.device),
+    found.installed
+      ? vscode.l10n.t('TensorFlow runtime: installed in {0}', found.folder)
+      : vscode.l10n.t('TensorFlow runtime: not installed'),
+    found.reason ?? '',
+    vscode.l10n.t('Worker: process {0}, Node {1}', found.worker.pid, found.worker.node),
+  ];
+  const install = vscode.l10n.t('Install TensorFlow Runtime');
+  const actions = found.installed ? [] : [install];
+  const chosen = await vscode.window.showInformationMessage(
+    vscode.l10n.t('Espalier computes with {0}.', found.backend),
+    { modal: true, detail: lines.filter((line) => line !== '').join('\n') },
+    ...actions,
+  );
+  if (chosen === install) await vscode.commands.executeCommand('espalier.installRuntime');
+}
+
+export async function restartWorker({ worker }: Services): Promise<void> {
+  await worker.supervisor.restart();
+}
+
+export function showLog({ log }: Services): void {
+  log.show();
+}
+
+/** Makes the sample in a folder, chooses its images as the data set, and opens its model. */
+export async function createSample({ worker, datasets }: Services, argument?: unknown): Promise<void> {
+  const folder =
+    typeof argument === 'string'
+      ? argument
+      : path.join(
+          await chooseFolder(
+            vscode.l10n.t('In which folder shall "{0}" be created?', SAMPLE_FOLDER),
+            vscode.l10n.t('Create Here'),
+          ),
+          SAMPLE_FOLDER,
+        );
+  const { model, dataset } = await vscode.window.withProgress(
+    { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t('Creating the sample'), cancellable: true },
+    (progress, token) => {
+      const controller = new AbortController();
+      token.onCancellationRequested(() => controller.abort());
+      return worker.request(
+        'sample/create',
+        { folder },
+        {
+          signal: controller.signal,
+          onProgress: ({ phase, done, total }) =>
+            progress.report({ message: total ? `${phase} ${Math.floor((done / total) * 100)} %` : phase }),
+        },
+      );
+    },
+  );
+  await datasets.use(dataset);
+  await openEditor({ kind: 'file', path: model });
+}
+
+export async function openWalkthrough(): Promise<void> {
+  await vscode.commands.executeCommand('workbench.action.openWalkthrough', `${EXTENSION_ID}#${WALKTHROUGH_ID}`, false);
+}

@@ -1,8 +1,0 @@
-/** Train steps of every optimiser in TensorFlow. */
-import { installedRuntime, loadTensorFlow } from '../../src/compute/runtime/binding.ts';
-import { tensorFlowExecutor } from '../../src/compute/tensorflow/executor.ts';
-import { testTraining } from './training-contract.ts';
-
-const skip = !installedRuntime() && 'the TensorFlow runtime is not installed';
-
-testTraining('TensorFlow', () => tensorFlowExecutor(loadTensorFlow()), { skip });

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { headsOfGraph } from '../../../src/engine/architectures/head-choices.ts';
+import { recogniseArchitecture } from '../../../src/engine/architectures/recognise.ts';
+import { findVariant, variants } from '../../../src/engine/architectures/registry.ts';
+import type { Graph } from '../../../src/engine/graph/graph.ts';
+import { graphCost } from '../../../src/engine/graph/macs.ts';
+import { caseFiles, readCase } from './reference.ts';
+
+const shapesOf = (graph: Graph): Map<string, readonly number[]> =>
+  new Map(graph.parameters.map((p) => [p.name, p.shape]));
+const dense = (name: string): Graph => findVariant(name)?.build() ?? assert.fail(name);
+
+/** A ViT's weights are a DeiT's, with another normalisation: without a name, DeiT is taken and says so. */
+const expectedName = (name: string): string => name.replace(/^vit_/, 'deit_');
+
+for (const { name } of variants)
+  test(`${name} is recognised by its tensors`, () => {
+    const found = recogniseArchitecture(shapesOf(dense(name)));
+    assert.equal(found.kind, 'found', 'message' in found ? found.message : '');
+    if (found.kind !== 'found') return;
+    assert.equal(found.variant.name, expectedName(name));
+    assert.deepEqual(shapesOf(found.graph), shapesOf(dense(name)));
+    assert.equal(found.notes.length, /^(vit|deit)_\w+patch16/.test(name) && !name.includes('distilled') ? 1 : 0);
+  });
+
+test('a name decides between models with the same tensors', () => {
+  const shapes = shapesOf(dense('vit_small_patch16_224'));
+  for (const name of [
+    'vit_small_patch16_224',
+    'vit_small_patch16_224.augreg_in1k',
+    'runs/vit_small_patch16_224-best.pth',
+  ]) {
+    const found = recogniseArchitecture(shapes, { name });
+    assert.ok(found.kind === 'found');
+    assert.equal(found.graph.name, 'vit_small_patch16_224');
+    assert.deepEqual(found.graph.input.mean, [0.5, 0.5, 0.5]);
+    assert.deepEqual(found.notes, []);
+  }
+});
+
+test('a name that does not fit is not believed', () => {
+  const found = recogniseArchitecture(shapesOf(dense('resnet18')), { name: 'resnet50' });
+  assert.ok(found.kind === 'found');
+  assert.equal(found.variant.name, 'resnet18');
+});
+
+test('the number of classes and the image size are those of the tensors', () => {
+  const vit = findVariant('deit_tiny_patch16_224')?.build({ classes: 7, inputSize: 384 }) ?? assert.fail();
+  const found = recogniseArchitecture(shapesOf(vit));
+  assert.ok(found.kind === 'found');
+  assert.equal(found.graph.classes, 7);
+  assert.equal(found.graph.input.height, 384);
+});
+
+test('computed buffers and missing counters do not matter', () => {
+  const shapes = shapesOf(dense('swin_tiny_patch4_window7_224'));
+  shapes.set('layers.0.blocks.1.attn_mask', [64, 49, 49]);
+  shapes.set('layers.0.blocks.0.attn.relative_position_index', [49, 49]);
+  assert.equal(recogniseArchitecture(shapes).kind, 'found');
+  const resnet = [...shapesOf(dense('resnet18'))].filter(([name]) => !name.endsWith('num_batches_tracked'));
+  assert.equal(recogniseArchitecture(new Map(resnet)).kind, 'found');
+});
+
+for (const name of caseFiles) {
+  const { pruned, tensors, num_heads: heads = {}, model } = readCase(name);
+  const shapes = new Map(Object.entries(tensors).map(([tensor, { shape }]) => [tensor, shape]));
+  const cost = (graph: Graph) => {
+    const { macs, params } = graphCost(graph);
+    return { macs, params };
+  };
+  test(`${name}: the pruned network is recognised`, () => {
+    const found = recogniseArchitecture(shapes, { heads: (attention) => heads[`${attention}.qkv`] });
+    assert.equal(found.kind, 'found', 'message' in found ? found.message : '');
+    if (found.kind === 'found') assert.deepEqual(cost(found.graph), pruned);
+  });
+  if (model.startsWith('deit'))
+    test(`${name}: without a record it asks for the heads, and suggests the right ones`, () => {
+      const found = recogniseArchitecture(shapes);
+      assert.ok(found.kind === 'ambiguous');
+      assert.deepEqual(
+        found.candidates.map(({ attention, suggested }) => [`${attention}.qkv`, suggested]),
+        Object.entries(heads),
+      );
+      assert.deepEqual(cost(found.graph), pruned);
+      assert.match(found.message, /How many attention heads .* blocks\.0\.attn \d+ = .*\(likely\)/);
+    });
+}
+
+test('a Graph gives its heads for building it anew', () => {
+  const heads = (attention: string): number => (attention === 'blocks.2.attn' ? 4 : 3);
+  const built = findVariant('deit_tiny_patch16_224')?.build({ heads }) ?? assert.fail();
+  const again = recogniseArchitecture(shapesOf(built), { heads: headsOfGraph(built), inputSize: 96 });
+  assert.ok(again.kind === 'found');
+  assert.equal(headsOfGraph(again.graph)('blocks.2.attn'), 4);
+  assert.equal(headsOfGraph(again.graph)('blocks.3.attn'), 3);
+  assert.equal(headsOfGraph(again.graph)('blocks.3'), undefined);
+});
+
+test('heads removed whole are no riddle', () => {
+  const shapes = shapesOf(dense('deit_small_distilled_patch16_224'));
+  shapes.set('blocks.3.attn.qkv.weight', [3 * 4 * 64, 384]);
+  shapes.set('blocks.3.attn.qkv.bias', [3 * 4 * 64]);
+  shapes.set('blocks.3.attn.proj.weight', [384, 4 * 64]);
+  const found = recogniseArchitecture(shapes);
+  assert.ok(found.kind === 'found');
+  const scores = found.graph.nodes.find((node) => node.id === 'blocks.3.attn.split');
+  assert.ok(scores?.kind === 'reshape');
+  assert.deepEqual(scores.attributes.shape, [-1, 198, 3, 4, 64]);
+});
+
+test('a checkpoint of another network names the nearest and what differs', () => {
+  const shapes = shapesOf(dense('resnet50'));
+  shapes.set('conv1.weight', [64, 3, 3, 3]);
+  shapes.delete('layer2.0.bn1.weight');
+  shapes.set('fc2.weight', [2, 3]);
+  const found = recogniseArchitecture(shapes, { moduleType: 'MyResNet' });
+  assert.ok(found.kind === 'unknown');
+  assert.equal(found.nearest, 'resnet50');
+  assert.deepEqual(found.differences, [
+    'conv1.weight is [64, 3, 3, 3] in the file, [64, 3, 7, 7] in the network',
+    'layer2.0.bn1.weight is missing',
+    'fc2.weight is not in the network',
+  ]);
+  assert.match(found.message, /^this MyResNet fits no architecture .* nearest is resnet50: conv1\.weight/);
+});
+
+test('a prefix before every name is pointed out', () => {
+  const shapes = new Map([...shapesOf(dense('convnext_tiny'))].map(([name, shape]) => [`backbone.${name}`, shape]));
+  const found = recogniseArchitecture(shapes);
+  assert.ok(found.kind === 'unknown');
+  assert.equal(found.nearest, 'convnext_tiny');
+  assert.match(found.message, /every name begins with backbone\./);
+});
+
+test('tensors of no network at all are listed', () => {
+  const found = recogniseArchitecture(new Map([['embedding.weight', [30522, 768]]]));
+  assert.ok(found.kind === 'unknown');
+  assert.equal(found.nearest, undefined);
+  assert.match(found.message, /1 tensors \(embedding\.weight \[30522, 768\]\)/);
+});
+
+test('networks that are often met are called by name, with what can be done', () => {
+  const found = (...names: readonly string[]) => {
+    const recognition = recogniseArchitecture(new Map(names.map((name) => [name, [96]])));
+    assert.ok(recognition.kind === 'unknown');
+    assert.equal(recognition.nearest, undefined);
+    return recognition.message;
+  };
+  assert.match(
+    found('features.0.0.weight', 'features.1.0.layer_scale', 'features.1.0.block.0.weight'),
+    /^the checkpoint holds torchvision's ConvNeXt, which cannot be opened\. Timm's convnext_tiny.* ONNX\.$/,
+  );
+  assert.match(found('layers.0.blocks.0.attn.logit_scale'), /holds a Swin Transformer V2/);
+  assert.match(found('vit.embeddings.cls_token'), /holds a network of Hugging Face Transformers/);
+});
+
+test('a network that shares few names with the nearest is not held against it', () => {
+  const shared = [...shapesOf(dense('vgg11'))].slice(0, 4);
+  const found = recogniseArchitecture(new Map([...shared, ['decoder.weight', [2, 2]]]));
+  assert.ok(found.kind === 'unknown');
+  assert.equal(found.nearest, undefined);
+  assert.match(found.message, /5 tensors \(features\.0\.weight/);
+});
+
+test('widths that do not fit each other are reported by layer', () => {
+  const shapes = shapesOf(dense('resnet18'));
+  shapes.set('layer1.0.conv2.weight', [48, 64, 3, 3]);
+  const found = recogniseArchitecture(shapes);
+  assert.ok(found.kind === 'unknown');
+  assert.match(found.message, /resnet18: layer1\.0\.add \(add\): .* do not broadcast/);
+});

@@ -1,0 +1,180 @@
+/** ONNX files that are not what they should be: each gives a UserError that names the file, and says what is wrong. */
+import assert from 'node:assert/strict';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { UserError } from '../../../../src/common/errors.ts';
+import { importOnnx } from '../../../../src/engine/checkpoint/onnx/import.ts';
+import { isOnnx, readOnnx } from '../../../../src/engine/checkpoint/onnx/onnx-file.ts';
+import {
+  bytesField,
+  type Chunk,
+  encode,
+  intField,
+  messageField,
+} from '../../../../src/engine/protobuf/protobuf-writer.ts';
+import { uniform } from '../../../support/detfill.ts';
+import { testFolder } from '../files.ts';
+import { floatTensor, ModelBuilder } from './model-builder.ts';
+
+const folder = testFolder();
+
+async function importFile(file: string): Promise<ReturnType<typeof importOnnx>> {
+  return importOnnx(await readOnnx(file), { file });
+}
+
+/** A small model, changed on the way. */
+const model = (
+  change: (b: ModelBuilder) => string,
+  input?: readonly (number | string)[],
+  opset?: number,
+): Uint8Array => {
+  const b = new ModelBuilder(input, opset);
+  return b.finish(change(b));
+};
+const good = model((b) => b.classify('input', 3));
+const tensor = (fields: (name: string) => Chunk[]): Uint8Array =>
+  model((b) => b.node('Conv', ['input', b.tensor(fields('w'), 'w')]));
+const external = (location: string, length = 36): Uint8Array =>
+  tensor((name) => [
+    ...[3, 3, 1, 1].map((size) => intField(1, size)),
+    intField(2, 1),
+    bytesField(8, name),
+    messageField(13, [bytesField(1, 'location'), bytesField(2, location)]),
+    messageField(13, [bytesField(1, 'length'), bytesField(2, String(length))]),
+    intField(14, 1),
+  ]);
+
+const cases: Readonly<Record<string, readonly [content: Uint8Array | string, message: RegExp]>> = {
+  empty: ['', /the file is empty/],
+  'a text': ['hello, this is no model', /no ONNX model, or is cut off or damaged/],
+  'a web page': ['<!DOCTYPE html>', /a web page/],
+  'a Git LFS pointer': ['version https://git-lfs.github.com/spec/v1\n', /Git LFS/],
+  'cut off': [good.subarray(0, good.length - 20), /bytes are announced where \d+ are left/],
+  'without a graph': [encode([intField(1, 8)]), /it holds no graph/],
+  'a number without end': [Uint8Array.of(8, ...Array<number>(12).fill(255)), /has no end/],
+  'a length beyond all memory': [Uint8Array.of(0x3a, 255, 255, 255, 255, 255, 255, 255, 255, 127), /are announced/],
+  'a tensor with too few elements': [
+    tensor((name) => floatTensor(name, [4, 3, 3, 3], [1, 2, 3])),
+    /tensor 'w' has 3 elements where its shape \[4,3,3,3\] has 108/,
+  ],
+  'a negative size': [tensor((name) => floatTensor(name, [-4, -3], [])), /impossible shape/],
+  'a size beyond numbers': [tensor((name) => floatTensor(name, [2 ** 40, 2 ** 40], [])), /impossible shape/],
+  'an unknown element type': [
+    tensor((name) => [intField(1, 1), intField(2, 99), bytesField(8, name)]),
+    /element type 99/,
+  ],
+  'external data that is missing': [external('weights.data'), /external data in 'weights\.data', which is missing/],
+  'external data elsewhere': [external('../outside.data'), /which is not in its folder/],
+  'external data anywhere': [external('/etc/passwd'), /which is not in its folder/],
+  'external data of another size': [external('weights.data', 35), /needs 36 bytes, and has 35/],
+  'an unknown operator': [
+    model((b) => b.classify(b.node('Einsum', ['input'], { equation: 'nchw->nchw' }, { name: '/mix/Einsum' }), 3)),
+    /node '\/mix\/Einsum' \(Einsum\) cannot be taken over: Espalier has no operation for it\. It takes .*Conv, .*; and of constants/s,
+  ],
+  'an operator of someone else': [
+    model((b) => b.classify(b.node('Relu', ['input'], {}, { name: 'r', domain: 'com.example' }), 3)),
+    /node 'r' \(Relu\) cannot be taken over/,
+  ],
+  'arithmetic that is no activation': [
+    model((b) => b.classify(b.node('Exp', ['input'], {}, { name: 'e' }), 3)),
+    /node 'e' \(Exp\) cannot be taken over/,
+  ],
+  'an operator that only constants have': [
+    model((b) => b.classify(b.node('Range', ['input', 'input', 'input'], {}, { name: 'r' }), 3)),
+    /computes this operator only from constants/,
+  ],
+  'a value from nowhere': [model((b) => b.classify('nothing', 3)), /takes 'nothing', which nothing before it computes/],
+  'shapes that do not fit': [
+    model((b) => b.classify(b.node('Conv', ['input', b.float('w', [4, 5, 1, 1])], {}, { name: 'c' }), 4)),
+    /node 'c' \(Conv\).*takes 5 channels, the input has 3/,
+  ],
+  'a cut through the batch': [
+    model((b) => b.classify(b.node('Slice', ['input', b.integers(0), b.integers(1), b.integers(0)]), 3)),
+    /takes part of the batch/,
+  ],
+  'a norm in training': [
+    model((b) => {
+      const parameters = ['a', 'b', 'c', 'd'].map((name) => b.float(name, [3]));
+      return b.classify(b.node('BatchNormalization', ['input', ...parameters], { training_mode: 1 }), 3);
+    }),
+    /model\.eval\(\)/,
+  ],
+  'a norm of several dimensions': [
+    model((b) => b.classify(b.node('LayerNormalization', ['input', b.float('g', [3, 8, 8])], { axis: 1 }), 3)),
+    /over 3 dimensions at once/,
+  ],
+  'no image': [
+    model((b) => b.node('Relu', ['input']), ['N', 12]),
+    /takes 'input' \[N, 12\]: Espalier needs one input of images/,
+  ],
+  'no classifier': [
+    model((b) => b.node('Relu', ['input'])),
+    /gives 't0' \[N, 3, 8, 8\]: Espalier works on classifiers/,
+  ],
+  'an old operator set': [model((b) => b.classify('input', 3), undefined, 6), /operator set 6/],
+  'a constant beyond all memory': [
+    model((b) => b.classify(b.node('Add', ['input', b.node('ConstantOfShape', [b.integers(2 ** 30, 2 ** 20)])]), 3)),
+    /a constant of the shape \[1073741824, 1048576\] is not possible/,
+  ],
+};
+
+describe('ONNX files that cannot be opened say why', () => {
+  for (const [name, [content, message]] of Object.entries(cases))
+    test(name, async () => {
+      const file = folder.file(`${name.replaceAll(' ', '-')}.onnx`, content);
+      await assert.rejects(importFile(file), (error) => {
+        assert.ok(error instanceof UserError, String(error));
+        assert.match(error.message, message);
+        return error.message.includes(file);
+      });
+    });
+
+  test('no change of single bytes, and no cut, gives another kind of error', async () => {
+    const places = uniform('places', 600, 'damage');
+    for (let i = 0; i < 600; i += 2) {
+      const at = Math.floor(places[i] * good.length);
+      const damaged = i % 3 ? Uint8Array.from(good) : good.slice(0, at);
+      if (i % 3) damaged[at] ^= 1 << Math.floor(places[i + 1] * 8);
+      await importFile(folder.file('damaged.onnx', damaged)).catch((error: unknown) =>
+        assert.ok(error instanceof UserError, `byte ${at}: ${(error as Error).stack}`),
+      );
+    }
+  });
+});
+
+test('external data beside the file is read, and not through a link that leads away', async () => {
+  const weights = Float32Array.from({ length: 9 }, (_, i) => i / 8);
+  const bytes = model((b) => {
+    b.tensor(
+      [
+        ...[3, 3, 1, 1].map((size) => intField(1, size)),
+        intField(2, 1),
+        bytesField(8, 'conv.weight'),
+        messageField(13, [bytesField(1, 'location'), bytesField(2, 'weights.data')]),
+        messageField(13, [bytesField(1, 'offset'), bytesField(2, '8')]),
+        intField(14, 1),
+      ],
+      'conv.weight',
+    );
+    return b.classify(b.node('Conv', ['input', 'conv.weight']), 3);
+  });
+  const beside = path.join(folder.path, 'beside');
+  mkdirSync(beside);
+  const file = path.join(beside, 'model.onnx');
+  writeFileSync(file, bytes);
+  writeFileSync(path.join(beside, 'weights.data'), Buffer.concat([Buffer.alloc(8), Buffer.from(weights.buffer)]));
+  const imported = (await importFile(file)).weights();
+  assert.deepEqual(imported.get('conv.weight')?.data, weights);
+  const linked = path.join(folder.path, 'linked');
+  mkdirSync(linked);
+  writeFileSync(path.join(linked, 'model.onnx'), bytes);
+  symlinkSync(path.join(beside, 'weights.data'), path.join(linked, 'weights.data'));
+  await assert.rejects(importFile(path.join(linked, 'model.onnx')), /which leads out of its folder/);
+});
+
+test('an ONNX file is known by its name or its content', async () => {
+  assert.equal(await isOnnx(folder.file('renamed.bin', good)), true);
+  assert.equal(await isOnnx('somewhere/Model.ONNX'), true);
+  assert.equal(await isOnnx(folder.file('state.bin', Buffer.from('PK\x03\x04'))), false);
+});

@@ -1,0 +1,44 @@
+/** Every operator that an import takes over: what it becomes, and that it computes what ONNX Runtime computes. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { type ImportedModel, importOnnx } from '../../../../src/engine/checkpoint/onnx/import.ts';
+import { parseOnnx } from '../../../../src/engine/checkpoint/onnx/onnx-proto.ts';
+import { imageOf, relativeDifference } from '../../../support/logits.ts';
+import { noPythonWith, runPython } from '../../../support/python.ts';
+import { testFolder } from '../files.ts';
+import { operatorCases } from './cases.ts';
+import { batchedLogits } from './logits.ts';
+import { ModelBuilder } from './model-builder.ts';
+
+const folder = testFolder();
+const models = new Map<string, ImportedModel>();
+
+function logitsOf(name: string): number[] {
+  const model = models.get(name) as ImportedModel;
+  return batchedLogits(model, imageOf(model.graph));
+}
+
+describe('ONNX operators become operations', () => {
+  for (const [name, { input, opset, build, kinds }] of Object.entries(operatorCases))
+    test(name, () => {
+      const b = new ModelBuilder(input, opset);
+      const bytes = b.finish(build(b));
+      const imported = importOnnx(parseOnnx(bytes), { file: `${name}.onnx` });
+      const found = imported.graph.nodes.slice(1).map(({ kind }) => kind);
+      assert.equal(found.join(' '), kinds);
+      models.set(name, imported);
+      writeFileSync(path.join(folder.path, `${name}.onnx`), bytes);
+      writeFileSync(path.join(folder.path, `${name}.input`), imageOf(imported.graph));
+    });
+});
+
+test('ONNX operators compute what ONNX Runtime computes', { skip: noPythonWith('onnxruntime', 'numpy') }, () => {
+  const names = [...models.keys()].filter((name) => !operatorCases[name].notRun);
+  const expected = runPython<Record<string, number[]>>('engine/checkpoint/onnx/run_onnx.py', folder.path, ...names);
+  for (const name of names) {
+    const difference = relativeDifference(logitsOf(name), expected[name]);
+    assert.ok(difference < 1e-5, `${name}: differs by ${difference.toExponential(1)}`);
+  }
+});

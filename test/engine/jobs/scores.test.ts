@@ -1,0 +1,55 @@
+/** Scores of a model on disk: used again for the same question, and for no other. */
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { before, test } from 'node:test';
+import { buildModel } from '../../../src/engine/architectures/registry.ts';
+import { createExecutor } from '../../../src/engine/compute/backends.ts';
+import type { Executor } from '../../../src/engine/compute/executor.ts';
+import type { Graph } from '../../../src/engine/graph/graph.ts';
+import { type ScoreRequest, scoreModel } from '../../../src/engine/jobs/scores.ts';
+import { couple } from '../../../src/engine/pruning/coupling/couple.ts';
+import { initialiseWeights } from '../../../src/engine/training/initialise.ts';
+import { TINY, tinyImages, workFolder } from '../training/tiny.ts';
+
+const work = workFolder();
+const graph = buildModel('resnet20', { inputSize: TINY.size }) as Graph;
+const groups = couple(graph);
+const weights = initialiseWeights(graph, 0);
+
+let request: ScoreRequest;
+before(async () => {
+  request = {
+    criterion: 'taylor',
+    cache: path.join(work, 'scores'),
+    data: { dataPath: await tinyImages(work), batchSize: 16, batches: 2, seed: 0, workers: 0 },
+  };
+});
+
+async function score(changes: Partial<ScoreRequest> = {}, of = weights) {
+  let started = 0;
+  const executor = (): Promise<Executor> => {
+    started++;
+    return createExecutor();
+  };
+  const report = await scoreModel(groups, of, { ...request, ...changes }, executor);
+  assert.equal(started, report.cached ? 0 : 1);
+  return report;
+}
+
+test('the same question is answered from the cache, with the same scores and nothing computed', async () => {
+  const first = await score();
+  const second = await score();
+  assert.deepEqual([first.cached, second.cached], [false, true]);
+  assert.deepEqual(second.scores.channels, first.scores.channels);
+  assert.ok(first.scores.channels.some((channels) => channels?.some((value) => value > 0)));
+});
+
+test('other weights, images, criteria and precision are other questions', async () => {
+  await score();
+  const data = { ...(request.data as NonNullable<ScoreRequest['data']>), batches: 1 };
+  assert.equal((await score({}, initialiseWeights(graph, 1))).cached, false);
+  assert.equal((await score({ data })).cached, false);
+  assert.equal((await score({ criterion: 'hessian' })).cached, false);
+  assert.equal((await score({ float64: true })).cached, false);
+  assert.equal((await score()).cached, true);
+});

@@ -1,0 +1,148 @@
+/** The five runs of ../shared/reference/training.json through the finetuning loop, from the flags that a person would give. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseFlags } from '../../../src/common/flags.ts';
+import { buildModel } from '../../../src/engine/architectures/registry.ts';
+import type { Executor, Session } from '../../../src/engine/compute/executor.ts';
+import { AVERAGE_PREFIX } from '../../../src/engine/compute/programs/programs.ts';
+import { ImageLoader } from '../../../src/engine/data/loader.ts';
+import { evalTransform } from '../../../src/engine/data/transforms.ts';
+import type { Graph } from '../../../src/engine/graph/graph.ts';
+import type { Tensor, Weights } from '../../../src/engine/graph/tensor.ts';
+import { type FinetuneProgram, finetunePrograms } from '../../../src/engine/training/finetune-programs.ts';
+import { type MetricsLine, RunDirectory } from '../../../src/engine/training/run-directory.ts';
+import { startAt } from '../../../src/engine/training/run-state.ts';
+import { finetune } from '../../../src/engine/training/training-loop.ts';
+import { trainingFlags } from '../../../src/engine/training/training-options.ts';
+import { CIFAR_CLASSES, cifarWeights, referenceFile } from '../compute/cifar.ts';
+import { sharedPath } from '../data/shared.ts';
+
+interface Digest {
+  readonly shape: readonly number[];
+  readonly sum: number;
+  readonly weighted: number;
+}
+
+interface ReferenceRun {
+  readonly loss: readonly number[];
+  readonly state: Readonly<Record<string, Digest>>;
+  readonly ema?: Readonly<Record<string, Digest>>;
+  readonly grad_norm?: readonly number[];
+}
+
+interface Reference {
+  readonly files: readonly string[];
+  readonly batch_size: number;
+  readonly steps: number;
+  readonly runs: Readonly<Record<string, ReferenceRun>>;
+}
+
+const BATCH = 32;
+const common = `--no-augment --epochs=1 --lr-scheduler=constant --batch-size=${BATCH}`;
+// The decay of 0.9 after every step, before the adjustment for batch size and epochs.
+const ema = `--model-ema --model-ema-steps=1 --model-ema-decay=${1 - 0.1 / BATCH}`;
+
+export const commandLines = {
+  sgd: '--lr=0.005 --weight-decay=1e-4',
+  sgd_nesterov_smooth_ema: `--opt=sgd_nesterov --lr=0.005 --wd=1e-4 --label-smoothing=0.1 ${ema}`,
+  adamw: '--opt=adamw --lr=1e-3 --wd=0.05 --norm-weight-decay=0 --bias-weight-decay=0',
+  adamw_clip: '--opt=adamw --lr=1e-3 --wd=0.05 --clip-grad-norm=1',
+  rmsprop: '--opt=rmsprop --lr=1e-3 --wd=1e-4',
+} as const;
+export type RunName = keyof typeof commandLines;
+
+function imagesOf(files: readonly string[]): ImageLoader {
+  const samples = files.map((file) => ({
+    file: path.join(sharedPath, 'data', 'cifar10', 'train', file),
+    label: CIFAR_CLASSES.indexOf(path.dirname(file)),
+  }));
+  return new ImageLoader({ samples, transform: evalTransform(32), batchSize: BATCH, workers: 0 });
+}
+
+export interface RunResult {
+  readonly expected: ReferenceRun;
+  readonly steps: readonly MetricsLine[];
+  readonly tensors: Weights;
+}
+
+/** Ten steps of the loop from the published ResNet-20, with the reference's images in its order. */
+export async function runReference(name: RunName, executor: Executor, folder: string): Promise<RunResult> {
+  const reference = JSON.parse(readFileSync(referenceFile('training.json'), 'utf8')) as Reference;
+  assert.equal(reference.batch_size, BATCH);
+  const options = parseFlags(trainingFlags, `${common} ${commandLines[name]}`.split(' ')).values;
+  const graph = buildModel('resnet20') as Graph;
+  const programs = finetunePrograms({ training: graph, evaluation: graph }, options, false);
+  const session = (await executor.open(programs)) as Session<FinetuneProgram>;
+  const weights = await cifarWeights('resnet20-12fca82f');
+  const averages = [...weights].map(([key, tensor]) => [`${AVERAGE_PREFIX}${key}`, tensor] as const);
+  await session.assign(new Map([...weights, ...averages]));
+  const training = imagesOf(reference.files);
+  const validation = imagesOf(reference.files.slice(0, 4));
+  const run = await RunDirectory.create(path.join(folder, name));
+  try {
+    await finetune({
+      graph,
+      session,
+      options,
+      training,
+      validation,
+      run,
+      metadata: {},
+      // The reference's average begins with the weights before the first step, the paper's with those after it.
+      progress: { ...startAt(0, reference.steps), averageUpdates: 1 },
+    });
+    const steps = (await run.metrics()).filter(({ kind }) => kind === 'step');
+    assert.equal(steps.length, reference.steps);
+    return { expected: reference.runs[name], steps, tensors: await session.read() };
+  } finally {
+    await Promise.all([training.close(), validation.close()]);
+    await session.dispose();
+  }
+}
+
+function assertNear(actual: number, expected: number, tolerance: number, what: string): void {
+  const difference = Math.abs(actual - expected);
+  assert.ok(difference <= tolerance, `${what}: ${actual}, should be ${expected} ± ${tolerance}`);
+}
+
+/** Losses and gradient norms of every step, as a share of themselves. */
+export function assertSteps({ expected, steps }: RunResult, share: { loss: number; gradientNorm: number }): void {
+  for (const [i, { loss, gradientNorm }] of steps.entries()) {
+    assertNear(Number(loss), expected.loss[i], share.loss * expected.loss[i], `loss of step ${i}`);
+    const norm = expected.grad_norm?.[i];
+    if (norm !== undefined)
+      assertNear(Number(gradientNorm), norm, share.gradientNorm * norm, `gradient norm of step ${i}`);
+  }
+}
+
+/** Weights of `weighted`, as ../shared/reference/detfill.py has them. */
+const positionWeight = (index: number): number => 1 + (index % 1009) / 1009;
+
+function assertDigest(tensor: Tensor | undefined, expected: Digest, share: number, name: string): void {
+  assert.deepEqual(tensor?.shape, expected.shape, name);
+  const data = Array.from((tensor as Tensor).data as Float32Array);
+  const weighted = data.map((value, i) => value * positionWeight(i));
+  for (const [what, values, reference] of [
+    ['sum', data, expected.sum],
+    ['weighted sum', weighted, expected.weighted],
+  ] as const) {
+    const sum = values.reduce((a, b) => a + b, 0);
+    const size = values.reduce((a, b) => a + Math.abs(b), 0);
+    assertNear(sum, reference, share * size, `${what} of ${name}`);
+  }
+}
+
+/**
+ * A tensor is judged by its digests: the sum of its elements, and the sum weighted by position, each within a share of what the
+ * elements (weighted in the same way) add up to in size. A sum of mixed signs has no scale of its own, so that is the tensor's.
+ */
+export function assertTensors({ expected, tensors }: RunResult, share: number): void {
+  for (const [prefix, digests] of [
+    ['', expected.state],
+    [AVERAGE_PREFIX, expected.ema ?? {}],
+  ] as const)
+    for (const [name, digest] of Object.entries(digests))
+      if (!name.endsWith('num_batches_tracked'))
+        assertDigest(tensors.get(prefix + name), digest, share, `${prefix}${name}`);
+}

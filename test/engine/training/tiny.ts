@@ -1,0 +1,79 @@
+/** Runs of a few small steps: images, options and an executor for tests of training. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after } from 'node:test';
+import { flagDefaults } from '../../../src/common/flags.ts';
+import type { Executor } from '../../../src/engine/compute/executor.ts';
+import { installedRuntime, loadTensorFlow } from '../../../src/engine/compute/runtime/binding.ts';
+import { tensorFlowExecutor } from '../../../src/engine/compute/tensorflow/tensorflow-executor.ts';
+import { generateProceduralDataset } from '../../../src/engine/data/procedural/dataset.ts';
+import type { Tensor, Weights } from '../../../src/engine/graph/tensor.ts';
+import type { FinetuneRequest } from '../../../src/engine/jobs/finetune.ts';
+import { BEST, LATEST, RunDirectory } from '../../../src/engine/training/run-directory.ts';
+import { readRunState } from '../../../src/engine/training/run-state.ts';
+import { type TrainingOptions, trainingFlags } from '../../../src/engine/training/training-options.ts';
+
+export const skipWithoutRuntime = !installedRuntime() && 'the TensorFlow runtime is not installed';
+
+export const executor = (): Executor => tensorFlowExecutor(loadTensorFlow());
+
+/** A folder that goes with the file's tests. */
+export function workFolder(): string {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'espalier-run-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export const TINY = { classes: 10, trainPerClass: 16, testPerClass: 4, size: 16 } as const;
+
+/** 160 training and 40 test images of ten classes, 16 pixels wide. */
+export async function tinyImages(folder: string): Promise<string> {
+  const place = path.join(folder, 'images');
+  await generateProceduralDataset(place, TINY);
+  return place;
+}
+
+export const tinyOptions = (changes: Partial<TrainingOptions> = {}): TrainingOptions => ({
+  ...flagDefaults(trainingFlags),
+  epochs: 2,
+  batchSize: 32,
+  lr: 0.01,
+  workers: 1,
+  ...changes,
+});
+
+/** An untrained ResNet-20 on 16 pixels: two epochs of five steps unless the changes say otherwise. */
+export const tinyRequest = (dataPath: string, changes: Partial<TrainingOptions> = {}): FinetuneRequest => ({
+  model: { model: 'resnet20', inputSize: TINY.size },
+  dataPath,
+  options: tinyOptions(changes),
+});
+
+/** Names of the tensors that differ in a bit, or are missing in one. */
+export function differences(a: Weights, b: Weights): string[] {
+  const bytes = ({ data: { buffer, byteOffset, byteLength } }: Tensor): Buffer =>
+    Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+  return [...new Set([...a.keys(), ...b.keys()])].filter((name) => {
+    const [x, y] = [a.get(name), b.get(name)];
+    return !x || !y || !bytes(x).equals(bytes(y));
+  });
+}
+
+/** What does not depend on how fast the machine was. */
+async function metricsOf(directory: string): Promise<object[]> {
+  const lines = await (await RunDirectory.open(directory)).metrics();
+  return lines.map(({ imagesPerSecond: _, ...line }) => line);
+}
+
+/** Asserts that two runs came to the same tensors, bit for bit, and wrote the same metrics but for times. */
+export async function assertSameRun(a: string, b: string): Promise<void> {
+  for (const file of [LATEST, BEST]) {
+    const [x, y] = await Promise.all([a, b].map((directory) => readRunState(path.join(directory, file))));
+    assert.ok(x.tensors.size > 90);
+    assert.deepEqual(differences(x.tensors, y.tensors), [], file);
+    assert.deepEqual(x.progress, y.progress, file);
+  }
+  assert.deepEqual(await metricsOf(a), await metricsOf(b));
+}

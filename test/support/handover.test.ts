@@ -1,9 +1,0 @@
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { Handover } from '../../src/support/handover.ts';
-
-test('a handover gives its value once', () => {
-  const handover = new Handover('weights');
-  assert.equal(handover.take(), 'weights');
-  assert.throws(() => handover.take(), /asked for twice/);
-});

@@ -1,0 +1,117 @@
+/** The columns of the comparison: what each shows, how it sorts, which direction is better, and how it is exported. */
+
+import { formatBytes, formatCount, formatNumber, formatPercent } from '../../src/common/format.ts';
+import type { CompareRow } from '../../src/protocol/panels.ts';
+import { t } from '../shared/l10n.ts';
+
+export interface Column {
+  readonly id: string;
+  readonly heading: string;
+  /** With what it was measured, for the tooltip. */
+  readonly hint: string;
+  /** Number to sort by and to take differences of; undefined where there is none. */
+  readonly value: (row: CompareRow) => number | undefined;
+  readonly format: (value: number) => string;
+  /** Difference to the baseline, as text; absent: none is shown. */
+  readonly difference?: (value: number, baseline: number) => string;
+  /** Which sign of a difference is good news. */
+  readonly better?: 'more' | 'less';
+}
+
+const signed = (value: number, text: (size: number) => string): string =>
+  value === 0 ? '±0' : `${value > 0 ? '+' : '−'}${text(Math.abs(value))}`;
+/** Accuracies differ by points, everything else by a share. */
+const points = (value: number, baseline: number): string =>
+  signed(Number(((value - baseline) * 100).toFixed(2)), (size) => size.toFixed(2));
+const share = (value: number, baseline: number): string =>
+  baseline === 0 ? '' : signed(Number(((value / baseline - 1) * 100).toFixed(0)), (size) => `${size} %`);
+
+export const columns: readonly Column[] = [
+  {
+    id: 'top1',
+    heading: t('Top-1'),
+    hint: t('share of images whose first class is right; differences in points'),
+    value: ({ top1 }) => top1,
+    format: formatPercent,
+    difference: points,
+    better: 'more',
+  },
+  {
+    id: 'top5',
+    heading: t('Top-5'),
+    hint: t('share of images whose class is among the first five; differences in points'),
+    value: ({ top5 }) => top5,
+    format: formatPercent,
+    difference: points,
+    better: 'more',
+  },
+  {
+    id: 'loss',
+    heading: t('Loss'),
+    hint: t('mean cross-entropy'),
+    value: ({ loss }) => loss,
+    format: formatNumber,
+    difference: (value, baseline) => signed(value - baseline, formatNumber),
+    better: 'less',
+  },
+  {
+    id: 'macs',
+    heading: t('MACs'),
+    hint: t('multiply-accumulates of one image, by the paper’s counter'),
+    value: ({ macs }) => macs,
+    format: formatCount,
+    difference: share,
+    better: 'less',
+  },
+  {
+    id: 'macsTrue',
+    heading: t('MACs, true'),
+    hint: t('multiply-accumulates of one image, projections at their real width'),
+    value: ({ macsTrue }) => macsTrue,
+    format: formatCount,
+    difference: share,
+    better: 'less',
+  },
+  {
+    id: 'params',
+    heading: t('Params'),
+    hint: t('trainable parameters'),
+    value: ({ params }) => params,
+    format: formatCount,
+    difference: share,
+    better: 'less',
+  },
+  {
+    id: 'bytes',
+    heading: t('File'),
+    hint: t('size of the file'),
+    value: ({ bytes }) => bytes || undefined,
+    format: formatBytes,
+    difference: share,
+    better: 'less',
+  },
+  {
+    id: 'latency',
+    heading: t('Latency'),
+    hint: t('median time of one image, batch 1'),
+    value: ({ latency }) => latency?.p50Milliseconds,
+    format: (value) => `${value.toPrecision(3)} ms`,
+    difference: share,
+    better: 'less',
+  },
+  {
+    id: 'throughput',
+    heading: t('Images/s'),
+    hint: t('images per second in batches, without reading them'),
+    value: ({ throughput }) => throughput?.imagesPerSecond,
+    format: (value) => value.toFixed(value < 10 ? 1 : 0),
+    difference: share,
+    better: 'more',
+  },
+];
+
+/** `good`, `bad` or neither, of a value against the baseline's. */
+export function verdict({ better }: Column, value: number, baseline: number): 'good' | 'bad' | '' {
+  if (!better || value === baseline) return '';
+  return value > baseline === (better === 'more') ? 'good' : 'bad';
+}

@@ -1,0 +1,41 @@
+/** The comparison as CSV and as Markdown. */
+import type { CompareRow } from '../../src/protocol/panels.ts';
+import { columns } from './comparison-columns.ts';
+
+const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+/** Numbers as they were measured, one model a line. */
+export function toCsv(rows: readonly CompareRow[]): string {
+  const heading = ['model', ...columns.map(({ id }) => id), 'images', 'split', 'data', 'backend', 'device', 'file'];
+  const lines = rows.map((row) => [
+    row.label,
+    ...columns.map(({ value }) => String(value(row) ?? '')),
+    String(row.images),
+    row.split,
+    row.dataPath,
+    row.backend,
+    row.device,
+    row.source.kind === 'file' ? row.source.path : '',
+  ]);
+  return `${[heading, ...lines].map((line) => line.map(quoted).join(',')).join('\n')}\n`;
+}
+
+const escaped = (text: string): string => text.replaceAll('|', '\\|');
+
+/** A table for people, figures as in the editor, with what they were measured on below it. */
+export function toMarkdown(rows: readonly CompareRow[]): string {
+  const heading = ['Model', ...columns.map((column) => column.heading), 'Images'];
+  const lines = rows.map((row) => [
+    escaped(row.label),
+    ...columns.map(({ value, format }) => {
+      const found = value(row);
+      return found === undefined ? '–' : format(found);
+    }),
+    row.images.toLocaleString('en'),
+  ]);
+  const table = [heading, heading.map((_, i) => (i ? '---:' : '---')), ...lines].map(
+    (line) => `| ${line.join(' | ')} |`,
+  );
+  const where = new Set(rows.map(({ backend, device }) => `${backend}, ${device}`));
+  return `${table.join('\n')}\n\nMeasured with ${[...where].join('; ')}. MACs by the paper’s counter; latency is the median at batch 1.\n`;
+}

@@ -1,0 +1,143 @@
+/** The FLOP target: slider and text field are one value; the reachable band is drawn, the figure reached stands beside. */
+import { macsOfText } from '../../../src/common/flop-target.ts';
+import { formatCount } from '../../../src/common/format.ts';
+import { type TextField, textField } from '../../shared/controls.ts';
+import { element, icon } from '../../shared/dom.ts';
+import type { Actions } from '../actions.ts';
+import type { Store } from '../model/store.ts';
+import { percent, t } from '../text.ts';
+
+const STEPS = 1000;
+
+export class TargetControl {
+  readonly root: HTMLElement;
+  readonly #slider: HTMLInputElement;
+  readonly #band: HTMLElement;
+  readonly #text: TextField;
+  readonly #share: HTMLElement;
+  readonly #reached: HTMLElement;
+  readonly #note: HTMLElement;
+  readonly #store: Store;
+  readonly #actions: Actions;
+  /** What the person asked last, ahead of the host's answer. */
+  #asked: number | null = null;
+  #problem = '';
+
+  constructor(store: Store, actions: Actions) {
+    this.#store = store;
+    this.#actions = actions;
+    this.#slider = element('input', {
+      type: 'range',
+      min: 0,
+      max: STEPS,
+      step: 1,
+      class: 'target-slider',
+      'aria-label': t('FLOP target'),
+      'aria-describedby': 'target-note',
+    });
+    this.#band = element('div', { class: 'target-band' });
+    this.#text = textField({ label: t('FLOP target as text'), onChange: (text) => this.#typed(text) });
+    this.#text.classList.add('target-text');
+    this.#text.title = t('2.05G, 4200M, 50% or -30%');
+    this.#share = element('span', { class: 'target-share number muted' });
+    this.#reached = element('span', { class: 'target-reached', role: 'status' });
+    this.#note = element('span', { class: 'target-note', id: 'target-note' });
+    this.root = element(
+      'div',
+      { class: 'target', role: 'group', 'aria-label': t('FLOP target') },
+      element('span', { class: 'target-label' }, t('FLOP target')),
+      element('div', { class: 'target-track' }, this.#band, this.#slider),
+      this.#text,
+      this.#share,
+      this.#reached,
+      this.#note,
+    );
+    this.#slider.addEventListener('input', () => this.#ask((Number(this.#slider.value) / STEPS) * this.#dense()));
+    store.on(['model', 'state', 'figures'], () => this.#render());
+    this.#render();
+  }
+
+  focus(): void {
+    (this.#text.shadowRoot?.querySelector('input') ?? this.#text).focus();
+  }
+
+  /** Says beside the control what is wrong with what was asked. */
+  report(problem: string): void {
+    this.#problem = problem;
+    this.#render();
+  }
+
+  /** The plan that was asked for could not be made. */
+  failed(problem: string): void {
+    this.#asked = null;
+    this.report(problem);
+  }
+
+  #dense(): number {
+    return this.#store.host.view?.cost.macs ?? 0;
+  }
+
+  #typed(text: string): void {
+    const macs = macsOfText(text, this.#dense());
+    if (macs === undefined) {
+      this.report(t('"{0}" is no target: write 2.05G, 4200M, 50% or -30%.', text));
+      return;
+    }
+    this.#ask(macs);
+  }
+
+  /** Asks for what can be reached; what was wanted is said where it cannot. */
+  #ask(macs: number): void {
+    const { range } = this.#store.host;
+    this.#problem = '';
+    const reachable = range ? Math.min(range.max, Math.max(range.min, macs)) : macs;
+    if (range && macs < range.min)
+      this.#problem = t('cannot be lower than {0}: {1}', formatCount(range.min), range.reason);
+    else if (range && macs > range.max) this.#problem = t('cannot be higher than {0}', formatCount(range.max));
+    this.#asked = reachable;
+    this.#render();
+    this.#actions.want(reachable);
+  }
+
+  #render(): void {
+    const { host } = this.#store;
+    const dense = this.#dense();
+    if (host.target !== null && this.#asked !== null && Math.round(host.target) === Math.round(this.#asked))
+      this.#asked = null;
+    const target = this.#asked ?? host.target;
+    const ready = dense > 0 && host.groups !== null;
+    this.#slider.disabled = !ready;
+    this.#text.disabled = !ready;
+    const shown = target ?? dense;
+    if (dense === 0) this.#slider.value = String(STEPS);
+    else {
+      this.#slider.value = String(Math.round((shown / dense) * STEPS));
+      this.#slider.setAttribute('aria-valuetext', `${formatCount(shown)}, ${percent(shown / dense)}`);
+    }
+    if (!this.#text.matches(':focus-within')) this.#text.value = target === null ? '' : formatCount(target);
+    this.#text.setAttribute('placeholder', dense > 0 ? formatCount(dense) : '');
+    this.#share.textContent = target === null || !dense ? '' : percent(target / dense);
+    const { range } = host;
+    this.#band.hidden = !range || !dense;
+    if (range && dense) {
+      this.#band.style.left = `${((100 * range.min) / dense).toFixed(2)}%`;
+      this.#band.style.right = `${(100 - (100 * range.max) / dense).toFixed(2)}%`;
+      this.#band.title = t('can be reached: {0} to {1}', formatCount(range.min), formatCount(range.max));
+    }
+    this.#renderReached();
+  }
+
+  #renderReached(): void {
+    const { plan, planStale } = this.#store.host;
+    const stale = planStale || this.#asked !== null;
+    this.#reached.replaceChildren();
+    this.#reached.classList.toggle('stale', stale && plan !== null);
+    if (plan)
+      this.#reached.append(
+        icon('target'),
+        ` ${t('{0} reached', formatCount(plan.after.macs))}${planStale && this.#asked === null ? ` (${t('stale')})` : ''}`,
+      );
+    this.#note.textContent = this.#problem;
+    this.#note.hidden = !this.#problem;
+  }
+}

@@ -1,0 +1,164 @@
+/** What the tables show of a row. */
+import { formatCount } from '../../../src/common/format.ts';
+import { figure, integer, pathTail, percent, t } from '../text.ts';
+import type { Column } from './grid.ts';
+import type { LayerRow, ScopeRow } from './rows.ts';
+
+/** Letters of a layer's path that its column holds. */
+const LAYER_LETTERS = 30;
+
+/** Columns of the layers table. `total`: MACs of the dense model; `mark`: a scope's stripe. */
+export function layerColumns(total: () => number, mark: (scope: number) => Element): Column<LayerRow>[] {
+  return [
+    {
+      key: 'name',
+      title: t('Layer'),
+      width: 216,
+      grow: 3,
+      text: (row) => pathTail(row.name, LAYER_LETTERS),
+      hint: t('Layers with weights'),
+      sortBy: (row) => row.name,
+      full: (row) => row.name,
+    },
+    { key: 'type', title: t('Type'), width: 90, grow: 1.4, text: (row) => row.type },
+    {
+      key: 'scope',
+      title: t('Scope'),
+      hint: t('Scope of its outputs'),
+      width: 64,
+      text: (row) => (row.scope < 0 ? '' : `s${row.scope}`),
+      sortBy: (row) => row.scope,
+      mark: (row) => (row.scope < 0 ? undefined : mark(row.scope)),
+    },
+    {
+      key: 'width',
+      title: t('Width'),
+      hint: t('Output channels'),
+      number: true,
+      width: 64,
+      text: (row) => integer(row.width),
+      sortBy: (row) => row.width,
+    },
+    {
+      key: 'kept',
+      title: t('Kept'),
+      hint: t('Output channels that stay'),
+      number: true,
+      width: 64,
+      text: (row) => integer(row.kept),
+      sortBy: (row) => row.kept,
+    },
+    {
+      key: 'share',
+      title: t('Kept %'),
+      number: true,
+      width: 64,
+      text: (row) => percent(row.kept / Math.max(1, row.width)),
+      sortBy: (row) => row.kept / Math.max(1, row.width),
+    },
+    {
+      key: 'macs',
+      title: t('MACs'),
+      number: true,
+      width: 76,
+      text: (row) => formatCount(row.macs),
+      sortBy: (row) => row.macs,
+    },
+    {
+      key: 'after',
+      title: t('After'),
+      hint: t('MACs after pruning'),
+      number: true,
+      width: 76,
+      text: (row) => formatCount(row.keptMacs),
+      sortBy: (row) => row.keptMacs,
+    },
+    {
+      key: 'cost',
+      title: t('Share'),
+      hint: t('Share of the model’s MACs'),
+      number: true,
+      width: 60,
+      text: (row) => percent(row.macs / total()),
+      sortBy: (row) => row.macs,
+    },
+    {
+      key: 'params',
+      title: t('Params'),
+      number: true,
+      width: 76,
+      text: (row) => formatCount(row.params),
+      sortBy: (row) => row.params,
+    },
+    {
+      key: 'score',
+      title: t('Score'),
+      hint: t('Share of its scope’s scores that lie below its median'),
+      number: true,
+      width: 60,
+      text: (row) => (row.importance === undefined ? '–' : percent(row.importance)),
+      sortBy: (row) => row.importance ?? -1,
+    },
+  ];
+}
+
+export function scopeColumns(mark: (scope: number) => Element): Column<ScopeRow>[] {
+  const kinds: Readonly<Record<string, string>> = {
+    channels: t('channels'),
+    heads: t('heads'),
+    headDim: t('head dims'),
+  };
+  return [
+    {
+      key: 'scope',
+      title: t('Scope'),
+      width: 64,
+      text: (row) => `s${row.scope}`,
+      sortBy: (row) => row.scope,
+      mark: (row) => mark(row.scope),
+    },
+    { key: 'label', title: t('Structure'), width: 160, grow: 3, text: (row) => row.label },
+    { key: 'kind', title: t('Kind'), width: 84, text: (row) => kinds[row.kind] ?? row.kind },
+    {
+      key: 'groups',
+      title: t('Groups'),
+      number: true,
+      width: 70,
+      text: (row) => integer(row.groups),
+      sortBy: (row) => row.groups,
+    },
+    {
+      key: 'channels',
+      title: t('Channels'),
+      number: true,
+      width: 80,
+      text: (row) => integer(row.channels),
+      sortBy: (row) => row.channels,
+    },
+    {
+      key: 'kept',
+      title: t('Kept'),
+      number: true,
+      width: 80,
+      text: (row) => integer(row.kept),
+      sortBy: (row) => row.kept,
+    },
+    {
+      key: 'share',
+      title: t('Kept %'),
+      number: true,
+      width: 70,
+      text: (row) => percent(row.kept / Math.max(1, row.channels)),
+      sortBy: (row) => row.kept / Math.max(1, row.channels),
+    },
+    {
+      key: 'threshold',
+      title: t('Threshold'),
+      hint: t('Channels with this score or less go'),
+      number: true,
+      width: 90,
+      text: (row) => (row.threshold === null ? '–' : figure(row.threshold)),
+      sortBy: (row) => row.threshold ?? -1,
+    },
+  ];
+}

@@ -1,0 +1,65 @@
+/** Parts of the run editor that are plain HTML. */
+
+import { formatNumber, formatPercent } from '../../src/common/format.ts';
+import type { RunCurve } from '../../src/protocol/panels.ts';
+import type { RunPoint, RunState } from '../../src/protocol/values.ts';
+import { element } from '../shared/dom.ts';
+import { t } from '../shared/l10n.ts';
+
+export const stateLabel: { readonly [S in RunState]: () => string } = {
+  queued: () => t('queued'),
+  running: () => t('running'),
+  paused: () => t('paused'),
+  interrupted: () => t('interrupted'),
+  cancelled: () => t('stopped'),
+  failed: () => t('failed'),
+  done: () => t('done'),
+};
+
+/** Names of the lines, once there is more than this run's. */
+export function legend(compared: readonly RunCurve[]): HTMLElement[] {
+  if (compared.length === 0) return [];
+  const entry = (style: string, label: string): HTMLElement =>
+    element('span', { class: 'legend-entry' }, element('span', { class: `swatch ${style}` }), label);
+  return [entry('series-0', t('this run')), ...compared.map(({ title }, i) => entry(`series-${(i % 4) + 1}`, title))];
+}
+
+type Column = readonly [heading: string, cell: (point: RunPoint) => string];
+
+const optional = (value: number | undefined, format: (value: number) => string): string =>
+  value === undefined ? '–' : format(value);
+
+const COLUMNS: readonly Column[] = [
+  [t('epoch'), ({ epoch }) => String(epoch + 1)],
+  [t('loss'), ({ loss }) => optional(loss, formatNumber)],
+  [t('validation loss'), ({ validationLoss }) => optional(validationLoss, formatNumber)],
+  [t('top-1'), ({ top1 }) => optional(top1, formatPercent)],
+  [t('top-5'), ({ top5 }) => optional(top5, formatPercent)],
+  [t('images/s'), ({ imagesPerSecond }) => optional(imagesPerSecond, (v) => v.toFixed(0))],
+];
+
+/** The figures behind the curves, newest epoch first. */
+export function epochTable(points: readonly RunPoint[]): HTMLElement {
+  const epochs = points.filter(({ kind }) => kind === 'epoch').reverse();
+  if (epochs.length === 0) return element('p', { class: 'muted' }, t('No epoch has ended yet.'));
+  const images = epochs[0].images;
+  return element(
+    'div',
+    { class: 'scroll' },
+    element(
+      'table',
+      {},
+      ...(images
+        ? [element('caption', { class: 'muted' }, t('accuracies on {0} images', images.toLocaleString('en')))]
+        : []),
+      element('thead', {}, element('tr', {}, ...COLUMNS.map(([heading]) => element('th', { scope: 'col' }, heading)))),
+      element(
+        'tbody',
+        {},
+        ...epochs.map((point) =>
+          element('tr', {}, ...COLUMNS.map(([, cell]) => element('td', { class: 'number' }, cell(point)))),
+        ),
+      ),
+    ),
+  );
+}
