@@ -24,7 +24,7 @@ export function settingsVariables(settings: TensorFlowSettings): Record<string, 
 /** What TensorFlow should be told about a runtime where the person has not said otherwise. */
 export function runtimeVariables({ folder, manifest }: FoundRuntime): Record<string, string> {
   // By itself TensorFlow uses oneDNN only on processors with AVX-512 or AMX; it is faster on older ones too, and fused kernels need it.
-  const oneDnn = manifest.platform === 'linux-x64' ? { TF_ENABLE_ONEDNN_OPTS: '1' } : {};
+  const oneDnn: Record<string, string> = manifest.platform === 'linux-x64' ? { TF_ENABLE_ONEDNN_OPTS: '1' } : {};
   if (manifest.variant === 'cpu') return { TF_CPP_MIN_LOG_LEVEL: '2', ...oneDnn };
   return {
     TF_CPP_MIN_LOG_LEVEL: '2',
