@@ -1,103 +1,106 @@
 /** One line of PyTorch for every operation of the Graph. */
 import type { GraphNode } from '../graph/graph.ts';
 import type { ActivationFunction, OperationKind, ParameterRole, Shape, SpatialPadding } from '../graph/operations.ts';
+import { listed, type PythonCode, py } from './python-writer.ts';
 
 /** What an emitter may ask for: Python expressions of inputs, parameters and constants. */
 export interface PythonScope {
   /** Expression of the node's i-th input. */
-  input(i: number): string;
+  input(i: number): PythonCode;
   /** Expression of the module that owns a parameter: `self.layer1[0].conv1`. */
-  owner(role: ParameterRole): string;
+  owner(role: ParameterRole): PythonCode;
   /** Expression of a parameter: `self.cls_token`. */
-  parameter(role: ParameterRole): string;
+  parameter(role: ParameterRole): PythonCode;
   /** Expression of a constant kept as a buffer that is not saved. */
-  constant(data: Float32Array | Int32Array, shape: readonly number[]): string;
+  constant(data: Float32Array | Int32Array, shape: readonly number[]): PythonCode;
   /** Expression of the batch size. */
-  batch: string;
+  batch: PythonCode;
   inputShape(i: number): Shape;
 }
 
-type Emitter<K extends OperationKind> = (node: GraphNode<K>, scope: PythonScope) => string;
+type Emitter<K extends OperationKind> = (node: GraphNode<K>, scope: PythonScope) => PythonCode;
 
 const isEven = (p: SpatialPadding): boolean => p.top === p.bottom && p.left === p.right;
-const tuple = (values: readonly (number | string)[]): string =>
-  `(${values.join(', ')}${values.length === 1 ? ',' : ''})`;
 
 /** Uneven padding becomes a pad of its own. */
-function paddedInput(x: string, p: SpatialPadding, value = '0.0'): string {
-  return isEven(p) ? x : `F.pad(${x}, (${p.left}, ${p.right}, ${p.top}, ${p.bottom}), value=${value})`;
+function paddedInput(x: PythonCode, p: SpatialPadding, value = 0): PythonCode {
+  return isEven(p) ? x : py`F.pad(${x}, ${[p.left, p.right, p.top, p.bottom]}, value=${value})`;
 }
 
-export const evenPadding = (p: SpatialPadding): string => (isEven(p) ? tuple([p.top, p.left]) : '(0, 0)');
+export const evenPadding = (p: SpatialPadding): readonly number[] => (isEven(p) ? [p.top, p.left] : [0, 0]);
 
 /** Target of a reshape: the batch dimension is the one left open. */
-const reshapeTarget = (shape: Shape): string => shape.map((d) => (d < 0 ? -1 : d)).join(', ');
+const reshapeTarget = (shape: Shape): PythonCode => listed(shape.map((d) => (d < 0 ? -1 : d)));
 
-const sizes = (shape: Shape, batch: string): string =>
-  shape.map((d) => (d < 0 ? (d === -1 ? batch : `${-d} * ${batch}`) : d)).join(', ');
+const sizes = (shape: Shape, batch: PythonCode): PythonCode =>
+  listed(shape.map((d) => (d < 0 ? (d === -1 ? batch : py`${-d} * ${batch}`) : d)));
 
-const activations: { readonly [K in ActivationFunction]: (x: string, slope: number) => string } = {
-  relu: (x) => `F.relu(${x})`,
-  relu6: (x) => `F.relu6(${x})`,
-  leakyRelu: (x, slope) => `F.leaky_relu(${x}, ${slope})`,
-  gelu: (x) => `F.gelu(${x})`,
-  geluTanh: (x) => `F.gelu(${x}, approximate="tanh")`,
-  silu: (x) => `F.silu(${x})`,
-  sigmoid: (x) => `torch.sigmoid(${x})`,
-  tanh: (x) => `torch.tanh(${x})`,
-  hardSwish: (x) => `F.hardswish(${x})`,
-  hardSigmoid: (x) => `F.hardsigmoid(${x})`,
+const activations: { readonly [K in ActivationFunction]: (x: PythonCode, slope: number) => PythonCode } = {
+  relu: (x) => py`F.relu(${x})`,
+  relu6: (x) => py`F.relu6(${x})`,
+  leakyRelu: (x, slope) => py`F.leaky_relu(${x}, ${slope})`,
+  gelu: (x) => py`F.gelu(${x})`,
+  geluTanh: (x) => py`F.gelu(${x}, approximate="tanh")`,
+  silu: (x) => py`F.silu(${x})`,
+  sigmoid: (x) => py`torch.sigmoid(${x})`,
+  tanh: (x) => py`torch.tanh(${x})`,
+  hardSwish: (x) => py`F.hardswish(${x})`,
+  hardSigmoid: (x) => py`F.hardsigmoid(${x})`,
 };
 
-const index = (axis: number, range: string): string => `${':, '.repeat(axis)}${range}`;
-const infix =
-  (operator: string): Emitter<OperationKind> =>
-  (_, s) =>
-    `${s.input(0)} ${operator} ${s.input(1)}`;
+const everything = py`:`;
 
 export const pythonEmitters: { readonly [K in OperationKind]: Emitter<K> } = {
   input: (_, s) => s.input(0),
   parameter: (_, s) => s.parameter('value'),
   constant: (node, s) => s.constant(node.attributes.tensor.data, node.attributes.tensor.shape),
-  conv: (node, s) => `${s.owner('weight')}(${paddedInput(s.input(0), node.attributes.padding)})`,
-  linear: (_, s) => `${s.owner('weight')}(${s.input(0)})`,
-  matmul: (node, s) => `${s.input(0)} @ ${s.input(1)}${node.attributes.transposeB ? '.transpose(-2, -1)' : ''}`,
-  batchNorm: (_, s) => `${s.owner('weight')}(${s.input(0)})`,
+  conv: (node, s) => py`${s.owner('weight')}(${paddedInput(s.input(0), node.attributes.padding)})`,
+  linear: (_, s) => py`${s.owner('weight')}(${s.input(0)})`,
+  matmul: (node, s) =>
+    node.attributes.transposeB
+      ? py`${s.input(0)} @ ${s.input(1)}.transpose(-2, -1)`
+      : py`${s.input(0)} @ ${s.input(1)}`,
+  batchNorm: (_, s) => py`${s.owner('weight')}(${s.input(0)})`,
   layerNorm: (node, s) => {
     const rank = s.inputShape(0).length;
     const { axis } = node.attributes;
-    if (axis === rank - 1) return `${s.owner('weight')}(${s.input(0)})`;
-    return `${s.owner('weight')}(${s.input(0)}.movedim(${axis}, -1)).movedim(-1, ${axis})`;
+    if (axis === rank - 1) return py`${s.owner('weight')}(${s.input(0)})`;
+    return py`${s.owner('weight')}(${s.input(0)}.movedim(${axis}, -1)).movedim(-1, ${axis})`;
   },
   activation: (node, s) => activations[node.attributes.function](s.input(0), node.attributes.slope ?? 0.01),
-  add: infix('+'),
-  subtract: infix('-'),
-  multiply: infix('*'),
-  divide: infix('/'),
+  add: (_, s) => py`${s.input(0)} + ${s.input(1)}`,
+  subtract: (_, s) => py`${s.input(0)} - ${s.input(1)}`,
+  multiply: (_, s) => py`${s.input(0)} * ${s.input(1)}`,
+  divide: (_, s) => py`${s.input(0)} / ${s.input(1)}`,
   scale: (node, s) => {
     const { by } = node.attributes;
-    return `${s.input(0)} * ${typeof by === 'number' ? by : `${s.input(0)}.shape[-1] ** -0.5`}`;
+    return typeof by === 'number' ? py`${s.input(0)} * ${by}` : py`${s.input(0)} * ${s.input(0)}.shape[-1] ** -0.5`;
   },
-  concat: (node, s) => `torch.cat((${node.inputs.map((_, i) => s.input(i)).join(', ')}), dim=${node.attributes.axis})`,
-  slice: ({ attributes: { axis, start, end, step } }, s) =>
-    `${s.input(0)}[${index(axis, `${start}:${end}${step === 1 ? '' : `:${step}`}`)}]`,
+  concat: (node, s) => py`torch.cat(${node.inputs.map((_, i) => s.input(i))}, dim=${node.attributes.axis})`,
+  slice: ({ attributes: { axis, start, end, step } }, s) => {
+    const range = step === 1 ? py`${start}:${end}` : py`${start}:${end}:${step}`;
+    return py`${s.input(0)}[${listed([...new Array<PythonCode>(axis).fill(everything), range])}]`;
+  },
   pad: ({ attributes: { axis, before, after } }, s) => {
     const last = s.inputShape(0).length - 1;
-    return `F.pad(${s.input(0)}, (${'0, 0, '.repeat(last - axis)}${before}, ${after}))`;
+    return py`F.pad(${s.input(0)}, ${[...new Array<number>(2 * (last - axis)).fill(0), before, after]})`;
   },
-  reshape: (node, s) => `${s.input(0)}.reshape(${reshapeTarget(node.attributes.shape)})`,
-  transpose: (node, s) => `${s.input(0)}.permute(${node.attributes.permutation.join(', ')})`,
-  softmax: (node, s) => `${s.input(0)}.softmax(dim=${node.attributes.axis})`,
-  maxPool: ({ attributes: { kernel, stride, padding } }, s) =>
-    `F.max_pool2d(${paddedInput(s.input(0), padding, 'float("-inf")')}, ${tuple(kernel)}, ${tuple(stride)}, ${evenPadding(padding)})`,
-  averagePool: ({ attributes: { kernel, stride, padding, countPadding } }, s) =>
-    `F.avg_pool2d(${paddedInput(s.input(0), padding)}, ${tuple(kernel)}, ${tuple(stride)}, ${evenPadding(padding)}, count_include_pad=${countPadding ? 'True' : 'False'})`,
+  reshape: (node, s) => py`${s.input(0)}.reshape(${reshapeTarget(node.attributes.shape)})`,
+  transpose: (node, s) => py`${s.input(0)}.permute(${listed(node.attributes.permutation)})`,
+  softmax: (node, s) => py`${s.input(0)}.softmax(dim=${node.attributes.axis})`,
+  maxPool: ({ attributes: { kernel, stride, padding } }, s) => {
+    const x = paddedInput(s.input(0), padding, Number.NEGATIVE_INFINITY);
+    return py`F.max_pool2d(${x}, ${kernel}, ${stride}, ${evenPadding(padding)})`;
+  },
+  averagePool: ({ attributes: { kernel, stride, padding, countPadding } }, s) => {
+    const x = paddedInput(s.input(0), padding);
+    return py`F.avg_pool2d(${x}, ${kernel}, ${stride}, ${evenPadding(padding)}, count_include_pad=${countPadding})`;
+  },
   mean: ({ attributes: { axes, keepDimensions } }, s) =>
-    `${s.input(0)}.mean(dim=${tuple(axes)}${keepDimensions ? ', keepdim=True' : ''})`,
-  roll: ({ attributes: { axes, shifts } }, s) =>
-    `torch.roll(${s.input(0)}, shifts=${tuple(shifts)}, dims=${tuple(axes)})`,
-  gather: (node, s) => `${s.input(0)}[${s.constant(node.attributes.indices, [node.attributes.indices.length])}]`,
-  expand: (node, s) => `${s.input(0)}.expand(${sizes(node.attributes.shape, s.batch)})`,
-  dropout: (node, s) => `F.dropout(${s.input(0)}, ${node.attributes.probability}, self.training)`,
-  dropPath: (node, s) => `drop_path(${s.input(0)}, ${node.attributes.probability}, self.training)`,
+    keepDimensions ? py`${s.input(0)}.mean(dim=${axes}, keepdim=True)` : py`${s.input(0)}.mean(dim=${axes})`,
+  roll: ({ attributes: { axes, shifts } }, s) => py`torch.roll(${s.input(0)}, shifts=${shifts}, dims=${axes})`,
+  gather: (node, s) => py`${s.input(0)}[${s.constant(node.attributes.indices, [node.attributes.indices.length])}]`,
+  expand: (node, s) => py`${s.input(0)}.expand(${sizes(node.attributes.shape, s.batch)})`,
+  dropout: (node, s) => py`F.dropout(${s.input(0)}, ${node.attributes.probability}, self.training)`,
+  dropPath: (node, s) => py`drop_path(${s.input(0)}, ${node.attributes.probability}, self.training)`,
 };

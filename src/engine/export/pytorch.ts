@@ -5,19 +5,19 @@ import { parametersByName } from '../graph/graph.ts';
 import type { OperationKind, ParameterRole, Shape } from '../graph/operations.ts';
 import { inferShapes } from '../graph/shapes.ts';
 import { evenPadding, type PythonScope, pythonEmitters } from './python-nodes.ts';
+import { attributePath, listed, PythonCode, PythonVariables, py } from './python-writer.ts';
 
-const HEADER = (
-  graph: Graph,
-  weightsFile: string,
-): string => `"""${graph.name}, pruned to the widths below. Written by Espalier; needs PyTorch and nothing else.
+const description = ({ name, input, classes }: Graph, weightsFile: string): PythonCode =>
+  PythonCode.docstring(`${name}, pruned to the widths below. Written by Espalier; needs PyTorch and nothing else.
 
     model = load()                # weights from ${weightsFile}
-    logits = model(images)        # [N, ${graph.input.channels}, ${graph.input.height}, ${graph.input.width}] → [N, ${graph.classes}]
+    logits = model(images)        # [N, ${input.channels}, ${input.height}, ${input.width}] to [N, ${classes}]
 
-Images: shorter side ${graph.input.resize} (${graph.input.interpolation}), centre crop ${graph.input.height} × ${graph.input.width}, scaled to 0…1,
-minus (${graph.input.mean.join(', ')}), divided by (${graph.input.std.join(', ')}).
-"""
-import base64
+Images: shorter side ${input.resize} (${input.interpolation}), centre crop ${input.height} x ${input.width}, scaled to 0...1,
+minus (${input.mean.join(', ')}), divided by (${input.std.join(', ')}).
+`);
+
+const PRELUDE = py`import base64
 import os
 import zlib
 
@@ -56,12 +56,10 @@ def drop_path(x, probability, training):
     return x * keep / (1 - probability)
 `;
 
-const FOOTER = (weightsFile: string): string => `
-
-def load(weights=None):
+const loading = (weightsFile: string): PythonCode => py`def load(weights=None):
     """The model with its weights, in evaluation mode."""
     if weights is None:
-        weights = os.path.join(os.path.dirname(os.path.abspath(__file__)), ${JSON.stringify(weightsFile)})
+        weights = os.path.join(os.path.dirname(os.path.abspath(__file__)), ${weightsFile})
     if str(weights).endswith(".safetensors"):
         from safetensors.torch import load_file
 
@@ -80,127 +78,149 @@ if __name__ == "__main__":
 
 const parentPath = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('.')));
 
-/** `layer1.0.conv1` → `self.layer1[0].conv1`. */
-function attribute(path: string): string {
-  return `self${path
-    .split('.')
-    .map((part) => (/^\d+$/.test(part) ? `[${part}]` : `.${part}`))
-    .join('')}`;
-}
+const attribute = (path: string): PythonCode => attributePath(py`self`, path);
 
-/** `layer1.0.conv1` → `layer1_0_conv1`, a name that no Python keyword has. */
-const variable = (id: ValueId): string => {
-  const name = id.replace(/\W/g, '_');
-  return /^[A-Za-z]/.test(name) && name !== 'input' ? name : `x_${name}`;
-};
+/** Names in `forward` that are not the network's values. */
+const TAKEN = [
+  'self',
+  'images',
+  'torch',
+  'nn',
+  'F',
+  'base64',
+  'os',
+  'zlib',
+  'Modules',
+  'put',
+  'constant',
+  'drop_path',
+  'Model',
+  'load',
+  'float',
+  'str',
+  'super',
+];
 
-type Constructor = (node: GraphNode, shape: readonly number[]) => string;
+type Constructor<K extends OperationKind> = (node: GraphNode<K>, shape: readonly number[]) => PythonCode;
 
-const hasBias = (node: GraphNode): string => (node.parameters.bias ? 'True' : 'False');
+const hasBias = (node: GraphNode): boolean => node.parameters.bias !== undefined;
 
 /** Modules that own parameters. */
-const constructors: Partial<Record<OperationKind, Constructor>> = {
+const constructors: { readonly [K in OperationKind]?: Constructor<K> } = {
   conv: (node, [out, perGroup]) => {
-    if (node.kind !== 'conv') throw new TypeError(node.kind);
     const { kernel, stride, padding, dilation, groups } = node.attributes;
-    return (
-      `nn.Conv2d(${perGroup * groups}, ${out}, (${kernel.join(', ')}), stride=(${stride.join(', ')}), padding=${evenPadding(padding)}, ` +
-      `dilation=(${dilation.join(', ')}), groups=${groups}, bias=${hasBias(node)})`
-    );
+    const where = py`${kernel}, stride=${stride}, padding=${evenPadding(padding)}, dilation=${dilation}`;
+    return py`nn.Conv2d(${perGroup * groups}, ${out}, ${where}, groups=${groups}, bias=${hasBias(node)})`;
   },
-  linear: (node, [out, into]) => `nn.Linear(${into}, ${out}, bias=${hasBias(node)})`,
-  batchNorm: (node, [channels]) => {
-    if (node.kind !== 'batchNorm') throw new TypeError(node.kind);
-    return `nn.BatchNorm2d(${channels}, eps=${node.attributes.eps}, momentum=${node.attributes.momentum})`;
-  },
-  layerNorm: (node, [channels]) => {
-    if (node.kind !== 'layerNorm') throw new TypeError(node.kind);
-    return `nn.LayerNorm(${channels}, eps=${node.attributes.eps})`;
-  },
+  linear: (node, [out, into]) => py`nn.Linear(${into}, ${out}, bias=${hasBias(node)})`,
+  batchNorm: ({ attributes: { eps, momentum } }, [channels]) =>
+    py`nn.BatchNorm2d(${channels}, eps=${eps}, momentum=${momentum})`,
+  layerNorm: ({ attributes: { eps } }, [channels]) => py`nn.LayerNorm(${channels}, eps=${eps})`,
 };
 
 /** Lines of `__init__`: modules and bare parameters, in state-dict order. */
-function declarations(graph: Graph): string[] {
+function declarations(graph: Graph): PythonCode[] {
   const parameters = parametersByName(graph);
   const shapeOf = (name: string | undefined): readonly number[] => parameters.get(name ?? '')?.shape ?? [];
-  const byOwner = new Map<string, string>();
+  const byOwner = new Map<string, PythonCode>();
+  const declare = (path: string, value: PythonCode): void => {
+    attribute(path);
+    byOwner.set(path, py`put(self, ${path}, ${value})`);
+  };
   for (const node of graph.nodes) {
     if (node.kind === 'parameter') {
       const name = node.parameters.value as string;
-      byOwner.set(name, `put(self, ${JSON.stringify(name)}, nn.Parameter(torch.zeros(${shapeOf(name).join(', ')})))`);
+      declare(name, py`nn.Parameter(torch.zeros(${listed(shapeOf(name))}))`);
       continue;
     }
     const weight = node.parameters.weight;
-    const construct = constructors[node.kind];
-    if (!weight || !construct) continue;
-    const owner = parentPath(weight);
-    byOwner.set(owner, `put(self, ${JSON.stringify(owner)}, ${construct(node, shapeOf(weight))})`);
+    const construct = constructors[node.kind] as Constructor<OperationKind> | undefined;
+    if (weight && construct) declare(parentPath(weight), construct(node, shapeOf(weight)));
   }
   const order = new Set(graph.parameters.map((p) => (byOwner.has(p.name) ? p.name : parentPath(p.name))));
   return [...order].flatMap((owner) => byOwner.get(owner) ?? []);
 }
 
 class ConstantTable {
-  readonly lines: string[] = [];
-  readonly #names = new Map<string, string>();
+  readonly lines: PythonCode[] = [];
+  readonly #known = new Map<string, PythonCode>();
+  readonly #names: PythonVariables;
 
-  add(data: Float32Array | Int32Array, shape: readonly number[]): string {
+  /** `taken`: the names that the network's own modules have. */
+  constructor(taken: readonly string[]) {
+    this.#names = new PythonVariables(taken);
+  }
+
+  add(data: Float32Array | Int32Array, shape: readonly number[]): PythonCode {
     const values = data instanceof Int32Array ? BigInt64Array.from(data, BigInt) : data;
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const text = deflateSync(bytes).toString('base64');
     const key = `${shape}:${text}`;
-    const known = this.#names.get(key);
+    const known = this.#known.get(key);
     if (known) return known;
-    const name = `constant${this.#names.size}`;
-    this.#names.set(key, `self.${name}`);
-    const dtype = data instanceof Int32Array ? 'torch.int64' : 'torch.float32';
+    const name = this.#names.of(`constant${this.#known.size}`);
+    const value = py`self.${name}`;
+    this.#known.set(key, value);
+    const dtype = data instanceof Int32Array ? py`torch.int64` : py`torch.float32`;
     this.lines.push(
-      `self.register_buffer("${name}", constant(${dtype}, (${shape.join(', ')},), "${text}"), persistent=False)`,
+      py`self.register_buffer(${name.toString()}, constant(${dtype}, ${shape}, ${text}), persistent=False)`,
     );
-    return `self.${name}`;
+    return value;
   }
 }
 
-function forwardLine(node: GraphNode, shapes: ReadonlyMap<ValueId, Shape>, constants: ConstantTable): string {
+interface Naming {
+  readonly variables: PythonVariables;
+  readonly constants: ConstantTable;
+}
+
+function forwardLine(
+  node: GraphNode,
+  shapes: ReadonlyMap<ValueId, Shape>,
+  { variables, constants }: Naming,
+): PythonCode {
   const scope: PythonScope = {
-    input: (i) => (node.kind === 'input' ? 'images' : variable(node.inputs[i])),
+    input: (i) => (node.kind === 'input' ? py`images` : variables.of(node.inputs[i])),
     owner: (role: ParameterRole) => attribute(parentPath(node.parameters[role] as string)),
     parameter: (role: ParameterRole) => attribute(node.parameters[role] as string),
     constant: (data, shape) => constants.add(data, shape),
-    batch: 'images.shape[0]',
+    batch: py`images.shape[0]`,
     inputShape: (i) => shapes.get(node.inputs[i]) ?? [],
   };
-  const emit = pythonEmitters[node.kind] as (node: GraphNode, scope: PythonScope) => string;
-  return `${variable(node.id)} = ${emit(node, scope)}`;
+  const emit = pythonEmitters[node.kind] as (node: GraphNode, scope: PythonScope) => PythonCode;
+  return py`${variables.of(node.id)} = ${emit(node, scope)}`;
 }
 
-function returns(graph: Graph): string[] {
-  const training = graph.trainingOutputs.map(variable).join(', ');
-  const several = graph.trainingOutputs.length > 1;
-  const lines =
-    several || graph.trainingOutputs[0] !== graph.output ? ['if self.training:', `    return ${training}`] : [];
-  return [...lines, `return ${variable(graph.output)}`];
+function returns({ output, trainingOutputs }: Graph, variables: PythonVariables): PythonCode[] {
+  const several = trainingOutputs.length > 1;
+  const training = listed(trainingOutputs.map((id) => variables.of(id)));
+  const lines = several || trainingOutputs[0] !== output ? [py`if self.training:`, py`    return ${training}`] : [];
+  return [...lines, py`return ${variables.of(output)}`];
 }
 
 /**
  * Python source of the Graph.
  *
  * @param weightsFile name of the weights' file, in the same folder (.pth or .safetensors)
+ * @throws UserError for a parameter whose name cannot be a path of attributes in Python
  */
 export function pytorchSource(graph: Graph, weightsFile: string): string {
   const shapes = inferShapes(graph);
-  const constants = new ConstantTable();
-  const body = graph.nodes.map((node) => forwardLine(node, shapes, constants));
-  const indent = (lines: readonly string[]): string => lines.map((line) => `        ${line}`).join('\n');
-  return [
-    HEADER(graph, weightsFile),
-    '\nclass Model(nn.Module):',
-    '    def __init__(self):',
-    '        super().__init__()',
-    indent([...declarations(graph), ...constants.lines]),
-    '',
-    '    def forward(self, images):',
-    indent([...body, ...returns(graph)]),
-    FOOTER(weightsFile),
-  ].join('\n');
+  const variables = new PythonVariables(TAKEN);
+  const constants = new ConstantTable(graph.parameters.map(({ name }) => name.split('.')[0]));
+  const body = graph.nodes.map((node) => forwardLine(node, shapes, { variables, constants }));
+  const indented = (lines: readonly PythonCode[]): PythonCode => PythonCode.join(lines, '\n').indented(8);
+  return py`${description(graph, weightsFile)}
+${PRELUDE}
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+${indented([...declarations(graph), ...constants.lines])}
+
+    def forward(self, images):
+${indented([...body, ...returns(graph, variables)])}
+
+
+${loading(weightsFile)}`.toString();
 }
