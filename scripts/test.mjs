@@ -1,8 +1,13 @@
 // Installs what is missing, then runs the tests named on the command line (files or folders; by default all of
-// test/ but test/e2e) under node's test runner.
-import { readdirSync, statSync } from 'node:fs';
+// test/ but test/e2e and test/full) under node's test runner. Says at the end why tests were skipped, which files took longest, and the counts.
+//   REQUIRED  what may not be missing, as `runtime,server`: tests that are skipped for the lack of it have failed
+//   TALLY     a file that the counts are added to, a line `passed failed skipped`
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { installPackages, root, run } from './bootstrap.mjs';
+import { installPackages, root } from './bootstrap.mjs';
+import { reportOf } from './test-report.mjs';
 
 const SUFFIX = /\.test\.ts$/;
 
@@ -22,12 +27,28 @@ const files = (places.length ? places : ['test'])
   .flatMap(filesOf)
   .filter((file) => SUFFIX.test(file))
   .sort();
-run(process.execPath, [
-  '--import',
-  'tsx',
-  '--test',
-  '--test-reporter=spec',
-  '--test-concurrency=2',
-  ...flags,
-  ...files,
-]);
+if (files.length === 0) throw new Error(`no tests in ${places.join(', ')}`);
+
+const folder = mkdtempSync(path.join(tmpdir(), 'espalier-tally-'));
+const counted = path.join(folder, 'counts.json');
+const { status } = spawnSync(
+  process.execPath,
+  [
+    ...['--import', 'tsx', '--test', '--test-concurrency=2'],
+    ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
+    ...[`--test-reporter=${path.join(root, 'scripts/tally-reporter.mjs')}`, `--test-reporter-destination=${counted}`],
+    ...flags,
+    ...files,
+  ],
+  { cwd: root, stdio: 'inherit' },
+);
+const { lines, passed, failed, skipped } = reportOf(
+  JSON.parse(readFileSync(counted, 'utf8')),
+  status === 0,
+  (process.env.REQUIRED ?? '').split(',').filter(Boolean),
+);
+rmSync(folder, { recursive: true });
+console.log(lines.join('\n'));
+if (process.env.TALLY) appendFileSync(process.env.TALLY, `${passed} ${failed} ${skipped}\n`);
+console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exit(failed ? 1 : 0);

@@ -1,12 +1,13 @@
 /**
  * End-to-end tests: the packaged extension in a real VS Code server, driven through a real browser.
  *
- * `npm run test:e2e [FLOW…]`; `E2E_VSIX`: a package that is there already; `E2E_OUT`: where screenshots go.
- * Skips, with the reason, where there is no Chromium; with `--if-ready` also where no VS Code server is in the cache.
- * `--twice`: a flow that failed is run once more, for machines where a server or a browser may be slow to start.
+ * `npm run test:e2e [FLOW…]`; `E2E_VSIX`: a package that is there already; `E2E_OUT`: where screenshots go; `E2E_HOST_SUITES`:
+ * another folder with suites for the extension host; `TALLY`: a file that the counts are added to.
+ * Exits with 1 when anything failed, or when it has no Chromium; with `--if-ready` flows count as skipped where Chromium or the VS Code
+ * server are not there already.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { appendFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { hostFlow } from './flow-host.ts';
 import { keysFlow } from './flow-keys.ts';
@@ -25,7 +26,7 @@ import {
   serverRoot,
   setCurrent,
 } from './lib/session.ts';
-import { type Flow, runFlows } from './lib/steps.ts';
+import { type Flow, type Outcome, runFlows } from './lib/steps.ts';
 import { findChromium, launchBrowser } from './lib/workbench.ts';
 
 const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
@@ -44,7 +45,6 @@ const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
 const byName: typeof flows = { measure: measureFlow, slider: sliderFlow, install: installFlow };
 
 const IF_READY = '--if-ready';
-const TWICE = '--twice';
 
 function packed(): string {
   const given = process.env['E2E_VSIX'];
@@ -58,34 +58,49 @@ function packed(): string {
   return vsix;
 }
 
-const asked = process.argv.slice(2).filter((argument) => argument !== IF_READY && argument !== TWICE);
-const executable = findChromium();
-if (process.argv.includes(IF_READY) && !hasServer()) {
-  console.log('skipped: no VS Code server in the cache; test/e2e/setup.sh puts one there');
-  process.exit(0);
+/** Why no flow can run here; undefined when they can. */
+function whyNot(ifReady: boolean): string | undefined {
+  if (!findChromium()) return 'no Chromium found; install it, or name one in CHROMIUM';
+  if (ifReady && !hasServer()) return 'no VS Code server in the cache; test/e2e/setup.sh puts one there';
+  return undefined;
 }
-if (!executable) {
-  console.log('skipped: no Chromium found; install it, or name one in CHROMIUM');
-  process.exit(0);
+
+function chosenFlows(names: readonly string[]): (typeof flows)[string][] {
+  if (names.length === 0) return Object.values(flows);
+  const all = { ...flows, ...byName };
+  return names.map((name) => {
+    if (!Object.hasOwn(all, name)) throw new Error(`no flow ${name}; there are ${Object.keys(all).join(', ')}`);
+    return all[name];
+  });
 }
-mkdirSync(outFolder, { recursive: true });
-const chosen = asked.length
-  ? Object.entries({ ...flows, ...byName }).filter(([name]) => asked.includes(name))
-  : Object.entries(flows);
-const root = serverRoot();
-const vsix = packed();
-const browser = await launchBrowser(executable);
-const outcome = await runFlows(
-  chosen.map(([, flow]) => flow({ root, vsix, browser })),
-  process.argv.includes(TWICE) ? 2 : 1,
-  async (flow) => {
-    const session = currentSession();
-    await session?.shot(`failure-${flow.replace(/\W+/g, '-')}`);
-    console.log(`console: ${JSON.stringify(session?.workbench.errors.slice(0, 10), null, 1)}`);
-    await session?.stop(process.env['E2E_KEEP'] !== undefined);
-    setCurrent(undefined);
-  },
-);
-await browser.close();
-console.log(`\n${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped} flows skipped`);
-process.exit(outcome.failed ? 1 : 0);
+
+async function runChosen(chosen: readonly (typeof flows)[string][]): Promise<Outcome> {
+  mkdirSync(outFolder, { recursive: true });
+  const root = serverRoot();
+  const vsix = packed();
+  const browser = await launchBrowser(findChromium() as string);
+  const outcome = await runFlows(
+    chosen.map((flow) => flow({ root, vsix, browser })),
+    async (flow) => {
+      const session = currentSession();
+      await session?.shot(`failure-${flow.replace(/\W+/g, '-')}`);
+      console.log(`console: ${JSON.stringify(session?.workbench.errors.slice(0, 10), null, 1)}`);
+      await session?.stop(process.env['E2E_KEEP'] !== undefined);
+      setCurrent(undefined);
+    },
+  );
+  await browser.close();
+  return outcome;
+}
+
+const ifReady = process.argv.includes(IF_READY);
+const chosen = chosenFlows(process.argv.slice(2).filter((argument) => argument !== IF_READY));
+const why = whyNot(ifReady);
+if (why) console.log(`${ifReady ? 'skipped' : 'not run'}: ${why}`);
+const { passed, failed, skipped } = why
+  ? { passed: 0, failed: ifReady ? 0 : chosen.length, skipped: ifReady ? chosen.length : 0 }
+  : await runChosen(chosen);
+const tally = process.env['TALLY'];
+if (tally) appendFileSync(tally, `${passed} ${failed} ${skipped}\n`);
+console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exit(failed ? 1 : 0);
