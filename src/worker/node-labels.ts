@@ -1,19 +1,7 @@
 /** What a person reads on a layer's box: its operation in a few words. */
+import { activations } from '../engine/graph/activations.ts';
 import type { GraphNode } from '../engine/graph/graph.ts';
-import type { ActivationFunction, OperationKind, Pair } from '../engine/graph/operations.ts';
-
-const ACTIVATIONS: { readonly [F in ActivationFunction]: string } = {
-  relu: 'ReLU',
-  relu6: 'ReLU6',
-  leakyRelu: 'leaky ReLU',
-  gelu: 'GELU',
-  geluTanh: 'GELU (tanh)',
-  silu: 'SiLU',
-  sigmoid: 'sigmoid',
-  tanh: 'tanh',
-  hardSwish: 'hard swish',
-  hardSigmoid: 'hard sigmoid',
-};
+import type { OperationKind, Pair } from '../engine/graph/operations.ts';
 
 const size = ([height, width]: Pair): string => `${height}×${width}`;
 const stride = ([height, width]: Pair): string =>
@@ -34,7 +22,7 @@ const labels: { readonly [K in OperationKind]: Label<K> } = {
   matmul: ({ attributes: a }) => (a.transposeB ? 'product a·bᵀ' : 'product a·b'),
   batchNorm: 'batch norm',
   layerNorm: 'layer norm',
-  activation: ({ attributes: a }) => ACTIVATIONS[a.function],
+  activation: ({ attributes: a }) => activations[a.function].label,
   add: 'add',
   subtract: 'subtract',
   multiply: 'multiply',

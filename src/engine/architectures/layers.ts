@@ -1,32 +1,21 @@
 /** Pieces that several families share. */
+import { type ActivationFunction, activations } from '../graph/activations.ts';
 import type { GraphBuilder, ParameterShapes } from '../graph/builder.ts';
 import type { Graph, ValueId } from '../graph/graph.ts';
-import type { ActivationFunction } from '../graph/operations.ts';
 import type { BuildOptions } from './variant.ts';
 
 const IMAGENET_CLASSES = 1000;
 
-/** PyTorch class names of activation modules. */
-export const ACTIVATION_TYPES = {
-  relu: 'ReLU',
-  relu6: 'ReLU6',
-  gelu: 'GELU',
-  silu: 'SiLU',
-  sigmoid: 'Sigmoid',
-} as const satisfies Partial<Record<ActivationFunction, string>>;
-
-export type ModuleActivation = keyof typeof ACTIVATION_TYPES;
-
 /** An activation that is a module of its own. */
-export function activationModule(b: GraphBuilder, path: string, x: ValueId, kind: ModuleActivation): ValueId {
-  return b.activation(path, x, kind, { moduleType: ACTIVATION_TYPES[kind] });
+export function activationModule(b: GraphBuilder, path: string, x: ValueId, kind: ActivationFunction): ValueId {
+  return b.activation(path, x, kind, { moduleType: activations[kind].module });
 }
 
 /**
  * timm's BatchNormAct2d: a batch norm that ends in an activation, its submodule `act`. The reference's counter does not
  * know the class, so the norm is not counted; the activation is.
  */
-export function batchNormAct(b: GraphBuilder, path: string, x: ValueId, act?: ModuleActivation): ValueId {
+export function batchNormAct(b: GraphBuilder, path: string, x: ValueId, act?: ActivationFunction): ValueId {
   const y = b.batchNorm(path, x, { moduleType: 'BatchNormAct2d', counted: false });
   return act ? activationModule(b, `${path}.act`, y, act) : y;
 }
@@ -108,7 +97,7 @@ export function squeezeExcitation(
     readonly type: string;
     readonly reduced: number;
     readonly names: { reduce: string; act: string; expand: string; gate: string };
-    readonly act: ModuleActivation;
+    readonly act: ActivationFunction;
     /** The name of the pooling module, where pooling is one and so is counted. */
     readonly pool?: string;
   },

@@ -1,11 +1,13 @@
 /** A Graph with its weights as an ONNX model (opset 17, batch size open), for runtimes that are not PyTorch. */
 
 import { UserError } from '../../common/errors.ts';
+import { type ActivationAttributes, activate, activations, slopeOf } from '../graph/activations.ts';
 import type { Graph, GraphNode, ValueId } from '../graph/graph.ts';
 import { inputShape } from '../graph/graph.ts';
-import type { ActivationFunction, OperationKind, ParameterRole, Shape, SpatialPadding } from '../graph/operations.ts';
+import type { OperationKind, ParameterRole, Shape, SpatialPadding } from '../graph/operations.ts';
 import { inferShapes } from '../graph/shapes.ts';
 import { toFloat32, type Weights } from '../graph/tensor.ts';
+import { onOnnx, writeExpression } from './onnx-elementwise.ts';
 import { OnnxWriter } from './onnx-writer.ts';
 
 interface Scope {
@@ -26,28 +28,18 @@ type Emitter<K extends OperationKind> = (node: GraphNode<K>, scope: Scope) => vo
 const pads = (p: SpatialPadding): readonly number[] => [p.top, p.left, p.bottom, p.right];
 const withoutBatch = (shape: Shape): number[] => shape.map((d) => (d < 0 ? -1 : d));
 
-const activations: { readonly [K in ActivationFunction]: (s: Scope, x: string, slope: number) => void } = {
-  relu: (s, x) => s.result('Relu', [x]),
-  relu6: (s, x) => s.result('Clip', [x, s.writer.scalar('zero', 0), s.writer.scalar('six', 6)]),
-  leakyRelu: (s, x, slope) => s.result('LeakyRelu', [x], { alpha: { float: slope } }),
-  gelu: (s, x) => {
-    const erf = s.op('Erf', [s.op('Mul', [x, s.writer.scalar('rsqrt2', Math.SQRT1_2)])]);
-    const phi = s.op('Mul', [s.op('Add', [erf, s.writer.scalar('one', 1)]), s.writer.scalar('half', 0.5)]);
-    s.result('Mul', [x, phi]);
-  },
-  geluTanh: (s, x) => {
-    const cube = s.op('Mul', [s.op('Mul', [x, x]), x]);
-    const inner = s.op('Add', [x, s.op('Mul', [cube, s.writer.scalar('cubic', 0.044715)])]);
-    const tanh = s.op('Tanh', [s.op('Mul', [inner, s.writer.scalar('slope', Math.sqrt(2 / Math.PI))])]);
-    const half = s.op('Mul', [s.op('Add', [tanh, s.writer.scalar('one', 1)]), s.writer.scalar('half', 0.5)]);
-    s.result('Mul', [x, half]);
-  },
-  silu: (s, x) => s.result('Mul', [x, s.op('Sigmoid', [x])]),
-  sigmoid: (s, x) => s.result('Sigmoid', [x]),
-  tanh: (s, x) => s.result('Tanh', [x]),
-  hardSwish: (s, x) => s.result('HardSwish', [x]),
-  hardSigmoid: (s, x) => s.result('HardSigmoid', [x], { alpha: { float: 1 / 6 }, beta: { float: 0.5 } }),
-};
+/** ONNX's own operator where there is one, else the arithmetic. */
+function emitActivation(attributes: ActivationAttributes, s: Scope): void {
+  const { onnx } = activations[attributes.function];
+  const x = s.input(0);
+  if (!onnx) {
+    const number = (value: number): string => s.writer.scalar(`number_${value}`, value);
+    writeExpression(activate(onOnnx, attributes, { name: x }), { ...s, number });
+    return;
+  }
+  const numbers = Object.entries(onnx.attributes?.(slopeOf(attributes)) ?? {});
+  s.result(onnx.operator, [x], Object.fromEntries(numbers.map(([name, float]) => [name, { float }])));
+}
 
 const binary =
   (type: string): Emitter<OperationKind> =>
@@ -118,7 +110,7 @@ const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
     const y = s.op('LayerNormalization', [last, ...parameters], attributes);
     s.result('Transpose', [y], { perm: moveAxis(rank, rank - 1, axis) });
   },
-  activation: (node, s) => activations[node.attributes.function](s, s.input(0), node.attributes.slope ?? 0.01),
+  activation: (node, s) => emitActivation(node.attributes, s),
   add: binary('Add'),
   subtract: binary('Sub'),
   multiply: binary('Mul'),

@@ -1,7 +1,9 @@
 /** One line of PyTorch for every operation of the Graph. */
+
+import { type ActivationAttributes, activations, slopeOf } from '../graph/activations.ts';
 import type { GraphNode } from '../graph/graph.ts';
-import type { ActivationFunction, OperationKind, ParameterRole, Shape, SpatialPadding } from '../graph/operations.ts';
-import { listed, type PythonCode, py } from './python-writer.ts';
+import type { OperationKind, ParameterRole, Shape, SpatialPadding } from '../graph/operations.ts';
+import { listed, PythonCode, py } from './python-writer.ts';
 
 /** What an emitter may ask for: Python expressions of inputs, parameters and constants. */
 export interface PythonScope {
@@ -35,18 +37,13 @@ const reshapeTarget = (shape: Shape): PythonCode => listed(shape.map((d) => (d <
 const sizes = (shape: Shape, batch: PythonCode): PythonCode =>
   listed(shape.map((d) => (d < 0 ? (d === -1 ? batch : py`${-d} * ${batch}`) : d)));
 
-const activations: { readonly [K in ActivationFunction]: (x: PythonCode, slope: number) => PythonCode } = {
-  relu: (x) => py`F.relu(${x})`,
-  relu6: (x) => py`F.relu6(${x})`,
-  leakyRelu: (x, slope) => py`F.leaky_relu(${x}, ${slope})`,
-  gelu: (x) => py`F.gelu(${x})`,
-  geluTanh: (x) => py`F.gelu(${x}, approximate="tanh")`,
-  silu: (x) => py`F.silu(${x})`,
-  sigmoid: (x) => py`torch.sigmoid(${x})`,
-  tanh: (x) => py`torch.tanh(${x})`,
-  hardSwish: (x) => py`F.hardswish(${x})`,
-  hardSigmoid: (x) => py`F.hardsigmoid(${x})`,
-};
+/** PyTorch's function of an activation, with its keywords. */
+function activation(attributes: ActivationAttributes, x: PythonCode): PythonCode {
+  const { name, keywords } = activations[attributes.function].python;
+  const called = PythonCode.join(name.split('.').map(PythonCode.identifier), '.');
+  const given = Object.entries(keywords?.(slopeOf(attributes)) ?? {});
+  return py`${called}(${listed([x, ...given.map(([key, value]) => py`${PythonCode.identifier(key)}=${value}`)])})`;
+}
 
 const everything = py`:`;
 
@@ -67,7 +64,7 @@ export const pythonEmitters: { readonly [K in OperationKind]: Emitter<K> } = {
     if (axis === rank - 1) return py`${s.owner('weight')}(${s.input(0)})`;
     return py`${s.owner('weight')}(${s.input(0)}.movedim(${axis}, -1)).movedim(-1, ${axis})`;
   },
-  activation: (node, s) => activations[node.attributes.function](s.input(0), node.attributes.slope ?? 0.01),
+  activation: (node, s) => activation(node.attributes, s.input(0)),
   add: (_, s) => py`${s.input(0)} + ${s.input(1)}`,
   subtract: (_, s) => py`${s.input(0)} - ${s.input(1)}`,
   multiply: (_, s) => py`${s.input(0)} * ${s.input(1)}`,

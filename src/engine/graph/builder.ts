@@ -4,16 +4,9 @@
  * Widths come from `shapes` where it names a parameter (a checkpoint, pruned or not), else from the architecture:
  * one builder so serves dense and pruned networks.
  */
+import type { ActivationFunction } from './activations.ts';
 import type { Graph, GraphNode, InputConfig, ModuleSpec, ParameterSpec, ValueId } from './graph.ts';
-import type {
-  ActivationFunction,
-  OperationAttributes,
-  OperationKind,
-  Pair,
-  ParameterRole,
-  Shape,
-  SpatialPadding,
-} from './operations.ts';
+import type { OperationAttributes, OperationKind, Pair, ParameterRole, Shape, SpatialPadding } from './operations.ts';
 import { nodeShape } from './shapes.ts';
 import type { DType } from './tensor.ts';
 

@@ -5,6 +5,7 @@
  * An attention module is counted as a whole, and its parts stand at their nodes here; its projection is counted as if
  * it were square, which after pruning it is not: `macs` has that figure, `macsTrue` the projection's real width.
  */
+import { activations } from './activations.ts';
 import type { Graph, GraphNode, ValueId } from './graph.ts';
 import { nodesById, parametersByName } from './graph.ts';
 import type { OperationKind, Shape } from './operations.ts';
@@ -44,8 +45,7 @@ export const macsRules: { readonly [K in OperationKind]: MacsRule<K> } = {
   matmul: (_, { inputs, output }) => sizePerImage(output) * Math.abs(inputs[0].at(-1) as number),
   batchNorm: (_, { inputs }) => 2 * sizePerImage(inputs[0]),
   layerNorm: (_, { inputs }) => 2 * sizePerImage(inputs[0]),
-  activation: (node, { output }) =>
-    ['relu', 'relu6', 'gelu', 'geluTanh', 'leakyRelu'].includes(node.attributes.function) ? sizePerImage(output) : 0,
+  activation: (node, { output }) => (activations[node.attributes.function].counted ? sizePerImage(output) : 0),
   add: none,
   subtract: none,
   multiply: none,

@@ -4,6 +4,7 @@
  * Every operation has one output. Values are laid out as in PyTorch (N, C, H, W; tokens as N, L, C).
  * A table over `OperationKind` must have an entry for each of them, and the compiler says which is missing.
  */
+import type { ActivationAttributes } from './activations.ts';
 import type { Tensor } from './tensor.ts';
 
 /** Size of one dimension: a positive number, or −k for k times the batch size. */
@@ -22,18 +23,6 @@ export interface SpatialPadding {
   readonly bottom: number;
   readonly right: number;
 }
-
-export type ActivationFunction =
-  | 'relu'
-  | 'relu6'
-  | 'leakyRelu'
-  | 'gelu'
-  | 'geluTanh'
-  | 'silu'
-  | 'sigmoid'
-  | 'tanh'
-  | 'hardSwish'
-  | 'hardSigmoid';
 
 export interface OperationAttributes {
   /** A value fed from outside, e.g. images of [N, 3, 224, 224]. */
@@ -58,7 +47,7 @@ export interface OperationAttributes {
   batchNorm: { readonly eps: number; readonly momentum: number };
   /** Over one dimension (`axis`, counted from 0). Roles: weight, bias. */
   layerNorm: { readonly eps: number; readonly axis: number };
-  activation: { readonly function: ActivationFunction /** Slope of leakyRelu. */; readonly slope?: number };
+  activation: ActivationAttributes;
   /** Element-wise with broadcasting from the right, as in PyTorch. */
   add: Record<never, never>;
   subtract: Record<never, never>;

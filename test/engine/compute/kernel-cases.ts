@@ -6,7 +6,8 @@ import { emitGradients } from '../../../src/engine/compute/programs/gradients.ts
 import { emitBatchMean } from '../../../src/engine/compute/programs/losses.ts';
 import type { Program, Ref } from '../../../src/engine/compute/programs/program.ts';
 import { ProgramBuilder } from '../../../src/engine/compute/programs/program-builder.ts';
-import type { ActivationFunction, SpatialPadding } from '../../../src/engine/graph/operations.ts';
+import { ACTIVATION_FUNCTIONS } from '../../../src/engine/graph/activations.ts';
+import type { SpatialPadding } from '../../../src/engine/graph/operations.ts';
 import { float32Tensor } from '../../../src/engine/graph/tensor.ts';
 import { uniform } from '../../support/detfill.ts';
 import { type Values, values } from '../../support/interpreter.ts';
@@ -39,19 +40,6 @@ const convCase = (
       groups,
     }),
 });
-
-const ACTIVATIONS: readonly ActivationFunction[] = [
-  'relu',
-  'relu6',
-  'leakyRelu',
-  'gelu',
-  'geluTanh',
-  'silu',
-  'sigmoid',
-  'tanh',
-  'hardSwish',
-  'hardSigmoid',
-];
 
 const pool = { kernel: [3, 3], stride: [2, 2], padding: pads(1) } as const;
 const affine = (shape: readonly number[], axis: number): readonly (readonly number[])[] => [
@@ -151,7 +139,7 @@ const layerCases: readonly KernelCase[] = [
     states: affine([2, 6, 3, 4], 1),
     build: (b, x) => b.add('layerNorm', x, { eps: 1e-6, axis: 1 }),
   },
-  ...ACTIVATIONS.map(
+  ...ACTIVATION_FUNCTIONS.map(
     (name): KernelCase => ({
       name: `activation ${name}`,
       states: [[4, 25]],

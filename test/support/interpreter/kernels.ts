@@ -1,6 +1,7 @@
 /** What every kernel computes, in double precision: the definition that backends are compared with. */
 import type { KernelAttributes, KernelKind } from '../../../src/engine/compute/programs/kernels.ts';
 import { keepMask } from '../../../src/engine/compute/programs/noise.ts';
+import { activate, activationDerivative } from '../../../src/engine/graph/activations.ts';
 import {
   broadcastStrides,
   count,
@@ -13,7 +14,7 @@ import {
   values,
   zip,
 } from './array.ts';
-import { activations, derivatives } from './elementwise.ts';
+import { onDoubles } from './elementwise.ts';
 import * as layers from './layers.ts';
 import * as optimizers from './optimizers.ts';
 import * as windows from './windows.ts';
@@ -88,8 +89,8 @@ export const kernelRules: { readonly [K in KernelKind]: KernelRule<K> } = {
     return [layers.normalise(x, w, b, mean, inverse, axis), mean, inverse];
   },
   layerNormGradient: ({ axis }, inputs) => layers.normaliseGradient(inputs, axis, (i) => i !== axis),
-  activation: (a, [x]) => [mapValues(x, (v) => activations[a.function](v, a))],
-  activationGradient: (a, [d, saved]) => [zip(d, saved, d.shape, (v, s) => v * derivatives[a.function](s, a))],
+  activation: (a, [x]) => [mapValues(x, (v) => activate(onDoubles, a, v))],
+  activationGradient: (a, [d, saved]) => [zip(d, saved, d.shape, (v, s) => v * activationDerivative(onDoubles, a, s))],
   softmax: ({ axis }, [x]) => [layers.softmax(x, axis)],
   softmaxGradient: ({ axis }, [d, y]) => [layers.softmaxGradient(d, y, axis)],
   maxPool: (a, inputs, { shapes }) => [windows.maxPool(a, inputs, shapes[0])],

@@ -1,10 +1,11 @@
 /** A drafted network as a Graph: modules, names of nodes and parameters as a state dict would have them. */
+import { activations } from '../../graph/activations.ts';
 import { GraphBuilder } from '../../graph/builder.ts';
 import type { Graph, ValueId } from '../../graph/graph.ts';
 import type { OperationAttributes, OperationKind, ParameterRole } from '../../graph/operations.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { Draft, DraftGraph, DraftId, StoredTensor } from './draft.ts';
-import { ACTIVATION_TYPES, isReadable, lastOf, MODULE_TYPES, parentOf, ROLE_NAMES } from './names.ts';
+import { isReadable, lastOf, MODULE_TYPES, parentOf, ROLE_NAMES } from './names.ts';
 
 type Operation = Exclude<Draft, { kind: 'foreign' }>;
 
@@ -22,7 +23,7 @@ function namedAfter({ kind, stored }: Operation): string | undefined {
 }
 
 function moduleTypeOf(draft: Operation): string {
-  if (draft.kind === 'activation') return ACTIVATION_TYPES[draft.attributes.function];
+  if (draft.kind === 'activation') return activations[draft.attributes.function].module;
   return MODULE_TYPES[draft.kind] ?? '';
 }
 

@@ -4,8 +4,8 @@
  * A node that is a function of one other value, element by element, is computed for some numbers and compared with every
  * activation, so that the way in which it was written out does not matter.
  */
-import type { ActivationFunction } from '../../graph/operations.ts';
-import { activationFunctions } from './activation-functions.ts';
+import { ACTIVATION_FUNCTIONS, type ActivationFunction, activate } from '../../graph/activations.ts';
+import { onNumbers } from '../../graph/elementwise.ts';
 import type { Draft, DraftGraph, DraftId } from './draft.ts';
 
 /** Operators in one activation: the longest, GELU by tanh with a cube, has nine. */
@@ -14,19 +14,6 @@ const MAX_NODES = 16;
 /** From −9 to 9, off the whole numbers where activations have their corners. */
 const SAMPLES = Array.from({ length: 61 }, (_, i) => -9 + 0.2987 * i);
 const TOLERANCE = 2e-5;
-
-const CANDIDATES: readonly ActivationFunction[] = [
-  'relu',
-  'relu6',
-  'gelu',
-  'geluTanh',
-  'silu',
-  'hardSwish',
-  'hardSigmoid',
-  'sigmoid',
-  'tanh',
-  'leakyRelu',
-];
 
 type Arithmetic = (a: number, b: number) => number;
 const ARITHMETIC: Readonly<Partial<Record<Draft['kind'], Arithmetic>>> = {
@@ -40,8 +27,8 @@ const ARITHMETIC: Readonly<Partial<Record<Draft['kind'], Arithmetic>>> = {
 function eachOf(draft: Draft): ((...inputs: readonly number[]) => number) | undefined {
   if (draft.kind === 'foreign') return draft.attributes.each;
   if (draft.kind === 'activation') {
-    const { function: name, slope } = draft.attributes;
-    return (x) => activationFunctions[name](x, slope);
+    const { attributes } = draft;
+    return (x) => activate(onNumbers, attributes, x);
   }
   if (draft.kind === 'scale' && typeof draft.attributes.by === 'number') {
     const { by } = draft.attributes;
@@ -108,9 +95,9 @@ class Region {
 
 function matching(region: Region): ActivationFunction | undefined {
   const found = SAMPLES.map((x) => region.at(x));
-  return CANDIDATES.find((name) =>
-    SAMPLES.every((x, i) => Math.abs(found[i] - activationFunctions[name](x)) <= TOLERANCE * (1 + Math.abs(x))),
-  );
+  const isAlike = (name: ActivationFunction) => (x: number, i: number) =>
+    Math.abs(found[i] - activate(onNumbers, { function: name }, x)) <= TOLERANCE * (1 + Math.abs(x));
+  return ACTIVATION_FUNCTIONS.find((name) => SAMPLES.every(isAlike(name)));
 }
 
 /** Puts an activation in the place of each chain of arithmetic that is one. */

@@ -1,5 +1,5 @@
 /** Names for people: the modules that a file's nodes came from, and the parameters of a state dict. */
-import type { ActivationFunction, OperationKind, ParameterRole } from '../../graph/operations.ts';
+import type { OperationKind, ParameterRole } from '../../graph/operations.ts';
 import type { OnnxNode } from './onnx-proto.ts';
 
 /** Whether a tensor's name is one that a person gave, as in a state dict, and not one that an exporter made up. */
@@ -62,17 +62,4 @@ export const MODULE_TYPES: { readonly [K in OperationKind]?: string } = {
   averagePool: 'AvgPool2d',
   mean: 'AdaptiveAvgPool2d',
   dropout: 'Dropout',
-};
-
-export const ACTIVATION_TYPES: { readonly [F in ActivationFunction]: string } = {
-  relu: 'ReLU',
-  relu6: 'ReLU6',
-  leakyRelu: 'LeakyReLU',
-  gelu: 'GELU',
-  geluTanh: 'GELU',
-  silu: 'SiLU',
-  sigmoid: 'Sigmoid',
-  tanh: 'Tanh',
-  hardSwish: 'Hardswish',
-  hardSigmoid: 'Hardsigmoid',
 };

@@ -1,7 +1,8 @@
 /** ONNX operators that work element by element, and softmax. */
-import type { ActivationFunction, OperationKind } from '../../graph/operations.ts';
+import { ACTIVATION_FUNCTIONS, type ActivationFunction, activations } from '../../graph/activations.ts';
+import { erf } from '../../graph/elementwise.ts';
+import type { OperationKind } from '../../graph/operations.ts';
 import { broadcastShapes } from '../../graph/shapes.ts';
-import { erf } from './activation-functions.ts';
 import { isFixed } from './constants.ts';
 import type { Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
@@ -107,7 +108,16 @@ const where: OperatorRule = (call) => {
   return call.value(chosen);
 };
 
+/** Operators that are an activation as they stand. */
+const ownOperators = Object.fromEntries(
+  ACTIVATION_FUNCTIONS.flatMap((name) => {
+    const { onnx } = activations[name];
+    return onnx && !onnx.attributes ? [[onnx.operator, activation(name)]] : [];
+  }),
+);
+
 export const elementwiseOperators: Readonly<Record<string, OperatorRule>> = {
+  ...ownOperators,
   Abs: foreign(Math.abs),
   Add: binary('add'),
   Cast: cast,
@@ -123,7 +133,6 @@ export const elementwiseOperators: Readonly<Record<string, OperatorRule>> = {
   Exp: foreign(Math.exp),
   Gelu: (call) => activation(call.string('approximate', 'none') === 'tanh' ? 'geluTanh' : 'gelu')(call),
   HardSigmoid: hardSigmoid,
-  HardSwish: activation('hardSwish'),
   Identity: passes,
   LeakyRelu: (call) => leakyRelu(call, call.float('alpha', 0.01)),
   Log: foreign(Math.log),
@@ -134,13 +143,10 @@ export const elementwiseOperators: Readonly<Record<string, OperatorRule>> = {
   PRelu: pRelu,
   Pow: power,
   Reciprocal: foreign((x) => 1 / x),
-  Relu: activation('relu'),
-  Sigmoid: activation('sigmoid'),
   Softmax: softmax,
   Softplus: foreign((x) => Math.log1p(Math.exp(x))),
   Softsign: foreign((x) => x / (1 + Math.abs(x))),
   Sqrt: foreign(Math.sqrt),
   Sub: binary('subtract'),
-  Tanh: activation('tanh'),
   Where: where,
 };

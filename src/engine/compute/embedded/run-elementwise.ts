@@ -1,81 +1,37 @@
 /** Activations, element-by-element kernels and reductions. */
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { activate, activationDerivative } from '../../graph/activations.ts';
+import type { Elementwise } from '../../graph/elementwise.ts';
 import { sizePerImage, withBatch } from '../../graph/shapes.ts';
 import type { KernelAttributes } from '../programs/kernels.ts';
 import type { KernelContext, KernelRule, Laid } from './kernel-context.ts';
 import { elementwise } from './simd/channels.ts';
 import type { Tfjs } from './tfjs.ts';
 
-type Attributes = KernelAttributes['activation'];
-type Function = Attributes['function'];
+type Function = KernelAttributes['activation']['function'];
 
-/** PyTorch's default slope of leakyRelu. */
-const SLOPE = 0.01;
-const slopeOf = ({ slope = SLOPE }: Attributes): number => slope;
-
-/** tanh x = 2 σ(2x) − 1: the sigmoid is vectorised, tanh is not. */
-const tanh = (tf: Tfjs, x: Tensor): Tensor => tf.sub(tf.mul(tf.sigmoid(tf.mul(x, 2)), 2), 1);
-
-/** Φ(x) = (1 + erf(x / √2)) / 2. */
-const normalCdf = (tf: Tfjs, x: Tensor): Tensor => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5);
-
-const TANH_SCALE = Math.sqrt(2 / Math.PI);
-const CUBIC = 0.044715;
-/** tanh √(2/π) (x + 0.044715 x³), the inner function of the approximate GELU. */
-function geluInner(tf: Tfjs, x: Tensor): Tensor {
-  const cubic = tf.add(tf.mul(tf.square(x), TANH_SCALE * CUBIC), TANH_SCALE);
-  return tanh(tf, tf.mul(x, cubic));
-}
-
-/** clip(x + 3, 0, 6) / 6. */
-const hardSigmoid = (tf: Tfjs, x: Tensor): Tensor => tf.mul(tf.relu6(tf.add(x, 3)), 1 / 6);
-/** 1 where low < x < high, else 0. */
-const inside = (tf: Tfjs, x: Tensor, low: number, high: number): Tensor =>
-  tf.mul(tf.step(low === 0 ? x : tf.sub(x, low)), tf.step(tf.sub(high, x)));
-
-const activations: { readonly [F in Function]: (tf: Tfjs, x: Tensor, a: Attributes) => Tensor } = {
-  relu: (tf, x) => tf.relu(x),
-  relu6: (tf, x) => tf.relu6(x),
-  leakyRelu: (tf, x, a) => tf.leakyRelu(x, slopeOf(a)),
-  gelu: (tf, x) => tf.mul(x, normalCdf(tf, x)),
-  geluTanh: (tf, x) => tf.mul(tf.mul(x, 0.5), tf.add(geluInner(tf, x), 1)),
-  silu: (tf, x) => tf.mul(x, tf.sigmoid(x)),
-  sigmoid: (tf, x) => tf.sigmoid(x),
-  tanh,
-  hardSwish: (tf, x) => tf.mul(x, hardSigmoid(tf, x)),
-  hardSigmoid,
-};
-
-/** Derivatives by what GRADIENT_FROM_OUTPUT says is saved: the output y or the input x. */
-const derivatives: { readonly [F in Function]: (tf: Tfjs, saved: Tensor, a: Attributes) => Tensor } = {
-  relu: (tf, y) => tf.step(y),
-  relu6: (tf, y) => inside(tf, y, 0, 6),
-  leakyRelu: (tf, y, a) => tf.step(y, slopeOf(a)),
-  // Φ(x) + x φ(x), φ(x) = exp(−x² / 2) / √(2π).
-  gelu: (tf, x) => {
-    const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-    return tf.add(normalCdf(tf, x), tf.mul(x, density));
-  },
-  // (1 + t) / 2 + x / 2 (1 − t²) √(2/π) (1 + 3 · 0.044715 x²).
-  geluTanh: (tf, x) => {
-    const t = geluInner(tf, x);
-    const slope = tf.add(tf.mul(tf.square(x), 1.5 * TANH_SCALE * CUBIC), TANH_SCALE / 2);
-    const curved = tf.mul(tf.mul(x, tf.sub(1, tf.square(t))), slope);
-    return tf.add(tf.mul(tf.add(t, 1), 0.5), curved);
-  },
-  // σ (1 + x (1 − σ)).
-  silu: (tf, x) => {
-    const s = tf.sigmoid(x);
-    return tf.mul(s, tf.add(tf.mul(x, tf.sub(1, s)), 1));
-  },
-  sigmoid: (tf, y) => tf.mul(y, tf.sub(1, y)),
-  tanh: (tf, y) => tf.sub(1, tf.square(y)),
-  // (2 clip(x, −3, 3) + 3) / 6 inside, 0 below, 1 above: continuous but at ±3.
-  hardSwish: (tf, x) => {
-    const slope = tf.mul(tf.add(x, 1.5), 1 / 3);
-    return tf.add(tf.mul(slope, inside(tf, x, -3, 3)), tf.sub(1, tf.step(tf.sub(3, x))));
-  },
-  hardSigmoid: (tf, x) => tf.mul(inside(tf, x, -3, 3), 1 / 6),
+const elementwiseOn = (tf: Tfjs): Elementwise<Tensor> => {
+  const below = (x: Tensor, high: number): Tensor => tf.step(tf.sub(high, x));
+  return {
+    add: tf.add<Tensor>,
+    subtract: tf.sub<Tensor>,
+    multiply: tf.mul<Tensor>,
+    square: tf.square,
+    exp: tf.exp,
+    erf: tf.erf,
+    // tanh x = 2 σ(2x) − 1: the sigmoid is vectorised, tanh is not.
+    tanh: (x) => tf.sub(tf.mul(tf.sigmoid(tf.mul(x, 2)), 2), 1),
+    sigmoid: tf.sigmoid,
+    clamp: (x, low, high) => {
+      if (low === 0) return high === 6 ? tf.relu6(x) : high === Infinity ? tf.relu(x) : tf.clipByValue(x, 0, high);
+      const above = low === -Infinity ? x : tf.maximum<Tensor>(x, low);
+      return high === Infinity ? above : tf.minimum(above, high);
+    },
+    within: (x, low, high) => {
+      const above = tf.step(low === 0 ? x : tf.sub(x, low));
+      return high === Infinity ? above : tf.mul(above, below(x, high));
+    },
+  };
 };
 
 /** Functions for which there are kernels of our own. */
@@ -90,7 +46,7 @@ export const activation: KernelRule<'activation'> = (context, { attributes: a },
   const { tf, simd } = context;
   const kernel = simdActivations[a.function];
   if (simd && kernel) return [context.map(x, (tensor) => elementwise(context, simd, kernel, [tensor]))];
-  return [context.map(x, (tensor) => activations[a.function](tf, tensor, a))];
+  return [context.map(x, (tensor) => activate(elementwiseOn(tf), a, tensor))];
 };
 
 export const activationGradient: KernelRule<'activationGradient'> = (context, { attributes: a }, [gradient, saved]) => {
@@ -98,7 +54,7 @@ export const activationGradient: KernelRule<'activationGradient'> = (context, { 
   const d = context.inOrder(gradient, saved.order);
   const kernel = simdDerivatives[a.function];
   if (simd && kernel) return [context.map(d, (tensor) => elementwise(context, simd, kernel, [tensor, saved.tensor]))];
-  return [context.map(d, (tensor) => tf.mul(tensor, derivatives[a.function](tf, saved.tensor, a)))];
+  return [context.map(d, (tensor) => tf.mul(tensor, activationDerivative(elementwiseOn(tf), a, saved.tensor)))];
 };
 
 type BinaryKernel = 'add' | 'subtract' | 'multiply' | 'divide';

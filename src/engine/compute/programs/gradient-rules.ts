@@ -3,9 +3,10 @@
  * the derivatives by the inputs, in their order, leaving out what nothing needs. Layers compute the derivatives of their parameters first:
  * a backend that keeps the order can free their input before it goes on.
  */
+import { activations } from '../../graph/activations.ts';
 import type { Shape } from '../../graph/operations.ts';
 import { sizePerImage } from '../../graph/shapes.ts';
-import { GRADIENT_FROM_OUTPUT, type KernelKind } from './kernels.ts';
+import type { KernelKind } from './kernels.ts';
 import type { KernelNode, Ref } from './program.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 
@@ -117,7 +118,7 @@ export const gradientRules: { readonly [K in DifferentiableKernel]: GradientRule
   },
   // dx = d f′(x), with f′ as a function of y where one is known.
   activation: ({ attributes, inputs: [x] }, { builder: b, d, self }) => {
-    const saved = GRADIENT_FROM_OUTPUT.has(attributes.function) ? { node: self, output: 0 } : x;
+    const saved = activations[attributes.function].derivativeOf === 'output' ? { node: self, output: 0 } : x;
     return [b.add('activationGradient', [d, saved], attributes)];
   },
   // dx = y (d − Σ d y).

@@ -5,7 +5,7 @@
  * have PyTorch's logical layout (N, C, H, W; weights O, I, kh, kw) and are float32 except where said; how they lie in memory is the
  * backend's business. A table over `KernelKind` must have an entry for each, and the compiler says which is missing.
  */
-import type { ActivationFunction, OperationAttributes, Shape } from '../../graph/operations.ts';
+import type { OperationAttributes, Shape } from '../../graph/operations.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 
 type Attributes<K extends keyof OperationAttributes> = OperationAttributes[K];
@@ -50,7 +50,7 @@ export interface KernelAttributes {
   /** (d, x, weight, mean, inverse deviation) → gradients of x, weight, bias. */
   layerNormGradient: { readonly axis: number };
   activation: Attributes<'activation'>;
-  /** (d, saved): saved is the activation's output for the functions in `GRADIENT_FROM_OUTPUT`, else its input. */
+  /** (d, saved): saved is the activation's output or input, as the activation's record says. */
   activationGradient: Attributes<'activation'>;
   softmax: { readonly axis: number };
   /** (d, y): y is the softmax's output. */
@@ -130,14 +130,5 @@ export interface KernelAttributes {
 }
 
 export type KernelKind = keyof KernelAttributes;
-
-/** Activations whose derivative is a function of their output, which other kernels keep anyway. */
-export const GRADIENT_FROM_OUTPUT: ReadonlySet<ActivationFunction> = new Set([
-  'relu',
-  'relu6',
-  'leakyRelu',
-  'sigmoid',
-  'tanh',
-]);
 
 export type ConstantTensor = Tensor<'float32'>;

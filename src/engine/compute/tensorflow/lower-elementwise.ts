@@ -1,7 +1,9 @@
 /** Lowering of element-wise kernels and reductions. */
-import type { ActivationFunction } from '../../graph/operations.ts';
+import { type ActivationFunction, activate, activationDerivative, slopeOf } from '../../graph/activations.ts';
+import type { Elementwise } from '../../graph/elementwise.ts';
 import { plainOrder } from './data-layout.ts';
 import { FLOAT, type Laid, type LoweringContext, type LoweringRule } from './lowering-context.ts';
+import type { Attrs } from './saved-model.ts';
 
 type Binary = 'add' | 'subtract' | 'multiply' | 'divide';
 
@@ -29,102 +31,71 @@ export const lerp: LoweringRule<'lerp'> = (context, _, [a, b, t]) => {
 
 // ---- activations
 
-type Attributes = { readonly slope?: number };
-type Unary = (c: LoweringContext, x: Laid, a: Attributes) => Laid;
-const op =
-  (name: string): Unary =>
-  (c, x) =>
-    c.unary(name, x);
-
-const plus = (c: LoweringContext, x: Laid, by: number): Laid => c.direct('AddV2', x, c.scalar(by));
-const times = (c: LoweringContext, a: Laid, b: Laid): Laid => c.direct('Mul', a, b);
-/** Attribute of LeakyRelu and its gradient; torch's default slope. */
-const leakyAttrs = (x: Laid, { slope = 0.01 }: Attributes) => ({
-  T: { type: x.tensor.dtype },
-  alpha: { float: slope },
-});
-/** Φ(x), the normal distribution function. */
-const normal = (c: LoweringContext, x: Laid): Laid =>
-  c.times(plus(c, c.unary('Erf', c.times(x, Math.SQRT1_2)), 1), 0.5);
-/** min(max(x + 3, 0), 6). */
-const hardRamp = (c: LoweringContext, x: Laid): Laid => c.unary('Relu6', plus(c, x, 3));
-
-const TANH_SCALE = Math.sqrt(2 / Math.PI);
-const CUBIC = 0.044715;
-/** tanh(√(2/π) (x + 0.044715 x³)). */
-const innerTanh = (c: LoweringContext, x: Laid): Laid =>
-  c.unary('Tanh', times(c, x, plus(c, c.times(c.unary('Square', x), TANH_SCALE * CUBIC), TANH_SCALE)));
-
-const activations: { readonly [F in ActivationFunction]: Unary } = {
-  relu: op('Relu'),
-  relu6: op('Relu6'),
-  leakyRelu: (c, x, a) => c.emit('LeakyRelu', [x.tensor], leakyAttrs(x, a), x.shape, x.order),
-  gelu: (c, x) => times(c, x, normal(c, x)),
-  geluTanh: (c, x) => times(c, c.times(x, 0.5), plus(c, innerTanh(c, x), 1)),
-  silu: (c, x) => times(c, x, c.unary('Sigmoid', x)),
-  sigmoid: op('Sigmoid'),
-  tanh: op('Tanh'),
-  hardSwish: (c, x) => times(c, c.times(x, 1 / 6), hardRamp(c, x)),
-  hardSigmoid: (c, x) => c.times(hardRamp(c, x), 1 / 6),
+const elementwise = (c: LoweringContext): Elementwise<Laid> => {
+  const laid = (x: Laid | number): Laid => (typeof x === 'number' ? c.scalar(x) : x);
+  const binary = (op: string) => (a: Laid | number, b: Laid | number) => c.direct(op, laid(a), laid(b));
+  const unary = (op: string) => (x: Laid) => c.unary(op, x);
+  const [minimum, maximum, multiply] = [binary('Minimum'), binary('Maximum'), binary('Mul')];
+  /** 1 where the comparison holds, else 0. */
+  const where = (comparison: string, x: Laid, bound: number): Laid => {
+    const holds = c.emit(comparison, [x.tensor, c.scalar(bound).tensor], { T: FLOAT }, x.shape, x.order, 'bool');
+    return c.emit('Cast', [holds.tensor], { SrcT: { type: 'bool' }, DstT: FLOAT }, x.shape, x.order);
+  };
+  return {
+    add: binary('AddV2'),
+    subtract: binary('Sub'),
+    multiply,
+    square: unary('Square'),
+    exp: unary('Exp'),
+    erf: unary('Erf'),
+    tanh: unary('Tanh'),
+    sigmoid: unary('Sigmoid'),
+    clamp: (x, low, high) => {
+      if (low === 0 && high === 6) return c.unary('Relu6', x);
+      const above = low === -Infinity ? x : maximum(x, low);
+      return high === Infinity ? above : minimum(above, high);
+    },
+    within: (x, low, high) => multiply(where('Greater', x, low), where('Less', x, high)),
+  };
 };
 
-type UnaryGradient = (c: LoweringContext, d: Laid, saved: Laid, a: Attributes) => Laid;
-/** A TensorFlow gradient operation of (d, saved). */
-const gradientOp =
-  (name: string): UnaryGradient =>
-  (c, d, saved) =>
-    c.direct(name, d, saved);
-/** TensorFlow's takes (y, dy). */
-const outputGradientOp =
-  (name: string): UnaryGradient =>
-  (c, d, y) =>
-    c.direct(name, y, d);
-/** d · f′(x). */
-const product =
-  (derivative: Unary): UnaryGradient =>
-  (c, d, x, a) =>
-    times(c, d, derivative(c, x, a));
+/** TensorFlow's own operations for a function and for its gradient, where there are: faster than the arithmetic. */
+interface OwnOperations {
+  readonly value: string;
+  /** Of (d, y) or of (y, d), as TensorFlow has it. */
+  readonly gradient: string;
+  readonly order: 'd, y' | 'y, d';
+  readonly attrs?: (slope: number) => Attrs;
+}
 
-/** The saved value is the output or the input: `GRADIENT_FROM_OUTPUT` says which. */
-const derivatives: { readonly [F in ActivationFunction]: UnaryGradient } = {
-  relu: gradientOp('ReluGrad'),
-  relu6: gradientOp('Relu6Grad'),
-  leakyRelu: (c, d, y, a) => c.emit('LeakyReluGrad', [d.tensor, y.tensor], leakyAttrs(d, a), d.shape, d.order),
-  // Φ(x) + x φ(x)
-  gelu: product((c, x) => {
-    const density = c.times(c.unary('Exp', c.times(c.unary('Square', x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-    return c.direct('AddV2', normal(c, x), times(c, x, density));
-  }),
-  // (1 + t) / 2 + x (1 − t²) √(2/π) (1 + 3 · 0.044715 x²) / 2
-  geluTanh: product((c, x) => {
-    const t = innerTanh(c, x);
-    const slope = plus(c, c.times(c.unary('Square', x), 1.5 * CUBIC * TANH_SCALE), TANH_SCALE / 2);
-    const falling = plus(c, c.unary('Neg', c.unary('Square', t)), 1);
-    return c.direct('AddV2', plus(c, c.times(t, 0.5), 0.5), times(c, times(c, x, falling), slope));
-  }),
-  // σ (1 + x (1 − σ))
-  silu: product((c, x) => {
-    const sigmoid = c.unary('Sigmoid', x);
-    return times(c, sigmoid, plus(c, times(c, x, plus(c, c.unary('Neg', sigmoid), 1)), 1));
-  }),
-  sigmoid: outputGradientOp('SigmoidGrad'),
-  tanh: outputGradientOp('TanhGrad'),
-  // d (ramp + x [−3 < x < 3]) / 6; Relu6Grad passes what lies inside the ramp.
-  hardSwish: (c, d, x) => {
-    const shifted = plus(c, x, 3);
-    const inside = c.direct('Relu6Grad', times(c, d, x), shifted);
-    return c.times(c.direct('AddV2', times(c, d, c.unary('Relu6', shifted)), inside), 1 / 6);
+const ownOperations: { readonly [F in ActivationFunction]?: OwnOperations } = {
+  relu: { value: 'Relu', gradient: 'ReluGrad', order: 'd, y' },
+  relu6: { value: 'Relu6', gradient: 'Relu6Grad', order: 'd, y' },
+  leakyRelu: {
+    value: 'LeakyRelu',
+    gradient: 'LeakyReluGrad',
+    order: 'd, y',
+    attrs: (slope) => ({ alpha: { float: slope } }),
   },
-  hardSigmoid: (c, d, x) => c.times(c.direct('Relu6Grad', d, plus(c, x, 3)), 1 / 6),
+  sigmoid: { value: 'Sigmoid', gradient: 'SigmoidGrad', order: 'y, d' },
+  tanh: { value: 'Tanh', gradient: 'TanhGrad', order: 'y, d' },
 };
 
-export const activation: LoweringRule<'activation'> = (context, { attributes }, [x]) => [
-  activations[attributes.function](context, x, attributes),
-];
+export const activation: LoweringRule<'activation'> = (c, { attributes }, [x]) => {
+  const own = ownOperations[attributes.function];
+  if (!own) return [activate(elementwise(c), attributes, x)];
+  const attrs: Attrs = { T: { type: x.tensor.dtype }, ...own.attrs?.(slopeOf(attributes)) };
+  return [c.emit(own.value, [x.tensor], attrs, x.shape, x.order)];
+};
 
-export const activationGradient: LoweringRule<'activationGradient'> = (context, { attributes }, [d, saved]) => [
-  derivatives[attributes.function](context, context.inOrder(d, saved.order), saved, attributes),
-];
+export const activationGradient: LoweringRule<'activationGradient'> = (c, { attributes }, [gradient, saved]) => {
+  const d = c.inOrder(gradient, saved.order);
+  const own = ownOperations[attributes.function];
+  if (!own) return [c.direct('Mul', d, activationDerivative(elementwise(c), attributes, saved))];
+  const inputs = own.order === 'd, y' ? [d.tensor, saved.tensor] : [saved.tensor, d.tensor];
+  const attrs: Attrs = { T: FLOAT, ...own.attrs?.(slopeOf(attributes)) };
+  return [c.emit(own.gradient, inputs, attrs, d.shape, d.order)];
+};
 
 // ---- reductions
 
