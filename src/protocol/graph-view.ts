@@ -16,8 +16,8 @@ export interface GraphView {
   readonly nodes: readonly GraphViewNode[];
   /** The module tree; modules[0] is the root with path ''. A parent stands before its children. */
   readonly modules: readonly GraphViewModule[];
-  /** Index of the node that gives the logits. */
-  readonly output: number;
+  /** Indices of the nodes that give the network's outputs: the logits of a classifier. */
+  readonly outputs: readonly number[];
   readonly cost: CostFigures;
 }
 

@@ -97,7 +97,7 @@ export function graphViewOf(graph: Graph): GraphView {
     input: [channels, height, width],
     nodes,
     modules,
-    output: position.get(graph.output) as number,
+    outputs: graph.outputs.map(({ value }) => position.get(value) as number),
     cost: graphCost(graph),
   };
 }

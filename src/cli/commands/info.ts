@@ -2,6 +2,7 @@
 
 import { flag } from '../../common/flags.ts';
 import { dumpGraph } from '../../engine/graph/dump.ts';
+import { type Graph, isClassifier } from '../../engine/graph/graph.ts';
 import { openModel } from '../../engine/jobs/model.ts';
 import { graphInfo } from '../../engine/jobs/model-info.ts';
 import { command, modelFlags } from '../command.ts';
@@ -18,6 +19,9 @@ function headsText(heads: readonly number[]): string[] {
   return [`heads ${counts}`];
 }
 
+const outputsText = (graph: Graph): string =>
+  isClassifier(graph) ? `${graph.classes} classes` : `outputs ${graph.outputs.map(({ name }) => name).join(', ')}`;
+
 export const info = command({
   summary: 'MACs, parameters, heads and layers of a model',
   usage: 'MODEL|FILE',
@@ -32,7 +36,7 @@ export const info = command({
     const { macs, macsTrue, params, heads, layers } = graphInfo(graph);
     const rows = layers.map((l) => [l.name, l.type, l.output, formatCount(l.macs), formatCount(l.params)]);
     const text = [
-      `${graph.name} (${graph.family}), ${graph.classes} classes, input ${graph.input.channels}×${graph.input.height}×${graph.input.width}`,
+      `${graph.name} (${graph.family}), ${outputsText(graph)}, input ${graph.input.channels}×${graph.input.height}×${graph.input.width}`,
       `MACs ${formatCount(macs)} (paper's counter), ${formatCount(macsTrue)} (real widths); params ${formatCount(params)}`,
       ...headsText(Object.values(heads)),
       ...model.notes,
@@ -47,6 +51,7 @@ export const info = command({
         model: graph.name,
         family: graph.family,
         classes: graph.classes,
+        outputs: graph.outputs.map(({ name }) => name),
         input: [graph.input.channels, graph.input.height, graph.input.width],
         macs,
         macs_true: macsTrue,

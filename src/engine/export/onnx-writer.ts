@@ -112,7 +112,7 @@ export class OnnxWriter {
   finish(
     name: string,
     input: { readonly name: string; readonly shape: Shape },
-    output: { readonly name: string; readonly shape: Shape },
+    outputs: readonly { readonly name: string; readonly shape: Shape }[],
     metadata: Readonly<Record<string, string>>,
   ): Uint8Array {
     const graph = [
@@ -120,7 +120,7 @@ export class OnnxWriter {
       bytesField(2, name),
       ...this.#initialisers,
       valueInfo(11, input.name, input.shape),
-      valueInfo(12, output.name, output.shape),
+      ...outputs.map((output) => valueInfo(12, output.name, output.shape)),
     ];
     return encode([
       intField(1, IR_VERSION),

@@ -12,6 +12,8 @@ import { OnnxWriter } from './onnx-writer.ts';
 
 interface Scope {
   readonly writer: OnnxWriter;
+  /** ONNX name of the input. */
+  readonly images: string;
   /** ONNX name of the node's i-th input. */
   input(i: number): string;
   inputShape(i: number): Shape;
@@ -170,7 +172,7 @@ const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
   // Expand to 1 wherever the size is the batch's: broadcasting does the rest, but concatenation needs the real size.
   expand: (node, s) => {
     const { shape } = node.attributes;
-    const images = s.op('Shape', ['input'], { start: 0, end: 1 });
+    const images = s.op('Shape', [s.images], { start: 0, end: 1 });
     const parts = shape.map((d, i) => {
       if (d >= 0) return s.writer.integers(`${node.id}.${i}`, [d]);
       return d === -1 ? images : s.op('Mul', [images, s.writer.integers(`${node.id}.${i}`, [-d])]);
@@ -181,15 +183,15 @@ const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
   dropPath: identity,
 };
 
-/** Ids of nodes that the evaluation output needs. */
+/** Ids of nodes that the outputs in evaluation need. */
 function needed(graph: Graph): ReadonlySet<ValueId> {
-  const used = new Set<ValueId>([graph.output]);
+  const used = new Set(graph.outputs.map(({ value }) => value));
   for (const node of [...graph.nodes].reverse()) if (used.has(node.id)) for (const id of node.inputs) used.add(id);
   return used;
 }
 
 /**
- * Bytes of the model in evaluation mode: input `input` [N, C, H, W], output `logits` [N, classes].
+ * Bytes of the model in evaluation mode: one input [N, C, H, W], the Graph's outputs, all by their names in the Graph.
  *
  * @param metadata kept in the file, beside how images are prepared
  * @throws UserError when a weight is missing
@@ -206,12 +208,20 @@ export function onnxModel(graph: Graph, weights: Weights, metadata: Readonly<Rec
     written.add(name);
     return writer.float(name, tensor.shape, toFloat32(tensor));
   };
-  const nameOf = (id: ValueId): string =>
-    id === graph.output ? 'logits' : graph.nodes[0].id === id ? 'input' : `/${id}`;
+  const images = graph.nodes[0].id;
+  // An output that is another's value again, or the images themselves, is a copy.
+  const names = new Map<ValueId, string>([[images, images]]);
+  const copies = graph.outputs.filter(({ name, value }) => {
+    if (names.has(value)) return true;
+    names.set(value, name);
+    return false;
+  });
+  const nameOf = (id: ValueId): string => names.get(id) ?? `/${id}`;
   for (const node of graph.nodes) {
     if (!used.has(node.id)) continue;
     const scope: Scope = {
       writer,
+      images,
       input: (i) => nameOf(node.inputs[i]),
       inputShape: (i) => shapes.get(node.inputs[i]) ?? [],
       parameter: (role) => parameterName(node.parameters[role] as string),
@@ -222,10 +232,11 @@ export function onnxModel(graph: Graph, weights: Weights, metadata: Readonly<Rec
     };
     (emitters[node.kind] as Emitter<OperationKind>)(node, scope);
   }
+  for (const { name, value } of copies) writer.node('Identity', [nameOf(value)], {}, { name });
   return writer.finish(
     graph.name,
-    { name: 'input', shape: inputShape(graph) },
-    { name: 'logits', shape: [-1, graph.classes] },
+    { name: images, shape: inputShape(graph) },
+    graph.outputs.map(({ name, value }) => ({ name, shape: shapes.get(value) as Shape })),
     {
       interpolation: graph.input.interpolation,
       resize: String(graph.input.resize),

@@ -191,11 +191,12 @@ function forwardLine(
   return py`${variables.of(node.id)} = ${emit(node, scope)}`;
 }
 
-function returns({ output, trainingOutputs }: Graph, variables: PythonVariables): PythonCode[] {
-  const several = trainingOutputs.length > 1;
-  const training = listed(trainingOutputs.map((id) => variables.of(id)));
-  const lines = several || trainingOutputs[0] !== output ? [py`if self.training:`, py`    return ${training}`] : [];
-  return [...lines, py`return ${variables.of(output)}`];
+function returns({ outputs, trainingOutputs }: Graph, variables: PythonVariables): PythonCode[] {
+  const values = outputs.map(({ value }) => value);
+  const list = (ids: readonly ValueId[]): PythonCode => listed(ids.map((id) => variables.of(id)));
+  const isSame = String(trainingOutputs) === String(values);
+  const training = isSame ? [] : [py`if self.training:`, py`    return ${list(trainingOutputs)}`];
+  return [...training, py`return ${list(values)}`];
 }
 
 /**

@@ -5,7 +5,7 @@
  * one builder so serves dense and pruned networks.
  */
 import type { ActivationFunction } from './activations.ts';
-import type { Graph, GraphNode, InputConfig, ModuleSpec, ParameterSpec, ValueId } from './graph.ts';
+import type { Graph, GraphNode, GraphOutput, InputConfig, ModuleSpec, ParameterSpec, ValueId } from './graph.ts';
 import type { OperationAttributes, OperationKind, Pair, ParameterRole, Shape, SpatialPadding } from './operations.ts';
 import { nodeShape } from './shapes.ts';
 import type { DType } from './tensor.ts';
@@ -235,13 +235,14 @@ export class GraphBuilder {
     return this.add('dropPath', path, [x], { probability }, {}, { moduleType: 'DropPath', counted: false });
   }
 
-  /** `order`: the state dict's order of names where it differs from the order of use. */
+  /** `output`: the logits, or all outputs by name. `order`: the state dict's order of names where it differs from the order of use. */
   finish(
     header: Pick<Graph, 'name' | 'family' | 'input' | 'classes'>,
-    output: ValueId,
-    trainingOutputs: readonly ValueId[] = [output],
+    output: ValueId | readonly GraphOutput[],
+    trainingOutputs?: readonly ValueId[],
     order: readonly string[] = [],
   ): Graph {
+    const outputs = typeof output === 'string' ? [{ name: 'logits', value: output }] : output;
     const first = order.flatMap((name) => this.#parameters.get(name) ?? []);
     const rest = [...this.#parameters.values()].filter((p) => !order.includes(p.name));
     return {
@@ -249,8 +250,8 @@ export class GraphBuilder {
       nodes: this.#nodes,
       parameters: [...first, ...rest],
       modules: this.#modules,
-      output,
-      trainingOutputs,
+      outputs,
+      trainingOutputs: trainingOutputs ?? outputs.map(({ value }) => value),
     };
   }
 }

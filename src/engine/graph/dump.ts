@@ -1,5 +1,5 @@
 /** A Graph as text: one line a node, for golden tests and for reading in a review. */
-import type { Graph, GraphNode } from './graph.ts';
+import { type Graph, type GraphNode, isClassifier } from './graph.ts';
 import { formatShape, inferShapes } from './shapes.ts';
 
 const formatValue = (value: unknown): string => {
@@ -26,5 +26,7 @@ export function dumpGraph(graph: Graph): string {
     const shape = formatShape(shapes.get(node.id) ?? []);
     return `${node.id} = ${node.kind}(${node.inputs.join(', ')})${attributes && ` ${attributes}`} → ${shape}`;
   });
-  return [`${graph.name} (${graph.family}), ${graph.classes} classes`, ...lines, `output ${graph.output}`].join('\n');
+  const kind = isClassifier(graph) ? `${graph.classes} classes` : `${graph.outputs.length} outputs`;
+  const outputs = graph.outputs.map(({ name, value }) => `output ${name === 'logits' ? '' : `${name} = `}${value}`);
+  return [`${graph.name} (${graph.family}), ${kind}`, ...lines, ...outputs].join('\n');
 }

@@ -1,4 +1,5 @@
 /** The Graph: the one representation of a network that everything else reads. Immutable. */
+import { UserError } from '../../common/errors.ts';
 import type { OperationAttributes, OperationKind, ParameterRole, Shape } from './operations.ts';
 import type { DType } from './tensor.ts';
 
@@ -52,36 +53,46 @@ export interface InputConfig {
   readonly interpolation: 'bilinear' | 'bicubic' | 'lanczos' | 'nearest';
 }
 
+/** One of the values that a network gives. */
+export interface GraphOutput {
+  /** `logits` of a classifier that we build; what the file calls it otherwise. */
+  readonly name: string;
+  readonly value: ValueId;
+}
+
 export interface Graph {
   /** Model name, timm's or torchvision's: `resnet50`. */
   readonly name: string;
   /** Architecture family: `resnet`, `deit`, … or `onnx`. */
   readonly family: string;
   readonly input: InputConfig;
+  /** Of a classifier, which has one output of [N, classes]; 0 for any other network: a detector, a segmenter. */
   readonly classes: number;
   /** In an order in which every node comes after its inputs. */
   readonly nodes: readonly GraphNode[];
   /** In state-dict order. */
   readonly parameters: readonly ParameterSpec[];
   readonly modules: readonly ModuleSpec[];
-  /** Logits [N, classes] in evaluation. */
-  readonly output: ValueId;
-  /** Logits in training: one, or class head and distillation head of a distilled DeiT. */
+  /** What it gives in evaluation, in order; at least one. */
+  readonly outputs: readonly GraphOutput[];
+  /** Values in training: those of `outputs`, or class head and distillation head of a distilled DeiT. */
   readonly trainingOutputs: readonly ValueId[];
 }
 
-/** Layers that no criterion may prune at their output: those that compute the logits. */
-export function classifiers(graph: Graph): ReadonlySet<ValueId> {
-  const byId = nodesById(graph);
-  const found = new Set<ValueId>();
-  const visit = (id: ValueId): void => {
-    const node = byId.get(id);
-    if (!node) return;
-    if (node.kind === 'linear' || node.kind === 'conv') found.add(id);
-    else for (const input of node.inputs) visit(input);
-  };
-  for (const id of [graph.output, ...graph.trainingOutputs]) visit(id);
-  return found;
+export const isClassifier = ({ classes }: Pick<Graph, 'classes'>): boolean => classes > 0;
+
+/** The logits of a classifier. Throws UserError for any other network: what asks for them works on classes. */
+export function logitsOf(graph: Graph): ValueId {
+  if (!isClassifier(graph))
+    throw new UserError(
+      `${graph.name} is not a classifier: it gives ${graph.outputs.map(({ name }) => name).join(', ')}, not logits of classes`,
+    );
+  return graph.outputs[0].value;
+}
+
+/** Every value that leaves the network, in evaluation or in training. */
+export function leavingValues(graph: Pick<Graph, 'outputs' | 'trainingOutputs'>): ReadonlySet<ValueId> {
+  return new Set([...graph.outputs.map(({ value }) => value), ...graph.trainingOutputs]);
 }
 
 export function nodesById(graph: Graph): ReadonlyMap<ValueId, GraphNode> {

@@ -1,9 +1,10 @@
 /** A Graph as JSON: kept in the metadata of the files that Espalier writes, so that they open with no other argument. */
 import { deflateSync, inflateSync } from 'node:zlib';
-import type { Graph } from './graph.ts';
+import type { Graph, ValueId } from './graph.ts';
 import { validateGraph } from './validate.ts';
 
-const VERSION = 1;
+/** 1 had one `output`, the logits. */
+const VERSION = 2;
 /** A Graph of the largest networks has under 1 MB of constants; this bounds what a hostile file can make us inflate. */
 const MAX_CONSTANT_BYTES = 64 << 20;
 
@@ -25,14 +26,19 @@ function decode(_: string, value: unknown): unknown {
   return new CODECS[$array](Uint8Array.from(bytes).buffer);
 }
 
+type Stored = Graph & { readonly output?: ValueId };
+
 export function graphToJson(graph: Graph): string {
   return JSON.stringify({ version: VERSION, graph }, encode);
 }
 
 /** Parses and validates. Throws when the text is no Graph of a version this program knows. */
 export function graphFromJson(text: string): Graph {
-  const { version, graph } = JSON.parse(text, decode) as { version: number; graph: Graph };
-  if (version !== VERSION) throw new Error(`the Graph in it has version ${version}; this program reads ${VERSION}`);
+  const { version, graph: stored } = JSON.parse(text, decode) as { version: number; graph: Stored };
+  if (version !== VERSION && version !== 1)
+    throw new Error(`the Graph in it has version ${version}; this program reads ${VERSION}`);
+  const { output, ...rest } = stored;
+  const graph = output === undefined ? rest : { ...rest, outputs: [{ name: 'logits', value: output }] };
   validateGraph(graph);
   return graph;
 }

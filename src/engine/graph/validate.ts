@@ -1,5 +1,5 @@
 /** Whether a Graph and its weights can run. */
-import type { Graph, ParameterSpec } from './graph.ts';
+import { type Graph, isClassifier, leavingValues, type ParameterSpec } from './graph.ts';
 import { formatShape, inferShapes, ShapeError } from './shapes.ts';
 import type { Weights } from './tensor.ts';
 
@@ -11,9 +11,11 @@ export function validateGraph(graph: Graph): void {
     ids.add(node.id);
   }
   const shapes = inferShapes(graph);
-  for (const id of [graph.output, ...graph.trainingOutputs]) {
+  if (!graph.outputs.length) throw new Error(`${graph.name} has no output`);
+  for (const id of leavingValues(graph)) {
     const shape = shapes.get(id);
     if (!shape) throw new Error(`${graph.name}: its output ${id} is not computed`);
+    if (!isClassifier(graph)) continue;
     if (shape.length !== 2 || shape[1] !== graph.classes)
       throw new Error(
         `${graph.name}: output ${id} is ${formatShape(shape)}, not one logit for each of ${graph.classes} classes`,

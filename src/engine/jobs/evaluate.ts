@@ -7,7 +7,7 @@ import { predictProgram } from '../compute/programs/programs.ts';
 import { labelForModel, readSynsets } from '../data/class-map.ts';
 import { type ImageFolder, openImageFolder, type Split } from '../data/image-folder.ts';
 import { ImageLoader } from '../data/loader.ts';
-import type { Graph } from '../graph/graph.ts';
+import { type Graph, logitsOf } from '../graph/graph.ts';
 import { type Cost, graphCost } from '../graph/macs.ts';
 import type { Weights } from '../graph/tensor.ts';
 import { type Evaluation, evaluate } from '../training/evaluation.ts';
@@ -42,6 +42,8 @@ export interface EvaluationReport extends Evaluation, Cost {
 
 /** Opens a split and numbers its classes by the model's outputs. */
 export async function openImages(graph: Graph, request: DataRequest, split: Split): Promise<ImageFolder> {
+  // Refuses what has no classes, before any image is looked at.
+  logitsOf(graph);
   const folder = await openImageFolder(request.dataPath, split);
   return labelForModel(folder, graph.classes, request.synsets ? readSynsets(request.synsets) : undefined);
 }

@@ -30,8 +30,11 @@ function takingOver(node: GraphNode): GraphNode {
 /** `images` → `logits` in training mode, leaving every running statistic at the batch's own. */
 export function statisticsProgram(graph: Graph): Program {
   const b = new ProgramBuilder();
-  const [logits] = emitForward(b, { ...graph, nodes: graph.nodes.map(takingOver) }, [graph.output], { training: true });
-  b.output('logits', logits);
+  const wanted = graph.outputs.map(({ value }) => value);
+  const values = emitForward(b, { ...graph, nodes: graph.nodes.map(takingOver) }, wanted, { training: true });
+  graph.outputs.forEach(({ name }, i) => {
+    b.output(name, values[i]);
+  });
   return b.finish();
 }
 

@@ -15,6 +15,7 @@ import { scoreGroups } from '../../../src/engine/pruning/scoring/importance.ts';
 import { fillWeights, image } from '../../support/detfill.ts';
 import { interpret, type Values, values } from '../../support/interpreter.ts';
 
+/** All outputs of the network one after the other. */
 export function logitsOf(graph: Graph, weights: Weights): number[] {
   const { channels, height, width } = graph.input;
   const { data } = image([1, channels, height, width]);
@@ -28,7 +29,7 @@ export function logitsOf(graph: Graph, weights: Weights): number[] {
     values(tensor.shape, Array.from(tensor.data as Float32Array, Number)),
   ]);
   const { outputs } = interpret(predictProgram(graph), { images }, new Map(states));
-  return Array.from(outputs['logits'].data);
+  return Object.values(outputs).flatMap(({ data }) => Array.from(data));
 }
 
 export interface PrunedNetwork {

@@ -77,9 +77,14 @@ class Names {
   /** Tensors of the file that several layers have: names of the initialisers. */
   readonly shared = new Set<string>();
   readonly #given = new Set<string>();
-  readonly #ids = new Set<string>(['input']);
+  readonly #ids: Set<string>;
 
-  constructor(private readonly builder: GraphBuilder) {}
+  constructor(
+    private readonly builder: GraphBuilder,
+    input: ValueId,
+  ) {
+    this.#ids = new Set([input]);
+  }
 
   /** A suffix that makes the name of a node one that no other has; `otherwise` where the path alone is taken. */
   freeSuffix(path: string, suffix: string, otherwise: string): string {
@@ -112,6 +117,19 @@ const isCounted = ({ kind, attributes }: Operation, moduleType: string): boolean
     kind !== 'dropout' &&
     !(kind === 'mean' && String((attributes as OperationAttributes['mean']).axes) !== '2,3'));
 
+/** A value that the network gives, by its name in the file. */
+export interface DraftOutput {
+  readonly name: string;
+  readonly draft: DraftId;
+}
+
+/** Where a drafted network begins and ends. */
+export interface DraftEnds {
+  readonly input: DraftId;
+  readonly inputName: ValueId;
+  readonly outputs: readonly DraftOutput[];
+}
+
 export interface BuiltGraph {
   readonly graph: Graph;
   /** By parameter name. */
@@ -120,18 +138,18 @@ export interface BuiltGraph {
   readonly shared: readonly string[];
 }
 
-/** Builds the Graph of everything that `output` needs; `input` is the draft of the images. */
+/** Builds the Graph of everything that the outputs need; `input` is the draft of the images. */
 export function buildGraph(
   drafted: DraftGraph,
-  { input, output }: { readonly input: DraftId; readonly output: DraftId },
+  { input, inputName, outputs }: DraftEnds,
   header: Pick<Graph, 'name' | 'family' | 'input' | 'classes'>,
 ): BuiltGraph {
-  const { order } = drafted.live([output]);
+  const { order } = drafted.live(outputs.map(({ draft }) => draft));
   const drafts = new Map(order.filter((id) => id !== input).map((id) => [id, drafted.get(id) as Operation]));
   const places = placeNodes(drafts);
   const builder = new GraphBuilder();
-  const parameters = new Names(builder);
-  const ids = new Map<DraftId, ValueId>([[input, builder.input(header.input)]]);
+  const parameters = new Names(builder, inputName);
+  const ids = new Map<DraftId, ValueId>([[input, builder.input(header.input, inputName)]]);
   for (const [id, draft] of drafts) {
     const { module, suffix, moduleType } = places.get(id) as Place;
     ids.set(
@@ -145,7 +163,11 @@ export function buildGraph(
       ),
     );
   }
-  const built = builder.finish(header, ids.get(drafted.resolve(output)) as ValueId);
+  const idOf = (draft: DraftId): ValueId => ids.get(drafted.resolve(draft)) as ValueId;
+  const built = builder.finish(
+    header,
+    outputs.map(({ name, draft }) => ({ name, value: idOf(draft) })),
+  );
   return {
     graph: { ...built, modules: modulesOf(built) },
     tensors: parameters.tensors,

@@ -123,9 +123,9 @@ const attentionScale: Rewrite = (graph, id, draft, uses) => {
 const rewrites: readonly Rewrite[] = [bias, padding, scale, trivial, attentionScale, transposedOperand, attentionScale];
 
 /** One pass for every rule, each over what the ones before it left. */
-export function fuseLayers(graph: DraftGraph, output: DraftId): void {
+export function fuseLayers(graph: DraftGraph, outputs: readonly DraftId[]): void {
   for (const rewrite of rewrites) {
-    const { order, uses } = graph.live([output]);
+    const { order, uses } = graph.live(outputs);
     for (const id of order) rewrite(graph, id, graph.get(id), uses);
   }
 }

@@ -3,10 +3,8 @@
 import { UserError } from '../../../common/errors.ts';
 import { IMAGENET_MEAN, IMAGENET_STD } from '../../architectures/variant.ts';
 import type { Graph, InputConfig } from '../../graph/graph.ts';
-import type { Shape } from '../../graph/operations.ts';
-import { formatShape } from '../../graph/shapes.ts';
 import type { Weights } from '../../graph/tensor.ts';
-import { type BuiltGraph, buildGraph, weightsOf } from './build-graph.ts';
+import { type BuiltGraph, buildGraph, type DraftOutput, weightsOf } from './build-graph.ts';
 import type { DraftGraph, DraftId } from './draft.ts';
 import { fuseLayers } from './fuse-layers.ts';
 import { Importer } from './importer.ts';
@@ -23,7 +21,7 @@ export interface ImportOptions {
 }
 
 export interface ImportedModel {
-  /** Family `onnx`; input [N, C, H, W], output [N, classes]. */
+  /** Family `onnx`; input [N, C, H, W]; the output [N, classes] of a classifier, else all that the file gives. */
   readonly graph: Graph;
   /** What the person should know: assumptions, what was left out. */
   readonly notes: readonly string[];
@@ -36,7 +34,7 @@ const OLDEST_OPSET = 7;
 const USUAL_SIDE = 224;
 
 /**
- * Imports a classifier: one input of images, logits for each of them.
+ * Imports a network with one input of images.
  *
  * @throws UserError naming the file, the node and its operator where something cannot be taken over
  */
@@ -65,31 +63,34 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
     : input;
   importer.define(images.name, { kind: 'computed', draft });
   importer.run();
-  const output = logitsOf(importer, model, file, notes);
-  recognise(importer.graph, output);
-  refuseForeign(importer, output);
+  const found = outputsOf(importer, model, file);
+  const logits = takeLogits(importer, found, notes);
+  const outputs = logits ? [logits] : found;
+  const drafts = outputs.map(({ draft: output }) => output);
+  recognise(importer.graph, drafts);
+  refuseForeign(importer, drafts);
   const header = {
     name: nameOf(model, file),
     family: 'onnx',
     input: configOf(model, images, notes),
-    classes: importer.graph.shape(output)[1],
+    classes: logits ? importer.graph.shape(logits.draft)[1] : 0,
   };
-  const built = buildGraph(importer.graph, { input, output }, header);
+  const built = buildGraph(importer.graph, { input, inputName: images.name, outputs }, header);
   noteShared(built, notes);
   return { graph: built.graph, notes, weights: () => weightsOf(built.tensors) };
 }
 
 /** Operations in the place of what exporters write them out as. */
-function recognise(graph: DraftGraph, output: DraftId): void {
-  matchActivations(graph, output);
-  matchLayerNorms(graph, output);
-  tidyLayout(graph, output);
-  fuseLayers(graph, output);
-  tidyLayout(graph, output);
+function recognise(graph: DraftGraph, outputs: readonly DraftId[]): void {
+  matchActivations(graph, outputs);
+  matchLayerNorms(graph, outputs);
+  tidyLayout(graph, outputs);
+  fuseLayers(graph, outputs);
+  tidyLayout(graph, outputs);
 }
 
-function refuseForeign(importer: Importer, output: DraftId): void {
-  for (const id of importer.graph.live([output]).order) {
+function refuseForeign(importer: Importer, outputs: readonly DraftId[]): void {
+  for (const id of importer.graph.live(outputs).order) {
     const draft = importer.graph.get(id);
     if (draft.kind === 'foreign') throw importer.unsupported(draft);
   }
@@ -140,32 +141,35 @@ function imagesOf(model: OnnxModel, { file, inputSize }: ImportOptions, notes: s
   return { name: input.name, channels, height: side(height), width: side(width), channelsLast, fixedBatch };
 }
 
-/** The first output with one row an image: logits, before a softmax if the file ends in one. */
-function logitsOf(importer: Importer, model: OnnxModel, file: string, notes: string[]): DraftId {
-  const { graph } = importer;
-  const found: { name: string; draft: DraftId; shape: Shape }[] = [];
-  for (const { name } of model.outputs) {
+/** What the file gives that depends on its images. */
+function outputsOf(importer: Importer, model: OnnxModel, file: string): readonly DraftOutput[] {
+  const found = model.outputs.flatMap(({ name }): DraftOutput[] => {
     const value = importer.find(name);
     if (!value) throw new UserError(`${file}: nothing computes its output '${name}'.`);
-    if (value.kind !== 'computed') continue;
-    const draft = withoutSoftmax(graph, value.draft, notes);
-    const last = graph.get(draft);
-    if (last.kind === 'foreign' && !last.attributes.each) throw importer.unsupported(last);
-    found.push({ name, draft, shape: graph.shape(draft) });
-  }
-  const logits = found.find(
-    ({ shape }) => shape[0] === -1 && shape.length >= 2 && shape.slice(2).every((d) => d === 1),
-  );
-  if (!logits)
-    throw new UserError(
-      `${file} gives ${found.map(({ name, shape }) => `'${name}' ${formatShape(shape)}`).join(' and ') || 'nothing that depends on its images'}: Espalier works on classifiers, which give [N, classes].`,
-    );
-  if (model.outputs.length > 1)
-    notes.push(`of its ${model.outputs.length} outputs, '${logits.name}' is taken as the logits`);
-  if (logits.shape.length === 2) return logits.draft;
-  const origin = { label: `output '${logits.name}'`, path: '' };
-  const shape = logits.shape.slice(0, 2);
-  return graph.add({ kind: 'reshape', attributes: { shape }, inputs: [logits.draft], stored: {}, origin });
+    if (value.kind !== 'computed') return [];
+    const last = importer.graph.get(value.draft);
+    if (last.kind === 'foreign' && !last.attributes.each && last.attributes.operator !== 'LogSoftmax')
+      throw importer.unsupported(last);
+    return [{ name, draft: value.draft }];
+  });
+  if (found.length) return found;
+  throw new UserError(`${file} gives nothing that depends on its images.`);
+}
+
+/** The first output with one row an image, before a softmax if the file ends in one: the logits of a classifier. */
+function takeLogits({ graph }: Importer, outputs: readonly DraftOutput[], notes: string[]): DraftOutput | undefined {
+  const logits = outputs.find(({ draft }) => {
+    const [batch, , ...rest] = graph.shape(draft);
+    return batch === -1 && graph.shape(draft).length >= 2 && rest.every((d) => d === 1);
+  });
+  if (!logits) return undefined;
+  if (outputs.length > 1) notes.push(`of its ${outputs.length} outputs, '${logits.name}' is taken as the logits`);
+  const { name } = logits;
+  const draft = withoutSoftmax(graph, logits.draft, notes);
+  if (graph.shape(draft).length === 2) return { name, draft };
+  const origin = { label: `output '${name}'`, path: '' };
+  const shape = graph.shape(draft).slice(0, 2);
+  return { name, draft: graph.add({ kind: 'reshape', attributes: { shape }, inputs: [draft], stored: {}, origin }) };
 }
 
 function withoutSoftmax(graph: DraftGraph, output: DraftId, notes: string[]): DraftId {

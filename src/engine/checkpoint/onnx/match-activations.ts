@@ -101,8 +101,8 @@ function matching(region: Region): ActivationFunction | undefined {
 }
 
 /** Puts an activation in the place of each chain of arithmetic that is one. */
-export function matchActivations(graph: DraftGraph, output: DraftId): void {
-  const { order } = graph.live([output]);
+export function matchActivations(graph: DraftGraph, outputs: readonly DraftId[]): void {
+  const { order } = graph.live(outputs);
   const place = new Map(order.map((id, i) => [id, i]));
   for (const id of order) {
     const draft = graph.get(id);

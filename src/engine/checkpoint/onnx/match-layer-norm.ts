@@ -96,8 +96,8 @@ export function vectorAlong(
 }
 
 /** Puts layer norms in the place of what computes them, scale and shift taken in. */
-export function matchLayerNorms(graph: DraftGraph, output: DraftId): void {
-  const { order, uses } = graph.live([output]);
+export function matchLayerNorms(graph: DraftGraph, outputs: readonly DraftId[]): void {
+  const { order, uses } = graph.live(outputs);
   for (const id of order) {
     const draft = graph.get(id);
     const norm = normAt(graph, id);

@@ -136,6 +136,7 @@ export const elementwiseOperators: Readonly<Record<string, OperatorRule>> = {
   Identity: passes,
   LeakyRelu: (call) => leakyRelu(call, call.float('alpha', 0.01)),
   Log: foreign(Math.log),
+  LogSoftmax: (call) => call.foreign([call.operand(0)], call.shape(0)),
   Max: foreignOfTwo(Math.max),
   Min: foreignOfTwo(Math.min),
   Mul: binary('multiply'),

@@ -91,9 +91,9 @@ const reshapes: Rewrite = (graph, id, draft, uses) => {
 
 const rewrites: readonly Rewrite[] = [transposes, channelNorm, reshapes, meanWithoutDimensions, roll];
 
-export function tidyLayout(graph: DraftGraph, output: DraftId): void {
+export function tidyLayout(graph: DraftGraph, outputs: readonly DraftId[]): void {
   for (const rewrite of rewrites) {
-    const { order, uses } = graph.live([output]);
+    const { order, uses } = graph.live(outputs);
     for (const id of order) rewrite(graph, id, graph.get(id), uses);
   }
 }

@@ -1,5 +1,5 @@
 /** The programs that Espalier runs on a Graph: logits, gradients, train step, moving average. */
-import type { Graph, ParameterSpec } from '../../graph/graph.ts';
+import { type Graph, isClassifier, logitsOf, type ParameterSpec } from '../../graph/graph.ts';
 import { emitForward } from './forward.ts';
 import { emitGradients } from './gradients.ts';
 import {
@@ -21,13 +21,16 @@ export const trainableParameters = (graph: Graph): readonly ParameterSpec[] =>
 export const AVERAGE_PREFIX = 'ema/';
 
 /**
- * `images` [N, H, W, C] → `logits` [N, classes], in evaluation.
+ * `images` [N, H, W, C] → `logits` [N, classes] of a classifier, every output by its name of any other network; in evaluation.
  * `statePrefix` (`AVERAGE_PREFIX`) runs another set of weights.
  */
 export function predictProgram(graph: Graph, options: { readonly statePrefix?: string } = {}): Program {
   const b = new ProgramBuilder();
-  const [logits] = emitForward(b, graph, [graph.output], { training: false, ...options });
-  b.output('logits', logits);
+  const wanted = graph.outputs.map(({ value }) => value);
+  const values = emitForward(b, graph, wanted, { training: false, ...options });
+  graph.outputs.forEach(({ name }, i) => {
+    b.output(isClassifier(graph) ? 'logits' : name, values[i]);
+  });
   return b.finish();
 }
 
@@ -47,7 +50,7 @@ export interface GradientOptions extends CrossEntropyOptions {
  */
 export function gradientProgram(graph: Graph, options: GradientOptions): Program {
   const b = new ProgramBuilder();
-  const [logits] = emitForward(b, graph, [graph.output], { training: false });
+  const [logits] = emitForward(b, graph, [logitsOf(graph)], { training: false });
   const losses = emitCrossEntropy(b, logits, emitTargets(b, graph.classes, options));
   const loss = emitBatchMean(b, losses);
   const chosen = options.parameters && new Set(options.parameters);
@@ -94,7 +97,7 @@ export interface TrainOptions {
 export function trainProgram(graph: Graph, options: TrainOptions): Program {
   const b = new ProgramBuilder();
   // Both heads are trained only where there is a teacher for the second.
-  const wanted = options.distillation ? graph.trainingOutputs : [graph.output];
+  const wanted = options.distillation ? graph.trainingOutputs : [logitsOf(graph)];
   const heads = emitForward(b, graph, wanted, { training: options.training ?? true });
   const loss = emitLoss(b, heads, options.loss, options.distillation);
   const chosen = options.parameters && new Set(options.parameters);

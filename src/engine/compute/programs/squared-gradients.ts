@@ -4,7 +4,7 @@
  * In evaluation no sample's loss depends on another sample, so that the gradient of the sum of all losses by a layer's output holds every
  * sample's own d. A parameter's gradient for each sample is then a product of that sample's x and d: one batched product for all.
  */
-import type { Graph } from '../../graph/graph.ts';
+import { type Graph, logitsOf } from '../../graph/graph.ts';
 import type { Shape } from '../../graph/operations.ts';
 import { sizePerImage } from '../../graph/shapes.ts';
 import { emitForward } from './forward.ts';
@@ -156,7 +156,7 @@ export interface SquaredGradientOptions extends CrossEntropyOptions {
  */
 export function squaredGradientProgram(graph: Graph, options: SquaredGradientOptions): Program {
   const b = new ProgramBuilder();
-  const [logits] = emitForward(b, graph, [graph.output], { training: false });
+  const [logits] = emitForward(b, graph, [logitsOf(graph)], { training: false });
   const losses = emitCrossEntropy(b, logits, emitTargets(b, graph.classes, options));
   const uses = layerUses(b.nodes);
   const chosen = options.parameters ?? trainableParameters(graph).flatMap(({ name }) => (uses.has(name) ? [name] : []));

@@ -1,5 +1,12 @@
 /** One walk over the Graph that lets every axis rule speak: the factors of all dimensions, not yet settled. */
-import { type Graph, type GraphNode, parametersByName, type ValueId } from '../../graph/graph.ts';
+import {
+  type Graph,
+  type GraphNode,
+  isClassifier,
+  leavingValues,
+  parametersByName,
+  type ValueId,
+} from '../../graph/graph.ts';
 import type { OperationKind, ParameterRole } from '../../graph/operations.ts';
 import { inferShapes } from '../../graph/shapes.ts';
 import { type AxisContext, type AxisRule, type AxisRules, freezeAll } from './axis-rules.ts';
@@ -56,12 +63,18 @@ export function walkAxes(graph: Graph, rules: Partial<AxisRules>): Walk {
     values.set(node.id, rule(context));
     if (rule === freezeAll) freezeParameters(node, factors, specs, parameters, reason('cannot be followed'));
   }
-  for (const id of [graph.output, ...graph.trainingOutputs]) {
-    const classes = (values.get(id) as Dimensions)[1];
-    factors.freeze(classes, { kind: 'classes', text: 'class logits' });
-  }
+  freezeOutputs(graph, factors, values);
   settleRelations(factors, relations);
   return { factors, values, parameters, relations };
+}
+
+/** Whoever uses the network counts on all of what it gives. */
+function freezeOutputs(graph: Graph, factors: FactorTable, values: ReadonlyMap<ValueId, Dimensions>): void {
+  const names = new Map(graph.outputs.map(({ name, value }) => [value, name]));
+  for (const id of leavingValues(graph)) {
+    const text = isClassifier(graph) ? 'class logits' : `the output ${names.get(id) ?? id}`;
+    for (const list of values.get(id) as Dimensions) factors.freeze(list, { kind: 'classes', text });
+  }
 }
 
 /** Parameters of an operation that cannot be followed. */

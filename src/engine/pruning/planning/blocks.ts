@@ -1,6 +1,6 @@
 /** Residual blocks that can be taken out whole, because what leaves them has the shape of what enters. */
 import type { Graph, GraphNode, ValueId } from '../../graph/graph.ts';
-import { nodesById } from '../../graph/graph.ts';
+import { leavingValues, nodesById } from '../../graph/graph.ts';
 import { inferShapes } from '../../graph/shapes.ts';
 import type { Removed } from './cost.ts';
 
@@ -56,7 +56,7 @@ function residualBorder(
 ): { input: ValueId; output: ValueId } | undefined {
   const inside = new Set(graph.nodes.filter(({ module }) => isInside(module, path)).map(({ id }) => id));
   const entering = new Set<ValueId>();
-  const leaving = new Set<ValueId>([graph.output, ...graph.trainingOutputs].filter((id) => inside.has(id)));
+  const leaving = new Set([...leavingValues(graph)].filter((id) => inside.has(id)));
   let residual = false;
   for (const node of graph.nodes) {
     for (const id of node.inputs) {

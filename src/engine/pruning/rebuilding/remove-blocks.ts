@@ -46,7 +46,7 @@ export function removeBlocks(
     modules: graph.modules
       .filter(({ path }) => !paths.some((block) => isInside(path, block)))
       .map((module) => ({ ...module, path: rename(module.path) })),
-    output: renamedValue(graph.output),
+    outputs: graph.outputs.map(({ name, value }) => ({ name, value: renamedValue(value) })),
     trainingOutputs: graph.trainingOutputs.map(renamedValue),
   };
   validateGraph(smaller);
