@@ -23,7 +23,7 @@ const CLOSE_MILLISECONDS = 2000;
 /** One thread is left to the computation; more than eight are never the bottleneck. */
 export const defaultWorkers = (): number => Math.max(1, Math.min(8, availableParallelism() - 1));
 
-/** Makes batches in this thread; only formats other than baseline JPEG are decoded beside it. */
+/** Makes batches in this thread; the decoder has threads of its own. */
 export class InlineMaker implements BatchMaker {
   readonly depth = 2;
   private readonly limiter = new Limiter(IMAGES_IN_FLIGHT);
