@@ -180,8 +180,14 @@ export function nodeShape(node: GraphNode, inputs: readonly Shape[], parameters:
   return (shapeRules[node.kind] as ShapeRule<OperationKind>)(node, inputs, parameters);
 }
 
-/** Shape of every value. Throws ShapeError at the first node that does not fit. */
-export function inferShapes(graph: Graph): ReadonlyMap<ValueId, Shape> {
+/**
+ * Shape of every value. Throws ShapeError at the first node that does not fit.
+ * @param before is shown each node with the shapes of its inputs, before its own shape is taken
+ */
+export function inferShapes(
+  graph: Graph,
+  before?: (node: GraphNode, inputs: readonly Shape[]) => void,
+): ReadonlyMap<ValueId, Shape> {
   const parameters = new Map(graph.parameters.map((p) => [p.name, p.shape]));
   const shapes = new Map<ValueId, Shape>();
   for (const node of graph.nodes) {
@@ -190,6 +196,7 @@ export function inferShapes(graph: Graph): ReadonlyMap<ValueId, Shape> {
       if (!shape) throw new ShapeError(node, `its input ${id} is not computed before it`);
       return shape;
     });
+    before?.(node, inputs);
     shapes.set(
       node.id,
       nodeShape(node, inputs, (role) => parameters.get(node.parameters[role as keyof typeof node.parameters] ?? '')),

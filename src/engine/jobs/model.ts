@@ -110,7 +110,7 @@ async function fromFile(file: string, request: ModelRequest, variant?: Variant):
     const names = graph.parameters.map((p) => p.name).filter((name) => checkpoint.tensors.has(name));
     return {
       graph,
-      record: recordFromJson(checkpoint.metadata[RECORD_KEY]),
+      record: recordFromJson(checkpoint.metadata[RECORD_KEY], file),
       file: path.resolve(file),
       bytes: (await stat(file)).size,
       notes: [...sourceNotes(checkpoint), ...notes],

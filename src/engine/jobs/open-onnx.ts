@@ -29,7 +29,7 @@ export async function openOnnx(file: string, request: ModelRequest): Promise<Mod
   const { graph, notes } = importOnnx(model, options);
   return {
     graph,
-    record: recordFromJson(model.metadata.get(RECORD_KEY)),
+    record: recordFromJson(model.metadata.get(RECORD_KEY), file),
     file: path.resolve(file),
     bytes: (await stat(file)).size,
     notes,

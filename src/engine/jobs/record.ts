@@ -1,4 +1,7 @@
 /** What a model's file says of its own history. Kept beside the Graph in the metadata of every file that Espalier writes. */
+import * as v from 'valibot';
+import { UserError } from '../../common/errors.ts';
+import { firstIssue } from '../graph/graph-schema.ts';
 import type { Cost } from '../graph/macs.ts';
 
 /** One thing that was done to a model, oldest first. */
@@ -23,10 +26,38 @@ export const EMPTY_RECORD: ModelRecord = { history: [] };
 export const GRAPH_KEY = 'espalier.graph';
 export const RECORD_KEY = 'espalier.record';
 
-export function recordFromJson(text: string | undefined): ModelRecord {
+const count = v.pipe(v.number(), v.finite(), v.minValue(0));
+const line = v.pipe(v.string(), v.maxLength(10_000));
+const recordSchema: v.GenericSchema<unknown, ModelRecord> = v.object({
+  base: v.exactOptional(v.object({ macs: count, macsTrue: count, params: count })),
+  history: v.pipe(
+    v.array(
+      v.object({
+        step: v.picklist(['pruned', 'finetuned', 'exported'] as const satisfies readonly HistoryStep['step'][]),
+        parent: v.exactOptional(line),
+        summary: line,
+        time: line,
+      }),
+    ),
+    v.maxLength(10_000),
+  ),
+});
+
+/**
+ * The record in a file's metadata; an empty one where there is none.
+ * @throws UserError naming the file and what is no record in it
+ */
+export function recordFromJson(text: string | undefined, file: string): ModelRecord {
   if (!text) return EMPTY_RECORD;
-  const record = JSON.parse(text) as ModelRecord;
-  return { ...record, history: Array.isArray(record.history) ? record.history : [] };
+  let problem: string;
+  try {
+    const result = v.safeParse(recordSchema, JSON.parse(text), { abortEarly: true });
+    if (result.success) return result.output;
+    problem = firstIssue(result.issues);
+  } catch (error) {
+    problem = (error as Error).message;
+  }
+  throw new UserError(`${file}: the history recorded in it cannot be used (${problem}): the file is damaged.`);
 }
 
 /** The record with one more step. */
