@@ -1,6 +1,7 @@
 /** What each operation of a Graph that is read from a file must look like: attributes with their ranges, inputs, parameters. */
 import * as v from 'valibot';
-import type { ActivationFunction, OperationAttributes, OperationKind, ParameterRole, Shape } from './operations.ts';
+import { ACTIVATION_FUNCTIONS } from './activations.ts';
+import type { OperationAttributes, OperationKind, ParameterRole, Shape } from './operations.ts';
 import type { Tensor } from './tensor.ts';
 
 /** No size of a network comes near. */
@@ -23,18 +24,7 @@ const probability = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const eps = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const none = v.object({});
 
-const activation = v.picklist([
-  'relu',
-  'relu6',
-  'leakyRelu',
-  'gelu',
-  'geluTanh',
-  'silu',
-  'sigmoid',
-  'tanh',
-  'hardSwish',
-  'hardSigmoid',
-] as const satisfies readonly ActivationFunction[]);
+const activation = v.picklist(ACTIVATION_FUNCTIONS);
 
 const floats = v.instance(Float32Array);
 const integers = v.instance(Int32Array);
