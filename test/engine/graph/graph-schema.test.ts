@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { findVariant } from '../../../src/engine/architectures/registry.ts';
 import { UserError } from '../../../src/common/errors.ts';
+import { findVariant } from '../../../src/engine/architectures/registry.ts';
 import { Random } from '../../../src/engine/data/random.ts';
 import { pytorchSource } from '../../../src/engine/export/pytorch.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
