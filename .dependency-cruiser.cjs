@@ -2,14 +2,15 @@
 const engine = {
   graph: [],
   protobuf: [],
+  'onnx-format': ['graph', 'protobuf'],
   files: [],
   architectures: ['graph'],
   checkpoint: ['graph', 'architectures', 'files', 'protobuf'],
   pruning: ['graph'],
-  compute: ['graph', 'protobuf', 'files'],
+  compute: ['graph', 'protobuf', 'onnx-format', 'files'],
   data: ['files'],
   training: ['graph', 'architectures', 'checkpoint', 'pruning', 'compute', 'data', 'files'],
-  export: ['graph', 'architectures', 'checkpoint', 'protobuf', 'files'],
+  export: ['graph', 'architectures', 'checkpoint', 'onnx-format', 'files'],
   jobs: ['graph', 'architectures', 'checkpoint', 'pruning', 'compute', 'data', 'training', 'export', 'files'],
 };
 // Processes. The host and the webviews see no numerics: common and protocol only.

@@ -24,7 +24,7 @@ const NODE_ENTRIES = [
 ];
 
 /** What stays outside: the host's own module, and packages that carry binaries (they are packed beside dist/). */
-const EXTERNAL = ['vscode', 'sharp', '@tensorflow/tfjs-node-gpu', '*.node'];
+const EXTERNAL = ['vscode', 'sharp', 'onnxruntime-node', 'onnxruntime-web', '@tensorflow/tfjs-node-gpu', '*.node'];
 
 const node = {
   ...common,
@@ -63,17 +63,8 @@ const webview = {
   assetNames: '[name]',
 };
 
-/** Files that programs read at run time, by package: the compiled kernels of the embedded backend, the icon font. */
-const ASSETS = [
-  // The kernels on shared memory come with their loader, which is run from its text.
-  {
-    from: '@tensorflow/tfjs-backend-wasm',
-    folder: 'wasm-out',
-    pattern: /\.wasm$|threaded-simd\.js$/,
-    to: 'dist',
-  },
-  { from: '@vscode/codicons', folder: 'dist', pattern: /^codicon\.(css|ttf)$/, to: 'dist/webview' },
-];
+/** Files that programs read at run time, by package: the icon font. */
+const ASSETS = [{ from: '@vscode/codicons', folder: 'dist', pattern: /^codicon\.(css|ttf)$/, to: 'dist/webview' }];
 
 function copyAssets() {
   for (const { from, folder, pattern, to } of ASSETS) {

@@ -9,6 +9,6 @@ run(process.execPath, ['esbuild.mjs', '--log-level=warning']);
 const program = path.join(root, 'dist', 'espalier.cjs');
 if (!process.argv.includes('embedded')) {
   const installed = spawnSync(process.execPath, [program, 'runtime', 'install'], { cwd: root, stdio: 'inherit' });
-  if (installed.status !== 0) console.error('No TensorFlow runtime on this machine: the embedded kernels do the work.');
+  if (installed.status !== 0) console.error('No TensorFlow runtime on this machine: ONNX Runtime does the work.');
 }
 run(process.execPath, [program, 'demo', ...process.argv.slice(2)]);

@@ -1,4 +1,4 @@
-// Packs the extension for this platform: production bundles, sharp with its library, the kernels of the embedded backend and the
+// Packs the extension for this platform: production bundles, sharp and ONNX Runtime with their libraries, and the
 // prebuilt TensorFlow binding where there is one. Writes espalier-PLATFORM-VERSION.vsix and says its size.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -17,7 +17,7 @@ function run(command, args) {
 
 /** What bundles load at run time, with all that it needs: packages that carry binaries. */
 function packedModules() {
-  const wanted = ['sharp'];
+  const wanted = ['sharp', 'onnxruntime-node'];
   const found = new Set();
   const visit = (name) => {
     const folder = path.join('node_modules', name);
@@ -26,14 +26,22 @@ function packedModules() {
     const { dependencies = {}, optionalDependencies = {} } = JSON.parse(
       readFileSync(path.join(folder, 'package.json'), 'utf8'),
     );
-    for (const needed of Object.keys({ ...dependencies, ...optionalDependencies })) visit(needed);
+    const all = Object.keys({ ...dependencies, ...optionalDependencies });
+    for (const needed of all) if (!INSTALL_ONLY.has(needed)) visit(needed);
   };
   for (const name of wanted) visit(name);
   return [...found];
 }
 
+/** What onnxruntime-node needs only to download CUDA's libraries. */
+const INSTALL_ONLY = new Set(['adm-zip', 'global-agent']);
+
 const KEPT = /\.(js|cjs|mjs|json|node|so|dylib|dll|wasm)$|\.so\.[\d.]+$|LICENSE/i;
-const LEFT_OUT = /(^|\/)(src|install|docs|include|test|tests|range\.bnf|bin)(\/|$)|\.d\.ts$/;
+/** ONNX Runtime's package has the libraries of every platform. */
+const isForeign = (file) =>
+  file.startsWith(path.join('bin', 'napi-v6')) &&
+  ![process.platform, process.arch].every((part, i) => (file.split(path.sep)[2 + i] ?? part) === part);
+const LEFT_OUT = /(^|\/)(src|install|docs|include|test|tests|range\.bnf)(\/|$)|\.d\.ts$/;
 
 run(process.execPath, ['esbuild.mjs', '--production']);
 if (!existsSync(path.join('dist', 'binding', platform)))
@@ -55,7 +63,7 @@ try {
       filter: (file) => {
         const inside = path.relative(from, file);
         if (inside === '') return true;
-        return !LEFT_OUT.test(inside) && (statSync(file).isDirectory() || KEPT.test(inside));
+        return !LEFT_OUT.test(inside) && !isForeign(inside) && (statSync(file).isDirectory() || KEPT.test(inside));
       },
     });
   }

@@ -75,7 +75,7 @@ function taskOf(line: ModelLine, work: Work, backend: BackendName): ComputeTask 
   };
 }
 
-/** The embedded kernels know no bfloat16, and scoring is what its train step is. */
+/** ONNX Runtime knows no bfloat16 here, and scoring is what its train step is. */
 const isMeasured = (work: Work, backend: BackendName): boolean =>
   backend === 'tensorflow' || work === 'predict' || work === 'train';
 

@@ -39,16 +39,14 @@ export class StatusBar implements vscode.Disposable {
     this.update();
   }
 
-  /** Says once that the embedded kernels compute, and how to have it faster. */
+  /** Says once that ONNX Runtime computes, and how to have it faster. */
   async tellBackendOnce(): Promise<void> {
     const status = this.status ?? (await this.readStatus());
     if (!status || status.installed || this.memory.get('toldBackend')) return;
     await this.memory.set('toldBackend', true);
     const install = vscode.l10n.t('Install TensorFlow Runtime');
     const chosen = await vscode.window.showInformationMessage(
-      vscode.l10n.t(
-        'Espalier computes with its embedded kernels. The TensorFlow runtime gives the same results faster.',
-      ),
+      vscode.l10n.t('Espalier computes with ONNX Runtime. The TensorFlow runtime gives the same results faster.'),
       install,
     );
     if (chosen === install) await vscode.commands.executeCommand('espalier.installRuntime');

@@ -36,7 +36,7 @@ export interface WorkspaceMemory {
   readonly byModel: Readonly<Record<string, ModelMemory>>;
   readonly comparison: readonly ComparisonRow[];
   readonly baseline: string | null;
-  /** It was said that the embedded kernels are used. */
+  /** It was said that ONNX Runtime computes. */
   readonly toldBackend: boolean;
 }
 

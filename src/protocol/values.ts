@@ -234,7 +234,7 @@ export interface ChangedVerdicts {
 }
 
 export interface RuntimeStatus {
-  /** `TensorFlow 2.21, CPU`, `tfjs wasm`. */
+  /** `TensorFlow 2.21, CPU`, `ONNX Runtime 1.30, CPU`. */
   readonly backend: string;
   /** `Intel Xeon …, 2 cores`, `NVIDIA H100`. */
   readonly device: string;

@@ -4,7 +4,8 @@ import type { BackendOptions } from '../engine/compute/backends.ts';
 import { runtimeStatus } from '../engine/compute/runtime/status.ts';
 import type { RuntimeStatus } from '../protocol/values.ts';
 
-const CHOICES = { auto: 'auto', tensorflow: 'tensorflow', tfjs: 'embedded' } as const;
+/** `tfjs` is what `embedded` was called in the settings of earlier versions. */
+const CHOICES = { auto: 'auto', tensorflow: 'tensorflow', embedded: 'embedded', tfjs: 'embedded' } as const;
 
 export function backendOptions(): BackendOptions {
   const asked = process.env['ESPALIER_BACKEND'] ?? 'auto';
@@ -22,7 +23,7 @@ export async function statusForHost(signal: AbortSignal): Promise<RuntimeStatus>
   const uses = found.usable && backendOptions().backend !== 'embedded';
   const onGpu = uses && found.variant === 'gpu' && found.devices.length > 0 && !found.reason;
   return {
-    backend: uses ? `TensorFlow ${found.version ?? ''} ${onGpu ? 'GPU' : 'CPU'}` : 'Embedded kernels',
+    backend: uses ? `TensorFlow ${found.version ?? ''} ${onGpu ? 'GPU' : 'CPU'}` : 'ONNX Runtime CPU',
     device: onGpu ? found.devices.join(', ') : processorName(),
     installed: found.installed,
     folder: found.path,

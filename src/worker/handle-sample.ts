@@ -7,7 +7,7 @@ import { findProgramFolder } from '../engine/compute/runtime/build-binding.ts';
 import { generateProceduralDataset } from '../engine/data/procedural/dataset.ts';
 import type { Handler } from './handler.ts';
 
-/** Enough images to learn from, few enough for the embedded kernels to finetune on in minutes. */
+/** Enough images to learn from, few enough for ONNX Runtime to finetune on in minutes. */
 const IMAGES = { seed: 0, trainPerClass: 300, testPerClass: 100 };
 
 export const createSample: Handler<'sample/create'> = async ({ folder }, context) => {

@@ -28,7 +28,7 @@ async function buildCommandLine(): Promise<string> {
     platform: 'node',
     format: 'cjs',
     target: 'node20',
-    external: ['sharp', '@tensorflow/tfjs-node-gpu', '*.node'],
+    external: ['sharp', 'onnxruntime-node', 'onnxruntime-web', '@tensorflow/tfjs-node-gpu', '*.node'],
     define: { 'import.meta.url': 'moduleUrl' },
     banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
     logLevel: 'error',

@@ -1,5 +1,5 @@
 /**
- * Without the TensorFlow runtime: the embedded kernels compute, it is said once, and the installation can be cancelled.
+ * Without the TensorFlow runtime: ONNX Runtime computes, it is said once, and the installation can be cancelled.
  *
  * `install` (only by name: it downloads 274 MB): the whole installation out of the packaged extension. `CXX=none` shows that
  * a package with its binding prebuilt needs no compiler.
@@ -36,7 +36,7 @@ async function openSmallModel({ workbench: wb, workspace }: Session): Promise<vo
   await wb.run('Espalier: Load Checkpoint');
   await wb.pick('resnet20.pth');
   await wb.webview().getByText('Not scored yet').waitFor();
-  await wb.status('Embedded kernels').waitFor();
+  await wb.status('ONNX Runtime').waitFor();
 }
 
 async function comparisonShown({ workbench: wb }: Session): Promise<void> {
@@ -50,7 +50,7 @@ export const installFlow = (environment: Environment): Flow => ({
     const place = mkdtempSync(path.join(tmpdir(), 'esp-rt-'));
     const session = await startWithout(environment, place);
     const { workbench: wb } = session;
-    await step('the embedded kernels are there at first', () => openSmallModel(session));
+    await step('ONNX Runtime is there at first', () => openSmallModel(session));
     await step('installs, with progress', async () => {
       await wb.run('Espalier: Install TensorFlow Runtime');
       await wb.notification('Installing the TensorFlow runtime').waitFor();
@@ -82,10 +82,10 @@ export const runtimeFlow = (environment: Environment): Flow => ({
     const session = await startWithout(environment, place);
     const { workbench: wb } = session;
 
-    await step('the status bar names the embedded kernels', () => openSmallModel(session));
-    await step('they evaluate, and say once what would be faster', async () => {
+    await step('the status bar names ONNX Runtime', () => openSmallModel(session));
+    await step('it evaluates, and says once what would be faster', async () => {
       await wb.run('Espalier: Evaluate');
-      await wb.notification('embedded kernels').waitFor();
+      await wb.notification('computes with ONNX Runtime').waitFor();
       await comparisonShown(session);
       await session.shot('50-embedded');
       await wb.clearNotifications();

@@ -15,7 +15,7 @@ import { trainingFlags } from '../../engine/training/training-options.ts';
 import { command, computeFlags } from '../command.ts';
 import { formatCount, formatPercent, formatTable, say } from '../terminal.ts';
 
-/** Small enough for the embedded kernels to do the job in minutes. */
+/** Small enough for ONNX Runtime to do the job in minutes. */
 const SAMPLE = { seed: 0, trainPerClass: 300, testPerClass: 100 };
 const SCORING = { batches: 10, batchSize: 64, seed: 0 };
 const FINETUNING = { ...RECIPES.cifar, epochs: 3, lr: 0.02, overwrite: true };

@@ -26,7 +26,7 @@ export const runtime = command({
     const status = await runtimeStatus({ signal: context.signal });
     const text = status.usable
       ? `TensorFlow ${status.version} (${status.variant}) in ${status.path}`
-      : `embedded kernels: ${status.reason ?? 'TensorFlow is not installed'}`;
+      : `ONNX Runtime: ${status.reason ?? 'TensorFlow is not installed'}`;
     return { json: status, text };
   },
 });

@@ -1,4 +1,4 @@
-/** Which executor runs here: TensorFlow where its runtime is installed, else the embedded kernels. */
+/** Which executor runs here: TensorFlow where its runtime is installed, else ONNX Runtime, which comes with Espalier. */
 import { UserError } from '../../common/errors.ts';
 import type { Executor } from './executor.ts';
 import { installedRuntime, loadTensorFlow } from './runtime/binding.ts';
@@ -11,7 +11,7 @@ export interface BackendOptions {
   readonly backend?: BackendChoice;
   /** Threads of the arithmetic; all cores by default. */
   readonly threads?: number;
-  /** `bfloat16`: faster, rounded matrix products and convolutions on TensorFlow; the embedded kernels stay with float32. */
+  /** `bfloat16`: faster, rounded matrix products and convolutions on TensorFlow; ONNX Runtime stays with float32. */
   readonly products?: ProductType;
   /** Everything in double precision, to tell rounding from mistakes: slow, and TensorFlow's alone. */
   readonly float64?: boolean;
@@ -25,11 +25,11 @@ function tensorFlow({ threads, products, float64 }: BackendOptions): Executor {
 async function embedded({ threads, float64 }: BackendOptions): Promise<Executor> {
   if (float64)
     throw new UserError(
-      '--float64 needs TensorFlow: the embedded kernels compute in float32. `espalier runtime install` installs it.',
+      '--float64 needs TensorFlow: ONNX Runtime computes in float32. `espalier runtime install` installs it.',
     );
-  // Loaded when it is used: its kernels take a third of a second to start.
-  const { createEmbeddedExecutor } = await import('./embedded/embedded-executor.ts');
-  return createEmbeddedExecutor({ threads });
+  // Loaded when it is used: the library is large.
+  const { createOnnxRuntimeExecutor } = await import('./onnxruntime/onnxruntime-executor.ts');
+  return createOnnxRuntimeExecutor({ threads });
 }
 
 /** @throws UserError when TensorFlow is asked for by name and is not installed or does not start */

@@ -1,4 +1,4 @@
-/** What runs Programs: the same interface for TensorFlow and for the embedded kernels. */
+/** What runs Programs: the same interface for TensorFlow and for ONNX Runtime. */
 
 import type { RunContext } from '../../common/progress.ts';
 import type { Weights } from '../graph/tensor.ts';

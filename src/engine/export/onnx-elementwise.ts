@@ -1,6 +1,6 @@
 /** Arithmetic written out in ONNX operators: expressions first, so that only the last of them takes the result's name. */
 import type { Elementwise } from '../graph/elementwise.ts';
-import type { OnnxAttribute } from './onnx-writer.ts';
+import type { OnnxAttribute } from '../onnx-format/onnx-writer.ts';
 
 /** A named value, a number, or an operator on such. */
 export type OnnxExpression =

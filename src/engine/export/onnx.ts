@@ -7,8 +7,8 @@ import { inputShape } from '../graph/graph.ts';
 import type { OperationKind, ParameterRole, Shape, SpatialPadding } from '../graph/operations.ts';
 import { inferShapes } from '../graph/shapes.ts';
 import { toFloat32, type Weights } from '../graph/tensor.ts';
+import { OnnxWriter } from '../onnx-format/onnx-writer.ts';
 import { onOnnx, writeExpression } from './onnx-elementwise.ts';
-import { OnnxWriter } from './onnx-writer.ts';
 
 interface Scope {
   readonly writer: OnnxWriter;
@@ -233,16 +233,15 @@ export function onnxModel(graph: Graph, weights: Weights, metadata: Readonly<Rec
     (emitters[node.kind] as Emitter<OperationKind>)(node, scope);
   }
   for (const { name, value } of copies) writer.node('Identity', [nameOf(value)], {}, { name });
-  return writer.finish(
-    graph.name,
-    { name: images, shape: inputShape(graph) },
-    graph.outputs.map(({ name, value }) => ({ name, shape: shapes.get(value) as Shape })),
-    {
+  return writer.finish(graph.name, {
+    inputs: [{ name: images, shape: inputShape(graph) }],
+    outputs: graph.outputs.map(({ name, value }) => ({ name, shape: shapes.get(value) as Shape })),
+    metadata: {
       interpolation: graph.input.interpolation,
       resize: String(graph.input.resize),
       mean: graph.input.mean.join(', '),
       std: graph.input.std.join(', '),
       ...metadata,
     },
-  );
+  });
 }

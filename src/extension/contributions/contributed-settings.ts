@@ -20,9 +20,9 @@ export const settings = {
     scope: 'machine',
     description: 'What computes: scoring, evaluation and finetuning.',
     choices: {
-      auto: 'TensorFlow when its runtime is installed, else the embedded kernels.',
+      auto: 'TensorFlow when its runtime is installed, else ONNX Runtime, which comes with Espalier.',
       tensorflow: 'TensorFlow; an error when its runtime is not installed.',
-      tfjs: 'The embedded kernels: nothing to install, the same results, slower.',
+      embedded: 'ONNX Runtime, which comes with Espalier: nothing to install, the same results.',
     },
   },
   'espalier.score.criterion': {

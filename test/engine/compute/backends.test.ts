@@ -12,6 +12,6 @@ test('double precision is said in the label', { skip }, async () => {
   assert.match(label, /float64/);
 });
 
-test('the embedded kernels have no double precision, and say what has', async () => {
+test('ONNX Runtime has no double precision here, and says what has', async () => {
   await assert.rejects(createExecutor({ backend: 'embedded', float64: true }), /--float64 needs TensorFlow/);
 });

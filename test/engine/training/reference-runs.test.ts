@@ -4,7 +4,7 @@
  * The reference is double precision, and so is the first half of these tests: every loss, gradient norm and tensor agrees.
  *
  * In float32 SGD agrees too. AdamW and RMSprop do for the first steps only: in the first batch one value before a ReLU is 2.7e-7 (of order
- * 1 are those beside it: image 27, channel 38 of layer3.2.conv1), less than what a float32 convolution rounds. TensorFlow, the embedded
+ * 1 are those beside it: image 27, channel 38 of layer3.2.conv1), less than what a float32 convolution rounds. TensorFlow, an earlier
  * kernels and PyTorch with channels_last come out below 0 there, with the same first gradients to three digits; PyTorch's contiguous
  * kernels stay above. Dividing by the gradient's own size makes that 0.2 % of the third loss and, ReLU by ReLU, up to 0.9 % (AdamW) of the
  * last; PyTorch's channels_last strays by 0.9 to 1.7 %.

@@ -1,0 +1,97 @@
+/** A Program as an ONNX Runtime session, made when it first runs, and made again when weights change that it holds as its own. */
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
+import { withBatch } from '../../graph/shapes.ts';
+import type { ProgramOutputs } from '../executor.ts';
+import type { Program } from '../programs/program.ts';
+import type { ResolvedInputs } from '../programs/program-inputs.ts';
+import type { OnnxRuntime, OrtSession } from './load-onnxruntime.ts';
+import { feedNames, type LoweredProgram, lowerProgram, maskValues } from './lower-program.ts';
+import type { StateBuffers } from './state-buffers.ts';
+
+/** A protocol buffer ends at 2 GB: larger weights are fed. */
+const LARGEST_MODEL = 1.5e9;
+
+interface Compiled {
+  readonly session: OrtSession;
+  readonly lowered: LoweredProgram;
+  /** When the weights that it holds were taken. */
+  readonly taken: number;
+}
+
+export class CompiledProgram {
+  private compiled?: Compiled;
+  /** States that the model holds: all of a program that changes none, so that ONNX Runtime can fold and pack them. */
+  private readonly held: readonly string[];
+
+  constructor(
+    private readonly runtime: OnnxRuntime,
+    readonly program: Program,
+    private readonly states: StateBuffers,
+    private readonly options: InferenceSession.SessionOptions,
+  ) {
+    const bytes = program.states.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
+    const constant = program.updates.length === 0 && bytes < LARGEST_MODEL;
+    this.held = constant ? program.states.map(({ name }) => name) : [];
+  }
+
+  /** Runs on the inputs and the states, and gives the states that the program updates their new values. */
+  async run(inputs: ResolvedInputs): Promise<ProgramOutputs> {
+    const { session, lowered } = await this.ready();
+    const results = await session.run(this.feeds(lowered, inputs), this.fetches());
+    for (const { state } of this.program.updates)
+      this.states.advance(state, results[feedNames.update(state)].data as Float32Array);
+    return Object.fromEntries(
+      Object.keys(this.program.outputs).map((name) => [name, results[feedNames.output(name)].data as Float32Array]),
+    );
+  }
+
+  async dispose(): Promise<void> {
+    const { compiled } = this;
+    this.compiled = undefined;
+    await compiled?.session.release();
+  }
+
+  private async ready(): Promise<Compiled> {
+    const changed = this.states.lastChange(this.held);
+    if (this.compiled && this.compiled.taken >= changed) return this.compiled;
+    await this.dispose();
+    const held = new Set(this.held);
+    const lowered = lowerProgram(this.program, (state) => (held.has(state) ? this.states.current(state) : undefined));
+    const session = await this.runtime.ort.InferenceSession.create(lowered.model, this.options);
+    // Its bytes are ONNX Runtime's now.
+    this.compiled = { session, lowered: { ...lowered, model: new Uint8Array() }, taken: changed };
+    return this.compiled;
+  }
+
+  private tensor(data: Float32Array | Int32Array, shape: readonly number[]): OrtTensor {
+    const { Tensor } = this.runtime.ort;
+    return data instanceof Float32Array ? new Tensor('float32', data, shape) : new Tensor('int32', data, shape);
+  }
+
+  private feeds({ fed, masks }: LoweredProgram, { tensors, batch }: ResolvedInputs): Record<string, OrtTensor> {
+    const feeds: Record<string, OrtTensor> = {};
+    for (const [name, { data, shape }] of Object.entries(tensors)) {
+      const key = feedNames.input(name);
+      if (fed.has(key)) feeds[key] = this.tensor(data, shape);
+    }
+    for (const { name, shape } of this.program.states) {
+      const key = feedNames.state(name);
+      if (fed.has(key)) feeds[key] = this.tensor(this.states.current(name), shape);
+    }
+    for (const mask of masks) {
+      const { data, shape } = maskValues(mask, tensors['seed'].data, batch);
+      feeds[mask.name] = this.tensor(data, withBatch(shape, batch));
+    }
+    return feeds;
+  }
+
+  /** The native library writes new values of states where they belong; the WebAssembly build makes arrays of its own. */
+  private fetches(): Record<string, OrtTensor | null> {
+    const inPlace = this.runtime.kind === 'native';
+    const target = (name: string): OrtTensor => this.tensor(this.states.spare(name), this.states.spec(name).shape);
+    return Object.fromEntries([
+      ...Object.keys(this.program.outputs).map((name) => [feedNames.output(name), null] as const),
+      ...this.program.updates.map(({ state }) => [feedNames.update(state), inPlace ? target(state) : null] as const),
+    ]);
+  }
+}

@@ -1,0 +1,145 @@
+/** ONNX operators for convolutions and their gradients. */
+import type { Pair, Shape, SpatialPadding } from '../../graph/operations.ts';
+import type { KernelAttributes } from '../programs/kernels.ts';
+import type { KernelLowering, LoweringRule, Value } from './kernel-lowering.ts';
+import type { Attributes } from './onnx-graph.ts';
+import { swapped } from './product-rules.ts';
+
+type Conv = KernelAttributes['conv'];
+type Window = KernelAttributes['patches'];
+
+export const pads = ({ top, left, bottom, right }: SpatialPadding): readonly number[] => [top, left, bottom, right];
+const NO_PADS = [0, 0, 0, 0];
+
+const convAttributes = (a: Conv, padding = pads(a.padding)): Attributes => ({
+  kernel_shape: a.kernel,
+  strides: a.stride,
+  dilations: a.dilation,
+  group: a.groups,
+  pads: padding,
+});
+
+export const conv: LoweringRule<'conv'> = (c, { attributes }, inputs) => [
+  c.op(
+    'Conv',
+    inputs.map((x) => x.name),
+    convAttributes(attributes),
+  ),
+];
+
+/** Size of a kernel with the gaps of its dilation. */
+const extent = ({ kernel, dilation }: Pick<Conv, 'kernel' | 'dilation'>): Pair => [
+  dilation[0] * (kernel[0] - 1) + 1,
+  dilation[1] * (kernel[1] - 1) + 1,
+];
+
+const isStrided = ({ stride }: Pick<Conv, 'stride'>): boolean => stride[0] > 1 || stride[1] > 1;
+
+// ---- gradient by the input
+
+/** Input and output channels of every group swapped, the kernel turned round: [I, O / groups, kh, kw]. */
+function turnedWeight(c: KernelLowering, w: Value, groups: number): string {
+  const [out, into, ...kernel] = w.shape;
+  const flipped = kernel.some((size) => size > 1) ? c.flip(w.name, [2, 3]) : w.name;
+  if (groups === 1) return c.transpose(flipped, [1, 0, 2, 3]);
+  if (into === 1 && out === groups) return flipped;
+  const grouped = c.reshape(flipped, [groups, out / groups, into, ...kernel]);
+  return c.reshape(c.transpose(grouped, [0, 2, 1, 3, 4]), [groups * into, out / groups, ...kernel]);
+}
+
+/** A convolution with the weights turned round; padding that would be negative is cut off the result. */
+function unstridedInputGradient(c: KernelLowering, a: Conv, size: Pair, d: Value, w: Value): string {
+  const [eh, ew] = extent(a);
+  const start = [eh - 1 - a.padding.top, ew - 1 - a.padding.left];
+  const end = [size[0] + eh - 1 - d.shape[2] - start[0], size[1] + ew - 1 - d.shape[3] - start[1]];
+  const padding = [...start, ...end].map((n) => Math.max(0, n));
+  const y = c.op('Conv', [d.name, turnedWeight(c, w, a.groups)], convAttributes(a, padding));
+  if ([...start, ...end].every((n) => n >= 0)) return y;
+  return c.slice(
+    y,
+    [0, 1].map((i) => ({ axis: 2 + i, start: Math.max(0, -start[i]), end: Math.max(0, -start[i]) + size[i] })),
+  );
+}
+
+/** Pixels at the end that no window reaches come out as zeros. */
+function transposedConvolution(c: KernelLowering, a: Conv, size: Pair, d: Value, w: Value): string {
+  const reach = ([0, 1] as const).map((i) => a.stride[i] * (d.shape[2 + i] - 1) + extent(a)[i]);
+  const { top, left } = a.padding;
+  const end = [reach[0] - top - size[0], reach[1] - left - size[1]];
+  return c.op('ConvTranspose', [d.name, w.name], {
+    ...convAttributes(a, [top, left, ...end.map((n) => Math.max(0, n))]),
+    output_padding: end.map((n) => Math.max(0, -n)),
+  });
+}
+
+export const convInputGradient: LoweringRule<'convInputGradient'> = (c, { attributes: a }, [d, w]) => {
+  const size: Pair = [a.inputShape[2], a.inputShape[3]];
+  return [isStrided(a) ? transposedConvolution(c, a, size, d, w) : unstridedInputGradient(c, a, size, d, w)];
+};
+
+// ---- windows
+
+/** The pixels under every entry of the kernel, one value [..., oh, ow] each, of images that are padded already. */
+function taps(c: KernelLowering, x: string, a: Window, [oh, ow]: Shape): readonly string[] {
+  const { kernel, stride, dilation } = a;
+  return Array.from({ length: kernel[0] * kernel[1] }, (_, tap) => {
+    const at = [Math.floor(tap / kernel[1]) * dilation[0], (tap % kernel[1]) * dilation[1]];
+    return c.slice(
+      x,
+      [oh, ow].map((count, i) => ({
+        axis: 2 + i,
+        start: at[i],
+        end: at[i] + stride[i] * (count - 1) + 1,
+        step: stride[i],
+      })),
+    );
+  });
+}
+
+const paddedImages = (c: KernelLowering, x: string, { top, left, bottom, right }: SpatialPadding): string =>
+  c.pad(x, [0, 0, top, left], [0, 0, bottom, right]);
+
+const isPixel = ({ kernel, padding }: Window): boolean =>
+  kernel[0] * kernel[1] === 1 && String(pads(padding)) === String(NO_PADS);
+
+export const patches: LoweringRule<'patches'> = (c, { attributes: a, shapes: [shape] }, [x]) => {
+  const [n, , , channels, positions] = shape;
+  const oh = outputSize(x.shape[2], a, 0);
+  const parts = taps(c, paddedImages(c, x.name, a.padding), a, [oh, positions / oh]).map((tap) =>
+    c.reshape(tap, [n, 1, channels, positions]),
+  );
+  return [c.reshape(c.op('Concat', parts, { axis: 1 }), shape)];
+};
+
+function outputSize(size: number, a: Window, i: 0 | 1): number {
+  const around = i === 0 ? a.padding.top + a.padding.bottom : a.padding.left + a.padding.right;
+  return Math.floor((size + around - extent(a)[i]) / a.stride[i]) + 1;
+}
+
+// ---- gradient by the weights
+
+/**
+ * One product a tap over samples and positions: [O / groups, N · positions] · [N · positions, I / groups], group by group.
+ */
+export const convWeightGradient: LoweringRule<'convWeightGradient'> = (c, { attributes: a }, [x, d]) => {
+  const { groups } = a;
+  const [out, into, kh, kw] = a.weightShape;
+  const rows = (value: string, channels: number): string =>
+    c.reshape(value, groups === 1 ? [channels, -1] : [groups, channels / groups, -1]);
+  const gradient = rows(c.transpose(d.name, [1, 0, 2, 3]), out);
+  const images = c.transpose(paddedImages(c, x.name, a.padding), [1, 0, 2, 3]);
+  const under = isPixel(a) && !isStrided(a) ? [images] : taps(c, images, a, d.shape.slice(2));
+  const products = under.map((tap) => {
+    const pixels = rows(tap, into * groups);
+    return groups === 1
+      ? c.op('Gemm', [gradient, pixels], { transB: 1 })
+      : c.op('MatMul', [gradient, swapped(c, pixels, 3)]);
+  });
+  if (products.length === 1) return [c.reshape(products[0], a.weightShape)];
+  const stacked = c.op(
+    'Concat',
+    products.map((product) => c.reshape(product, [1, out, into])),
+    { axis: 0 },
+  );
+  return [c.reshape(c.transpose(stacked, [1, 2, 0]), [out, into, kh, kw])];
+};
