@@ -1,5 +1,7 @@
 /** Values that host, worker and webviews exchange: plain JSON, no weights. Paths are absolute paths on the workspace's machine. */
 
+import type { Criterion } from '../common/criteria.ts';
+
 /**
  * Where a model comes from. Every request names its model so and the worker caches what it has opened:
  * a restarted worker opens it again, and no handle can outlive its process.
@@ -95,14 +97,9 @@ export interface DatasetSummary {
   readonly warnings: readonly string[];
 }
 
-export type Criterion = 'random' | 'l1' | 'l2' | 'taylor' | 'hessian';
-
-/** Criteria that need images. */
-export const DATA_CRITERIA: ReadonlySet<Criterion> = new Set(['taylor', 'hessian']);
-
 export interface ScoreSettings {
   readonly criterion: Criterion;
-  /** Folder with train/ and val/; needed by taylor and hessian. */
+  /** Folder with train/ and val/; needed where the criterion reads gradients. */
   readonly dataPath?: string;
   readonly batches: number;
   readonly batchSize: number;

@@ -1,8 +1,8 @@
 /** Scores as the host names them, and where they are kept on disk. */
 
+import { needsGradients } from '../common/criteria.ts';
 import type { ScoreRequest } from '../engine/jobs/scores.ts';
 import type { ScoreSettings } from '../protocol/values.ts';
-import { DATA_CRITERIA } from '../protocol/values.ts';
 
 /** Folder that the host gives this workspace; scores survive the worker there. */
 const FOLDER = process.env['ESPALIER_SCORES'];
@@ -10,7 +10,7 @@ const FOLDER = process.env['ESPALIER_SCORES'];
 /** The same text for settings that give the same scores. */
 export function scoresKey({ criterion, dataPath, batches, batchSize, seed }: ScoreSettings): string {
   return JSON.stringify(
-    DATA_CRITERIA.has(criterion) ? [criterion, dataPath, batches, batchSize, seed] : [criterion, seed],
+    needsGradients(criterion) ? [criterion, dataPath, batches, batchSize, seed] : [criterion, seed],
   );
 }
 
@@ -19,6 +19,6 @@ export function scoreRequest({ criterion, dataPath, batches, batchSize, seed }: 
     criterion,
     seed,
     ...(FOLDER && { cache: FOLDER }),
-    ...(DATA_CRITERIA.has(criterion) && dataPath && { data: { dataPath, batches, batchSize, seed } }),
+    ...(needsGradients(criterion) && dataPath && { data: { dataPath, batches, batchSize, seed } }),
   };
 }

@@ -1,10 +1,11 @@
 /** Scores as histograms: one for each scope, and each group's in the same bins. */
 
+import { CRITERIA, needsGradients } from '../common/criteria.ts';
 import type { Groups } from '../engine/pruning/coupling/groups.ts';
 import { rank } from '../engine/pruning/planning/ranking.ts';
 import type { Scores } from '../engine/pruning/scoring/importance.ts';
 import type { GroupsView, ScopeScores, ScoresView } from '../protocol/graph-view.ts';
-import { DATA_CRITERIA, type ScoreSettings } from '../protocol/values.ts';
+import type { ScoreSettings } from '../protocol/values.ts';
 
 const BINS = 48;
 /** Scores that spread wider than this, largest over median, are binned by their logarithm. */
@@ -52,18 +53,10 @@ function merged(arrays: readonly Float64Array[]): Float64Array {
   return all.sort();
 }
 
-const named: Readonly<Record<string, string>> = {
-  taylor: 'Taylor',
-  hessian: 'Hessian',
-  l1: 'L1',
-  l2: 'L2',
-  random: 'random',
-};
-
 /** How they were made, for a person: `Taylor, 50 batches of 64 images`. */
 function labelOf({ criterion, batches, batchSize }: ScoreSettings): string {
-  const name = named[criterion] ?? criterion;
-  return DATA_CRITERIA.has(criterion) ? `${name}, ${batches} batches of ${batchSize} images` : name;
+  const { label } = CRITERIA[criterion];
+  return needsGradients(criterion) ? `${label}, ${batches} batches of ${batchSize} images` : label;
 }
 
 /** Histograms for the scopes and groups of the view. */

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Criterion } from '../../src/common/criteria.ts';
 import { findVariant } from '../../src/engine/architectures/registry.ts';
 import { readCheckpoint } from '../../src/engine/checkpoint/checkpoint.ts';
 import { writePth } from '../../src/engine/checkpoint/torch/torch-write.ts';
@@ -12,7 +13,7 @@ import { headsOfGraph } from '../../src/engine/jobs/model-info.ts';
 import { couple } from '../../src/engine/pruning/coupling/couple.ts';
 import { compilePlanner } from '../../src/engine/pruning/planning/planner.ts';
 import { prune } from '../../src/engine/pruning/rebuilding/apply-plan.ts';
-import { type Criterion, scoreGroups } from '../../src/engine/pruning/scoring/importance.ts';
+import { scoreGroups } from '../../src/engine/pruning/scoring/importance.ts';
 import { testFolder } from '../engine/checkpoint/files.ts';
 import { fillWeights, gradient } from '../support/detfill.ts';
 import { noPythonWith, runPython } from '../support/python.ts';

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { CRITERION_NAMES } from '../../common/criteria.ts';
 import { UsageError, UserError } from '../../common/errors.ts';
 import { type FlagValues, flag } from '../../common/flags.ts';
 import type { RunContext } from '../../common/progress.ts';
@@ -20,7 +21,6 @@ import { recalibratedWeights } from '../../engine/jobs/recalibrate.ts';
 import { scoresFolder } from '../../engine/jobs/scores.ts';
 import { formatPlan } from '../../engine/pruning/planning/format-plan.ts';
 import type { Plan } from '../../engine/pruning/planning/plan-types.ts';
-import { CRITERIA } from '../../engine/pruning/scoring/importance.ts';
 import { type Normaliser, normalisers } from '../../engine/pruning/scoring/normalisers.ts';
 import { RECIPE_NAMES } from '../../engine/training/recipes.ts';
 import { runName } from '../../engine/training/run-directory.ts';
@@ -36,7 +36,7 @@ const flags = {
   ...modelFlags,
   ...dataFlags,
   ...computeFlags,
-  pruningType: flag.choice(CRITERIA, 'taylor', 'importance'),
+  pruningType: flag.choice(CRITERION_NAMES, 'taylor', 'importance'),
   taylorBatchs: flag.integer(50, 'batches of training images that taylor and hessian take', {
     aliases: ['taylor-batches'],
   }),

@@ -2,7 +2,13 @@
 import { deflateSync } from 'node:zlib';
 import type { Graph, GraphNode, ValueId } from '../graph/graph.ts';
 import { parametersByName } from '../graph/graph.ts';
-import type { OperationKind, ParameterRole, Shape } from '../graph/operations.ts';
+import {
+  isLayerKind,
+  type LayerKind,
+  type OperationKind,
+  type ParameterRole,
+  type Shape,
+} from '../graph/operations.ts';
 import { inferShapes } from '../graph/shapes.ts';
 import { evenPadding, type PythonScope, pythonEmitters } from './python-nodes.ts';
 import { attributePath, listed, PythonCode, PythonVariables, py } from './python-writer.ts';
@@ -106,7 +112,7 @@ type Constructor<K extends OperationKind> = (node: GraphNode<K>, shape: readonly
 const hasBias = (node: GraphNode): boolean => node.parameters.bias !== undefined;
 
 /** Modules that own parameters. */
-const constructors: { readonly [K in OperationKind]?: Constructor<K> } = {
+const constructors: { readonly [K in LayerKind]: Constructor<K> } = {
   conv: (node, [out, perGroup]) => {
     const { kernel, stride, padding, dilation, groups } = node.attributes;
     const where = py`${kernel}, stride=${stride}, padding=${evenPadding(padding)}, dilation=${dilation}`;
@@ -134,8 +140,9 @@ function declarations(graph: Graph): PythonCode[] {
       continue;
     }
     const weight = node.parameters.weight;
-    const construct = constructors[node.kind] as Constructor<OperationKind> | undefined;
-    if (weight && construct) declare(parentPath(weight), construct(node, shapeOf(weight)));
+    if (!weight || !isLayerKind(node.kind)) continue;
+    const construct = constructors[node.kind] as Constructor<OperationKind>;
+    declare(parentPath(weight), construct(node, shapeOf(weight)));
   }
   const order = new Set(graph.parameters.map((p) => (byOwner.has(p.name) ? p.name : parentPath(p.name))));
   return [...order].flatMap((owner) => byOwner.get(owner) ?? []);

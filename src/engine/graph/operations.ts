@@ -91,3 +91,58 @@ export type OperationKind = keyof OperationAttributes;
 
 /** What a parameter is to its node. */
 export type ParameterRole = 'weight' | 'bias' | 'runningMean' | 'runningVar' | 'batchCount' | 'value';
+
+interface Operation {
+  /** Parameters that a node of it has, or may have. */
+  readonly parameters: readonly ParameterRole[];
+  /** PyTorch's class, for an operation that is usually a module of its own. */
+  readonly module?: string;
+}
+
+/** What is known of an operation wherever it is used. */
+export const operations = {
+  input: { parameters: [] },
+  parameter: { parameters: ['value'] },
+  constant: { parameters: [] },
+  conv: { parameters: ['weight', 'bias'], module: 'Conv2d' },
+  linear: { parameters: ['weight', 'bias'], module: 'Linear' },
+  matmul: { parameters: [] },
+  batchNorm: { parameters: ['weight', 'bias', 'runningMean', 'runningVar', 'batchCount'], module: 'BatchNorm2d' },
+  layerNorm: { parameters: ['weight', 'bias'], module: 'LayerNorm' },
+  activation: { parameters: [] },
+  add: { parameters: [] },
+  subtract: { parameters: [] },
+  multiply: { parameters: [] },
+  divide: { parameters: [] },
+  scale: { parameters: [] },
+  concat: { parameters: [] },
+  slice: { parameters: [] },
+  pad: { parameters: [] },
+  reshape: { parameters: [] },
+  transpose: { parameters: [] },
+  softmax: { parameters: [] },
+  maxPool: { parameters: [], module: 'MaxPool2d' },
+  averagePool: { parameters: [], module: 'AvgPool2d' },
+  mean: { parameters: [], module: 'AdaptiveAvgPool2d' },
+  roll: { parameters: [] },
+  gather: { parameters: [] },
+  expand: { parameters: [] },
+  dropout: { parameters: [], module: 'Dropout' },
+  dropPath: { parameters: [] },
+} as const satisfies { readonly [K in OperationKind]: Operation };
+
+/** Operations with a weight: the layers, which can be scored and cut. Tables over them are as exhaustive as those over all. */
+export type LayerKind = {
+  [K in OperationKind]: 'weight' extends (typeof operations)[K]['parameters'][number] ? K : never;
+}[OperationKind];
+
+export const isLayerKind = (kind: OperationKind): kind is LayerKind => {
+  const { parameters }: Operation = operations[kind];
+  return parameters.includes('weight');
+};
+
+/** PyTorch's class of an operation's module; empty where it is usually a function call. */
+export const usualModule = (kind: OperationKind): string => {
+  const { module = '' }: Operation = operations[kind];
+  return module;
+};

@@ -1,5 +1,6 @@
 /** Gradients for scoring: accumulated on the device over batches of training images, or read from files. */
 
+import type { GradientUse } from '../../common/criteria.ts';
 import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
 import { lazySafetensors } from '../checkpoint/safetensors/safetensors-lazy.ts';
@@ -11,7 +12,7 @@ import { openImageFolder } from '../data/image-folder.ts';
 import type { ImageLoader } from '../data/loader.ts';
 import type { Graph } from '../graph/graph.ts';
 import { toFloat32, type Weights } from '../graph/tensor.ts';
-import type { Criterion, GradientSource } from '../pruning/scoring/importance.ts';
+import type { GradientSource } from '../pruning/scoring/importance.ts';
 import { type DataRequest, evaluationLoader, openImages } from './evaluate.ts';
 
 /** Images that the gradients are taken from: `batches` batches of shuffled training images, prepared as in evaluation. */
@@ -65,17 +66,17 @@ interface Accumulation {
 type Accumulate = (graph: Graph, data: GradientData, every: boolean) => Accumulation;
 
 /**
- * Taylor sums batch gradients; Hessian averages squared gradients of single images, all of a batch in one pass. Parameters
- * that are no layer's weight or bias have no such pass: where `every` parameter is asked for, images go one by one.
+ * Sums are of batch gradients; squares are of single images' gradients, all of a batch in one pass. Parameters that are no
+ * layer's weight or bias have no such pass: where `every` parameter is asked for, images go one by one.
  */
-const accumulations: { readonly [K in 'taylor' | 'hessian']: Accumulate } = {
-  taylor: (graph, { batchSize = 64, batches }) => ({
+const accumulations: { readonly [U in Exclude<GradientUse, 'none'>]: Accumulate } = {
+  sum: (graph, { batchSize = 64, batches }) => ({
     program: gradientProgram(graph, { targets: 'labels', accumulate: 'sum' }),
     batchSize,
     runs: batches,
     divisor: () => 1,
   }),
-  hessian: (graph, { batchSize = 64, batches }, every) => ({
+  meanSquare: (graph, { batchSize = 64, batches }, every) => ({
     program: every
       ? gradientProgram(graph, { targets: 'labels', accumulate: 'squares' })
       : squaredGradientProgram(graph, { targets: 'labels' }),
@@ -89,18 +90,18 @@ const accumulations: { readonly [K in 'taylor' | 'hessian']: Accumulate } = {
  * Gradients of the mean cross-entropy with frozen norm statistics, in evaluation mode.
  *
  * @param every also of parameters that no channel is scored by: tokens, embeddings, layer scales
- * @returns for taylor the sum over batches; for hessian the mean over images of the squares
+ * @returns what the criterion reads: the sum over batches, or the mean over images of the squares
  */
 export async function gradientsFromData(
   graph: Graph,
   weights: Weights,
-  criterion: 'taylor' | 'hessian',
+  use: Exclude<GradientUse, 'none'>,
   data: GradientData,
   executor: Executor,
   context: RunContext = {},
   every = false,
 ): Promise<GradientSource> {
-  const { program, batchSize, runs, divisor } = accumulations[criterion](graph, data, every);
+  const { program, batchSize, runs, divisor } = accumulations[use](graph, data, every);
   const loader = await gradientLoader(graph, { ...data, batchSize });
   const session = await executor.open({ gradients: program }, context);
   try {
@@ -145,10 +146,6 @@ async function accumulate(
   }
   return images;
 }
-
-/** Whether a criterion takes its gradients from images. */
-export const takesImages = (criterion: Criterion): criterion is 'taylor' | 'hessian' =>
-  criterion === 'taylor' || criterion === 'hessian';
 
 /** Files that the gradients of a request would be taken from: part of the key of cached scores. */
 export async function trainingFiles(data: GradientData): Promise<readonly string[]> {

@@ -2,6 +2,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
+import { CRITERIA, type Criterion, needsGradients } from '../../common/criteria.ts';
 import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
 import { readSafetensors } from '../checkpoint/safetensors/safetensors.ts';
@@ -10,22 +11,16 @@ import type { Executor } from '../compute/executor.ts';
 import { graphToJson } from '../graph/serialize.ts';
 import type { Tensor, Weights } from '../graph/tensor.ts';
 import type { Groups } from '../pruning/coupling/groups.ts';
-import { type Criterion, type GradientSource, type Scores, scoreGroups } from '../pruning/scoring/importance.ts';
+import { type GradientSource, type Scores, scoreGroups } from '../pruning/scoring/importance.ts';
 import type { Normaliser } from '../pruning/scoring/normalisers.ts';
-import {
-  type GradientData,
-  gradientsFromData,
-  gradientsFromFiles,
-  takesImages,
-  trainingFiles,
-} from './collect-gradients.ts';
+import { type GradientData, gradientsFromData, gradientsFromFiles, trainingFiles } from './collect-gradients.ts';
 
 export interface ScoreRequest {
   readonly criterion: Criterion;
   readonly normaliser?: Normaliser;
-  /** For taylor and hessian: images, unless there are files. */
+  /** For criteria that need gradients: images, unless there are files. */
   readonly data?: GradientData;
-  /** For taylor and hessian: gradients in files. */
+  /** For these: gradients in files. */
   readonly gradientFiles?: readonly string[];
   /** For random. */
   readonly seed?: number;
@@ -106,10 +101,11 @@ async function findGradients(
   every: boolean,
 ): Promise<GradientSource | undefined> {
   const { criterion, gradientFiles, data } = request;
-  if (!takesImages(criterion)) return undefined;
+  const use = CRITERIA[criterion].gradients;
+  if (use === 'none') return undefined;
   if (gradientFiles?.length) return gradientsFromFiles(gradientFiles);
   if (!data) throw new UserError(`${criterion} scores need images (--data-path) or gradients (--gradients)`);
-  return gradientsFromData(groups.graph, weights, criterion, data, await executor(), context, every);
+  return gradientsFromData(groups.graph, weights, use, data, await executor(), context, every);
 }
 
 /**
@@ -126,7 +122,7 @@ export async function scoreModel(
   options: { readonly gradients?: boolean } = {},
 ): Promise<ScoreReport> {
   const { cache, criterion, normaliser, seed } = request;
-  const folder = cache && takesImages(criterion) && !request.gradientFiles?.length ? cache : undefined;
+  const folder = cache && needsGradients(criterion) && !request.gradientFiles?.length ? cache : undefined;
   const file = folder && path.join(folder, `${await cacheKey(groups, weights, request)}.safetensors`);
   if (file && !options.gradients) {
     const scores = await readCached(file, groups, request);

@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { CRITERIA, CRITERION_NAMES, type Criterion, needsGradients } from '../../common/criteria.ts';
 import { formatCount } from '../../common/format.ts';
-import { type Criterion, DATA_CRITERIA, type Pin, type ScoreSettings } from '../../protocol/values.ts';
+import type { Pin, ScoreSettings } from '../../protocol/values.ts';
 import { settings } from '../contributions.ts';
 import type { ModelSession } from '../model/model-session.ts';
 import { modelTitle } from '../model/model-uri.ts';
@@ -13,22 +14,12 @@ import type { GroupsElement } from '../views/groups-tree.ts';
 import { answered, askText, CANCELLED, chooseOne } from './questions.ts';
 import { chooseModel, needDataset, needWeights, openSession, type Services } from './services.ts';
 
-const CRITERION_NAMES: { readonly [C in Criterion]: string } = {
-  taylor: 'Taylor',
-  hessian: 'Hessian',
-  l1: 'L1',
-  l2: 'L2',
-  random: 'Random',
-};
-
 async function chooseCriterion(): Promise<Criterion> {
   const preferred = setting('espalier.score.criterion');
   const explanations = settings['espalier.score.criterion'].choices;
-  const all = (Object.keys(CRITERION_NAMES) as Criterion[]).sort(
-    (a, b) => Number(b === preferred) - Number(a === preferred),
-  );
+  const all = CRITERION_NAMES.toSorted((a, b) => Number(b === preferred) - Number(a === preferred));
   const chosen = await chooseOne(
-    all.map((criterion) => ({ label: CRITERION_NAMES[criterion], description: explanations[criterion], criterion })),
+    all.map((criterion) => ({ label: CRITERIA[criterion].label, description: explanations[criterion], criterion })),
     {
       placeHolder: vscode.l10n.t('By which criterion?'),
       title: vscode.l10n.t('Score Channels (1/2)'),
@@ -54,7 +45,7 @@ export async function score(services: Services, argument?: unknown, given?: Part
   const session = await openSession(services, await chooseModel(services, argument));
   needWeights(session);
   const criterion = given?.criterion ?? (await chooseCriterion());
-  const usesData = DATA_CRITERIA.has(criterion);
+  const usesData = needsGradients(criterion);
   const dataPath = usesData ? (given?.dataPath ?? (await needDataset(services))) : undefined;
   const size = usesData && given?.batches === undefined ? await chooseBatches() : { batches: 0, batchSize: 0 };
   const runSettings: ScoreSettings = { seed: 0, ...size, ...given, criterion, dataPath };

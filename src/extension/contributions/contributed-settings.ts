@@ -1,4 +1,5 @@
 /** Settings, with their types, defaults and texts. */
+import { CRITERIA, CRITERION_NAMES, type Criterion } from '../../common/criteria.ts';
 
 interface SettingOf<T> {
   readonly description: string;
@@ -12,6 +13,10 @@ export type SettingContribution =
   | (SettingOf<number> & { readonly type: 'number' | 'integer'; readonly minimum: number; readonly maximum?: number })
   | (SettingOf<string> & { readonly type: 'string'; readonly choices: Readonly<Record<string, string>> })
   | (SettingOf<readonly string[]> & { readonly type: 'array' });
+
+const criterionChoices = Object.fromEntries(
+  CRITERION_NAMES.map((criterion) => [criterion, CRITERIA[criterion].explanation]),
+) as { readonly [C in Criterion]: string };
 
 export const settings = {
   'espalier.backend': {
@@ -30,13 +35,7 @@ export const settings = {
     default: 'taylor',
     scope: 'resource',
     description: 'The criterion proposed first by Score Channels.',
-    choices: {
-      taylor: 'Weight times gradient, on images.',
-      hessian: 'Weight² times squared gradient, on images.',
-      l1: 'Sum of absolute weights; needs no images.',
-      l2: 'Sum of squared weights; needs no images.',
-      random: 'By chance: the baseline.',
-    },
+    choices: criterionChoices,
   },
   'espalier.score.batches': {
     type: 'integer',

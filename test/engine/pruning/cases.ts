@@ -2,9 +2,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Criterion, needsGradients } from '../../../src/common/criteria.ts';
 import { buildModel } from '../../../src/engine/architectures/registry.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
-import { type Criterion, type GradientSource, needsGradients } from '../../../src/engine/pruning/scoring/importance.ts';
+import type { GradientSource } from '../../../src/engine/pruning/scoring/importance.ts';
 import { type Digest, gradient } from '../../support/detfill.ts';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Criterion } from '../../../src/common/criteria.ts';
 import type { Tensor } from '../../../src/engine/graph/tensor.ts';
 import { couple } from '../../../src/engine/pruning/coupling/couple.ts';
 import { groupOf } from '../../../src/engine/pruning/coupling/groups.ts';
 import { gatherTensor } from '../../../src/engine/pruning/rebuilding/gather.ts';
-import { type Criterion, type GradientSource, scoreGroups } from '../../../src/engine/pruning/scoring/importance.ts';
+import { type GradientSource, scoreGroups } from '../../../src/engine/pruning/scoring/importance.ts';
 import { normalisers } from '../../../src/engine/pruning/scoring/normalisers.ts';
 import { fillWeights, gradient } from '../../support/detfill.ts';
 import { conv, network } from './networks.ts';

@@ -2,10 +2,15 @@
 import { activations } from '../../graph/activations.ts';
 import { GraphBuilder } from '../../graph/builder.ts';
 import type { Graph, ValueId } from '../../graph/graph.ts';
-import type { OperationAttributes, OperationKind, ParameterRole } from '../../graph/operations.ts';
+import {
+  type OperationAttributes,
+  type OperationKind,
+  type ParameterRole,
+  usualModule,
+} from '../../graph/operations.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { Draft, DraftGraph, DraftId, StoredTensor } from './draft.ts';
-import { isReadable, lastOf, MODULE_TYPES, parentOf, ROLE_NAMES } from './names.ts';
+import { isReadable, lastOf, parentOf, ROLE_NAMES } from './names.ts';
 
 type Operation = Exclude<Draft, { kind: 'foreign' }>;
 
@@ -24,7 +29,7 @@ function namedAfter({ kind, stored }: Operation): string | undefined {
 
 function moduleTypeOf(draft: Operation): string {
   if (draft.kind === 'activation') return activations[draft.attributes.function].module;
-  return MODULE_TYPES[draft.kind] ?? '';
+  return usualModule(draft.kind);
 }
 
 const isStored = (draft: Operation | undefined): boolean => draft?.kind === 'parameter' || draft?.kind === 'constant';

@@ -1,5 +1,5 @@
 /** Names for people: the modules that a file's nodes came from, and the parameters of a state dict. */
-import type { OperationKind, ParameterRole } from '../../graph/operations.ts';
+import type { ParameterRole } from '../../graph/operations.ts';
 import type { OnnxNode } from './onnx-proto.ts';
 
 /** Whether a tensor's name is one that a person gave, as in a state dict, and not one that an exporter made up. */
@@ -50,16 +50,4 @@ export const ROLE_NAMES: { readonly [R in ParameterRole]: string } = {
   runningVar: 'running_var',
   batchCount: 'num_batches_tracked',
   value: 'value',
-};
-
-/** PyTorch's class for an operation that may be a module of its own. */
-export const MODULE_TYPES: { readonly [K in OperationKind]?: string } = {
-  conv: 'Conv2d',
-  linear: 'Linear',
-  batchNorm: 'BatchNorm2d',
-  layerNorm: 'LayerNorm',
-  maxPool: 'MaxPool2d',
-  averagePool: 'AvgPool2d',
-  mean: 'AdaptiveAvgPool2d',
-  dropout: 'Dropout',
 };

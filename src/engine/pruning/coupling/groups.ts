@@ -1,5 +1,6 @@
 /** What coupling finds: the channels of a network that must go together, and where each of them stands. */
 import type { Graph, ValueId } from '../../graph/graph.ts';
+import type { LayerKind } from '../../graph/operations.ts';
 import type { FrozenReason } from './factors.ts';
 
 export type LeafId = number;
@@ -34,13 +35,16 @@ export interface Axis {
   readonly leaves: readonly LeafId[];
 }
 
+/** Layers, with depthwise convolutions apart, and parameters that are no layer's. */
+export type MemberKind = LayerKind | 'depthwise' | 'bare';
+
 /** A layer that loses entries with the group. */
 export interface Member {
   /** Module path of the layer; the state-dict name of a bare parameter. */
   readonly layer: string;
   readonly side: Side;
   /** What kind of layer: the criteria treat them differently. */
-  readonly kind: 'conv' | 'depthwise' | 'linear' | 'batchNorm' | 'layerNorm' | 'bare';
+  readonly kind: MemberKind;
   readonly axis: Axis;
   /** Entries of the layer's axis that belong to the group: 3 × 192 for `qkv`. */
   readonly count: number;

@@ -1,6 +1,6 @@
 /** Axes of the parameters and the layers they belong to: what a group's members are taken from. */
 import type { Graph, GraphNode } from '../../graph/graph.ts';
-import type { OperationKind, ParameterRole } from '../../graph/operations.ts';
+import { isLayerKind, type LayerKind, type ParameterRole } from '../../graph/operations.ts';
 import type { Axis, LeafId, Member, Side } from './groups.ts';
 
 /** A member before it is known how much of it belongs to a group. `leaves`: of the layer's own axis, not only the parameter's. */
@@ -23,8 +23,8 @@ const OUT_AND_IN: readonly MemberSpec[] = [
 ];
 const SCALE: readonly MemberSpec[] = [{ role: 'weight', dimension: 0, side: 'out' }];
 
-/** Operations whose parameters make them a member, and by which dimension. */
-const MEMBERS: { readonly [K in OperationKind]?: readonly MemberSpec[] } = {
+/** By which dimensions of its parameters a layer is a member of groups. */
+const MEMBERS: { readonly [K in LayerKind]: readonly MemberSpec[] } = {
   conv: OUT_AND_IN,
   linear: OUT_AND_IN,
   batchNorm: SCALE,
@@ -39,12 +39,13 @@ export function memberCandidates(
 ): Candidate[] {
   return graph.nodes.flatMap((node): Candidate[] => {
     if (node.kind === 'parameter') return bareMembers(node, parameters);
-    const specs = MEMBERS[node.kind] ?? [];
-    return specs.flatMap((spec) => {
+    const { kind: layer } = node;
+    if (!isLayerKind(layer)) return [];
+    return MEMBERS[layer].flatMap((spec) => {
       const parameter = node.parameters[spec.role];
       if (parameter === undefined) return [];
       const dimensions = parameters(parameter);
-      const kind = memberKind(node, dimensions);
+      const kind = memberKind(node, layer, dimensions);
       // A depthwise convolution's input is its output: one member, as the reference has it.
       if (kind === 'depthwise' && spec.side === 'in') return [];
       const axis = { parameter, dimension: spec.dimension, leaves: dimensions[spec.dimension] };
@@ -54,8 +55,8 @@ export function memberCandidates(
   });
 }
 
-function memberKind(node: GraphNode, dimensions: readonly (readonly LeafId[])[]): Member['kind'] {
-  if (node.kind !== 'conv') return node.kind as 'linear' | 'batchNorm' | 'layerNorm';
+function memberKind(node: GraphNode, layer: LayerKind, dimensions: readonly (readonly LeafId[])[]): Member['kind'] {
+  if (node.kind !== 'conv') return layer;
   return node.attributes.groups > 1 && dimensions[1].length === 0 ? 'depthwise' : 'conv';
 }
 

@@ -1,5 +1,6 @@
 /** Removing whole blocks after channel pruning (`--remove-layers`, the paper's ConvNeXt). */
 
+import { CRITERIA, needsGradients } from '../../../common/criteria.ts';
 import { UserError } from '../../../common/errors.ts';
 import { parametersByName } from '../../graph/graph.ts';
 import { graphCost } from '../../graph/macs.ts';
@@ -9,9 +10,9 @@ import type { Groups } from '../coupling/groups.ts';
 import { type Block, removalStage, removedWith } from '../planning/blocks.ts';
 import type { Plan } from '../planning/plan-types.ts';
 import { compilePlanner, type Planner } from '../planning/planner.ts';
-import { needsGradients, readGradient, type ScoreOptions, type Scores } from '../scoring/importance.ts';
-import { seededUniform } from '../scoring/random-scores.ts';
-import { type CriterionRule, criterionRules } from '../scoring/row-scores.ts';
+import { taylor } from '../scoring/formulas/taylor.ts';
+import { formulas } from '../scoring/formulas.ts';
+import { readGradient, type ScoreOptions, type Scores } from '../scoring/importance.ts';
 import { gatherTensor } from './gather.ts';
 import { type KeptIndexTable, pruneGraph } from './prune-graph.ts';
 
@@ -74,10 +75,12 @@ export function planWithBlocks(
 }
 
 function blockScore({ groups, weights, scoring }: BlockInputs, block: Block, kept: KeptIndexTable): number {
-  if (scoring.criterion === 'random') return seededUniform(`${scoring.seed ?? 0}:${block.path}`, 1)[0];
+  const own = formulas[scoring.criterion];
+  if (own.of === 'channels') return own.scores(scoring.seed ?? 0, block.path, 1)[0];
   // The reference takes |w·g| whatever the criterion; where there is no gradient, the criterion's own score.
   const hasGradient = needsGradients(scoring.criterion) && scoring.gradients?.kind === 'samples';
-  const rule: CriterionRule = criterionRules[hasGradient ? 'taylor' : scoring.criterion];
+  const { element } = hasGradient ? taylor : own;
+  const use = CRITERIA[hasGradient ? 'taylor' : scoring.criterion].gradients;
   const { parameters } = removedWith(groups.graph, [block.path]);
   const specs = parametersByName(groups.graph);
   const means: number[] = [];
@@ -87,11 +90,11 @@ function blockScore({ groups, weights, scoring }: BlockInputs, block: Block, kep
     if (!tensor) throw new UserError(`${name} is not among the weights: its block cannot be scored without it`);
     const indices = kept.get(name)?.kept ?? [];
     const w = toFloat32(gatherTensor(tensor, indices));
-    const gradient = readGradient(name, tensor.shape, scoring, rule);
+    const gradient = readGradient(name, tensor.shape, scoring, use);
     const data = gradient && { dtype: 'float64' as const, shape: tensor.shape, data: new Float64Array(gradient) };
     const g = data && gatherTensor(data, indices).data;
     let sum = 0;
-    for (let i = 0; i < w.length; i++) sum += rule.element(w[i], g ? g[i] : 0);
+    for (let i = 0; i < w.length; i++) sum += element(w[i], g ? g[i] : 0);
     means.push(sum / w.length);
   }
   return means.reduce((a, b) => a + b, 0) / means.length;

@@ -1,21 +1,15 @@
 /** Importance: one score for each channel of each group, from weights and gradients (semantics of the reference, in float64). */
 
+import { CRITERIA, type Criterion, type GradientUse } from '../../../common/criteria.ts';
 import { UserError } from '../../../common/errors.ts';
 import { type RunContext, throwIfAborted } from '../../../common/progress.ts';
 import type { Weights } from '../../graph/tensor.ts';
 import { toFloat32 } from '../../graph/tensor.ts';
 import { type Group, type Groups, isPrunable, type Member } from '../coupling/groups.ts';
+import type { ElementFormula } from './formulas/formula.ts';
+import { formulas } from './formulas.ts';
 import { type Normaliser, normalisers } from './normalisers.ts';
-import { seededUniform } from './random-scores.ts';
-import { type CriterionRule, combineGradients, criterionRules, type Numbers, rowScores } from './row-scores.ts';
-
-export type Criterion = 'random' | keyof typeof criterionRules;
-
-export const CRITERIA: readonly Criterion[] = ['random', 'l1', 'l2', 'taylor', 'hessian'];
-
-/** Criteria that read gradients. */
-export const needsGradients = (criterion: Criterion): boolean =>
-  criterion !== 'random' && criterionRules[criterion].gradients !== 'none';
+import { combineGradients, type Numbers, rowScores } from './row-scores.ts';
 
 /**
  * Gradients of a parameter by its state-dict name. `samples`: one array a sample or batch; Taylor adds them up, Hessian
@@ -29,7 +23,7 @@ export interface ScoreOptions {
   readonly criterion: Criterion;
   readonly normaliser?: Normaliser;
   readonly gradients?: GradientSource;
-  /** For `random`. */
+  /** For criteria that go by chance. */
   readonly seed?: number;
 }
 
@@ -51,16 +45,21 @@ export async function scoreGroups(
   context: RunContext = {},
 ): Promise<Scores> {
   const { criterion, normaliser = 'mean', seed = 0 } = options;
-  if (criterion === 'random') return { criterion, normaliser, channels: randomScores(groups, seed) };
-  const rule: CriterionRule = criterionRules[criterion];
-  const sums = new GroupSums(groups, rule);
+  const formula = formulas[criterion];
+  if (formula.of === 'channels') {
+    const channels = groups.groups.map((group) =>
+      isPrunable(group) ? formula.scores(seed, group.root, group.channels) : undefined,
+    );
+    return { criterion, normaliser, channels };
+  }
+  const sums = new GroupSums(groups, formula);
   let done = 0;
   let pause = performance.now() + 50;
   for (const [parameter, uses] of sums.uses) {
     const w = weights.get(parameter);
     if (!w) throw new UserError(`${parameter} is not among the weights: nothing can be scored without it`);
-    const gradient = readGradient(parameter, w.shape, options, rule);
-    const scores = rowScores(w.shape, toFloat32(w), gradient, rule.element);
+    const gradient = readGradient(parameter, w.shape, options);
+    const scores = rowScores(w.shape, toFloat32(w), gradient, formula.element);
     if (!scores.rows.every(Number.isFinite))
       throw new UserError(
         `the ${criterion} scores of ${parameter} are not finite: its weights or gradients have NaN or infinity`,
@@ -77,18 +76,16 @@ export async function scoreGroups(
   return { criterion, normaliser, channels: sums.finish(normalisers[normaliser]) };
 }
 
-/** The gradient of a parameter that the criterion reads; undefined where it reads none. */
+/** The gradient of a parameter as `use` says, usually the criterion's own; undefined for none. */
 export function readGradient(
   parameter: string,
   shape: readonly number[],
   { criterion, gradients }: ScoreOptions,
-  rule: CriterionRule,
+  use: GradientUse = CRITERIA[criterion].gradients,
 ): Numbers | undefined {
-  if (rule.gradients === 'none') return undefined;
+  if (use === 'none') return undefined;
   const found =
-    gradients?.kind === 'combined'
-      ? gradients.of(parameter)
-      : combineGradients(gradients?.of(parameter) ?? [], rule.gradients);
+    gradients?.kind === 'combined' ? gradients.of(parameter) : combineGradients(gradients?.of(parameter) ?? [], use);
   const count = shape.reduce((a, b) => a * b, 1);
   if (!found) throw new UserError(`${criterion} needs the gradient of ${parameter}: give --data-path or --gradients`);
   if (found.length !== count)
@@ -112,14 +109,14 @@ class GroupSums {
   readonly #counted: Int32Array;
   readonly #groups: Groups;
 
-  constructor(groups: Groups, rule: CriterionRule) {
+  constructor(groups: Groups, formula: ElementFormula) {
     this.#groups = groups;
     this.#counted = new Int32Array(groups.groups.length);
     this.#sums = groups.groups.map((group) => (isPrunable(group) ? new Float64Array(group.channels) : undefined));
     const unscored = groups.graph.modules.filter(({ type }) => UNSCORED_MODULES.has(type));
     for (const group of groups.groups)
       for (const member of group.members) {
-        if (!isPrunable(group) || !rule.counts.has(member.kind)) continue;
+        if (!isPrunable(group) || !formula.counts[member.kind]) continue;
         if (unscored.some(({ path }) => member.layer.startsWith(`${path}.`))) continue;
         const uses = this.uses.get(member.axis.parameter) ?? [];
         this.uses.set(member.axis.parameter, [...uses, { group, member }]);
@@ -191,11 +188,4 @@ function product(a: Int32Array, b: Int32Array): Int32Array {
   for (let i = 0, at = 0; i < a.length; i++)
     for (let j = 0; j < b.length; j++, at++) result[at] = a[i] < 0 || b[j] < 0 ? -1 : a[i] + b[j];
   return result;
-}
-
-/** Uniform scores; a group's depend on the seed and its root only. */
-function randomScores({ groups }: Groups, seed: number): (Float64Array | undefined)[] {
-  return groups.map((group) =>
-    isPrunable(group) ? seededUniform(`${seed}:${group.root}`, group.channels) : undefined,
-  );
 }

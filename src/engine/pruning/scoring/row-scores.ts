@@ -1,31 +1,8 @@
 /** Sums of a parameter's element scores over its rows and over its columns, in double precision, in one pass. */
-import type { Member } from '../coupling/groups.ts';
+import type { GradientUse } from '../../../common/criteria.ts';
+import type { ElementFormula } from './formulas/formula.ts';
 
 export type Numbers = Float32Array | Float64Array;
-
-/** What gradients a criterion reads of each parameter: their sum, or the mean of their squares. */
-export type GradientUse = 'none' | 'sum' | 'meanSquare';
-
-export interface CriterionRule {
-  readonly gradients: GradientUse;
-  /** Members that the reference counts; depthwise convolutions and bare parameters never. */
-  readonly counts: ReadonlySet<Member['kind']>;
-  /** Score of one element; `g` is 0 where the criterion reads no gradient. */
-  readonly element: (w: number, g: number) => number;
-}
-
-const WITH_NORMS: ReadonlySet<Member['kind']> = new Set(['conv', 'linear', 'batchNorm', 'layerNorm']);
-const WITHOUT_BATCH_NORM: ReadonlySet<Member['kind']> = new Set(['conv', 'linear', 'layerNorm']);
-
-/** Criteria that read parameters; `random` reads none. */
-export const criterionRules = {
-  l1: { gradients: 'none', counts: WITH_NORMS, element: (w) => Math.abs(w) },
-  l2: { gradients: 'none', counts: WITH_NORMS, element: (w) => w * w },
-  /** Molchanov et al. 2019, equation 8. */
-  taylor: { gradients: 'sum', counts: WITHOUT_BATCH_NORM, element: (w, g) => Math.abs(w * g) },
-  /** LeCun et al. 1989 with the diagonal of the empirical Fisher: w² times the mean of the samples' g². */
-  hessian: { gradients: 'meanSquare', counts: WITH_NORMS, element: (w, g) => w * w * g },
-} as const satisfies Record<string, CriterionRule>;
 
 export interface RowScores {
   readonly rows: Float64Array;
@@ -38,7 +15,7 @@ export function rowScores(
   shape: readonly number[],
   weights: Numbers,
   gradients: Numbers | undefined,
-  element: CriterionRule['element'],
+  element: ElementFormula['element'],
 ): RowScores {
   const [count, width = 1, ...kernel] = shape;
   const rest = kernel.reduce((a, b) => a * b, 1);
