@@ -1,5 +1,5 @@
 /** Writes docs/paper-models.md: the paper's models, pruned here with the same flags. `node --import tsx scripts/paper-table.ts` */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { buildModel } from '../src/engine/architectures/registry.ts';
 import { type Cost, graphCost } from '../src/engine/graph/macs.ts';
@@ -9,10 +9,10 @@ import { planForTarget } from '../src/engine/pruning/planning/target.ts';
 import { planBlocks, planWithBlocks } from '../src/engine/pruning/rebuilding/remove-layers.ts';
 import { scoreGroups } from '../src/engine/pruning/scoring/importance.ts';
 import { fillWeights, gradient } from '../test/support/detfill.ts';
+import { caseNames, readReference } from '../test/support/reference.ts';
 import { PAPER_RUNS, type PaperRun } from './paper-runs.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
-const cases = path.resolve(root, '../shared/reference/cases');
 const output = path.join(root, 'docs/paper-models.md');
 
 interface Row {
@@ -49,10 +49,10 @@ const percent = (found: number, wanted: number): string => {
   return `${difference < 0 ? '−' : '+'}${Math.abs(difference).toFixed(1)} %`;
 };
 
-/** What the reference implementation gets with the same flags and the same tensors. */
+/** What the reference implementation gets with the same flags and the same tensors; undefined where that was not recorded. */
 function referenceOf({ name }: PaperRun): Pick<Cost, 'macs' | 'params'> | undefined {
-  const file = path.join(cases, `${name}.json`);
-  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).pruned : undefined;
+  if (!caseNames.includes(name)) return undefined;
+  return readReference<{ pruned: Pick<Cost, 'macs' | 'params'> }>(`cases/${name}.json`).pruned;
 }
 
 function formatRow({ run, before, same, target }: Row): string {

@@ -1,11 +1,10 @@
 /** `espalier evaluate` on the published CIFAR checkpoints: what PyTorch counts, image by image. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { referenceFile } from '../engine/compute/cifar.ts';
 import { sharedPath, skipWithoutShared } from '../engine/data/shared.ts';
 import { skipWithoutRuntime } from '../engine/training/tiny.ts';
+import { readReference } from '../support/reference.ts';
 import { espalier, lastLine } from './cli.ts';
 
 interface Reference {
@@ -17,7 +16,7 @@ const LOSS_TOLERANCE = 2e-4;
 
 for (const checkpoint of ['resnet20-12fca82f', 'resnet32-d509ac18'])
   test(`${checkpoint} on all test images`, { skip: skipWithoutShared || skipWithoutRuntime }, async () => {
-    const reference = JSON.parse(readFileSync(referenceFile('cifar.json'), 'utf8')) as Reference;
+    const reference = readReference<Reference>('cifar.json');
     const expected = reference.checkpoints[checkpoint];
     const file = path.join(sharedPath, 'data', 'checkpoints', `${checkpoint}.th`);
     const data = path.join(sharedPath, 'data', 'cifar10');

@@ -1,7 +1,7 @@
 /** `espalier finetune` as a program: killed, interrupted, and what it prints. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, test } from 'node:test';
@@ -41,6 +41,8 @@ test('Ctrl-C ends it between two steps, with exit code 1 and files that are whol
 
 /** The process that a command computes in; undefined where this system does not tell. */
 function computingProcess(parent: number | undefined): number | undefined {
+  const children = `/proc/${parent}/task/${parent}/children`;
+  if (existsSync(children)) return Number(readFileSync(children, 'utf8').split(' ')[0]) || undefined;
   try {
     return Number(execFileSync('pgrep', ['-P', String(parent)], { encoding: 'utf8' }).split('\n')[0]) || undefined;
   } catch {

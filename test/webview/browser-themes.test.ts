@@ -62,7 +62,6 @@ describe('themes and sizes in a browser', { skip: noChromium }, () => {
           .evaluateAll((all) => all.filter((one) => one.getBoundingClientRect().right > window.innerWidth).length);
         assert.equal(cut, 0, 'controls are cut off at the right');
         assert.deepEqual(await lowContrast(page), []);
-        assert.deepEqual(editor.problems, []);
         await editor.close();
       });
 

@@ -5,7 +5,8 @@ import { recogniseArchitecture } from '../../../src/engine/architectures/recogni
 import { findVariant, variants } from '../../../src/engine/architectures/registry.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { graphCost } from '../../../src/engine/graph/macs.ts';
-import { caseFiles, readCase } from './reference.ts';
+import { caseNames } from '../../support/reference.ts';
+import { readCase } from './reference.ts';
 
 const shapesOf = (graph: Graph): Map<string, readonly number[]> =>
   new Map(graph.parameters.map((p) => [p.name, p.shape]));
@@ -62,7 +63,7 @@ test('computed buffers and missing counters do not matter', () => {
   assert.equal(recogniseArchitecture(new Map(resnet)).kind, 'found');
 });
 
-for (const name of caseFiles) {
+for (const name of caseNames) {
   const { pruned, tensors, num_heads: heads = {}, model } = readCase(name);
   const shapes = new Map(Object.entries(tensors).map(([tensor, { shape }]) => [tensor, shape]));
   const cost = (graph: Graph) => {

@@ -1,34 +1,17 @@
 /** ResNets on real images: logits and gradients that PyTorch computed. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { buildModel } from '../../../src/engine/architectures/registry.ts';
 import { gradientName, gradientProgram, predictProgram } from '../../../src/engine/compute/programs/programs.ts';
 import { installedRuntime, loadTensorFlow } from '../../../src/engine/compute/runtime/binding.ts';
 import { tensorFlowExecutor } from '../../../src/engine/compute/tensorflow/tensorflow-executor.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
+import { readReference } from '../../support/reference.ts';
 import { skipWithoutShared } from '../data/shared.ts';
-import { cifarBatch, cifarWeights, referenceFile } from './cifar.ts';
+import { type CifarReference, cifarBatch, cifarWeights } from './cifar.ts';
 
 const skip = skipWithoutShared || (!installedRuntime() && 'the TensorFlow runtime is not installed');
 
-interface CifarReference {
-  readonly checkpoints: Readonly<
-    Record<
-      string,
-      {
-        readonly logits: Readonly<Record<string, number[]>>;
-        readonly gradient_batch: {
-          readonly files: string[];
-          readonly loss: number;
-          readonly gradients: Readonly<Record<string, { abs_sum: number }>>;
-        };
-      }
-    >
-  >;
-}
-
-const reference = <T>(name: string): T => JSON.parse(readFileSync(referenceFile(name), 'utf8')) as T;
 const resnet = (depth: number): Graph => buildModel(`resnet${depth}`) as Graph;
 const near = (actual: number, expected: number, tolerance: number, what: string): void =>
   assert.ok(Math.abs(actual - expected) <= tolerance, `${what}: ${actual}, should be ${expected}`);
@@ -38,7 +21,7 @@ for (const [checkpoint, depth] of [
   ['resnet32-d509ac18', 32],
 ] as const)
   test(`${checkpoint}: logits and gradients`, { skip }, async () => {
-    const { logits, gradient_batch: expected } = reference<CifarReference>('cifar.json').checkpoints[checkpoint];
+    const { logits, gradient_batch: expected } = readReference<CifarReference>('cifar.json').checkpoints[checkpoint];
     const graph = resnet(depth);
     const session = await tensorFlowExecutor(loadTensorFlow()).open({
       predict: predictProgram(graph),

@@ -9,10 +9,25 @@ import { sharedPath } from '../data/shared.ts';
 const SIDE = 32;
 export const CIFAR_CLASSES = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'];
 
-export const referenceFile = (name: string): string => path.join(sharedPath, 'reference', name);
-
 export async function cifarWeights(name: string): Promise<Weights> {
   return (await readCheckpoint(path.join(sharedPath, 'data', 'checkpoints', `${name}.th`))).weights;
+}
+
+/** test/reference/cifar.json. */
+export interface CifarReference {
+  readonly checkpoints: Readonly<
+    Record<
+      string,
+      {
+        readonly logits: Readonly<Record<string, number[]>>;
+        readonly gradient_batch: {
+          readonly files: string[];
+          readonly loss: number;
+          readonly gradients: Readonly<Record<string, { abs_sum: number }>>;
+        };
+      }
+    >
+  >;
 }
 
 /** A type, not an interface, so that it is an executor's inputs as it is. */

@@ -1,26 +1,22 @@
 /** Logits of whole networks on deterministic weights and images, against the reference's float64 figures. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { test } from 'node:test';
 import { buildModel } from '../../../src/engine/architectures/registry.ts';
 import { predictProgram } from '../../../src/engine/compute/programs/programs.ts';
 import { installedRuntime, loadTensorFlow } from '../../../src/engine/compute/runtime/binding.ts';
 import { tensorFlowExecutor } from '../../../src/engine/compute/tensorflow/tensorflow-executor.ts';
 import { fillWeights, image } from '../../support/detfill.ts';
-import { sharedPath } from '../data/shared.ts';
+import { caseNames, readReference } from '../../support/reference.ts';
 
 interface Case {
   readonly model: string;
   readonly base_logits: readonly number[];
 }
 
-const folder = path.join(sharedPath, 'reference', 'cases');
 const skip = !installedRuntime() && 'the TensorFlow runtime is not installed';
 const TOLERANCE = 1e-3;
 
-const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
-const cases = names.map((name) => JSON.parse(readFileSync(path.join(folder, name), 'utf8')) as Case);
+const cases = caseNames.map((name) => readReference<Case>(`cases/${name}.json`));
 /** Cases of one model share their logits. */
 const models = new Map(cases.map(({ model, base_logits }) => [model, base_logits]));
 
@@ -30,9 +26,9 @@ function channelsLast(data: Float32Array, [, channels, height, width]: readonly 
   return Float32Array.from(data, (_, i) => data[(i % channels) * area + Math.floor(i / channels)]);
 }
 
-test('reference cases', { skip: models.size === 0 && 'no ../shared' }, async (t) => {
+test('reference cases', { skip }, async (t) => {
   for (const [model, expected] of models)
-    await t.test(model, { skip }, async () => {
+    await t.test(model, async () => {
       const graph = buildModel(model);
       assert.ok(graph, `${model} is not known`);
       const session = await tensorFlowExecutor(loadTensorFlow()).open({ predict: predictProgram(graph) });

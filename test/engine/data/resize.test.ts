@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { decodeFile } from '../../../src/engine/data/decode.ts';
@@ -9,6 +8,7 @@ import { cropImage, type RgbImage } from '../../../src/engine/data/image.ts';
 import { openImageFolder } from '../../../src/engine/data/image-folder.ts';
 import { resizeImage } from '../../../src/engine/data/resize.ts';
 import { INTERPOLATIONS, type Interpolation } from '../../../src/engine/data/resize-filters.ts';
+import { readReference } from '../../support/reference.ts';
 import { sharedPath, skipWithoutShared } from './shared.ts';
 
 const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
@@ -29,9 +29,7 @@ function pattern(width: number, height: number): RgbImage {
 test('decoding, resizing and centre crop equal torchvision on Pillow, byte for byte', {
   skip: skipWithoutShared,
 }, async () => {
-  const reference = JSON.parse(readFileSync(path.join(sharedPath, 'reference/transforms.json'), 'utf8')) as {
-    files: Record<string, Expected>;
-  };
+  const reference = readReference<{ files: Record<string, Expected> }>('transforms.json');
   const folder = await openImageFolder(path.join(sharedPath, 'data/imagenet-sample'), 'val');
   let compared = 0;
   for (const { file } of folder.samples) {

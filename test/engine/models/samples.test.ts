@@ -1,6 +1,6 @@
 /** The pickled files of ../shared, opened and run: logits as PyTorch's. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { exportModel } from '../../../src/engine/jobs/export.ts';
@@ -8,7 +8,9 @@ import { openModel } from '../../../src/engine/jobs/model.ts';
 import { graphInfo } from '../../../src/engine/jobs/model-info.ts';
 import { imageOf, logitsOf, noTensorFlow, relativeDifference } from '../../support/logits.ts';
 import { noPythonWith, runPython } from '../../support/python.ts';
+import { readReference } from '../../support/reference.ts';
 import { repositoryRoot, testFolder } from '../checkpoint/files.ts';
+import type { ReferenceCase } from '../pruning/cases.ts';
 
 const shared = path.resolve(repositoryRoot, '../shared');
 const noShared = !existsSync(shared) && 'no ../shared';
@@ -19,8 +21,7 @@ interface Expected {
   /** The first eight, for the deterministic image. */
   readonly logits: readonly number[];
 }
-const expected = (file: string): Expected =>
-  (JSON.parse(readFileSync(path.join(shared, 'reference/modules.json'), 'utf8')) as Record<string, Expected>)[file];
+const expected = (file: string): Expected => readReference<Record<string, Expected>>('modules.json')[file];
 
 for (const file of ['deit_0.6G.module.pth', 'mobilenet_v2_0.15G.train.pth'])
   test(`${file}: parameters and logits are PyTorch's`, { skip: noShared || noTensorFlow }, async () => {
@@ -53,7 +54,7 @@ test('the pickled DeiT, exported to Python, has its logits there too', {
 test('heads of the pickled DeiT are those that the case of this name records', { skip: noShared }, async () => {
   const model = await openModel({ model: sample('deit_0.6G.module.pth') });
   const { macs, params, heads } = graphInfo(model.graph);
-  const reference = JSON.parse(readFileSync(path.join(shared, 'reference/cases/deit_0.6G.json'), 'utf8'));
+  const reference = readReference<Pick<ReferenceCase, 'pruned' | 'num_heads'>>('cases/deit_0.6G.json');
   assert.deepEqual({ macs, params }, reference.pruned);
   assert.deepEqual(heads, reference.num_heads);
 });

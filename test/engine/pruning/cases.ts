@@ -1,17 +1,11 @@
-/** The reference's results (`../shared/reference/cases`) and what is needed to repeat them. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+/** The reference's results (test/reference/cases) and what is needed to repeat them. */
+import assert from 'node:assert/strict';
 import { type Criterion, needsGradients } from '../../../src/common/criteria.ts';
 import { buildModel } from '../../../src/engine/architectures/registry.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import type { GradientSource } from '../../../src/engine/pruning/scoring/importance.ts';
 import { type Digest, gradient } from '../../support/detfill.ts';
-
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
-const folder = path.resolve(root, '../shared/reference/cases');
-
-export const casesExist = existsSync(folder);
+import { caseNames, readReference } from '../../support/reference.ts';
 
 export interface ReferenceCase {
   readonly case: string;
@@ -44,12 +38,7 @@ export interface ReferenceCase {
   readonly tensors: Readonly<Record<string, Digest>>;
 }
 
-export function readCases(): ReferenceCase[] {
-  if (!casesExist) return [];
-  return readdirSync(folder)
-    .sort()
-    .map((file) => JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as ReferenceCase);
-}
+export const readCases = (): ReferenceCase[] => caseNames.map((name) => readReference(`cases/${name}.json`));
 
 /** The gradients that a case was scored with: one for Taylor, two samples for Hessian. */
 export function caseGradients(graph: Graph, criterion: Criterion): GradientSource | undefined {
@@ -62,5 +51,4 @@ export function caseGradients(graph: Graph, criterion: Criterion): GradientSourc
   };
 }
 
-/** The case's model; undefined while no architecture of that name is registered. */
-export const caseGraph = ({ model }: ReferenceCase): Graph | undefined => buildModel(model);
+export const caseGraph = ({ model }: ReferenceCase): Graph => buildModel(model) ?? assert.fail(`no model ${model}`);

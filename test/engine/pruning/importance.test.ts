@@ -90,9 +90,13 @@ test('accumulated gradients give what their samples give', async () => {
     const [once, twice] = await Promise.all(
       [gradients, combined].map((source) => scoreGroups(groups, weights, { criterion, gradients: source })),
     );
+    let compared = 0;
     for (const [id, scores] of once.channels.entries())
-      for (const [i, score] of (scores ?? []).entries())
+      for (const [i, score] of (scores ?? []).entries()) {
         assert.ok(Math.abs(score - (twice.channels[id]?.[i] ?? Number.NaN)) < 1e-12);
+        compared++;
+      }
+    assert.equal(compared, 8);
   }
 });
 

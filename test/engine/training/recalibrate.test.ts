@@ -1,6 +1,5 @@
 /** Batch norm statistics averaged anew, as PyTorch does it with momentum None. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { buildModel } from '../../../src/engine/architectures/registry.ts';
@@ -17,7 +16,8 @@ import {
 } from '../../../src/engine/training/batch-norm-statistics.ts';
 import { initialiseWeights } from '../../../src/engine/training/initialise.ts';
 import { crossEntropy } from '../../../src/engine/training/metrics.ts';
-import { CIFAR_CLASSES, cifarBatch, cifarWeights, referenceFile } from '../compute/cifar.ts';
+import { readReference } from '../../support/reference.ts';
+import { CIFAR_CLASSES, cifarBatch, cifarWeights } from '../compute/cifar.ts';
 import { sharedPath, skipWithoutShared } from '../data/shared.ts';
 import { differences, executor, skipWithoutRuntime, tinyImages, workFolder } from './tiny.ts';
 
@@ -41,7 +41,7 @@ const near = (actual: number, expected: number, share: number, what: string): vo
   assert.ok(Math.abs(actual - expected) <= share * expected, `${what}: ${actual}, should be ${expected}`);
 
 test('the mean over batches, as PyTorch has it', { skip: skipWithoutShared || skipWithoutRuntime }, async () => {
-  const { files } = JSON.parse(readFileSync(referenceFile('training.json'), 'utf8')) as { files: string[] };
+  const { files } = readReference<{ files: string[] }>('training.json');
   const samples = files.map((file) => ({
     file: path.join(sharedPath, 'data', 'cifar10', 'train', file),
     label: CIFAR_CLASSES.indexOf(path.dirname(file)),

@@ -1,6 +1,5 @@
-/** The five runs of ../shared/reference/training.json through the finetuning loop, from the flags that a person would give. */
+/** The five runs of test/reference/training.json through the finetuning loop, from the flags that a person would give. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseFlags } from '../../../src/common/flags.ts';
 import { buildModel } from '../../../src/engine/architectures/registry.ts';
@@ -15,7 +14,8 @@ import { type MetricsLine, RunDirectory } from '../../../src/engine/training/run
 import { startAt } from '../../../src/engine/training/run-state.ts';
 import { finetune } from '../../../src/engine/training/training-loop.ts';
 import { trainingFlags } from '../../../src/engine/training/training-options.ts';
-import { CIFAR_CLASSES, cifarWeights, referenceFile } from '../compute/cifar.ts';
+import { readReference } from '../../support/reference.ts';
+import { CIFAR_CLASSES, cifarWeights } from '../compute/cifar.ts';
 import { sharedPath } from '../data/shared.ts';
 
 interface Digest {
@@ -68,7 +68,7 @@ export interface RunResult {
 
 /** Ten steps of the loop from the published ResNet-20, with the reference's images in its order. */
 export async function runReference(name: RunName, executor: Executor, folder: string): Promise<RunResult> {
-  const reference = JSON.parse(readFileSync(referenceFile('training.json'), 'utf8')) as Reference;
+  const reference = readReference<Reference>('training.json');
   assert.equal(reference.batch_size, BATCH);
   const options = parseFlags(trainingFlags, `${common} ${commandLines[name]}`.split(' ')).values;
   const graph = buildModel('resnet20') as Graph;
@@ -116,7 +116,7 @@ export function assertSteps({ expected, steps }: RunResult, share: { loss: numbe
   }
 }
 
-/** Weights of `weighted`, as ../shared/reference/detfill.py has them. */
+/** Weights of `weighted`, as test/support/detfill.ts weights them. */
 const positionWeight = (index: number): number => 1 + (index % 1009) / 1009;
 
 function assertDigest(tensor: Tensor | undefined, expected: Digest, share: number, name: string): void {

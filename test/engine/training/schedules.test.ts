@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { test } from 'node:test';
 import { learningRate, type ScheduleOptions } from '../../../src/engine/training/schedules.ts';
+import { readReference } from '../../support/reference.ts';
 
-const file = path.resolve(import.meta.dirname, '../../../../shared/reference/training.json');
-const skip = !existsSync(file) && 'no ../shared';
+const { schedules } = readReference<{ schedules: Record<string, number[]> }>('training.json');
 
 const base: ScheduleOptions = {
   lrScheduler: 'steplr',
@@ -31,8 +29,8 @@ const cases: readonly [string, Partial<ScheduleOptions>][] = [
 ];
 
 for (const [name, options] of cases)
-  test(`schedule equals PyTorch's to 1e-9: ${name}`, { skip }, () => {
-    const expected: number[] = JSON.parse(readFileSync(file, 'utf8')).schedules[name];
+  test(`schedule equals PyTorch's to 1e-9: ${name}`, () => {
+    const expected = schedules[name];
     const settings = { ...base, ...options };
     assert.equal(expected.length, settings.epochs);
     expected.forEach((rate, epoch) => {

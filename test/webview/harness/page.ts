@@ -1,4 +1,5 @@
 /** A page with the model editor in it, and a stand-in for the extension host behind it. */
+import assert from 'node:assert/strict';
 import type { Browser, Page } from 'playwright-core';
 import type { GraphEditorState, GraphToHost, HostToGraph } from '../../../src/protocol/graph-editor.ts';
 import type { Message } from '../../../src/protocol/panels.ts';
@@ -21,6 +22,8 @@ export interface OpenOptions {
 export class EditorPage {
   readonly received: FromPage[] = [];
   readonly problems: string[] = [];
+  /** Why targets are not answered with a plan any more; empty: they are. */
+  refusal = '';
   readonly page: Page;
   readonly #model: TestModel;
   #state: GraphEditorState;
@@ -61,6 +64,7 @@ export class EditorPage {
       await this.send('graph/planText', this.#state.target ? this.#model.plan(this.#state.target).text : '');
     if (message.type === 'graph/target') {
       const { seq, macs } = message.value;
+      if (this.refusal) return this.send('graph/plan', { seq, problem: this.refusal });
       const { view } = this.#model.plan(macs);
       this.#state = { ...this.#state, target: macs, plan: view };
       await this.send('graph/update', { target: macs, plan: view, planStale: false });
@@ -93,7 +97,9 @@ export class EditorPage {
     return this.page.getByRole('treeitem', { name });
   }
 
+  /** Throws where the page had an error or a violation of its content policy meanwhile. */
   async close(): Promise<void> {
     await this.page.context().close();
+    assert.deepEqual(this.problems, []);
   }
 }

@@ -1,7 +1,5 @@
 /** Whole networks in ONNX Runtime: figures that PyTorch computed, on real images and on deterministic ones. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { test } from 'node:test';
 import { buildModel } from '../../../../src/engine/architectures/registry.ts';
 import { createOnnxRuntimeExecutor } from '../../../../src/engine/compute/onnxruntime/onnxruntime-executor.ts';
@@ -14,18 +12,19 @@ import {
 } from '../../../../src/engine/compute/programs/programs.ts';
 import type { Graph } from '../../../../src/engine/graph/graph.ts';
 import { fillWeights, image } from '../../../support/detfill.ts';
-import { sharedPath, skipWithoutShared } from '../../data/shared.ts';
-import { cifarBatch, cifarWeights, referenceFile } from '../cifar.ts';
+import { readReference } from '../../../support/reference.ts';
+import { skipWithoutShared } from '../../data/shared.ts';
+import { type CifarReference, cifarBatch, cifarWeights } from '../cifar.ts';
 import { dataOf } from '../small-network.ts';
 
 const skip = skipWithoutShared;
 const executor = await createOnnxRuntimeExecutor();
-const reference = (name: string) => JSON.parse(readFileSync(referenceFile(name), 'utf8'));
 const near = (actual: number, expected: number, tolerance: number, what: string): void =>
   assert.ok(Math.abs(actual - expected) <= tolerance, `${what}: ${actual}, should be ${expected}`);
 
 test('resnet20 on CIFAR-10: logits and gradients', { skip }, async () => {
-  const { logits, gradient_batch: expected } = reference('cifar.json').checkpoints['resnet20-12fca82f'];
+  const { logits, gradient_batch: expected } =
+    readReference<CifarReference>('cifar.json').checkpoints['resnet20-12fca82f'];
   const graph = buildModel('resnet20') as Graph;
   const session = await executor.open({
     predict: predictProgram(graph),
@@ -65,7 +64,17 @@ const RUNS: Readonly<Record<string, Run>> = {
 
 for (const [name, { optimizer, learningRate, weightDecay, tolerance }] of Object.entries(RUNS))
   test(`resnet20, ten steps of ${name}`, { skip }, async () => {
-    const { files, batch_size: size, steps, runs } = reference('training.json');
+    const {
+      files,
+      batch_size: size,
+      steps,
+      runs,
+    } = readReference<{
+      readonly files: readonly string[];
+      readonly batch_size: number;
+      readonly steps: number;
+      readonly runs: Readonly<Record<string, { readonly loss: readonly number[] }>>;
+    }>('training.json');
     const train = trainProgram(buildModel('resnet20') as Graph, {
       optimizer,
       loss: { targets: 'labels' },
@@ -84,15 +93,12 @@ for (const [name, { optimizer, learningRate, weightDecay, tolerance }] of Object
 
 /** One of each kind: depthwise convolutions; attention; windows of attention, rolled. */
 const CASES = ['mobilenet_v2_0.15G', 'deit_0.6G', 'swin_tiny_l2'];
-const casesFolder = path.join(sharedPath, 'reference', 'cases');
 
 for (const name of CASES) {
-  const file = path.join(casesFolder, `${name}.json`);
-  test(`logits of ${name}`, { skip: !existsSync(file) && 'no ../shared' }, async () => {
-    const { model, base_logits: expected } = JSON.parse(readFileSync(file, 'utf8')) as {
-      model: string;
-      base_logits: number[];
-    };
+  test(`logits of ${name}`, async () => {
+    const { model, base_logits: expected } = readReference<{ model: string; base_logits: number[] }>(
+      `cases/${name}.json`,
+    );
     const graph = buildModel(model) as Graph;
     const session = await executor.open({ predict: predictProgram(graph) });
     await session.assign(fillWeights(graph));
