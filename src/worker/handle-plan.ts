@@ -6,7 +6,7 @@ import { createExecutor } from '../engine/compute/backends.ts';
 import { exportModel } from '../engine/jobs/export.ts';
 import { saveModel } from '../engine/jobs/model.ts';
 import { type PruneRequest, pruneModel } from '../engine/jobs/prune.ts';
-import { scoreModel } from '../engine/jobs/scores.ts';
+import { scoreModel, scoringFor } from '../engine/jobs/scores.ts';
 import { formatPlan } from '../engine/pruning/planning/format-plan.ts';
 import type { ScoresView } from '../protocol/graph-view.ts';
 import type { PlanRequest } from '../protocol/messages.ts';
@@ -29,7 +29,7 @@ export const runScore: Handler<'score/run'> = async ({ source, settings }, conte
   const { scores } = await scoreModel(
     open.groups,
     weights,
-    scoreRequest(settings),
+    scoringFor(open.model, scoreRequest(settings)),
     () => createExecutor(backendOptions()),
     context,
   );
@@ -48,7 +48,13 @@ async function findScores(open: OpenModel, settings: ScoreSettings, context: Run
   };
   try {
     const weights = await open.model.weights(context);
-    const { scores } = await scoreModel(open.groups, weights, scoreRequest(settings), executor, context);
+    const { scores } = await scoreModel(
+      open.groups,
+      weights,
+      scoringFor(open.model, scoreRequest(settings)),
+      executor,
+      context,
+    );
     open.keepScores(scoresKey(settings), scores);
     return true;
   } catch (error) {

@@ -6,7 +6,7 @@ import { flagName, parseFlags } from '../common/flags.ts';
 import { createExecutor } from '../engine/compute/backends.ts';
 import type { Split } from '../engine/data/image-folder.ts';
 import { writeFileAtomically } from '../engine/files/atomic-write.ts';
-import { evaluateModel, openImages } from '../engine/jobs/evaluate.ts';
+import { dataFor, evaluateModel, openImages } from '../engine/jobs/evaluate.ts';
 import { finetuneModel } from '../engine/jobs/finetune.ts';
 import type { ModelRequest } from '../engine/jobs/model.ts';
 import { RECIPES, type RecipeName } from '../engine/training/recipes.ts';
@@ -139,8 +139,8 @@ export const runEvaluate: Handler<'evaluate/run'> = async ({ source, settings, p
   const executor = await createExecutor(backendOptions());
   const weights = await model.weights(context);
   const data = { dataPath, split, batchSize, ...(limit && { limit }) };
-  const report = await evaluateModel({ graph: model.graph, weights }, data, { executor, benchmark }, context);
-  const { samples } = await openImages(model.graph, data, split);
+  const report = await evaluateModel({ ...model, weights }, data, { executor, benchmark }, context);
+  const { samples } = await openImages(model.graph, dataFor(model, data), split);
   const labels = new Map(samples.map(({ file, label }) => [file, label]));
   const kept: Predictions = {
     dataPath,
@@ -170,7 +170,7 @@ export const runEvaluate: Handler<'evaluate/run'> = async ({ source, settings, p
     device: processorName(),
     ...(latency && { latency: { p50Milliseconds: latency.p50Milliseconds, runs: latency.runs } }),
     ...(throughput && { throughput }),
-    notes: report.skipped.size ? [`${report.skipped.size} images could not be read`] : [],
+    notes: [...report.notes, ...(report.skipped.size ? [`${report.skipped.size} images could not be read`] : [])],
   };
 };
 

@@ -37,7 +37,7 @@ async function measure(
   const request = { dataPath, split: 'test' as const, batchSize: 64 };
   return {
     name,
-    report: await evaluateModel({ graph: model.graph, weights }, request, { executor, benchmark: true }, context),
+    report: await evaluateModel({ ...model, weights }, request, { executor, benchmark: true }, context),
   };
 }
 

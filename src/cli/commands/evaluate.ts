@@ -27,7 +27,7 @@ export const evaluate = command({
     const weights = await model.weights(context);
     const executor = await createExecutor(values);
     const report = await evaluateModel(
-      { graph: model.graph, weights },
+      { ...model, weights },
       { ...request, split: values.split },
       { executor, benchmark: values.benchmark },
       context,

@@ -12,12 +12,13 @@ import { writeFileAtomically } from '../../engine/files/atomic-write.ts';
 import type { Graph } from '../../engine/graph/graph.ts';
 import type { Cost } from '../../engine/graph/macs.ts';
 import type { Weights } from '../../engine/graph/tensor.ts';
-import { evaluateModel } from '../../engine/jobs/evaluate.ts';
+import { dataFor, evaluateModel } from '../../engine/jobs/evaluate.ts';
 import { pruneIteratively } from '../../engine/jobs/iterative.ts';
 import { type Model, openModel, prepareOutput, saveModel } from '../../engine/jobs/model.ts';
 import { headsOfGraph } from '../../engine/jobs/model-info.ts';
 import { type PruneReport, type PruneRequest, pruneModel } from '../../engine/jobs/prune.ts';
 import { recalibratedWeights } from '../../engine/jobs/recalibrate.ts';
+import type { ModelRecord } from '../../engine/jobs/record.ts';
 import { scoresFolder } from '../../engine/jobs/scores.ts';
 import { formatPlan } from '../../engine/pruning/planning/format-plan.ts';
 import type { Plan } from '../../engine/pruning/planning/plan-types.ts';
@@ -122,22 +123,26 @@ async function pruneRequest(values: Values): Promise<PruneRequest> {
 const costJson = ({ macs, macsTrue, params }: Cost) => ({ macs, macs_true: macsTrue, params });
 
 interface Accuracy {
+  /** What the person should know of the images. */
+  readonly notes: readonly string[];
   readonly top1: number;
   readonly loss: number;
   readonly images: number;
 }
 
 async function accuracyOf(
-  graph: Graph,
-  weights: Weights,
+  model: { readonly graph: Graph; readonly weights: Weights; readonly record: ModelRecord },
   values: Values,
   executor: Executor,
   context: RunContext,
 ): Promise<Accuracy> {
   const data = { ...dataRequest(values), batchSize: values.valBatchSize };
-  const { top1, loss, images } = await evaluateModel({ graph, weights }, data, { executor }, context);
-  return { top1, loss, images };
+  const { top1, loss, images, notes } = await evaluateModel(model, data, { executor }, context);
+  return { top1, loss, images, notes };
 }
+
+const figures = (accuracy: Accuracy | undefined): object | undefined =>
+  accuracy && { top1: accuracy.top1, loss: accuracy.loss, images: accuracy.images };
 
 const total = (heads: Readonly<Record<string, number>>): number =>
   Object.values(heads).reduce((sum, count) => sum + count, 0);
@@ -216,9 +221,9 @@ async function recalibrated(
   executor: () => Promise<Executor>,
   context: RunContext,
 ): Promise<PruneReport> {
-  const { graph, weights } = report;
+  const { graph, weights, record } = report;
   if (!values.bnRecalibrate || !graph || !weights) return report;
-  const data = { ...dataRequest(values), batchSize: values.trainBatchSize };
+  const data = dataFor({ record }, { ...dataRequest(values), batchSize: values.trainBatchSize });
   const request = { data, batches: values.bnRecalibrate, seed: values.seed };
   return { ...report, weights: await recalibratedWeights({ graph, weights }, request, await executor(), context) };
 }
@@ -252,16 +257,26 @@ export const prune = command({
       scored: report.scored,
     };
     if (!graph || !weights) return { json: { ...json, plan: report.plan }, text: formatPlan(report.plan) };
-    const accuracy = values.testAccuracy
+    const accuracy: { before?: Accuracy; after?: Accuracy } = values.testAccuracy
       ? {
-          before: await accuracyOf(model.graph, await model.weights(context), values, await executor(), context),
-          after: await accuracyOf(graph, weights, values, await executor(), context),
+          before: await accuracyOf(
+            { ...model, weights: await model.weights(context) },
+            values,
+            await executor(),
+            context,
+          ),
+          after: await accuracyOf({ graph, weights, record: report.record }, values, await executor(), context),
         }
       : {};
+    for (const note of accuracy.before?.notes ?? []) say(note);
     if (values.saveAs) await saveModel(values.saveAs, graph, weights, report.record, context);
     else say('nothing saved: give --save-as FILE');
     return {
-      json: { ...json, ...(values.testAccuracy && { accuracy }), saved: values.saveAs ?? null },
+      json: {
+        ...json,
+        ...(values.testAccuracy && { accuracy: { before: figures(accuracy.before), after: figures(accuracy.after) } }),
+        saved: values.saveAs ?? null,
+      },
       text: summaryText(report, total(headsOfGraph(model.graph)), values.saveAs, accuracy),
     };
   },

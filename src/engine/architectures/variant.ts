@@ -1,4 +1,5 @@
 /** What a family file gives to the registry: variants as data, one builder for all of them. */
+import { usualResize } from '../../common/image-size.ts';
 import type { ParameterShapes } from '../graph/builder.ts';
 import type { Graph, InputConfig } from '../graph/graph.ts';
 
@@ -43,7 +44,7 @@ export function imageNetInput(side = 224, overrides: Partial<InputConfig> = {}):
     width: side,
     mean: IMAGENET_MEAN,
     std: IMAGENET_STD,
-    resize: Math.round((side * 256) / 224),
+    resize: usualResize(side),
     interpolation: 'bilinear',
     ...overrides,
   };

@@ -2,6 +2,7 @@
  * From a decoded image to a network's input. A transform is plain data (it travels to worker threads and into a run's
  * record); `applyTransform` carries it out. Every result is size × size × 3 floats, channel last.
  */
+import { SMALL_INPUT, usualResize } from '../../common/image-size.ts';
 import { type AutomaticAugmentation, augmentAutomatically } from './augment/auto-augment.ts';
 import { applyColorJitter, type ColorJitterSpec } from './augment/color-jitter.ts';
 import { eraseRandomly, type RandomErasingSpec } from './augment/random-erasing.ts';
@@ -55,15 +56,12 @@ export interface ResizedCropTransform extends Normalisation, TrainAugmentation {
 export type Transform = EvalTransform | PaddedCropTransform | ResizedCropTransform;
 type TransformOf<K extends Transform['kind']> = Extract<Transform, { kind: K }>;
 
-/** Images this small are data sets of their own (CIFAR): they are neither enlarged before a crop nor cropped by area. */
-const SMALL_INPUT = 64;
-
-/** The evaluation transform for an input size: shorter side `resize`, which defaults to size / 0.875 (256 for 224), and to the size itself for small inputs. */
+/** The evaluation transform for an input size: shorter side `resize`, which defaults to the usual one. */
 export function evalTransform(
   size: number,
   options: Partial<Omit<EvalTransform, 'kind' | 'size'>> = {},
 ): EvalTransform {
-  const resize = options.resize ?? (size <= SMALL_INPUT ? size : Math.floor(size / 0.875));
+  const resize = options.resize ?? usualResize(size);
   return { kind: 'eval', size, interpolation: 'bilinear', ...IMAGENET_NORMALISATION, ...options, resize };
 }
 

@@ -110,10 +110,23 @@ export async function gradientsFromData(
     const images = await accumulate(session, loader, Math.min(runs, loader.batchesPerEpoch), context);
     const accumulated = program.states.map(({ name }) => name).filter((name) => name.startsWith(gradientName('')));
     const sums = await session.read(accumulated);
+    requireNumbers(graph, sums);
     return combined(divideInPlace(sums, divisor(images)));
   } finally {
     await loader.close();
     await session.dispose();
+  }
+}
+
+/** Scores of gradients that are no numbers would rank channels by chance. */
+function requireNumbers({ name }: Graph, sums: Weights): void {
+  for (const [parameter, { data }] of sums) {
+    const wrong = (data as Float32Array).find((value) => !Number.isFinite(value));
+    if (wrong === undefined) continue;
+    throw new UserError(
+      `The gradient of ${parameter.slice(gradientName('').length)} is ${wrong}: the outputs of ${name} overflow on these images, ` +
+        'so that they give no scores. Its weights are damaged or were trained to divergence, or they belong to another network or input.',
+    );
   }
 }
 

@@ -4,8 +4,8 @@ import type { RunContext } from '../../common/progress.ts';
 import { createExecutor } from '../compute/backends.ts';
 import type { Executor } from '../compute/executor.ts';
 import { predictProgram } from '../compute/programs/programs.ts';
-import { labelForModel, readSynsets } from '../data/class-map.ts';
-import { type ImageFolder, openImageFolder, type Split } from '../data/image-folder.ts';
+import { type LabelledFolder, labelForModel, readSynsets } from '../data/class-map.ts';
+import { type ImageFolder, openImageFolder, type Split, trainClasses } from '../data/image-folder.ts';
 import { ImageLoader } from '../data/loader.ts';
 import { type Graph, logitsOf } from '../graph/graph.ts';
 import { type Cost, graphCost } from '../graph/macs.ts';
@@ -14,6 +14,8 @@ import { type Evaluation, evaluate } from '../training/evaluation.ts';
 import { evaluationTransform } from '../training/finetune-data.ts';
 import { type Latency, measureLatency, measureThroughput, type Throughput } from '../training/latency.ts';
 import type { TrainingOptions } from '../training/training-options.ts';
+import { requireImages } from './image-input.ts';
+import type { ModelRecord } from './record.ts';
 
 /** Which images, and how they are prepared; what is left out is the model's own. */
 export interface DataRequest {
@@ -23,6 +25,8 @@ export interface DataRequest {
   readonly valResize?: number;
   readonly noImagenetMeanStd?: boolean;
   readonly synsets?: string;
+  /** Names of the model's outputs, as its record has them. */
+  readonly classNames?: readonly string[] | undefined;
   readonly workers?: number;
   readonly batchSize?: number;
   /** Only the first so many images. */
@@ -40,13 +44,25 @@ export interface EvaluationReport extends Evaluation, Cost {
   readonly throughput?: Throughput;
 }
 
-/** Opens a split and numbers its classes by the model's outputs. */
-export async function openImages(graph: Graph, request: DataRequest, split: Split): Promise<ImageFolder> {
-  // Refuses what has no classes, before any image is looked at.
+/**
+ * Opens a split and numbers its classes by the model's outputs.
+ * @throws UserError where the network takes no images that can be made of files, or the classes are not the model's
+ */
+export async function openImages(graph: Graph, request: DataRequest, split: Split): Promise<LabelledFolder> {
   logitsOf(graph);
+  requireImages(graph);
   const folder = await openImageFolder(request.dataPath, split);
-  return labelForModel(folder, graph.classes, request.synsets ? readSynsets(request.synsets) : undefined);
+  const train = await trainClasses(request.dataPath);
+  return labelForModel(folder, graph.classes, {
+    ...(request.synsets !== undefined && { synsets: readSynsets(request.synsets) }),
+    ...(request.classNames && { classNames: request.classNames }),
+    ...(train && { trainClasses: train }),
+  });
 }
+
+/** The request for a model that may know the names of its classes. */
+export const dataFor = <T extends DataRequest>({ record }: { readonly record: ModelRecord }, data: T): T =>
+  record.classNames ? { ...data, classNames: record.classNames } : data;
 
 /** Images as evaluation sees them, in order. */
 export function evaluationLoader(
@@ -71,13 +87,13 @@ export function evaluationLoader(
 
 /** Accuracy of a network on a data set. `benchmark` also measures latency at batch 1 and throughput. */
 export async function evaluateModel(
-  model: { readonly graph: Graph; readonly weights: Weights },
+  model: { readonly graph: Graph; readonly weights: Weights; readonly record: ModelRecord },
   request: DataRequest,
   options: { readonly executor?: Executor; readonly benchmark?: boolean } = {},
   context: RunContext = {},
 ): Promise<EvaluationReport> {
   const { graph, weights } = model;
-  const folder = await openImages(graph, request, request.split ?? 'val');
+  const folder = await openImages(graph, dataFor(model, request), request.split ?? 'val');
   const executor = options.executor ?? (await createExecutor());
   const loader = evaluationLoader(graph, folder, request);
   const session = await executor.open({ predict: predictProgram(graph) }, context);

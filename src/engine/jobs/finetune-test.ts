@@ -35,5 +35,5 @@ export async function testModel(
     options.resume === undefined
       ? await model.weights(context)
       : await reachedWeights(options.resume, options.modelEma);
-  return evaluateModel({ graph: model.graph, weights }, evaluationData(settled), { executor }, context);
+  return evaluateModel({ ...model, weights }, evaluationData(settled), { executor }, context);
 }

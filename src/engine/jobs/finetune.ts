@@ -6,7 +6,7 @@ import type { RunContext } from '../../common/progress.ts';
 import { createExecutor } from '../compute/backends.ts';
 import type { Executor, Session } from '../compute/executor.ts';
 import type { Program } from '../compute/programs/program.ts';
-import type { ImageFolder } from '../data/image-folder.ts';
+import type { LabelledFolder } from '../data/class-map.ts';
 import { graphCost } from '../graph/macs.ts';
 import type { Weights } from '../graph/tensor.ts';
 import { trainingLoader, validationLoader } from '../training/finetune-data.ts';
@@ -17,7 +17,7 @@ import { type RunProgress, readRunState } from '../training/run-state.ts';
 import { type FinetuneJob, type FinetuneSummary, finetune } from '../training/training-loop.ts';
 import type { TrainingOptions } from '../training/training-options.ts';
 import { collectGarbage } from './collect-garbage.ts';
-import { openImages } from './evaluate.ts';
+import { dataFor, openImages } from './evaluate.ts';
 import { type FinetuneModels, openFinetuneModels } from './finetune-models.ts';
 import { evaluationData, type FinetuneRequest, type RunFile, settledRequest } from './finetune-request.ts';
 import { Handover } from './handover.ts';
@@ -55,8 +55,8 @@ export interface Prepared {
   readonly options: TrainingOptions;
   readonly models: FinetuneModels;
   readonly teacher?: Model;
-  readonly train: ImageFolder;
-  readonly validation: ImageFolder;
+  readonly train: LabelledFolder;
+  readonly validation: LabelledFolder;
   /** Taken when the session is given them: the run goes on without a second copy of them. */
   readonly weights: Handover<Weights>;
   /** Where a resumed run goes on. */
@@ -115,7 +115,9 @@ async function prepare(request: FinetuneRequest, context: RunContext): Promise<P
   const models = await openFinetuneModels(request.model, options);
   const { graph } = models.model;
   const [train, validation] = await Promise.all(
-    (['train', 'val'] as const).map((split) => openImages(graph, evaluationData(request), split)),
+    (['train', 'val'] as const).map((split) =>
+      openImages(graph, dataFor(models.model, evaluationData(request)), split),
+    ),
   );
   const teacher = await openTeacherModel(options, models.training);
   const common = { request, options, models, train, validation, ...(teacher && { teacher }) };
@@ -237,13 +239,13 @@ async function firstWeights(setup: Running, context: RunContext): Promise<Weight
   const { bnRecalibrate: batches, seed } = options;
   const weights = setup.weights.take();
   if (batches < 1 || progress) return weights;
-  const data = evaluationData(request);
+  const data = dataFor(models.model, evaluationData(request));
   return recalibratedWeights({ graph: models.training, weights }, { data, batches, seed }, executor, context);
 }
 
-function finetunedRecord({ models: { model }, options }: Running): ReturnType<typeof withStep> {
+function finetunedRecord({ models: { model }, options, train }: Running): ReturnType<typeof withStep> {
   const { epochs, opt, lr, batchSize } = options;
-  return withStep(model.record, graphCost(model.graph), {
+  return withStep({ ...model.record, classNames: train.outputNames }, graphCost(model.graph), {
     step: 'finetuned',
     summary: `${epochs} epochs, ${opt}, lr ${lr}, batch ${batchSize}${options.teacherModel ? `, teacher ${path.basename(options.teacherModel)}` : ''}`,
     ...(model.file && { parent: model.file }),

@@ -17,7 +17,7 @@ import type { Scores } from '../pruning/scoring/importance.ts';
 import type { Model } from './model.ts';
 import { headsOfGraph } from './model-info.ts';
 import { type ModelRecord, withStep } from './record.ts';
-import { type ScoreRequest, scoreModel } from './scores.ts';
+import { type ScoreRequest, scoreModel, scoringFor } from './scores.ts';
 
 export interface PruneRequest {
   readonly score: ScoreRequest;
@@ -112,7 +112,9 @@ export async function pruneModel(
   const keep = { gradients: (request.removeLayers ?? 0) > 0 };
   const scored = request.plan
     ? undefined
-    : await watch.time('score', () => scoreModel(groups, weights, request.score, executor, context, keep));
+    : await watch.time('score', () =>
+        scoreModel(groups, weights, scoringFor(model, request.score), executor, context, keep),
+      );
   const plan = await watch.time('plan', () => {
     if (request.plan || !scored) return present(request.plan);
     const { criterion, seed } = request.score;

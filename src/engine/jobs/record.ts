@@ -19,6 +19,8 @@ export interface ModelRecord {
   /** MACs and parameters of the network that the first step began from. */
   readonly base?: Cost;
   readonly history: readonly HistoryStep[];
+  /** Class folder of each output that the model was trained with. */
+  readonly classNames?: readonly string[];
 }
 
 export const EMPTY_RECORD: ModelRecord = { history: [] };
@@ -41,6 +43,7 @@ const recordSchema: v.GenericSchema<unknown, ModelRecord> = v.object({
     ),
     v.maxLength(10_000),
   ),
+  classNames: v.exactOptional(v.pipe(v.array(line), v.maxLength(1_000_000))),
 });
 
 /**
@@ -63,6 +66,7 @@ export function recordFromJson(text: string | undefined, file: string): ModelRec
 /** The record with one more step. */
 export function withStep(record: ModelRecord, base: Cost, step: Omit<HistoryStep, 'time'>): ModelRecord {
   return {
+    ...record,
     base: record.base ?? base,
     history: [...record.history, { ...step, time: new Date().toISOString() }],
   };

@@ -14,6 +14,8 @@ import type { Groups } from '../pruning/coupling/groups.ts';
 import { type GradientSource, type Scores, scoreGroups } from '../pruning/scoring/importance.ts';
 import type { Normaliser } from '../pruning/scoring/normalisers.ts';
 import { type GradientData, gradientsFromData, gradientsFromFiles, trainingFiles } from './collect-gradients.ts';
+import { dataFor } from './evaluate.ts';
+import type { ModelRecord } from './record.ts';
 
 export interface ScoreRequest {
   readonly criterion: Criterion;
@@ -36,6 +38,10 @@ export interface ScoreReport {
   /** What was scored with, for what comes after pruning; undefined from the cache and for weights alone. */
   readonly gradients?: GradientSource;
 }
+
+/** The request for a model that may know the names of its classes. */
+export const scoringFor = (model: { readonly record: ModelRecord }, request: ScoreRequest): ScoreRequest =>
+  request.data ? { ...request, data: dataFor(model, request.data) } : request;
 
 /** Scores of so many models and data sets are kept; the ones not used for longest go first. */
 const MOST_CACHED = 64;

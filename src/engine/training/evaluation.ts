@@ -1,5 +1,6 @@
 /** Accuracy of a model on a data set. */
 
+import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
 import type { Session } from '../compute/executor.ts';
 import type { ImageLoader } from '../data/loader.ts';
@@ -13,10 +14,21 @@ export interface Evaluation extends Metrics {
   readonly files: readonly string[];
 }
 
+/** Refuses outputs that are no numbers: a share of right answers among them would mean nothing. */
+function requireNumbers(logits: Float32Array, files: readonly string[]): void {
+  const at = logits.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  const classes = logits.length / files.length;
+  throw new UserError(
+    `The network gives ${logits[at]} for ${files[Math.floor(at / classes)]}: its numbers overflow, so it has no accuracy. ` +
+      'Its weights are damaged or were trained to divergence, or they belong to another network or input.',
+  );
+}
+
 /**
  * Runs `program` (images → logits) over all images of the loader.
  *
- * @throws the signal's reason when it is aborted, between two batches
+ * @throws UserError where an output is no number; the signal's reason when it is aborted, between two batches
  */
 export async function evaluate<Name extends string>(
   session: Session<Name>,
@@ -33,6 +45,7 @@ export async function evaluate<Name extends string>(
   let first = true;
   for await (const batch of loader.batches(signal ? { signal } : {})) {
     const { logits } = await session.run(program, { images: batch.images });
+    requireNumbers(logits, batch.files);
     sum.add(logits, batch.labels);
     const classes = logits.length / batch.count;
     for (let i = 0; i < batch.count; i++) predictions.push(argMax(logits, i * classes, classes));

@@ -246,8 +246,8 @@ test('--test-only evaluates, with the average where it is asked for, and writes 
   assert.equal(plain.top1, last?.top1);
   assert.equal(plain.loss, last?.validationLoss);
   // The same by the file: `--use-ema` of the other commands.
-  const { graph, weights } = await openModel({ model: path.join(place('unbroken'), LATEST), useEma: true });
-  const opened = { graph, weights: await weights() };
+  const model = await openModel({ model: path.join(place('unbroken'), LATEST), useEma: true });
+  const opened = { ...model, weights: await model.weights() };
   const evaluated = await evaluateModel(opened, { dataPath: images, batchSize: 32 }, { executor: executor() });
   assert.deepEqual([evaluated.top1, evaluated.loss], [averaged.top1, averaged.loss]);
   assert.deepEqual(await readdir(place('unbroken')), before);

@@ -1,6 +1,7 @@
 /** An ONNX model as a Graph with weights, so that it can be drawn, pruned, finetuned and exported like any other. */
 
 import { UserError } from '../../../common/errors.ts';
+import { usualResize } from '../../../common/image-size.ts';
 import { IMAGENET_MEAN, IMAGENET_STD } from '../../architectures/variant.ts';
 import type { Graph, InputConfig } from '../../graph/graph.ts';
 import type { Weights } from '../../graph/tensor.ts';
@@ -211,7 +212,7 @@ function configOf({ metadata }: OnnxModel, images: Images, notes: string[]): Inp
     width,
     mean: mean ?? IMAGENET_MEAN,
     std: std ?? IMAGENET_STD,
-    resize: Number.isInteger(resize) && resize > 0 ? resize : Math.round((Math.min(height, width) * 256) / 224),
+    resize: Number.isInteger(resize) && resize > 0 ? resize : usualResize(Math.min(height, width)),
     interpolation: interpolation ?? 'bilinear',
   };
 }
