@@ -21,6 +21,8 @@ export interface Command<T extends FlagTable = FlagTable> {
   /** Positional arguments, for the help. */
   readonly usage: string;
   readonly flags: T;
+  /** It writes no file, and may be ended at any moment. */
+  readonly readsOnly?: boolean;
   run(invocation: Invocation<T>, context: Required<RunContext>): Promise<CommandResult>;
 }
 

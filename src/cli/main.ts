@@ -1,6 +1,7 @@
 /** Entry of the command line: `espalier COMMAND …`. Exit code 0, 1 (failed, reason on stderr) or 2 (bad usage). */
 import { UsageError, UserError } from '../common/errors.ts';
 import { type FlagTable, flag, formatFlags, parseFlags } from '../common/flags.ts';
+import { visible, visibleJson } from '../common/visible.ts';
 import { commands } from './command-table.ts';
 import { abortOnInterrupt, isSupervised, supervise } from './supervise.ts';
 import { ProgressBar, say } from './terminal.ts';
@@ -42,12 +43,14 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (computes(command.flags) && !isSupervised()) return supervise(args);
   const bar = new ProgressBar();
-  const context = { signal: abortOnInterrupt(), progress: bar.report };
+  // What only reads has nothing to tidy up: Ctrl-C ends it at once, whatever it is in the middle of.
+  const signal = command.readsOnly ? new AbortController().signal : abortOnInterrupt();
+  const context = { signal, progress: bar.report };
   try {
     const result = await command.run({ values, given, positionals }, context);
     bar.finish();
-    if (values.json) process.stdout.write(`${JSON.stringify(result.json)}\n`);
-    else process.stdout.write(`${result.text}\n`);
+    if (values.json) process.stdout.write(`${visibleJson(JSON.stringify(result.json))}\n`);
+    else process.stdout.write(`${visible(result.text)}\n`);
     return 0;
   } finally {
     bar.finish();

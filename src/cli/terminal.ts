@@ -1,5 +1,6 @@
 /** What the command line prints: progress and tables on stderr, the result as JSON on stdout. */
 import type { Progress, ProgressReport } from '../common/progress.ts';
+import { visible, visibleLine } from '../common/visible.ts';
 
 const BAR_WIDTH = 28;
 /** Steps shorter than this show no bar. */
@@ -78,8 +79,9 @@ export class ProgressBar {
 }
 
 /** Rows of text in columns below a row of headings; words stand left, figures right. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+export function formatTable(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(visibleLine));
+  const widths = rows[0].map((_, column) => rows.reduce((widest, row) => Math.max(widest, row[column].length), 0));
   const figures = rows[0].map((_, column) => rows.slice(1).every((row) => /^[\d−-]/.test(row[column])));
   return rows
     .map((row) =>
@@ -93,5 +95,5 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
 
 /** Lines for the person; on a terminal they take the place of a progress bar, which is drawn again below them. */
 export const say = (text: string): void => {
-  process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[2K' : ''}${text}\n`);
+  process.stderr.write(`${process.stderr.isTTY ? '\r\x1b[2K' : ''}${visible(text)}\n`);
 };

@@ -9,7 +9,7 @@ const COUNTED = {
   values: (amount: number) => `${amount} values`,
   bytes: (amount: number) => `${Math.round(amount / 2 ** 20)} MB of unpacked data`,
   nodes: (amount: number) => `${amount} operations and modules`,
-  work: (amount: number) => `${Math.round(amount / 1e6)} million steps of computation`,
+  work: (amount: number) => `${Math.round(amount / 1e6)} million computed numbers`,
 } as const;
 
 export type Counted = keyof typeof COUNTED;
@@ -17,13 +17,13 @@ export type Counted = keyof typeof COUNTED;
 /** For a file of no size, and for each of its bytes. The largest files that people have need less than a tenth of it. */
 export const LIMITS: { readonly [C in Counted]: { readonly base: number; readonly perByte: number } } = {
   /** Numbers, strings, lists and records that are held: items of a pickle, of a header, of an ONNX message. */
-  values: { base: 500_000, perByte: 0.05 },
+  values: { base: 300_000, perByte: 0.15 },
   /** Tensors and constants, beside the file itself. Half precision becomes twice as much as it was. */
   bytes: { base: 64 * 2 ** 20, perByte: 2 },
   /** Of a network. */
-  nodes: { base: 50_000, perByte: 0.01 },
+  nodes: { base: 30_000, perByte: 0.02 },
   /** Elements that are computed while a network is read: constants folded, strides followed. */
-  work: { base: 50_000_000, perByte: 10 },
+  work: { base: 10_000_000, perByte: 1.5 },
 };
 
 /** Seconds of reading, by the clock and by the processor both; a slow machine or disk alone does not count. */

@@ -1,6 +1,7 @@
 /** Errors as they cross to the host: what the person is told, or a defect with its stack for the log. */
 import { ResponseError } from 'vscode-jsonrpc/node';
 import { UsageError, UserError } from '../common/errors.ts';
+import { visible } from '../common/visible.ts';
 import { ERROR_CODE } from '../protocol/messages.ts';
 import type { ErrorShape } from '../protocol/values.ts';
 
@@ -19,6 +20,7 @@ export function errorShape(error: unknown, signal: AbortSignal): ErrorShape {
 }
 
 export function toResponseError(error: unknown, signal: AbortSignal): ResponseError<ErrorShape> {
-  const shape = errorShape(error, signal);
+  const found = errorShape(error, signal);
+  const shape = { ...found, message: visible(found.message) };
   return new ResponseError(ERROR_CODE, shape.message, shape);
 }

@@ -10,6 +10,7 @@ import { modelRequest } from '../requests.ts';
 
 export const groups = command({
   summary: 'coupled groups of channels and their scopes',
+  readsOnly: true,
   usage: 'MODEL|FILE',
   flags: {
     ...modelFlags,

@@ -24,6 +24,7 @@ const outputsText = (graph: Graph): string =>
 
 export const info = command({
   summary: 'MACs, parameters, heads and layers of a model',
+  readsOnly: true,
   usage: 'MODEL|FILE',
   flags: {
     ...modelFlags,

@@ -6,6 +6,7 @@ import { formatCount, formatTable } from '../terminal.ts';
 
 export const models = command({
   summary: 'list the models known by name, with MACs and parameters',
+  readsOnly: true,
   usage: '',
   flags: {},
   run: async () => {

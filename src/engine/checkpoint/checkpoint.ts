@@ -81,11 +81,11 @@ export async function readCheckpoint(path: string, options: ReadOptions = {}): P
 
 /** Opens a checkpoint without reading its tensors; the caller closes it. Errors are those of `readCheckpoint`. */
 export async function openCheckpoint(path: string, options: ReadOptions = {}): Promise<OpenCheckpoint> {
-  const file = await SourceFile.open(path);
+  const file = await SourceFile.open(path, options.signal);
   try {
     const format = await detectFormat(file);
     if (format === 'safetensors') return await fromSafetensors(file, options);
-    return fromTorch(file, format === 'zip' ? await readTorchZip(file) : await readTorchLegacy(file), options);
+    return await fromTorch(file, format === 'zip' ? await readTorchZip(file) : await readTorchLegacy(file), options);
   } catch (error) {
     await file.close();
     throw error;
@@ -132,10 +132,11 @@ async function fromSafetensors(file: SourceFile, options: ReadOptions): Promise<
   });
 }
 
-function fromTorch(file: SourceFile, torch: TorchFile, options: ReadOptions): OpenCheckpoint {
-  const { entries, module, baggage, sources, whoseNames } = unwrap(file.path, torch.root, options);
+async function fromTorch(file: SourceFile, torch: TorchFile, options: ReadOptions): Promise<OpenCheckpoint> {
+  const { entries, module, baggage, sources, whoseNames } = unwrap(file.budget, torch.root, options);
   const stored = new Map([...entries].filter((entry): entry is [string, TensorRef] => entry[1] instanceof TensorRef));
   const lazy = new TorchTensors(file, torch, stored);
+  await lazy.checkPlaces();
   const tensors = new Map(
     [...entries].map(([name, entry]): [string, TensorInfo] => [
       name,

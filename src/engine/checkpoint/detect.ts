@@ -30,10 +30,10 @@ export async function detectFormat(file: SourceFile): Promise<ContentFormat> {
   if (file.size === 0) throw new UserError(`Cannot read ${file.path}: the file is empty.`);
   const head = Buffer.from(await file.read(0, Math.min(HEAD_BYTES, file.size)));
   const text = head.toString('latin1');
+  // A header's length may begin with the bytes of any other magic number, but nothing else has such a length and then a brace.
+  if (isSafetensorsHead(head, file.size)) return 'safetensors';
   if (text.startsWith('PK\x03\x04')) return 'zip';
   refuseStranger(file.path, text);
-  // A header's length may begin with the bytes that a pickle begins with, but a pickle has no such length and brace.
-  if (isSafetensorsHead(head, file.size)) return 'safetensors';
   // Protocol 2 and later start with their number; earlier ones with an operation: a global, a mark, a number or a string.
   if ((head[0] === 0x80 && head[1] >= 2 && head[1] <= 5) || isTextPickle(text)) return 'pickle';
   // The header's length in 8 bytes, and its opening brace; the name decides what a damaged file's error speaks of.

@@ -1,8 +1,9 @@
 /** A file that is read piece by piece: only the bytes that are wanted, into buffers where they are aligned. */
 
 import { constants } from 'node:buffer';
-import { readSync } from 'node:fs';
+import { constants as fsConstants, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { Budget } from '../../common/budget.ts';
 import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
 import { fileError } from '../files/file-errors.ts';
@@ -24,22 +25,28 @@ const READ_BYTES = 32 << 20;
 /** Reads in flight: two hide the gaps between them; more gain nothing on a disk or from the page cache. */
 const CONCURRENT_READS = 2;
 
+/** Opening a pipe that nobody writes to would wait for ever. */
+const READ_WITHOUT_WAITING = fsConstants.O_RDONLY | (fsConstants.O_NONBLOCK ?? 0);
+
 export class SourceFile {
   private constructor(
     readonly path: string,
     readonly size: number,
     private readonly handle: FileHandle,
+    /** Everything that is unfolded from the file is counted here. */
+    readonly budget: Budget,
   ) {}
 
-  /** @throws UserError if there is no such file, or it is a folder, or cannot be read */
-  static async open(path: string): Promise<SourceFile> {
+  /** @throws UserError if there is no such file, or it is a folder, a pipe or a device, or cannot be read */
+  static async open(path: string, signal?: AbortSignal): Promise<SourceFile> {
     let handle: FileHandle | undefined;
     try {
-      handle = await open(path, 'r');
+      handle = await open(path, READ_WITHOUT_WAITING);
       const stat = await handle.stat();
       if (stat.isDirectory()) throw new UserError(`Cannot read ${path}: it is a folder, not a file.`);
-      if (!stat.isFile()) throw new UserError(`Cannot read ${path}: it is not a regular file.`);
-      return new SourceFile(path, stat.size, handle);
+      if (!stat.isFile())
+        throw new UserError(`Cannot read ${path}: it is a pipe, a device or a socket, not a file of weights.`);
+      return new SourceFile(path, stat.size, handle, new Budget(path, stat.size, signal));
     } catch (error) {
       await handle?.close();
       throw fileError('read', path, error);

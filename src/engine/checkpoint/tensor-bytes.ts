@@ -32,6 +32,12 @@ export function viewAs<D extends DType>(dtype: D, bytes: Uint8Array): DataOf[D] 
   return new arrays[dtype](aligned.buffer, aligned.byteOffset, aligned.byteLength / size);
 }
 
+/** Bytes that a tensor takes once it is read: floats of less than 32 bits are widened. */
+export function bytesInMemory(dtype: DType, shape: readonly number[]): number {
+  const isHalf = dtype === 'float16' || dtype === 'bfloat16';
+  return elementCount(shape) * (isHalf ? 4 : BYTES_PER_ELEMENT[dtype]);
+}
+
 /** A tensor's elements as the bytes that files hold. */
 export function bytesOf(data: DataOf[DType]): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

@@ -11,6 +11,8 @@ const MAX_ENTRIES = 500_000;
 /** A compressed entry larger than this may not shrink by more than MAX_RATIO. */
 const SMALL_ENTRY = 16 << 20;
 const MAX_RATIO = 64;
+/** An entry of the directory is a record of some twenty fields. */
+const ENTRY_VALUES = 4;
 
 export class ZipArchive {
   private constructor(
@@ -66,6 +68,7 @@ export class ZipArchive {
   }
 
   private async inflate(entry: yauzl.Entry, data: Uint8Array): Promise<Uint8Array> {
+    this.file.budget.spend('bytes', entry.uncompressedSize);
     try {
       const bytes = await inflateAsync(data, { maxOutputLength: Math.max(1, entry.uncompressedSize) });
       if (bytes.length === entry.uncompressedSize) return bytes;
@@ -86,6 +89,7 @@ async function readEntries(file: SourceFile, zip: yauzl.ZipFile): Promise<Map<st
   let stored = 0;
   for await (const entry of zip.eachEntry()) {
     checkEntry(entry);
+    file.budget.spend('values', ENTRY_VALUES);
     // Entries that overlap are how a small archive unpacks to a huge one.
     stored += entry.compressedSize;
     if (stored > file.size) throw new Error(`its entries up to '${entry.fileName}' claim more bytes than the file has`);

@@ -6,6 +6,7 @@
  * way to code, so a value of an unexpected type can make a program that fails, and never one that does something else.
  */
 import { UserError } from '../../common/errors.ts';
+import { FreeNames } from '../../common/free-names.ts';
 
 /** What can be put into code: arrays become tuples. */
 export type PythonValue = PythonCode | string | number | boolean | null | readonly PythonValue[];
@@ -115,6 +116,7 @@ export function attributePath(root: PythonCode, path: string): PythonCode {
 export class PythonVariables {
   readonly #byName = new Map<string, PythonCode>();
   readonly #taken: Set<string>;
+  readonly #free = new FreeNames();
 
   /** `taken`: names that mean something already. */
   constructor(taken: readonly string[]) {
@@ -127,8 +129,7 @@ export class PythonVariables {
     if (known) return known;
     const plain = name.replace(/[^A-Za-z0-9_]/g, '_').slice(0, 200);
     const base = /^[A-Za-z]/.test(plain) && isIdentifier(plain) && !this.#taken.has(plain) ? plain : `x_${plain}`;
-    let free = base;
-    for (let n = 2; this.#taken.has(free); n++) free = `${base}_${n}`;
+    const free = this.#free.find(base, (taken) => this.#taken.has(taken));
     this.#taken.add(free);
     const variable = PythonCode.identifier(free);
     this.#byName.set(name, variable);

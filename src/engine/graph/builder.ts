@@ -4,6 +4,7 @@
  * Widths come from `shapes` where it names a parameter (a checkpoint, pruned or not), else from the architecture:
  * one builder so serves dense and pruned networks.
  */
+import { FreeNames } from '../../common/free-names.ts';
 import type { ActivationFunction } from './activations.ts';
 import type { Graph, GraphNode, GraphOutput, InputConfig, ModuleSpec, ParameterSpec, ValueId } from './graph.ts';
 import type { OperationAttributes, OperationKind, Pair, ParameterRole, Shape, SpatialPadding } from './operations.ts';
@@ -35,6 +36,7 @@ const join = (path: string, name: string): string => (path ? `${path}.${name}` :
 
 export class GraphBuilder {
   readonly #nodes: GraphNode[] = [];
+  readonly #free = new FreeNames();
   readonly #shapes = new Map<ValueId, Shape>();
   readonly #parameters = new Map<string, ParameterSpec>();
   readonly #modules: ModuleSpec[] = [];
@@ -75,8 +77,7 @@ export class GraphBuilder {
     options: NodeOptions = {},
   ): ValueId {
     const base = options.suffix ? join(module, options.suffix) : module || kind;
-    let id = base;
-    for (let n = 2; this.#shapes.has(id); n++) id = `${base}_${n}`;
+    const id = this.#free.find(base, (name) => this.#shapes.has(name));
     const { moduleType = '', counted = moduleType !== '' } = options;
     const node = { id, kind, attributes, inputs, parameters, module, moduleType, counted } as unknown as GraphNode;
     const shape = nodeShape(

@@ -1,5 +1,6 @@
 /** ONNX messages (onnx/onnx.proto, IR version 8), writing only. */
 
+import { FreeNames } from '../../common/free-names.ts';
 import type { Shape } from '../graph/operations.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { bytesField, type Chunk, encode, floatField, intField, messageField } from '../protobuf/protobuf-writer.ts';
@@ -85,6 +86,7 @@ export class OnnxWriter {
   readonly #initialisers: Chunk[] = [];
   readonly #names = new Set<string>();
   readonly #domains = new Set(['']);
+  readonly #free = new FreeNames();
 
   /** Adds a node; its output has the name given, or one made from `base`. */
   node(
@@ -136,8 +138,7 @@ export class OnnxWriter {
   }
 
   #unique(base: string): string {
-    let name = base;
-    for (let n = 2; this.#names.has(name); n++) name = `${base}_${n}`;
+    const name = this.#free.find(base, (taken) => this.#names.has(taken));
     this.#names.add(name);
     return name;
   }

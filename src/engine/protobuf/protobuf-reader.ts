@@ -113,14 +113,27 @@ export function float({ bytes, wire }: Field): number {
   return new DataView(bytes.buffer, bytes.byteOffset, 4).getFloat32(0, true);
 }
 
-/** Appends a field of repeated integers: one of them, or a packed run. */
-export function appendIntegers(into: number[], field: Field): void {
+/** How many integers a field of repeated ones holds, without reading them: each ends in a byte below 128. */
+export function countIntegers({ wire, bytes }: Field): number {
+  if (wire !== 'bytes') return 1;
+  let count = 0;
+  for (const byte of bytes) if (byte < 128) count++;
+  return count;
+}
+
+/** Visits the integers of a field of repeated ones: one, or a packed run. */
+export function eachInteger(field: Field, visit: (value: number) => void): void {
   if (field.wire !== 'bytes') {
-    into.push(integer(field));
+    visit(integer(field));
     return;
   }
   const cursor = new Cursor(field.bytes);
-  while (!cursor.atEnd) into.push(integer({ ...field, wire: 'varint', value: cursor.varint() }));
+  while (!cursor.atEnd) visit(integer({ ...field, wire: 'varint', value: cursor.varint() }));
+}
+
+/** Appends a field of repeated integers: one of them, or a packed run. */
+export function appendIntegers(into: number[], field: Field): void {
+  eachInteger(field, (value) => into.push(value));
 }
 
 /** Appends the bytes of repeated floats or doubles: one of them, or a packed run. They lie as in memory (little-endian). */

@@ -1,4 +1,5 @@
 /** A drafted network as a Graph: modules, names of nodes and parameters as a state dict would have them. */
+import { FreeNames } from '../../../common/free-names.ts';
 import { activations } from '../../graph/activations.ts';
 import { GraphBuilder } from '../../graph/builder.ts';
 import type { Graph, ValueId } from '../../graph/graph.ts';
@@ -83,6 +84,8 @@ class Names {
   readonly shared = new Set<string>();
   readonly #given = new Set<string>();
   readonly #ids: Set<string>;
+  readonly #freeTensors = new FreeNames();
+  readonly #freeIds = new FreeNames();
 
   constructor(
     private readonly builder: GraphBuilder,
@@ -95,10 +98,14 @@ class Names {
   freeSuffix(path: string, suffix: string, otherwise: string): string {
     const isFree = (name: string): boolean => name !== '' && !this.#ids.has(name);
     const base = isFree(joined(path, suffix)) ? suffix : suffix || otherwise;
-    let found = base;
-    for (let n = 2; !isFree(joined(path, found)); n++) found = `${base}_${n}`;
+    const found = isFree(joined(path, base)) ? base : this.#numbered(path, base, isFree);
     this.#ids.add(joined(path, found));
     return found;
+  }
+
+  #numbered(path: string, suffix: string, isFree: (name: string) => boolean): string {
+    const whole = this.#freeIds.find(joined(path, suffix), (name) => !isFree(name));
+    return path ? whole.slice(path.length + 1) : whole;
   }
 
   add(role: ParameterRole, id: ValueId, stored: StoredTensor): string {
@@ -107,8 +114,7 @@ class Names {
     this.#given.add(stored.name);
     const fallback = role === 'value' ? id : `${id}.${ROLE_NAMES[role]}`;
     const base = isOwn && !this.tensors.has(stored.name) ? stored.name : fallback;
-    let name = base;
-    for (let n = 2; this.tensors.has(name); n++) name = `${base}_${n}`;
+    const name = this.#freeTensors.find(base, (taken) => this.tensors.has(taken));
     this.tensors.set(name, stored);
     const isStatistic = role === 'runningMean' || role === 'runningVar';
     return this.builder.parameter(name, stored.shape, !isStatistic);
@@ -218,9 +224,12 @@ function modulesOf({ nodes }: Graph): Graph['modules'] {
       children.set(path, (children.get(path) ?? new Set()).add(parts[i]));
     }
   }
+  const linear = new Set(nodes.flatMap(({ id, kind }) => (kind === 'linear' ? [id] : [])));
+  const scored = new Set(
+    nodes.flatMap((node) => (node.kind === 'matmul' && node.attributes.transposeB ? [node.module] : [])),
+  );
   const isAttention = (path: string): boolean =>
-    ['qkv', 'proj'].every((name) => nodes.some(({ id, kind }) => id === `${path}.${name}` && kind === 'linear')) &&
-    nodes.some((node) => node.kind === 'matmul' && node.attributes.transposeB && node.module === path);
+    ['qkv', 'proj'].every((name) => linear.has(`${path}.${name}`)) && scored.has(path);
   const typeOf = (path: string, names: ReadonlySet<string>): string => {
     if ([...names].every((name) => /^\d+$/.test(name))) return 'Sequential';
     return isAttention(path) ? 'Attention' : memberType(path);

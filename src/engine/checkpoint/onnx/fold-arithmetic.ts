@@ -1,10 +1,11 @@
 /** ONNX operators on constants that compute: sizes, indices, masks, and what exporters leave unfolded of weights. */
-import { arrayFor, type ConstantType, type Plain, plain } from './constants.ts';
+import { type ConstantType, type Plain, plain } from './constants.ts';
 import {
   axisOf,
   broadcast,
   countOf,
   expandTo,
+  type FoldContext,
   type FoldKernel,
   listOf,
   mapped,
@@ -15,12 +16,18 @@ import {
 const unary =
   (of: (v: number) => number): FoldKernel =>
   (context) =>
-    mapped(need(context, 0), need(context, 0).type, of);
+    mapped(context, need(context, 0), need(context, 0).type, of);
 
-const binaryOf = (x: Plain, y: Plain, type: ConstantType, of: (a: number, b: number) => number): Plain => {
+const binaryOf = (
+  context: FoldContext,
+  x: Plain,
+  y: Plain,
+  type: ConstantType,
+  of: (a: number, b: number) => number,
+): Plain => {
   const shape = broadcast(x.shape, y.shape);
-  const [a, b] = [expandTo(x, shape).data, expandTo(y, shape).data];
-  const data = arrayFor(type, countOf(shape));
+  const [a, b] = [expandTo(context, x, shape).data, expandTo(context, y, shape).data];
+  const data = context.allocate(type, countOf(shape));
   for (let i = 0; i < data.length; i++) data[i] = of(a[i], b[i]);
   return plain(type, shape, data);
 };
@@ -28,12 +35,12 @@ const binaryOf = (x: Plain, y: Plain, type: ConstantType, of: (a: number, b: num
 const binary =
   (of: (a: number, b: number) => number, type?: ConstantType): FoldKernel =>
   (context) =>
-    binaryOf(need(context, 0), need(context, 1), type ?? need(context, 0).type, of);
+    binaryOf(context, need(context, 0), need(context, 1), type ?? need(context, 0).type, of);
 
 const variadic =
   (of: (a: number, b: number) => number): FoldKernel =>
   (context) =>
-    context.inputs.map((_, i) => need(context, i)).reduce((x, y) => binaryOf(x, y, x.type, of));
+    context.inputs.map((_, i) => need(context, i)).reduce((x, y) => binaryOf(context, x, y, x.type, of));
 
 /** Reduces some dimensions, all by default. */
 const reduction =
@@ -49,7 +56,7 @@ const reduction =
     const axes = given?.length ? given.map((axis) => axisOf(axis, rank)) : [...x.shape.keys()];
     const kept = x.shape.map((size, i) => (axes.includes(i) ? 1 : size));
     const into = strides(kept).map((step, i) => (axes.includes(i) ? 0 : step));
-    const result = new Float64Array(countOf(kept)).fill(start);
+    const result = context.allocate('int', countOf(kept)).fill(start);
     const own = strides(x.shape);
     for (let i = 0; i < x.data.length; i++) {
       let at = 0;
@@ -57,7 +64,7 @@ const reduction =
       result[at] = of(result[at], x.data[i]);
     }
     const each = x.data.length / Math.max(1, result.length);
-    const data = arrayFor(x.type, result.length);
+    const data = context.allocate(x.type, result.length);
     for (let i = 0; i < data.length; i++) data[i] = finish(result[i], each);
     const shape = context.int('keepdims', 1) ? kept : x.shape.filter((_, i) => !axes.includes(i));
     return plain(x.type, shape, data);
@@ -66,8 +73,8 @@ const reduction =
 const where: FoldKernel = (context) => {
   const [condition, a, b] = [0, 1, 2].map((i) => need(context, i));
   const shape = broadcast(condition.shape, broadcast(a.shape, b.shape));
-  const [c, x, y] = [condition, a, b].map((value) => expandTo(value, shape).data);
-  const data = arrayFor(a.type, countOf(shape));
+  const [c, x, y] = [condition, a, b].map((value) => expandTo(context, value, shape).data);
+  const data = context.allocate(a.type, countOf(shape));
   for (let i = 0; i < data.length; i++) data[i] = c[i] ? x[i] : y[i];
   return plain(a.type, shape, data);
 };
@@ -78,13 +85,13 @@ const castType = (to: number): ConstantType => (to === 9 ? 'bool' : [1, 10, 11, 
 const cast: FoldKernel = (context) => {
   const type = castType(context.int('to', 1));
   const convert = { float: (v: number) => v, int: Math.trunc, bool: (v: number) => Number(v !== 0) }[type];
-  return mapped(need(context, 0), type, convert);
+  return mapped(context, need(context, 0), type, convert);
 };
 
 const clip: FoldKernel = (context) => {
   const [low, high] = [1, 2].map((i) => context.inputs[i]?.data[0]);
   const x = need(context, 0);
-  return mapped(x, x.type, (v) => Math.min(Math.max(v, low ?? -Infinity), high ?? Infinity));
+  return mapped(context, x, x.type, (v) => Math.min(Math.max(v, low ?? -Infinity), high ?? Infinity));
 };
 
 const truth = (of: (a: number, b: number) => boolean): FoldKernel => binary((a, b) => Number(of(a, b)), 'bool');
@@ -99,7 +106,7 @@ export const arithmeticKernels: Readonly<Record<string, FoldKernel>> = {
   Add: binary((a, b) => a + b),
   And: truth((a, b) => Boolean(a && b)),
   Cast: cast,
-  CastLike: (context) => mapped(need(context, 0), need(context, 1).type, (v) => v),
+  CastLike: (context) => mapped(context, need(context, 0), need(context, 1).type, (v) => v),
   Ceil: unary(Math.ceil),
   Clip: clip,
   Div: divide,

@@ -1,11 +1,12 @@
 /** ONNX operators on constants that move, cut, join and make elements. */
 import { elementCount } from '../../graph/tensor.ts';
-import { arrayFor, type Plain, plain } from './constants.ts';
+import { type Plain, plain } from './constants.ts';
 import {
   axisOf,
   broadcast,
   countOf,
   expandTo,
+  type FoldContext,
   FoldError,
   type FoldKernel,
   gathered,
@@ -41,7 +42,7 @@ const slice: FoldKernel = (context) => {
     from[axis] *= steps[i];
     shape[axis] = count;
   });
-  return gathered(x, shape, from, offset);
+  return gathered(context, x, shape, from, offset);
 };
 
 const concat: FoldKernel = (context) => {
@@ -50,7 +51,7 @@ const concat: FoldKernel = (context) => {
   const shape = parts[0].shape.map((size, i) =>
     i === axis ? parts.reduce((sum, part) => sum + (part.shape[axis] ?? 0), 0) : size,
   );
-  const data = arrayFor(parts[0].type, countOf(shape));
+  const data = context.allocate(parts[0].type, countOf(shape));
   const rows = elementCount(shape.slice(0, axis));
   let at = 0;
   for (let row = 0; row < rows; row++)
@@ -69,7 +70,7 @@ const gather: FoldKernel = (context) => {
   const inner = elementCount(x.shape.slice(axis + 1));
   const outer = elementCount(x.shape.slice(0, axis));
   const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)];
-  const data = arrayFor(x.type, countOf(shape));
+  const data = context.allocate(x.type, countOf(shape));
   let at = 0;
   for (let o = 0; o < outer; o++)
     for (const index of indices.data) {
@@ -93,6 +94,7 @@ const split: FoldKernel = (context) => {
   let start = 0;
   return parts.map((size) => {
     const part = gathered(
+      context,
       x,
       x.shape.map((d, i) => (i === axis ? size : d)),
       own,
@@ -143,9 +145,9 @@ const flatten: FoldKernel = (context) => {
 };
 
 /** The common case, several times faster than the general one. */
-function transposedMatrix(x: Plain): Plain {
+function transposedMatrix(context: FoldContext, x: Plain): Plain {
   const [rows, columns] = x.shape;
-  const data = arrayFor(x.type, x.data.length);
+  const data = context.allocate(x.type, x.data.length);
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) data[c * rows + r] = x.data[r * columns + c];
   return plain(x.type, [columns, rows], data);
 }
@@ -153,9 +155,10 @@ function transposedMatrix(x: Plain): Plain {
 const transpose: FoldKernel = (context) => {
   const x = need(context, 0);
   const order = context.ints('perm') ?? [...x.shape.keys()].reverse();
-  if (String(order) === '1,0') return transposedMatrix(x);
+  if (String(order) === '1,0') return transposedMatrix(context, x);
   const own = strides(x.shape);
   return gathered(
+    context,
     x,
     order.map((i) => x.shape[axisOf(i, x.shape.length)]),
     order.map((i) => own[i]),
@@ -171,6 +174,7 @@ const tile: FoldKernel = (context) => {
     x.shape.flatMap((size) => [1, size]),
   );
   const expanded = expandTo(
+    context,
     wide,
     x.shape.flatMap((size, i) => [repeats[i], size]),
   );
@@ -184,7 +188,7 @@ const range: FoldKernel = (context) => {
   const [start, limit, step] = [0, 1, 2].map((i) => need(context, i).data[0]);
   const count = Math.max(0, Math.ceil((limit - start) / step));
   const { type } = need(context, 0);
-  const data = arrayFor(type, countOf([count]));
+  const data = context.allocate(type, countOf([count]));
   for (let i = 0; i < count; i++) data[i] = start + i * step;
   return plain(type, [count], data);
 };
@@ -199,11 +203,11 @@ export const shapeKernels: Readonly<Record<string, FoldKernel>> = {
   ConstantOfShape: (context) => {
     const shape = numbers(need(context, 0)) as number[];
     const value = context.tensor('value') ?? plain('float', [1], new Float32Array(1));
-    return plain(value.type, shape, arrayFor(value.type, countOf(shape)).fill(value.data[0]));
+    return plain(value.type, shape, context.allocate(value.type, countOf(shape)).fill(value.data[0]));
   },
   Expand: (context) => {
     const x = need(context, 0);
-    return expandTo(x, broadcast(x.shape, numbers(need(context, 1)) as number[]));
+    return expandTo(context, x, broadcast(x.shape, numbers(need(context, 1)) as number[]));
   },
   Flatten: flatten,
   Gather: gather,

@@ -1,6 +1,6 @@
 /** What the kernels for constants share: inputs and attributes of a node, broadcasting, and elements in another order. */
 import { elementCount } from '../../graph/tensor.ts';
-import { arrayFor, type ConstantType, type Plain, plain } from './constants.ts';
+import { type ConstantType, type Plain, plain } from './constants.ts';
 
 /** What a kernel sees of its node. */
 export interface FoldContext {
@@ -10,7 +10,12 @@ export interface FoldContext {
   /** The tensor of an attribute. */
   tensor(name: string): Plain | undefined;
   readonly outputs: number;
+  /** An array for so many elements, which are counted. */
+  allocate(type: ConstantType, count: number): Float32Array | Float64Array;
 }
+
+/** What makes elements: a kernel's context. */
+export type Allocator = Pick<FoldContext, 'allocate'>;
 
 /** One result, or several; throws a FoldError where the numbers do not fit. */
 export type FoldKernel = (context: FoldContext) => Plain | readonly Plain[];
@@ -56,9 +61,15 @@ export const strides = (shape: readonly number[]): number[] => {
 };
 
 /** Fills a tensor by the source index of every element: `from` has the source's step for each dimension of the result. */
-export function gathered(x: Plain, shape: readonly number[], from: readonly number[], start = 0): Plain {
+export function gathered(
+  { allocate }: Allocator,
+  x: Plain,
+  shape: readonly number[],
+  from: readonly number[],
+  start = 0,
+): Plain {
   const count = countOf(shape);
-  const data = arrayFor(x.type, count);
+  const data = allocate(x.type, count);
   const index = shape.map(() => 0);
   for (let i = 0, at = start; i < count; i++) {
     data[i] = x.data[at];
@@ -82,12 +93,12 @@ export function broadcast(a: readonly number[], b: readonly number[]): number[] 
   });
 }
 
-export function expandTo(x: Plain, shape: readonly number[]): Plain {
+export function expandTo(to: Allocator, x: Plain, shape: readonly number[]): Plain {
   if (String(x.shape) === String(shape)) return x;
   const own = strides(x.shape);
   const lead = shape.length - x.shape.length;
   const from = shape.map((_, i) => (i < lead || x.shape[i - lead] === 1 ? 0 : own[i - lead]));
-  return gathered(x, shape, from);
+  return gathered(to, x, shape, from);
 }
 
 export const reshaped = (x: Plain, shape: readonly number[]): Plain => {
@@ -95,8 +106,8 @@ export const reshaped = (x: Plain, shape: readonly number[]): Plain => {
   return plain(x.type, shape, x.data);
 };
 
-export const mapped = (x: Plain, type: ConstantType, of: (v: number) => number): Plain => {
-  const data = arrayFor(type, x.data.length);
+export const mapped = ({ allocate }: Allocator, x: Plain, type: ConstantType, of: (v: number) => number): Plain => {
+  const data = allocate(type, x.data.length);
   for (let i = 0; i < data.length; i++) data[i] = of(x.data[i]);
   return plain(type, x.shape, data);
 };

@@ -1,5 +1,6 @@
 /** Runs the kernels for constants on a node, for each of the two batch sizes. */
-import { always, type Constant, constantOf, type Plain, plain } from './constants.ts';
+import type { Budget } from '../../../common/budget.ts';
+import { always, arrayFor, type Constant, constantOf, type Plain, plain } from './constants.ts';
 import { arithmeticKernels } from './fold-arithmetic.ts';
 import { shapeKernels } from './fold-shapes.ts';
 import { type FoldContext, FoldError, type FoldKernel } from './fold-tensors.ts';
@@ -28,10 +29,14 @@ function attributeValue(node: OnnxNode, name: string): Plain | undefined {
   return undefined;
 }
 
-function run(node: OnnxNode, inputs: readonly (Plain | undefined)[]): readonly Plain[] {
+function run(node: OnnxNode, inputs: readonly (Plain | undefined)[], budget: Budget): readonly Plain[] {
   const context: FoldContext = {
     inputs,
     outputs: node.outputs.length,
+    allocate: (type, count) => {
+      budget.spend('work', count);
+      return arrayFor(type, count);
+    },
     int: (name, otherwise) => {
       const found = node.attributes.get(name);
       return found?.kind === 'int' ? found.value : otherwise;
@@ -48,14 +53,20 @@ function run(node: OnnxNode, inputs: readonly (Plain | undefined)[]): readonly P
 
 /**
  * The outputs of a node of constants.
+ * @param budget counts the elements that are computed
  * @returns undefined where even their shapes depend on the batch size
  * @throws FoldError where the numbers do not fit
  */
-export function fold(node: OnnxNode, inputs: readonly (Constant | undefined)[]): readonly Constant[] | undefined {
+export function fold(
+  node: OnnxNode,
+  inputs: readonly (Constant | undefined)[],
+  budget: Budget,
+): readonly Constant[] | undefined {
   const side = (i: 0 | 1): readonly Plain[] =>
     run(
       node,
       inputs.map((input) => input?.each[i]),
+      budget,
     );
   const first = side(0);
   if (inputs.every((input) => !input || input.each[0] === input.each[1])) return first.map(always);

@@ -3,7 +3,7 @@
 import { UserError } from '../../../common/errors.ts';
 import type { Shape } from '../../graph/operations.ts';
 import { ShapeError } from '../../graph/shapes.ts';
-import type { Tensor } from '../../graph/tensor.ts';
+import { elementCount, type Tensor } from '../../graph/tensor.ts';
 import { ProtobufError } from '../../protobuf/protobuf-reader.ts';
 import { type Constant, isFixed, sizes, tensorOf } from './constants.ts';
 import {
@@ -47,6 +47,7 @@ export class Importer implements ImportScope {
 
   #readTensor(tensor: OnnxTensor): Tensor {
     try {
+      this.model.budget.spend('work', elementCount(tensor.shape));
       return tensor.read();
     } catch (error) {
       throw error instanceof ProtobufError ? new UserError(`${this.file}: ${error.message}.`) : error;
@@ -93,6 +94,7 @@ export class Importer implements ImportScope {
   /** Drafts all nodes in the file's order. */
   run(): void {
     for (const node of this.model.nodes) {
+      this.model.budget.spend('nodes');
       const results = this.#evaluate(node);
       node.outputs.forEach((name, i) => {
         const result = results[i];
@@ -131,6 +133,7 @@ export class Importer implements ImportScope {
         const folded = fold(
           node,
           inputs.map((input) => (input?.kind === 'known' ? input.constant : undefined)),
+          this.model.budget,
         );
         const { path } = call.origin;
         if (folded)
@@ -154,7 +157,7 @@ export class Importer implements ImportScope {
         input?.kind === 'weight' ? input.constant() : input?.kind === 'known' ? input.constant : undefined,
       );
       return (
-        this.#inNode(node, () => fold(node, constants)) ??
+        this.#inNode(node, () => fold(node, constants, this.model.budget)) ??
         call.fail('makes weights that depend on the number of images')
       );
     };

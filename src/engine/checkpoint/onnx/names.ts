@@ -3,8 +3,13 @@ import type { ParameterRole } from '../../graph/operations.ts';
 import type { OnnxNode } from './onnx-proto.ts';
 
 /** Whether a tensor's name is one that a person gave, as in a state dict, and not one that an exporter made up. */
+/** Longer names are nobody's; every step of a path is looked at by itself. */
+const MAX_NAME = 512;
+
 export const isReadable = (name: string): boolean =>
-  /^(?!\d+$)\w+(\.\w+)*$/.test(name) && !/^(val|_v|onnx|arg|tensor|const|t|p|v)_?\d+$/i.test(name);
+  name.length <= MAX_NAME &&
+  /^(?!\d+$)\w+(\.\w+)*$/.test(name) &&
+  !/^(val|_v|onnx|arg|tensor|const|t|p|v)_?\d+$/i.test(name);
 
 /** Where PyTorch's newer exporter says which module a node is from: `['', 'layer1', 'layer1.0', 'layer1.0.conv1', 'conv2d_3']`. */
 const SCOPES = 'pkg.torch.onnx.name_scopes';
@@ -18,7 +23,7 @@ export function modulePath({ name, opType, metadata }: OnnxNode): string {
   const scopes = metadata.get(SCOPES);
   if (scopes !== undefined) {
     const names = [...scopes.matchAll(/'([^']*)'/g)].map(([, scope]) => scope);
-    return names.at(-2) ?? '';
+    return readable(names.at(-2) ?? '');
   }
   const components = name.split('/').filter(Boolean);
   const last = components.at(-1) ?? '';
@@ -37,7 +42,8 @@ export function modulePath({ name, opType, metadata }: OnnxNode): string {
 }
 
 /** Only what state dicts have in names. */
-const readable = (path: string): string => path.replace(/[^\w.]+/g, '_').replace(/^\.+|\.+$/g, '');
+const readable = (path: string): string =>
+  path.length > MAX_NAME ? '' : path.replace(/[^\w.]+/g, '_').replace(/^\.+|\.+$/g, '');
 
 export const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('.')));
 export const lastOf = (path: string): string => path.slice(path.lastIndexOf('.') + 1);

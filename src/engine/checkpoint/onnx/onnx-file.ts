@@ -7,6 +7,7 @@ import { BYTES_PER_ELEMENT, elementCount } from '../../graph/tensor.ts';
 import { ProtobufError } from '../../protobuf/protobuf-reader.ts';
 import { refuseStranger } from '../detect.ts';
 import { type ByteRange, SourceFile } from '../source-file.ts';
+import { bytesInMemory } from '../tensor-bytes.ts';
 import { type OnnxModel, parseOnnx } from './onnx-proto.ts';
 import { type ExternalData, type OnnxTensor, withData } from './onnx-tensor.ts';
 
@@ -37,7 +38,7 @@ export async function isOnnx(file: string): Promise<boolean> {
  * @throws UserError if it cannot be read, is larger than 2 GB, damaged, no ONNX model, or its tensors lie where it cannot reach them
  */
 export async function readOnnx(file: string, context: RunContext = {}): Promise<OnnxModel> {
-  const source = await SourceFile.open(file);
+  const source = await SourceFile.open(file, context.signal);
   try {
     if (source.size === 0) throw new UserError(`Cannot read ${file}: the file is empty.`);
     if (source.size > MAX_BYTES)
@@ -46,7 +47,7 @@ export async function readOnnx(file: string, context: RunContext = {}): Promise<
       );
     const bytes = await source.read(0, source.size, context.signal);
     refuseStranger(file, Buffer.from(bytes.subarray(0, 512)).toString('latin1'));
-    return await withExternal(file, parseOnnx(bytes), context);
+    return await withExternal(file, parseOnnx(bytes, source.budget), context);
   } catch (error) {
     if (!(error instanceof ProtobufError)) throw error;
     throw new UserError(`Cannot read ${file}: it is no ONNX model, or is cut off or damaged: ${error.message}.`);
@@ -72,6 +73,9 @@ async function withExternal(file: string, model: OnnxModel, context: RunContext)
     const wanted = externals.filter((external) => external.location === location);
     const source = await openBeside(file, location);
     try {
+      // Tensors may overlap there: what they take together is bounded by what the file has.
+      for (const { tensor } of wanted)
+        source.budget.spend('bytes', bytesInMemory(tensor.dtype ?? 'float32', tensor.shape));
       const parts = await source.readRanges(
         wanted.map(({ range }) => range),
         context,

@@ -1,8 +1,10 @@
 /** The messages of an ONNX file (onnx/onnx.proto) as typed values: what an import needs of them. */
 
+import { Budget } from '../../../common/budget.ts';
 import {
   appendFixed,
   appendIntegers,
+  countIntegers,
   type Field,
   fields,
   float,
@@ -52,10 +54,14 @@ export interface OnnxModel {
   readonly initialisers: ReadonlyMap<string, OnnxTensor>;
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
+  /** Of the file: what is made of the model is counted in it. */
+  readonly budget: Budget;
 }
 
 /** Nodes and initialisers that a network can sensibly have: more are an attack on the memory. */
 const MAX_ITEMS = 1 << 18;
+/** A message is a record with a table of readers. */
+const MESSAGE_VALUES = 5;
 
 function push<T>(list: T[], item: T, what: string): void {
   if (list.length >= MAX_ITEMS) throw new ProtobufError(`it has more than ${MAX_ITEMS} ${what}`);
@@ -63,7 +69,8 @@ function push<T>(list: T[], item: T, what: string): void {
 }
 
 /** AttributeProto: the field that is filled says the type, where the file does not. */
-function parseAttribute(message: Uint8Array): [name: string, value: OnnxAttribute] {
+function parseAttribute(message: Uint8Array, budget: Budget): [name: string, value: OnnxAttribute] {
+  budget.spend('values', MESSAGE_VALUES);
   let name = '';
   let type = 0;
   const found: { f?: number; i?: number; s?: string; t?: OnnxTensor } = {};
@@ -84,10 +91,16 @@ function parseAttribute(message: Uint8Array): [name: string, value: OnnxAttribut
       found.s = Buffer.from(bytes).toString('utf8');
     },
     5: ({ bytes }) => {
-      found.t = parseTensor(bytes);
+      found.t = parseTensor(bytes, budget);
     },
-    7: (field) => appendFixed(floatBytes, field, 4),
-    8: (field) => appendIntegers(ints, field),
+    7: (field) => {
+      budget.spend('values', field.bytes.length / 4);
+      appendFixed(floatBytes, field, 4);
+    },
+    8: (field) => {
+      budget.spend('values', countIntegers(field));
+      appendIntegers(ints, field);
+    },
     20: (field) => {
       type = integer(field);
     },
@@ -108,25 +121,35 @@ function parseAttribute(message: Uint8Array): [name: string, value: OnnxAttribut
   return [name, { kind: 'other' }];
 }
 
-function parseNode(message: Uint8Array): OnnxNode {
+function parseNode(message: Uint8Array, budget: Budget): OnnxNode {
+  budget.spend('values', MESSAGE_VALUES);
   let [name, opType, domain] = ['', '', ''];
   const [inputs, outputs]: [string[], string[]] = [[], []];
   const attributes = new Map<string, OnnxAttribute>();
   const metadata = new Map<string, string>();
   const on: Readonly<Record<number, (field: Field) => void>> = {
-    1: (field) => push(inputs, text(field), 'inputs of one node'),
-    2: (field) => push(outputs, text(field), 'outputs of one node'),
+    1: (field) => {
+      budget.spend('values');
+      push(inputs, text(field), 'inputs of one node');
+    },
+    2: (field) => {
+      budget.spend('values');
+      push(outputs, text(field), 'outputs of one node');
+    },
     3: (field) => {
       name = text(field);
     },
     4: (field) => {
       opType = text(field);
     },
-    5: ({ bytes }) => attributes.set(...parseAttribute(bytes)),
+    5: ({ bytes }) => attributes.set(...parseAttribute(bytes, budget)),
     7: (field) => {
       domain = text(field);
     },
-    9: ({ bytes }) => metadata.set(...parseEntry(bytes)),
+    9: ({ bytes }) => {
+      budget.spend('values', 2);
+      metadata.set(...parseEntry(bytes));
+    },
   };
   for (const field of fields(message)) on[field.number]?.(field);
   return { name, opType, domain: domain === 'ai.onnx' ? '' : domain, inputs, outputs, attributes, metadata };
@@ -140,7 +163,8 @@ function inside(message: Uint8Array | undefined, number: number): Uint8Array | u
 }
 
 /** ValueInfoProto: its type is a tensor type, whose shape is a list of sizes or names. */
-function parseValue(message: Uint8Array): OnnxValue {
+function parseValue(message: Uint8Array, budget: Budget): OnnxValue {
+  budget.spend('values', MESSAGE_VALUES);
   let name = '';
   let type: Uint8Array | undefined;
   for (const field of fields(message)) {
@@ -152,6 +176,7 @@ function parseValue(message: Uint8Array): OnnxValue {
   const shape: (number | string)[] = [];
   for (const dimension of fields(dimensions)) {
     if (dimension.number !== 1) continue;
+    budget.spend('values');
     let size: number | string = '';
     for (const field of fields(dimension.bytes)) {
       if (field.number === 1) size = integer(field);
@@ -164,9 +189,10 @@ function parseValue(message: Uint8Array): OnnxValue {
 
 /**
  * A ModelProto.
+ * @param budget of the file that the bytes are from
  * @throws ProtobufError where the bytes are no well-formed ONNX model
  */
-export function parseOnnx(bytes: Uint8Array): OnnxModel {
+export function parseOnnx(bytes: Uint8Array, budget = new Budget('the model', bytes.length)): OnnxModel {
   let producer = '';
   let graph: Uint8Array | undefined;
   const opsets = new Map<string, number>();
@@ -178,7 +204,7 @@ export function parseOnnx(bytes: Uint8Array): OnnxModel {
     if (field.number === 14) metadata.set(...parseEntry(field.bytes));
   }
   if (!graph) throw new ProtobufError('it holds no graph');
-  return { producer, opsets, metadata, ...parseGraph(graph) };
+  return { producer, opsets, metadata, ...parseGraph(graph, budget), budget };
 }
 
 function parseOpset(message: Uint8Array): [domain: string, version: number] {
@@ -190,19 +216,22 @@ function parseOpset(message: Uint8Array): [domain: string, version: number] {
   return [domain === 'ai.onnx' ? '' : domain, version];
 }
 
-function parseGraph(message: Uint8Array): Omit<OnnxModel, 'producer' | 'opsets' | 'metadata'> {
+function parseGraph(
+  message: Uint8Array,
+  budget: Budget,
+): Omit<OnnxModel, 'producer' | 'opsets' | 'metadata' | 'budget'> {
   let graphName = '';
   const nodes: OnnxNode[] = [];
   const tensors: OnnxTensor[] = [];
   const [inputs, outputs]: [OnnxValue[], OnnxValue[]] = [[], []];
   const on: Readonly<Record<number, (field: Field) => void>> = {
-    1: ({ bytes }) => push(nodes, parseNode(bytes), 'nodes'),
+    1: ({ bytes }) => push(nodes, parseNode(bytes, budget), 'nodes'),
     2: (field) => {
       graphName = text(field);
     },
-    5: ({ bytes }) => push(tensors, parseTensor(bytes), 'tensors'),
-    11: ({ bytes }) => push(inputs, parseValue(bytes), 'inputs'),
-    12: ({ bytes }) => push(outputs, parseValue(bytes), 'outputs'),
+    5: ({ bytes }) => push(tensors, parseTensor(bytes, budget), 'tensors'),
+    11: ({ bytes }) => push(inputs, parseValue(bytes, budget), 'inputs'),
+    12: ({ bytes }) => push(outputs, parseValue(bytes, budget), 'outputs'),
     15: () => {
       throw new ProtobufError('it holds sparse tensors, which Espalier does not read');
     },

@@ -1,9 +1,12 @@
 /** TensorProto of an ONNX file: type and shape at once, elements when asked for. */
+import type { Budget } from '../../../common/budget.ts';
 import type { DType, Tensor } from '../../graph/tensor.ts';
 import { BYTES_PER_ELEMENT } from '../../graph/tensor.ts';
 import {
   appendFixed,
   appendIntegers,
+  countIntegers,
+  eachInteger,
   type Field,
   fields,
   integer,
@@ -51,15 +54,19 @@ const TYPES: Readonly<Record<number, DType>> = {
 };
 
 const MAX_DIMENSIONS = 16;
+/** Number of the field of sizes. */
+const DIMS = 1;
+/** A tensor is a record with readers. */
+const TENSOR_VALUES = 5;
 
 interface TensorFields {
   name: string;
   type: number;
   raw?: Uint8Array;
   readonly dims: number[];
-  /** float_data and double_data as bytes; int32_data, int64_data and uint64_data as numbers. */
+  /** float_data and double_data as bytes; int32_data, int64_data and uint64_data as fields that are not read yet. */
   readonly fixed: Uint8Array[];
-  readonly integers: number[];
+  readonly integers: Field[];
   readonly external: Map<string, string>;
   isExternal: boolean;
 }
@@ -70,8 +77,8 @@ const readers: Readonly<Record<number, (tensor: TensorFields, field: Field) => v
     tensor.type = integer(field);
   },
   4: (tensor, field) => appendFixed(tensor.fixed, field, 4),
-  5: (tensor, field) => appendIntegers(tensor.integers, field),
-  7: (tensor, field) => appendIntegers(tensor.integers, field),
+  5: (tensor, field) => void tensor.integers.push(field),
+  7: (tensor, field) => void tensor.integers.push(field),
   8: (tensor, field) => {
     tensor.name = text(field);
   },
@@ -79,7 +86,7 @@ const readers: Readonly<Record<number, (tensor: TensorFields, field: Field) => v
     tensor.raw = bytes;
   },
   10: (tensor, field) => appendFixed(tensor.fixed, field, 8),
-  11: (tensor, field) => appendIntegers(tensor.integers, field),
+  11: (tensor, field) => void tensor.integers.push(field),
   13: (tensor, field) => {
     const [key, value] = parseEntry(field.bytes);
     tensor.external.set(key, value);
@@ -98,7 +105,8 @@ export function parseEntry(message: Uint8Array): [key: string, value: string] {
 }
 
 /** @throws ProtobufError where the message is damaged, or has not as many elements as its shape says */
-export function parseTensor(message: Uint8Array): OnnxTensor {
+export function parseTensor(message: Uint8Array, budget: Budget): OnnxTensor {
+  budget.spend('values', TENSOR_VALUES);
   const parsed: TensorFields = {
     name: '',
     type: 0,
@@ -108,7 +116,10 @@ export function parseTensor(message: Uint8Array): OnnxTensor {
     external: new Map(),
     isExternal: false,
   };
-  for (const field of fields(message)) readers[field.number]?.(parsed, field);
+  for (const field of fields(message)) {
+    budget.spend('values', field.number === DIMS ? countIntegers(field) : 1);
+    readers[field.number]?.(parsed, field);
+  }
   const { name, type, dims: shape } = parsed;
   const label = `tensor '${name}'`;
   if (shape.length > MAX_DIMENSIONS) throw new ProtobufError(`${label} has ${shape.length} dimensions`);
@@ -130,7 +141,7 @@ export function parseTensor(message: Uint8Array): OnnxTensor {
     };
     return { name, dtype, shape, read };
   }
-  const bytes = elementBytes(label, dtype, count, parsed);
+  const bytes = elementBytes(label, dtype, count, parsed, budget);
   return { name, dtype, shape, read: () => ({ dtype, shape, data: viewAs(dtype, bytes()) }) };
 }
 
@@ -156,7 +167,13 @@ function externalOf(label: string, entries: ReadonlyMap<string, string>): Extern
 }
 
 /** The elements as they lie in memory, from whichever field has them; checked now, put together when asked for. */
-function elementBytes(label: string, dtype: DType, count: number, parsed: TensorFields): () => Uint8Array {
+function elementBytes(
+  label: string,
+  dtype: DType,
+  count: number,
+  parsed: TensorFields,
+  budget: Budget,
+): () => Uint8Array {
   const size = BYTES_PER_ELEMENT[dtype];
   const { raw, fixed, integers } = parsed;
   const check = (found: number): void => {
@@ -171,14 +188,28 @@ function elementBytes(label: string, dtype: DType, count: number, parsed: Tensor
     check(fixed.reduce((sum, { length }) => sum + length, 0) / size);
     return () => (fixed.length === 1 ? fixed[0] : Buffer.concat(fixed));
   }
-  check(integers.length);
-  return () => integerBytes(dtype, integers);
+  check(integers.reduce((sum, field) => sum + countIntegers(field), 0));
+  return () => {
+    budget.spend('bytes', count * size);
+    return integerBytes(dtype, integers, count);
+  };
 }
 
-function integerBytes(dtype: DType, values: readonly number[]): Uint8Array {
-  if (dtype === 'int64') return new Uint8Array(BigInt64Array.from(values, (v) => BigInt(v)).buffer);
-  // Half-precision floats are kept as their bits, in the low half of a number.
-  if (dtype === 'int32') return new Uint8Array(Int32Array.from(values).buffer);
+/** The integers in the type's own size; half-precision floats are kept as their bits, in the low half of a number. */
+function integerBytes(dtype: DType, from: readonly Field[], count: number): Uint8Array {
   const wide = dtype === 'float16' || dtype === 'bfloat16' || dtype === 'int16';
-  return wide ? new Uint8Array(Uint16Array.from(values).buffer) : Uint8Array.from(values);
+  const into =
+    dtype === 'int64'
+      ? new BigInt64Array(count)
+      : dtype === 'int32'
+        ? new Int32Array(count)
+        : wide
+          ? new Uint16Array(count)
+          : new Uint8Array(count);
+  let at = 0;
+  for (const field of from)
+    eachInteger(field, (value) => {
+      into[at++] = into instanceof BigInt64Array ? BigInt(value) : value;
+    });
+  return new Uint8Array(into.buffer);
 }

@@ -110,7 +110,15 @@ export function initialiserValue(tensor: OnnxTensor, emit: (tensor: StoredTensor
   const isFloatingPoint = dtype?.startsWith('float') || dtype === 'bfloat16';
   const count = shape.reduce((a, b) => a * b, 1);
   const isConstant = (count === 1 && (shape.length === 0 || !isReadable(name))) || /(^|[/_.])[Cc]onstant/.test(name);
-  if (!isFloatingPoint || isConstant) return { kind: 'known', name, path: '', constant: constant() };
+  if (!isFloatingPoint || isConstant)
+    return {
+      kind: 'known',
+      name,
+      path: '',
+      get constant() {
+        return constant();
+      },
+    };
   const value: WeightValue = {
     kind: 'weight',
     name,

@@ -1,5 +1,6 @@
 /** The header of a safetensors file: JSON that says where each tensor lies. Every length and offset is checked. */
 
+import type { Budget } from '../../../common/budget.ts';
 import type { DType } from '../../graph/tensor.ts';
 import { BYTES_PER_ELEMENT } from '../../graph/tensor.ts';
 
@@ -51,7 +52,8 @@ function fail(message: string): never {
 /** The header's length from the file's first 8 bytes, checked against the limits and the file. */
 export function headerLength(start: Uint8Array, fileSize: number): number {
   if (start.byteLength < LENGTH_BYTES) fail(`the file has only ${fileSize} bytes, too few for a safetensors header`);
-  if (start[0] === 0x50 && start[1] === 0x4b) fail("it is a zip archive, as PyTorch's files are, not safetensors");
+  if (Buffer.from(start).toString('latin1').startsWith('PK\x03\x04'))
+    fail("it is a zip archive, as PyTorch's files are, not safetensors");
   const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER_BYTES)) {
     fail(`it announces a header of ${length} bytes, more than the format's ${MAX_HEADER_BYTES}`);
@@ -65,7 +67,8 @@ export function headerLength(start: Uint8Array, fileSize: number): number {
 }
 
 /** @throws SafetensorsError */
-export function parseHeader(bytes: Uint8Array, fileSize: number): SafetensorsHeader {
+export function parseHeader(bytes: Uint8Array, fileSize: number, budget?: Budget): SafetensorsHeader {
+  budget?.spend('values', marksIn(bytes));
   const json = parseJson(bytes);
   const dataStart = LENGTH_BYTES + bytes.byteLength;
   const tensors = new Map<string, SafetensorsEntry>();
@@ -76,6 +79,13 @@ export function parseHeader(bytes: Uint8Array, fileSize: number): SafetensorsHea
   }
   checkCoverage(tensors, dataStart, fileSize);
   return { metadata, tensors };
+}
+
+/** Commas, colons and opening brackets: values that the JSON holds at most. */
+function marksIn(bytes: Uint8Array): number {
+  let count = 0;
+  for (const byte of bytes) if (byte === 0x2c || byte === 0x3a || byte === 0x5b || byte === 0x7b) count++;
+  return count;
 }
 
 function parseJson(bytes: Uint8Array): Record<string, unknown> {
@@ -146,10 +156,10 @@ function parseMetadata(value: unknown): Record<string, string> {
 
 function parseEntry(name: string, value: unknown, dataStart: number, fileSize: number): SafetensorsEntry {
   if (!isRecord(value)) return fail(`tensor '${name}' is not described by an object`);
-  const dtype = dtypes.get(String(value['dtype']));
+  const dtype = typeof value['dtype'] === 'string' ? dtypes.get(value['dtype']) : undefined;
   if (!dtype) {
     fail(
-      `tensor '${name}' has the element type ${JSON.stringify(value['dtype']) ?? 'none'}, which Espalier does not read ` +
+      `tensor '${name}' has the element type ${typed(value['dtype'])}, which Espalier does not read ` +
         `(it reads ${[...dtypes.keys()].join(', ')}); convert the file first`,
     );
   }
@@ -168,6 +178,9 @@ function parseEntry(name: string, value: unknown, dataStart: number, fileSize: n
   }
   return { dtype, shape, offset: dataStart + begin, length };
 }
+
+/** What stands where a type should: only text is worth repeating. */
+const typed = (dtype: unknown): string => (typeof dtype === 'string' ? `'${dtype.slice(0, 40)}'` : `(${typeof dtype})`);
 
 function naturals(value: unknown): number[] | undefined {
   return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0) ? value : undefined;

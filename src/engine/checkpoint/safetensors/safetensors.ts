@@ -29,7 +29,7 @@ export class SafetensorsFile {
     try {
       const start = await file.read(0, Math.min(LENGTH_BYTES, file.size));
       const bytes = await file.read(LENGTH_BYTES, headerLength(start, file.size));
-      return new SafetensorsFile(file, parseHeader(bytes, file.size));
+      return new SafetensorsFile(file, parseHeader(bytes, file.size, file.budget));
     } catch (error) {
       throw error instanceof SafetensorsError ? new UserError(`Cannot read ${file.path}: ${error.message}.`) : error;
     }

@@ -1,5 +1,6 @@
 /** Whole pickled `nn.Module`s as records: their tensors under the names of `state_dict()`, and a tree of what they are. */
 
+import type { Budget } from '../../../common/budget.ts';
 import { UserError } from '../../../common/errors.ts';
 import { type AttributeValue, plainValue } from './attributes.ts';
 import { PickleDict, PickleObject, PickleSet, type PickleValue } from './pickle-values.ts';
@@ -22,9 +23,9 @@ export interface ModuleRecord {
   readonly buffers: readonly string[];
 }
 
-/** A network has thousands of modules at most; a pickle that shares records could otherwise unfold to any number. */
-const MAX_MODULES = 200_000;
 const MAX_DEPTH = 200;
+/** Maps and lists of one record. */
+const MODULE_VALUES = 10;
 
 export function isModule(value: PickleValue | undefined): value is PickleObject {
   return (
@@ -35,24 +36,29 @@ export function isModule(value: PickleValue | undefined): value is PickleObject 
 
 /**
  * Walks a pickled module as `state_dict()` does: parameters, then persistent buffers, then children.
+ * A module that is shared is walked, and counted, wherever it is.
  * @throws UserError if modules contain one another
  */
-export function walkModule(root: PickleObject): { module: ModuleRecord; entries: StateEntries } {
+export function walkModule(root: PickleObject, budget: Budget): { module: ModuleRecord; entries: StateEntries } {
   const entries: StateEntries = new Map();
-  let count = 0;
 
   const walk = (module: PickleObject, path: string, depth: number): ModuleRecord => {
-    if (++count > MAX_MODULES || depth > MAX_DEPTH) {
+    if (depth > MAX_DEPTH)
       throw new UserError(
-        `The pickled network has more than ${MAX_MODULES} modules or contains itself (at '${path}').`,
+        `${budget.file}: the pickled network has modules inside modules ${MAX_DEPTH} deep, or contains itself (at '${path.slice(0, 80)}…').`,
       );
-    }
+    budget.spend('nodes');
+    budget.spend('values', MODULE_VALUES);
     const hidden = module.attribute('_non_persistent_buffers_set');
     const isHidden = (name: string): boolean => hidden instanceof PickleSet && hidden.has(name);
     const parameters = dictEntries(module.attribute('_parameters'));
     const buffers = dictEntries(module.attribute('_buffers'));
+    // Each is a name with the whole path in front, in several lists.
+    const named = parameters.length + buffers.length;
+    budget.spend('values', 3 * named);
+    budget.spend('bytes', named * path.length);
     for (const [name, value] of [...parameters, ...buffers.filter(([name]) => !isHidden(name))]) {
-      const tensor = stateTensor(value);
+      const tensor = stateTensor(value, budget);
       if (tensor) entries.set(join(path, name), tensor);
     }
     const children = dictEntries(module.attribute('_modules')).flatMap(([name, child]): [string, ModuleRecord][] =>
@@ -61,7 +67,7 @@ export function walkModule(root: PickleObject): { module: ModuleRecord; entries:
     return {
       className: module.className,
       path,
-      attributes: attributesOf(module),
+      attributes: attributesOf(module, budget),
       children: new Map(children),
       parameters: parameters.filter(([, value]) => value !== null).map(([name]) => name),
       absentParameters: parameters.filter(([, value]) => value === null).map(([name]) => name),
@@ -85,7 +91,7 @@ function dictEntries(value: PickleValue | undefined): [string, PickleValue][] {
 const internals =
   /^_(parameters|buffers|modules|non_persistent_buffers_set|is_full_backward_hook|.*_hooks(_.*)?|.*_hook)$/;
 
-function attributesOf(module: PickleObject): Record<string, AttributeValue> {
+function attributesOf(module: PickleObject, budget: Budget): Record<string, AttributeValue> {
   const own = dictEntries(module.state).filter(([name, value]) => !internals.test(name) && !isModule(value));
-  return Object.fromEntries(own.map(([name, value]) => [name, plainValue(value)]));
+  return Object.fromEntries(own.map(([name, value]) => [name, plainValue(value, budget)]));
 }

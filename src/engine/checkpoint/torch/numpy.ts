@@ -1,5 +1,6 @@
 /** NumPy's scalars and plain arrays in pickles: training scripts leave them in checkpoints, some frameworks keep weights so. */
 
+import type { Budget } from '../../../common/budget.ts';
 import type { DType, Tensor } from '../../graph/tensor.ts';
 import { BYTES_PER_ELEMENT, elementCount } from '../../graph/tensor.ts';
 import { gatherStrided, swapBytes, viewAs } from '../tensor-bytes.ts';
@@ -36,9 +37,11 @@ function elements(
   data: Uint8Array,
   shape: readonly number[],
   fortranOrder = false,
+  budget?: Budget,
 ): Tensor | undefined {
   const size = BYTES_PER_ELEMENT[type.dtype];
   if (data.byteLength !== elementCount(shape) * size) return undefined;
+  budget?.spend('bytes', fortranOrder ? 2 * data.byteLength : data.byteLength);
   // Bytes in a pickle lie anywhere, so they are copied to where they are aligned.
   const aligned = data.slice();
   if (type.bigEndian) swapBytes(aligned, size);
@@ -63,11 +66,17 @@ export function isArray(value: PickleValue): value is PickleObject {
   return value instanceof PickleObject && value.className === 'numpy.core.multiarray._reconstruct';
 }
 
+/** NumPy's own limit. */
+const MAX_DIMENSIONS = 64;
+const isSize = (size: PickleValue): boolean => Number.isSafeInteger(size) && (size as number) >= 0;
+
 /** `_reconstruct(ndarray, …)` with the state (version, shape, dtype, fortran order, bytes); undefined if it is not that. */
-export function decodeArray(value: PickleValue): Tensor | undefined {
+export function decodeArray(value: PickleValue, budget: Budget): Tensor | undefined {
   if (!isArray(value) || !Array.isArray(value.state)) return undefined;
   const [, shape, dtype, fortranOrder, data] = value.state;
   const type = elementType(dtype);
-  if (!type || !Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size))) return undefined;
-  return data instanceof Uint8Array ? elements(type, data, shape as number[], fortranOrder === true) : undefined;
+  if (!type || !Array.isArray(shape) || !shape.every(isSize) || shape.length > MAX_DIMENSIONS) return undefined;
+  return data instanceof Uint8Array
+    ? elements(type, data, shape as number[], fortranOrder === true, budget)
+    : undefined;
 }

@@ -1,14 +1,14 @@
 /** What a pickle works on: a stack, a memo, and the bytes that are still to be read. */
 
+import type { Budget } from '../../../common/budget.ts';
 import { applyConstructor } from './pickle-constructors.ts';
 import { PickleDict, PickleError, PickleGlobal, PickleObject, PickleSet, type PickleValue } from './pickle-values.ts';
-
-/** Items that constructors may copy (`set(list)` on a list fetched again and again would be quadratic). */
-const MAX_COPIED_ITEMS = 50_000_000;
 
 export interface PickleOptions {
   /** What a persistent id stands for; without it, persistent ids are an error. */
   readonly persistent?: (id: PickleValue) => PickleValue;
+  /** Of the file that the pickle lies in. */
+  readonly budget?: Budget;
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -20,7 +20,6 @@ export class PickleMachine {
   private readonly marks: number[] = [];
   private readonly memo = new Map<number, PickleValue>();
   private readonly view: DataView;
-  private copied = 0;
   operationStart = 0;
 
   constructor(
@@ -142,10 +141,9 @@ export class PickleMachine {
     this.push(value as PickleValue);
   }
 
-  /** Counts items that a constructor copies. */
+  /** Counts values that are made: one an operation, and the items that a constructor copies. */
   spend(items: number): void {
-    this.copied += items;
-    if (this.copied > MAX_COPIED_ITEMS) this.fail('the pickle copies too much');
+    this.options.budget?.spend('values', items);
   }
 
   persistent(id: PickleValue): void {

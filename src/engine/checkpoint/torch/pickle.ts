@@ -6,6 +6,11 @@ import type { PickleValue } from './pickle-values.ts';
 
 const STOP = 0x2e;
 
+/** Operations that make a dictionary, a set or a record: each is as large as several plain values. */
+const COSTS: ReadonlyMap<number, number> = new Map(
+  [...'}d\x8f\x91R\x81\x92oic\x93'].map((code) => [code.charCodeAt(0), 6]),
+);
+
 /** Bounds on what a pickle may cost; each operation costs bounded time and memory, so counting them is enough. */
 const MAX_OPERATIONS = 8_000_000;
 
@@ -27,6 +32,7 @@ export function readPickle(bytes: Uint8Array, start = 0, options: PickleOptions 
     if (code === STOP) return { value: machine.pop(), end: machine.position };
     const operation = operations[code];
     if (!operation) return machine.fail(`unknown pickle operation 0x${code.toString(16).padStart(2, '0')}`);
+    machine.spend(COSTS.get(code) ?? 1);
     operation(machine);
   }
   return machine.fail(`the pickle has more than ${MAX_OPERATIONS.toLocaleString('en')} operations`);

@@ -1,6 +1,8 @@
 /** The tensors that a PyTorch file names, before they are read: windows on storages, or arrays that were in the pickle. */
 
+import type { Budget } from '../../../common/budget.ts';
 import type { Tensor } from '../../graph/tensor.ts';
+import { keyText } from './attributes.ts';
 import { decodeArray, isArray } from './numpy.ts';
 import { PickleDict, PickleObject, type PickleValue, TensorRef } from './pickle-values.ts';
 
@@ -8,9 +10,9 @@ export type StateEntry = TensorRef | Tensor;
 export type StateEntries = Map<string, StateEntry>;
 
 /** The tensor that a value of a state dict is; undefined for anything else. */
-export function stateTensor(value: PickleValue): StateEntry | undefined {
+export function stateTensor(value: PickleValue, budget: Budget): StateEntry | undefined {
   const data = parameterData(value);
-  return data instanceof TensorRef ? data : decodeArray(data);
+  return data instanceof TensorRef ? data : decodeArray(data, budget);
 }
 
 /** A parameter of PyTorch before 0.4 is an instance with the state (data, requires_grad, hooks). */
@@ -19,14 +21,17 @@ function parameterData(value: PickleValue): PickleValue {
   return isParameter && Array.isArray(value.state) ? (value.state[0] ?? null) : value;
 }
 
-/** The entries of a state dict, and the keys of what is in it besides tensors. */
-export function stateEntries(dict: PickleDict): { entries: StateEntries; others: string[] } {
+/** The entries of a state dict, and what is in it besides tensors, by key. */
+export function stateEntries(
+  dict: PickleDict,
+  budget: Budget,
+): { entries: StateEntries; others: [key: string, value: PickleValue][] } {
   const entries: StateEntries = new Map();
-  const others: string[] = [];
+  const others: [key: string, value: PickleValue][] = [];
   for (const [key, value] of dict) {
-    const tensor = stateTensor(value);
+    const tensor = stateTensor(value, budget);
     if (tensor && typeof key === 'string') entries.set(key, tensor);
-    else others.push(String(key));
+    else others.push([keyText(key), value]);
   }
   return { entries, others };
 }

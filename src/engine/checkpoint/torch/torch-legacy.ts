@@ -6,6 +6,7 @@
 
 import { UserError } from '../../../common/errors.ts';
 import type { SourceFile } from '../source-file.ts';
+import { describe } from './attributes.ts';
 import { PickleError, type PickleValue } from './pickle-values.ts';
 import {
   MAX_PICKLE_BYTES,
@@ -48,6 +49,7 @@ function readPickles(file: SourceFile, bytes: Uint8Array): TorchFile {
     const { value, end } = readFilePickle(file.path, bytes, position, {
       persistent: storages.resolve,
       passTruncated: true,
+      budget: file.budget,
     });
     position = end;
     return value;
@@ -57,13 +59,14 @@ function readPickles(file: SourceFile, bytes: Uint8Array): TorchFile {
   const protocol = next();
   if (protocol !== PROTOCOL_VERSION) {
     throw new UserError(
-      `Cannot read ${file.path}: its legacy protocol is ${String(protocol)}, not ${PROTOCOL_VERSION}.`,
+      `Cannot read ${file.path}: its legacy protocol is ${describeScalar(protocol)}, not ${PROTOCOL_VERSION}.`,
     );
   }
   next(); // System information: sizes of C types and a byte order, but storages are always little-endian.
   const root = next();
   const keys = next();
-  if (!Array.isArray(keys)) throw new UserError(`Cannot read ${file.path}: its list of storages is damaged.`);
+  if (!Array.isArray(keys) || !keys.every(isKey))
+    throw new UserError(`Cannot read ${file.path}: its list of storages is damaged.`);
   const places = new Map<string, StoragePlace>();
   return {
     format: 'torch-legacy',
@@ -79,6 +82,10 @@ function readPickles(file: SourceFile, bytes: Uint8Array): TorchFile {
     },
   };
 }
+
+const isKey = (key: PickleValue): key is string | number => typeof key === 'string' || typeof key === 'number';
+
+const describeScalar = (value: PickleValue): string => (typeof value === 'object' ? describe(value) : String(value));
 
 /**
  * Storages follow one another without an index: where one starts is known once the element sizes of all before it are,

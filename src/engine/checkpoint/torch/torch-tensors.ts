@@ -5,13 +5,10 @@ import type { RunContext } from '../../../common/progress.ts';
 import type { DType, Tensor } from '../../graph/tensor.ts';
 import { BYTES_PER_ELEMENT, elementCount } from '../../graph/tensor.ts';
 import type { SourceFile } from '../source-file.ts';
-import { gatherStrided, isContiguous, spanOf, swapBytes, viewAs } from '../tensor-bytes.ts';
+import { bytesInMemory, gatherStrided, isContiguous, spanOf, swapBytes, viewAs } from '../tensor-bytes.ts';
 import type { StorageRef, TensorRef } from './pickle-values.ts';
 import type { StoragePlace, TorchFile } from './torch-file.ts';
 import { namedDType, storageDType, storageElementSize } from './torch-types.ts';
-
-/** Strided tensors are copied, and expanded ones (stride 0) need more than the file has: up to this much more in all. */
-const MAX_EXPANDED_BYTES = 1 << 30;
 
 /** A tensor's window in bytes, checked against itself but not yet against the file. */
 interface Window {
@@ -40,13 +37,16 @@ export class TorchTensors {
     private readonly torch: TorchFile,
     refs: ReadonlyMap<string, TensorRef>,
   ) {
-    let copied = 0;
     for (const [name, ref] of refs) {
       const window = this.windowOf(name, ref);
       this.windows.set(name, window);
-      if (!isContiguous(ref.shape, ref.stride)) copied += elementCount(ref.shape) * BYTES_PER_ELEMENT[window.dtype];
-      if (copied > source.size + MAX_EXPANDED_BYTES) this.fail(name, 'expands to far more than the file holds');
+      source.budget.spend('bytes', bytesInMemory(window.dtype, ref.shape));
     }
+  }
+
+  /** Whether the file has the bytes of every tensor. Throws UserError naming the first one that is cut off. */
+  async checkPlaces(): Promise<void> {
+    for (const part of this.partsOf(this.windows.keys())) await this.placeOf(part);
   }
 
   /** Element type of a tensor. */
@@ -100,7 +100,7 @@ export class TorchTensors {
   }
 
   /** What must be read of each storage. */
-  private partsOf(names: readonly string[]): Part[] {
+  private partsOf(names: Iterable<string>): Part[] {
     const parts = new Map<string, Part>();
     for (const name of names) {
       const window = this.windowNamed(name);

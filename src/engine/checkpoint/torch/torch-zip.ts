@@ -26,7 +26,10 @@ export async function readTorchZip(file: SourceFile): Promise<TorchFile> {
   const bytes = await archive.read(pickle);
   return {
     format: 'torch-zip',
-    root: readFilePickle(`${file.path} (data.pkl)`, bytes, 0, { persistent: new PersistentStorages().resolve }).value,
+    root: readFilePickle(`${file.path} (data.pkl)`, bytes, 0, {
+      persistent: new PersistentStorages().resolve,
+      budget: file.budget,
+    }).value,
     metadata: await readMetadata(file, archive, `${folder}${METADATA_RECORD}`),
     bigEndian: await isBigEndian(file, archive, `${folder}byteorder`),
     locate: ({ key }) => locate(file, archive, `${folder}data/${key}`, key),

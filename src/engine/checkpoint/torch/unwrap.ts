@@ -1,5 +1,6 @@
 /** Finds the weights in what a training script saved: wrappers by their usual keys, whole modules, averaged weights. */
 
+import type { Budget } from '../../../common/budget.ts';
 import { UserError } from '../../../common/errors.ts';
 import { timmNames } from '../other-names.ts';
 import { type AttributeValue, describe, plainValue } from './attributes.ts';
@@ -59,56 +60,58 @@ export const holdsAverage = ({ baggage }: Pick<Unwrapped, 'baggage'>): boolean =
 
 /**
  * The weights in a pickled value.
- * @param where the file's name, for errors
+ * @param budget of the file, which it names in errors
  * @throws UserError if it holds no tensors, or not those asked for, or several networks
  */
-export function unwrap(where: string, root: PickleValue, choice: WeightChoice): Unwrapped {
+export function unwrap(budget: Budget, root: PickleValue, choice: WeightChoice): Unwrapped {
+  const where = budget.file;
   const path: string[] = [];
   let value = root;
   const baggage: Record<string, AttributeValue> = {};
   if (choice.key !== undefined) value = follow(where, root, choice.key, path);
-  else if (choice.useEma) value = step(root, findEma(where, root), path, baggage);
+  else if (choice.useEma) value = step(budget, root, findEma(where, root), path, baggage);
   for (let depth = 0; depth < MAX_DEPTH; depth++) {
     const next = isModule(value) ? wrappedModule(value) : wrapperKey(where, value);
     if (next === undefined) break;
-    value = step(value, next, path, baggage);
+    value = step(budget, value, next, path, baggage);
   }
-  return { ...weightsIn(where, root, value, path, baggage), baggage };
+  return { ...weightsIn(budget, root, value, path, baggage), baggage };
 }
 
 function weightsIn(
-  where: string,
+  budget: Budget,
   root: PickleValue,
   value: PickleValue,
   path: readonly string[],
   baggage: Record<string, AttributeValue>,
 ): Omit<Unwrapped, 'baggage'> {
+  const where = budget.file;
   if (isModule(value)) {
-    const { module, entries } = walkModule(value);
+    const { module, entries } = walkModule(value, budget);
     if (entries.size === 0) throw noTensors(where, root);
     const { entries: renamed, whose } = timmNames(entries);
     return { module, entries: renamed, sources: path, ...(whose && { whoseNames: whose }) };
   }
   if (!(value instanceof PickleDict) || !isStateDict(value)) throw noTensors(where, root);
-  const { entries, others } = stateEntries(value);
+  const { entries, others } = stateEntries(value, budget);
   const names = stripPrefixes(entries);
   const { entries: renamed, whose } = timmNames(names.entries);
-  for (const key of others) baggage[key] = plainValue(value.get(key) ?? null);
+  for (const [key, other] of others) baggage[key] = plainValue(other, budget);
   const sources = [...path, ...names.stripped];
   return {
     entries: renamed,
-    module: siblingModule(root, names.entries),
+    module: siblingModule(budget, root, names.entries),
     sources,
     ...(whose && { whoseNames: whose }),
   };
 }
 
 /** A whole module beside a state dict of the same names (averaged weights): it says what the network is. */
-function siblingModule(root: PickleValue, entries: StateEntries): ModuleRecord | undefined {
+function siblingModule(budget: Budget, root: PickleValue, entries: StateEntries): ModuleRecord | undefined {
   if (!(root instanceof PickleDict)) return undefined;
   for (const value of root.values()) {
     if (!isModule(value)) continue;
-    const other = walkModule(value);
+    const other = walkModule(value, budget);
     if (other.entries.size === entries.size && [...other.entries.keys()].every((name) => entries.has(name))) {
       return other.module;
     }
@@ -117,12 +120,19 @@ function siblingModule(root: PickleValue, entries: StateEntries): ModuleRecord |
 }
 
 /** One level in; what stays behind is baggage. */
-function step(value: PickleValue, key: string, path: string[], baggage: Record<string, AttributeValue>): PickleValue {
+function step(
+  budget: Budget,
+  value: PickleValue,
+  key: string,
+  path: string[],
+  baggage: Record<string, AttributeValue>,
+): PickleValue {
   path.push(key);
   if (isModule(value)) return (value.attribute('_modules') as PickleDict).get(key) as PickleValue;
   const dict = value as PickleDict;
   for (const [name, other] of dict) {
-    if (name !== key && typeof name === 'string') baggage[name] = isHeavy(other) ? describe(other) : plainValue(other);
+    if (name !== key && typeof name === 'string')
+      baggage[name] = isHeavy(other) ? describe(other) : plainValue(other, budget);
   }
   return dict.get(key) as PickleValue;
 }
