@@ -14,10 +14,41 @@ export interface Manifest {
   readonly texts: Readonly<Record<string, string>>;
 }
 
+/** Keeps a text under its key and gives the reference to it. */
+type TextOf = (key: string, value: string) => string;
+
+const views = (text: TextOf): object => ({
+  views: {
+    [from.viewContainer.id]: Object.entries(from.views).map(([id, { name, icon }]) => ({
+      id,
+      name: text(`view.${id}`, name),
+      icon,
+    })),
+  },
+  viewsWelcome: from.welcome.map(({ view, text: contents, when }, index) => ({
+    view,
+    contents: text(`welcome.${index}`, contents),
+    ...(when && { when }),
+  })),
+});
+
+const walkthrough = (text: TextOf): object => ({
+  id: from.walkthrough.id,
+  title: text('walkthrough.title', from.walkthrough.title),
+  description: text('walkthrough.description', from.walkthrough.description),
+  steps: from.walkthrough.steps.map((step) => ({
+    id: step.id,
+    title: text(`walkthrough.${step.id}.title`, step.title),
+    description: text(`walkthrough.${step.id}.description`, step.description),
+    media: { svg: step.image, altText: text(`walkthrough.${step.id}.alt`, step.altText) },
+    completionEvents: step.completionEvents,
+  })),
+});
+
 /** What VS Code reads of the contributions; texts are `%key%` references into `texts`. */
 export function manifest(): Manifest {
   const texts: Record<string, string> = {};
-  const text = (key: string, value: string): string => {
+  const text: TextOf = (key, value) => {
     texts[key] = value;
     return `%${key}%`;
   };
@@ -38,18 +69,7 @@ export function manifest(): Manifest {
     },
     keybindings: from.keybindings,
     viewsContainers: { activitybar: [from.viewContainer] },
-    views: {
-      [from.viewContainer.id]: Object.entries(from.views).map(([id, { name, icon }]) => ({
-        id,
-        name: text(`view.${id}`, name),
-        icon,
-      })),
-    },
-    viewsWelcome: from.welcome.map(({ view, text: contents, when }, index) => ({
-      view,
-      contents: text(`welcome.${index}`, contents),
-      ...(when && { when }),
-    })),
+    ...views(text),
     customEditors: [from.customEditor],
     colors: from.colors.map(({ id, description, color }) => ({
       id,
@@ -66,20 +86,7 @@ export function manifest(): Manifest {
       ),
     },
     taskDefinitions: [from.taskDefinition],
-    walkthroughs: [
-      {
-        id: from.walkthrough.id,
-        title: text('walkthrough.title', from.walkthrough.title),
-        description: text('walkthrough.description', from.walkthrough.description),
-        steps: from.walkthrough.steps.map((step) => ({
-          id: step.id,
-          title: text(`walkthrough.${step.id}.title`, step.title),
-          description: text(`walkthrough.${step.id}.description`, step.description),
-          media: { svg: step.image, altText: text(`walkthrough.${step.id}.alt`, step.altText) },
-          completionEvents: step.completionEvents,
-        })),
-      },
-    ],
+    walkthroughs: [walkthrough(text)],
   };
   return {
     contributes,
@@ -104,12 +111,7 @@ export function manifest(): Manifest {
   };
 }
 
-function settingSchema(
-  id: string,
-  setting: from.SettingContribution,
-  order: number,
-  text: (key: string, value: string) => string,
-): object {
+function settingSchema(id: string, setting: from.SettingContribution, order: number, text: TextOf): object {
   const { type, scope, description } = setting;
   const choices = 'choices' in setting ? setting.choices : undefined;
   return {

@@ -2,7 +2,7 @@
 
 import { formatCount, formatPercent } from '../../src/common/format.ts';
 import type { CompareRow } from '../../src/protocol/panels.ts';
-import { linearScale, niceRange, ticks } from '../shared/axis.ts';
+import { linearScale, niceRange, type Scale, ticks } from '../shared/axis.ts';
 import { element, svg } from '../shared/dom.ts';
 import { t } from '../shared/l10n.ts';
 
@@ -54,6 +54,31 @@ function placeLabel(x: number, y: number, text: string, width: number, taken: Bo
   return place;
 }
 
+/** Grid, numbers and titles of both axes. */
+const axes = (x: Scale, y: Scale, width: number): readonly SVGElement[] => [
+  ...ticks(y.min, y.max, 5).flatMap((value) => [
+    svg('line', { class: 'grid', x1: MARGIN.left, x2: width - MARGIN.right, y1: y.at(value), y2: y.at(value) }),
+    svg('text', { class: 'tick end', x: MARGIN.left - 8, y: y.at(value) + 4 }, formatPercent(value, 1)),
+  ]),
+  ...ticks(0, x.max, Math.min(6, Math.floor(width / 90))).map((value) =>
+    svg(
+      'text',
+      { class: 'tick middle', x: x.at(value), y: HEIGHT - MARGIN.bottom + 16 },
+      value ? formatCount(value) : '0',
+    ),
+  ),
+  svg('text', { class: 'tick middle', x: (MARGIN.left + width) / 2, y: HEIGHT - 6 }, t('MACs of one image')),
+  svg('text', { class: 'tick', x: 4, y: 11 }, t('Top-1')),
+];
+
+/** The line from a model to what it was pruned from. */
+function lineage(row: CompareRow, byId: ReadonlyMap<string, CompareRow>, x: Scale, y: Scale): SVGElement | undefined {
+  const parent = row.parent === undefined ? undefined : byId.get(row.parent);
+  if (!parent) return undefined;
+  const ends = { x1: x.at(parent.macs), y1: y.at(parent.top1), x2: x.at(row.macs), y2: y.at(row.top1) };
+  return svg('line', { class: 'lineage', ...ends });
+}
+
 export interface Scatter {
   readonly root: HTMLElement;
   draw(rows: readonly CompareRow[], baseline: string | undefined): void;
@@ -83,34 +108,7 @@ export function scatterPlot(): Scatter {
         '. ',
       ),
     );
-    picture.replaceChildren(
-      ...ticks(y.min, y.max, 5).flatMap((value) => [
-        svg('line', { class: 'grid', x1: MARGIN.left, x2: width - MARGIN.right, y1: y.at(value), y2: y.at(value) }),
-        svg('text', { class: 'tick end', x: MARGIN.left - 8, y: y.at(value) + 4 }, formatPercent(value, 1)),
-      ]),
-      ...ticks(0, most, Math.min(6, Math.floor(width / 90))).map((value) =>
-        svg(
-          'text',
-          { class: 'tick middle', x: x.at(value), y: HEIGHT - MARGIN.bottom + 16 },
-          value ? formatCount(value) : '0',
-        ),
-      ),
-      svg('text', { class: 'tick middle', x: (MARGIN.left + width) / 2, y: HEIGHT - 6 }, t('MACs of one image')),
-      svg('text', { class: 'tick', x: 4, y: 11 }, t('Top-1')),
-    );
-    for (const row of rows) {
-      const parent = row.parent === undefined ? undefined : byId.get(row.parent);
-      if (!parent) continue;
-      picture.append(
-        svg('line', {
-          class: 'lineage',
-          x1: x.at(parent.macs),
-          y1: y.at(parent.top1),
-          x2: x.at(row.macs),
-          y2: y.at(row.top1),
-        }),
-      );
-    }
+    picture.replaceChildren(...axes(x, y, width), ...rows.flatMap((row) => lineage(row, byId, x, y) ?? []));
     const taken: Box[] = [];
     for (const row of rows) {
       const [px, py] = [x.at(row.macs), y.at(row.top1)];

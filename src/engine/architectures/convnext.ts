@@ -24,7 +24,7 @@ const KERNEL = 7;
 
 /** LayerNorm over the channels of [N, C, H, W]. */
 function channelNorm(b: GraphBuilder, path: string, x: ValueId): ValueId {
-  return b.layerNorm(path, x, { eps: EPS, axis: 1, moduleType: 'LayerNorm2d', counted: false });
+  return b.layerNorm(path, x, { eps: EPS, axis: 1, moduleType: 'LayerNorm2d' });
 }
 
 /** x + gamma · mlp(norm(depthwise(x))), the MLP over the last dimension of [N, H, W, C]. */
@@ -69,7 +69,7 @@ function build(name: string, config: ConvNeXtConfig, options: BuildOptions = {})
   });
   b.module('head', 'NormMlpClassifierHead');
   x = globalPool(b, 'head.global_pool.pool', x);
-  x = b.layerNorm('head.norm', x, { eps: EPS, moduleType: 'LayerNorm2d', counted: false });
+  x = b.layerNorm('head.norm', x, { eps: EPS, moduleType: 'LayerNorm2d' });
   return classify(b, x, { name, family: 'convnext', input }, options, { linear: 'head.fc', dropout: 'head.drop' });
 }
 

@@ -16,7 +16,7 @@ export function activationModule(b: GraphBuilder, path: string, x: ValueId, kind
  * know the class, so the norm is not counted; the activation is.
  */
 export function batchNormAct(b: GraphBuilder, path: string, x: ValueId, act?: ActivationFunction): ValueId {
-  const y = b.batchNorm(path, x, { moduleType: 'BatchNormAct2d', counted: false });
+  const y = b.batchNorm(path, x, { moduleType: 'BatchNormAct2d' });
   return act ? activationModule(b, `${path}.act`, y, act) : y;
 }
 

@@ -128,7 +128,6 @@ function build(name: string, config: SwinConfig, options: BuildOptions = {}): Gr
   b.module('head', 'ClassifierHead');
   x = b.mean('head.global_pool.pool', x, [1, 2], false, {
     moduleType: 'FastAdaptiveAvgPool',
-    counted: false,
     suffix: '',
   });
   return classify(b, x, { name, family: 'swin', input }, options, { linear: 'head.fc', dropout: 'head.drop' });

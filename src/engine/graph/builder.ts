@@ -8,6 +8,7 @@ import { FreeNames } from '../../common/free-names.ts';
 import type { ActivationFunction } from './activations.ts';
 import type { Graph, GraphNode, GraphOutput, InputConfig, ModuleSpec, ParameterSpec, ValueId } from './graph.ts';
 import type { OperationAttributes, OperationKind, Pair, ParameterRole, Shape, SpatialPadding } from './operations.ts';
+import { UNCOUNTED_MODULES } from './reference-quirks.ts';
 import { nodeShape } from './shapes.ts';
 import type { DType } from './tensor.ts';
 
@@ -78,7 +79,7 @@ export class GraphBuilder {
   ): ValueId {
     const base = options.suffix ? join(module, options.suffix) : module || kind;
     const id = this.#free.find(base, (name) => this.#shapes.has(name));
-    const { moduleType = '', counted = moduleType !== '' } = options;
+    const { moduleType = '', counted = moduleType !== '' && !UNCOUNTED_MODULES.has(moduleType) } = options;
     const node = { id, kind, attributes, inputs, parameters, module, moduleType, counted } as unknown as GraphNode;
     const shape = nodeShape(
       node,

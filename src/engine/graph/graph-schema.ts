@@ -3,7 +3,13 @@ import * as v from 'valibot';
 import type { Graph, GraphNode, ParameterSpec } from './graph.ts';
 import { inputShape } from './graph.ts';
 import { natural, operationSchemas, positive, sizes } from './operation-schemas.ts';
-import type { OperationAttributes, OperationKind, ParameterRole, Shape } from './operations.ts';
+import {
+  type OperationAttributes,
+  type OperationKind,
+  operations,
+  type ParameterRole,
+  type Shape,
+} from './operations.ts';
 import { inferShapes, ShapeError, sizePerImage } from './shapes.ts';
 import type { DType } from './tensor.ts';
 import { validateGraph } from './validate.ts';
@@ -97,14 +103,14 @@ function checkNode(found: v.InferOutput<typeof node>, parameters: ReadonlyMap<st
   const wanted = Object.entries(schema.roles ?? {});
   const missing = wanted.find(([role]) => found.parameters[role as ParameterRole] === undefined);
   if (missing) throw new ShapeError(found, `has no parameter for its ${missing[0]}`);
+  const taken: readonly ParameterRole[] = operations[found.kind].parameters;
   for (const [role, of] of Object.entries(found.parameters)) {
     const spec = parameters.get(of);
     if (!spec) throw new ShapeError(found, `its ${role} ${of} is not among the parameters`);
     const rank = schema.roles?.[role as ParameterRole];
     if (rank !== undefined && spec.shape.length !== rank)
       throw new ShapeError(found, `its ${role} has ${spec.shape.length} dimensions instead of ${rank}`);
-    if (!(role in (schema.roles ?? {})) && !schema.optionalRoles?.includes(role as ParameterRole))
-      throw new ShapeError(found, `takes no ${role}`);
+    if (!taken.includes(role as ParameterRole)) throw new ShapeError(found, `takes no ${role}`);
   }
   return { ...found, attributes } as GraphNode;
 }

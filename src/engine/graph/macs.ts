@@ -9,6 +9,7 @@ import { activations } from './activations.ts';
 import type { Graph, GraphNode, ValueId } from './graph.ts';
 import { nodesById, parametersByName } from './graph.ts';
 import type { OperationKind, Shape } from './operations.ts';
+import { ATTENTION_MODULES } from './reference-quirks.ts';
 import { inferShapes, sizePerImage } from './shapes.ts';
 
 export interface Cost {
@@ -78,12 +79,9 @@ export interface AttentionCost {
   readonly mixing: ValueId;
 }
 
-/** Module types that the counter counts as a whole. */
-const ATTENTION_TYPES = new Set(['Attention', 'WindowAttention']);
-
 export function attentionModules(graph: Graph): readonly AttentionCost[] {
   return graph.modules.flatMap(({ path, type }) => {
-    if (!ATTENTION_TYPES.has(type)) return [];
+    if (!ATTENTION_MODULES.has(type)) return [];
     const inside = graph.nodes.filter((node) => node.module === path || node.module.startsWith(`${path}.`));
     const qkv = inside.find((node) => node.id === `${path}.qkv`);
     const proj = inside.find((node) => node.id === `${path}.proj`);

@@ -38,9 +38,8 @@ interface OperationSchema<K extends OperationKind> {
   readonly attributes: v.GenericSchema<unknown, OperationAttributes[K]>;
   /** Fewest and most inputs. */
   readonly inputs: readonly [number, number];
-  /** Roles that there must be, with the number of their dimensions where the shape rule does not say. */
+  /** Roles of the operation that there must be, with the number of their dimensions where the shape rule does not say. */
   readonly roles?: Readonly<Partial<Record<ParameterRole, number | undefined>>>;
-  readonly optionalRoles?: readonly ParameterRole[];
   /** Dimensions of the first input that it names. */
   readonly axes?: (attributes: OperationAttributes[K]) => readonly number[];
   /** What is wrong beside that. */
@@ -58,15 +57,13 @@ export const operationSchemas: { readonly [K in OperationKind]: OperationSchema<
     attributes: v.object({ kernel: pair, stride: pair, padding: naturalPair, dilation: pair, groups: positive }),
     inputs: [1, 1],
     roles: { weight: 4 },
-    optionalRoles: ['bias'],
   },
-  linear: { attributes: none, inputs: [1, 1], roles: { weight: 2 }, optionalRoles: ['bias'] },
+  linear: { attributes: none, inputs: [1, 1], roles: { weight: 2 } },
   matmul: { attributes: v.object({ transposeB: v.boolean() }), inputs: [2, 2] },
   batchNorm: {
     attributes: v.object({ eps, momentum: probability }),
     inputs: [1, 1],
     roles: { weight: 1, bias: 1, runningMean: 1, runningVar: 1 },
-    optionalRoles: ['batchCount'],
     check: (_, [x]) => (x.length < 2 ? 'has no channels' : undefined),
   },
   layerNorm: {

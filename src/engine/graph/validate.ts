@@ -1,6 +1,5 @@
 /** Whether a Graph and its weights can run. */
 import { type Graph, isClassifier, leavingValues, type ParameterSpec } from './graph.ts';
-import { operations } from './operations.ts';
 import { formatShape, inferShapes, ShapeError } from './shapes.ts';
 import type { Weights } from './tensor.ts';
 
@@ -10,9 +9,6 @@ export function validateGraph(graph: Graph): void {
   for (const node of graph.nodes) {
     if (ids.has(node.id)) throw new ShapeError(node, 'two nodes have this name');
     ids.add(node.id);
-    const { parameters }: { readonly parameters: readonly string[] } = operations[node.kind];
-    const stray = Object.keys(node.parameters).find((role) => !parameters.includes(role));
-    if (stray !== undefined) throw new ShapeError(node, `the operation has no parameter ${stray}`);
   }
   const shapes = inferShapes(graph);
   if (!graph.outputs.length) throw new Error(`${graph.name} has no output`);

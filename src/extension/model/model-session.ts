@@ -7,27 +7,12 @@ import type { ModelInfo, ModelSource, Pin, PlanSettings, ScoreSettings } from '.
 import { RequestError } from '../supervision/request-error.ts';
 import type { Worker } from '../supervision/worker.ts';
 import type { Memory } from '../workspace-memory.ts';
+import type { AskArchitecture } from './ask-architecture.ts';
 import { Latest } from './latest.ts';
 import { modelKey, modelTitle, uriOf } from './model-uri.ts';
 import { changedPins } from './pins.ts';
 import { defaultPlan, savedSettings } from './plan-settings.ts';
-
-export interface Selection {
-  readonly nodes: readonly string[];
-  readonly scope: number | null;
-}
-
-export interface SelectionChange extends Selection {
-  /** Who selected; they need not be told. */
-  readonly origin: unknown;
-  readonly reveal: boolean;
-}
-
-/** Asks the person which architecture it is; undefined: they would rather not say. */
-export type AskArchitecture = (
-  question: string,
-  choices: readonly { readonly id: string; readonly label: string; readonly detail: string }[],
-) => Promise<string | undefined>;
+import type { Selection, SelectionChange } from './selection.ts';
 
 export interface SessionServices {
   readonly worker: Worker;

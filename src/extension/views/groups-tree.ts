@@ -4,8 +4,9 @@ import { formatCount } from '../../common/format.ts';
 import type { GroupMemberView, GroupView } from '../../protocol/graph-view.ts';
 import { scopeColor } from '../../protocol/scope-colors.ts';
 import type { Pin } from '../../protocol/values.ts';
-import type { ModelSession, SelectionChange } from '../model/model-session.ts';
+import type { ModelSession } from '../model/model-session.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
+import type { SelectionChange } from '../model/selection.ts';
 
 export type GroupsElement =
   | { readonly type: 'scope'; readonly scope: number }

@@ -8,7 +8,13 @@ import type { LayerRow, ScopeRow } from './rows.ts';
 const LAYER_LETTERS = 30;
 
 /** Columns of the layers table. `total`: MACs of the dense model; `mark`: a scope's stripe. */
-export function layerColumns(total: () => number, mark: (scope: number) => Element): Column<LayerRow>[] {
+export const layerColumns = (total: () => number, mark: (scope: number) => Element): Column<LayerRow>[] => [
+  ...widthColumns(mark),
+  ...costColumns(total),
+];
+
+/** Which layer it is, and its width. */
+function widthColumns(mark: (scope: number) => Element): Column<LayerRow>[] {
   return [
     {
       key: 'name',
@@ -56,6 +62,12 @@ export function layerColumns(total: () => number, mark: (scope: number) => Eleme
       text: (row) => percent(row.kept / Math.max(1, row.width)),
       sortBy: (row) => row.kept / Math.max(1, row.width),
     },
+  ];
+}
+
+/** What it costs before and after. */
+function costColumns(total: () => number): Column<LayerRow>[] {
+  return [
     {
       key: 'macs',
       title: t('MACs'),

@@ -3,6 +3,7 @@
 import { UserError } from '../../../common/errors.ts';
 import { type FlopTarget, parseFlopTarget, targetMacs } from '../../../common/flop-target.ts';
 import type { Cost } from '../../graph/macs.ts';
+import { attentionProportions } from '../../graph/reference-quirks.ts';
 import type { Groups } from '../coupling/groups.ts';
 import { type Choice, previousStep, resolveOptions } from './choice.ts';
 import type { Plan, PlanOptions } from './plan-types.ts';
@@ -10,20 +11,6 @@ import type { Planner } from './planner.ts';
 
 /** Ratios that are given stay as they are; those left out are solved for, in the paper's proportions. */
 export type TargetOptions = Omit<PlanOptions, 'ratio'> & { readonly ratio?: number };
-
-/** Share of heads and head dims that goes for each share of the widths. */
-interface Proportions {
-  readonly heads: number;
-  /** Undefined: head dims are ranked like other channels. */
-  readonly headDims?: number;
-}
-
-/**
- * The paper prunes half of DeiT-Base's widths and heads and a quarter of its head dims; Swin keeps its heads there, and
- * its head dims go like any channel.
- */
-const PROPORTIONS: Readonly<Record<string, Proportions>> = { swin: { heads: 0 } };
-const DEFAULT_PROPORTIONS: Proportions = { heads: 1, headDims: 0.5 };
 
 /** `4.2G`, `4200M`, `50%`, `-30%`. Throws UserError when the text says nothing that can be read so. */
 export function parseTarget(text: string): FlopTarget {
@@ -133,7 +120,7 @@ export function optionsAt(groups: Groups, options: TargetOptions, share: number)
   const { ratio, headRatio, headDimRatio, ...rest } = options;
   const attention = groups.heads.length > 0;
   if (ratio !== undefined) return scaled({ ...options, ratio }, share);
-  const { heads, headDims } = PROPORTIONS[groups.graph.family] ?? DEFAULT_PROPORTIONS;
+  const { heads, headDims } = attentionProportions(groups.graph.family);
   if (!attention) return { ...rest, ratio: share };
   const dims = headDimRatio ?? (headDims === undefined ? undefined : headDims * share);
   return { ...rest, ratio: share, headRatio: headRatio ?? heads * share, headDimRatio: dims };

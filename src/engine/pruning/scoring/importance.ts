@@ -3,6 +3,7 @@
 import { CRITERIA, type Criterion, type GradientUse } from '../../../common/criteria.ts';
 import { UserError } from '../../../common/errors.ts';
 import { type RunContext, throwIfAborted } from '../../../common/progress.ts';
+import { UNSCORED_MODULES } from '../../graph/reference-quirks.ts';
 import type { Weights } from '../../graph/tensor.ts';
 import { toFloat32 } from '../../graph/tensor.ts';
 import { type Group, type Groups, isPrunable, type Member } from '../coupling/groups.ts';
@@ -97,9 +98,6 @@ interface MemberUse {
   readonly group: Group;
   readonly member: Member;
 }
-
-/** Modules that the reference prunes as a whole and so does not score. */
-const UNSCORED_MODULES: ReadonlySet<string> = new Set(['PatchMerging']);
 
 /** Running sums of the groups' channels. */
 class GroupSums {
