@@ -48,7 +48,14 @@ export interface WorkerRequests {
   'model/close': { params: { source: ModelSource }; result: null };
   'dataset/validate': { params: { path: string }; result: DatasetSummary };
   /** Scores channels and keeps them: plans with the same settings find them. */
-  'score/run': { params: { source: ModelSource; settings: ScoreSettings }; result: ScoresView };
+  'score/run': {
+    params: {
+      source: ModelSource;
+      settings: ScoreSettings /** Whether whole blocks are to be chosen by them too. */;
+      blocks?: boolean;
+    };
+    result: ScoresView;
+  };
   /** Scores computed earlier with these settings, where they are still held; null: score again. */
   'score/cached': { params: { source: ModelSource; settings: ScoreSettings }; result: ScoresView | null };
   /** MACs that can be reached with these pins and options. */

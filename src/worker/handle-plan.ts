@@ -1,5 +1,6 @@
 /** Scoring, planning, pruning, exporting. */
 import { existsSync } from 'node:fs';
+import { needsGradients } from '../common/criteria.ts';
 import { UserError } from '../common/errors.ts';
 import type { RunContext } from '../common/progress.ts';
 import { createExecutor } from '../engine/compute/backends.ts';
@@ -12,6 +13,7 @@ import type { ScoresView } from '../protocol/graph-view.ts';
 import type { PlanRequest } from '../protocol/messages.ts';
 import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
 import { backendOptions } from './backend.ts';
+import { blockGradients } from './block-inputs.ts';
 import type { Handler } from './handler.ts';
 import { findModel, type OpenModel } from './open-models.ts';
 import { ignoredBy, makePlan, planViewFor, rangeOf, targetOptions } from './plans.ts';
@@ -23,17 +25,19 @@ function viewOf(open: OpenModel, settings: ScoreSettings): ScoresView | null {
   return scores ? scoresViewOf(open.groups, open.groupsView, scores, settings) : null;
 }
 
-export const runScore: Handler<'score/run'> = async ({ source, settings }, context) => {
+export const runScore: Handler<'score/run'> = async ({ source, settings, blocks = false }, context) => {
   const open = await findModel(source);
   const weights = await open.model.weights(context);
-  const { scores } = await scoreModel(
+  const { scores, gradients } = await scoreModel(
     open.groups,
     weights,
     scoringFor(open.model, scoreRequest(settings)),
     () => createExecutor(backendOptions()),
     context,
+    { gradients: blocks },
   );
   open.keepScores(scoresKey(settings), scores);
+  if (blocks && gradients) open.keepGradients(scoresKey(settings), blockGradients(open, gradients));
   return viewOf(open, settings) as ScoresView;
 };
 
@@ -76,15 +80,15 @@ async function scoredModel({ source, scores }: PlanRequest, context: RunContext)
 }
 
 export const planRange: Handler<'plan/range'> = async (request, context) =>
-  rangeOf(await scoredModel(request, context), request.scores, request.plan);
+  rangeOf(await scoredModel(request, context), request.scores, request.plan, context);
 
 export const computePlan: Handler<'plan/compute'> = async (request, context) =>
-  planViewFor(await scoredModel(request, context), request.scores, request.plan);
+  planViewFor(await scoredModel(request, context), request.scores, request.plan, context);
 
 export const exportPlan: Handler<'plan/export'> = async (request, context) => {
   const { scores, plan: settings } = request;
   const open = await scoredModel(request, context);
-  const plan = makePlan(open, scores, settings);
+  const plan = await makePlan(open, scores, settings, context);
   return { json: `${JSON.stringify({ ...plan, settings }, null, 2)}\n`, text: formatPlan(plan) };
 };
 
@@ -107,10 +111,10 @@ export const runPrune: Handler<'prune/run'> = async (request, context) => {
     {
       score: scoreRequest(scores),
       options: targetOptions(settings),
-      // Which blocks go depends on gradients, which the scores do not have: the engine plans those itself.
-      ...(removeLayers > 0
+      // Which blocks go depends on gradients, which cached scores do not have: the engine then plans those itself.
+      ...(removeLayers > 0 && needsGradients(scores.criterion) && !open.gradientsOf(scoresKey(scores))
         ? { ...targetOf(settings), removeLayers, ignore: ignoredBy(settings) }
-        : { plan: makePlan(open, scores, settings) }),
+        : { plan: await makePlan(open, scores, settings, context) }),
     },
     () => createExecutor(backendOptions()),
     context,

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { type Model, openModel } from '../engine/jobs/model.ts';
 import { couple } from '../engine/pruning/coupling/couple.ts';
 import type { Groups } from '../engine/pruning/coupling/groups.ts';
-import type { Scores } from '../engine/pruning/scoring/importance.ts';
+import type { GradientSource, Scores } from '../engine/pruning/scoring/importance.ts';
 import type { GraphView, GroupsView } from '../protocol/graph-view.ts';
 import { type ModelSource, sourceKey } from '../protocol/values.ts';
 import { graphViewOf } from './graph-view.ts';
@@ -23,6 +23,8 @@ function headsOf(architecture: string | undefined): readonly number[] | undefine
 
 export class OpenModel {
   private readonly scores = new Map<string, Scores>();
+  /** Of the newest scores that were made for blocks too. */
+  private gradients: { readonly key: string; readonly source: GradientSource } | undefined;
   private coupled: Groups | undefined;
   private drawn: GraphView | undefined;
   private drawnGroups: GroupsView | undefined;
@@ -49,6 +51,14 @@ export class OpenModel {
 
   scoresOf(key: string): Scores | undefined {
     return this.scores.get(key);
+  }
+
+  gradientsOf(key: string): GradientSource | undefined {
+    return this.gradients?.key === key ? this.gradients.source : undefined;
+  }
+
+  keepGradients(key: string, source: GradientSource): void {
+    this.gradients = { key, source };
   }
 
   keepScores(key: string, scores: Scores): void {

@@ -1,13 +1,18 @@
 /** Live plans: from cached scores and the person's settings to what the model editor draws. */
 
+import type { RunContext } from '../common/progress.ts';
+import { makePlan as planWithRemoval } from '../engine/jobs/prune.ts';
 import { type Groups, isPrunable } from '../engine/pruning/coupling/groups.ts';
+import { removedWith } from '../engine/pruning/planning/blocks.ts';
 import { ignoreLayers } from '../engine/pruning/planning/ignore.ts';
 import type { Plan } from '../engine/pruning/planning/plan-types.ts';
 import { compilePlanner, type Planner } from '../engine/pruning/planning/planner.ts';
 import { feasibleRange, parseTarget, planForTarget, type TargetOptions } from '../engine/pruning/planning/target.ts';
+import type { BlockInputs } from '../engine/pruning/rebuilding/remove-layers.ts';
 import type { Scores } from '../engine/pruning/scoring/importance.ts';
 import type { PlanView, TargetRange } from '../protocol/graph-view.ts';
 import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
+import { blockInputs } from './block-inputs.ts';
 import type { OpenModel } from './open-models.ts';
 import { compilePlanView } from './plan-view.ts';
 import { scoresKey } from './score-cache.ts';
@@ -17,7 +22,10 @@ import { ScoresMissingError } from './wire-errors.ts';
 interface Prepared {
   readonly key: string;
   readonly planner: Planner;
+  readonly scores: Scores;
   readonly view: ReturnType<typeof compilePlanView>;
+  /** Asked for by the first plan that removes blocks. */
+  blocks?: Promise<BlockInputs>;
 }
 
 const prepared = new WeakMap<OpenModel, Prepared>();
@@ -50,7 +58,12 @@ function prepare(open: OpenModel, scores: ScoreSettings | null, settings: PlanSe
   const held = scores ? open.scoresOf(scoresKey(scores)) : positionScores(open.groups);
   if (!held) throw new ScoresMissingError('These scores are not held any more: score the channels again.');
   const planner = compilePlanner(ignoreLayers(open.groups, ignored), held);
-  const made = { key, planner, view: compilePlanView(open.groups, open.groupsView, planner.cost) };
+  const made: Prepared = {
+    key,
+    planner,
+    scores: held,
+    view: compilePlanView(open.groups, open.groupsView, planner.cost),
+  };
   prepared.set(open, made);
   return made;
 }
@@ -67,8 +80,44 @@ export function targetOptions(settings: PlanSettings): TargetOptions {
   };
 }
 
+/** Whole blocks that a plan removes, with what else they change. */
+interface WithBlocks {
+  readonly plan: Plan;
+  /** MACs that can be asked for once they are gone. */
+  readonly least: number;
+}
+
+/** The plan with blocks removed, exactly as pruning makes it. */
+async function planBlocksToo(
+  open: OpenModel,
+  scores: ScoreSettings | null,
+  settings: PlanSettings,
+  context: RunContext,
+): Promise<WithBlocks> {
+  const ready = prepare(open, scores, settings);
+  ready.blocks ??= blockInputs(open, scores, ignoredBy(settings), context);
+  const { target, removeLayers } = settings;
+  const options = targetOptions(settings);
+  const request =
+    target.kind === 'macs' ? { options, target: target.text } : { options: { ...options, ratio: target.ratio } };
+  const inputs = await ready.blocks.catch((error: unknown) => {
+    delete ready.blocks;
+    throw error;
+  });
+  const plan = planWithRemoval(inputs, ready.scores, { ...request, removeLayers });
+  const removed = removedWith(inputs.groups.graph, plan.blocks?.removed ?? []);
+  const { least } = feasibleRange(compilePlanner(inputs.groups, ready.scores, removed), options);
+  return { plan, least };
+}
+
 /** The plan of these settings. Throws UserError with the feasible range for a target outside of it. */
-export function makePlan(open: OpenModel, scores: ScoreSettings | null, settings: PlanSettings): Plan {
+export async function makePlan(
+  open: OpenModel,
+  scores: ScoreSettings | null,
+  settings: PlanSettings,
+  context: RunContext,
+): Promise<Plan> {
+  if (settings.removeLayers > 0) return (await planBlocksToo(open, scores, settings, context)).plan;
   const { planner } = prepare(open, scores, settings);
   const options = targetOptions(settings);
   const { target } = settings;
@@ -78,9 +127,22 @@ export function makePlan(open: OpenModel, scores: ScoreSettings | null, settings
 }
 
 /** MACs that can be asked for, and why not fewer. */
-export function rangeOf(open: OpenModel, scores: ScoreSettings | null, settings: PlanSettings): TargetRange {
+export async function rangeOf(
+  open: OpenModel,
+  scores: ScoreSettings | null,
+  settings: PlanSettings,
+  context: RunContext,
+): Promise<TargetRange> {
   const { planner } = prepare(open, scores, settings);
-  const { least, most } = feasibleRange(planner, targetOptions(settings));
+  if (settings.removeLayers === 0)
+    return rangeFrom(feasibleRange(planner, targetOptions(settings)).least, planner, settings);
+  // Blocks of a stage cost nearly alike: those that go at half the channels stand for those of any target.
+  const half = { ...settings, target: { kind: 'ratio', ratio: 0.5 } } as const;
+  return rangeFrom((await planBlocksToo(open, scores, half, context)).least, planner, settings);
+}
+
+function rangeFrom(least: number, planner: Planner, settings: PlanSettings): TargetRange {
+  const { most } = feasibleRange(planner, targetOptions(settings));
   const pinned = new Set(settings.pins.map(({ layer }) => layer)).size;
   return { min: least, max: Math.max(most, planner.before.macs), reason: reasonFor(pinned) };
 }
@@ -91,8 +153,18 @@ function reasonFor(pinned: number): string {
 }
 
 /** The plan of these settings, drawn. */
-export function planViewFor(open: OpenModel, scores: ScoreSettings | null, settings: PlanSettings): PlanView {
-  const { view } = prepare(open, scores, settings);
-  const plan = makePlan(open, scores, settings);
-  return view(plan, { range: rangeOf(open, scores, settings), unscored: scores === null });
+export async function planViewFor(
+  open: OpenModel,
+  scores: ScoreSettings | null,
+  settings: PlanSettings,
+  context: RunContext,
+): Promise<PlanView> {
+  const { view, planner } = prepare(open, scores, settings);
+  const unscored = scores === null;
+  if (settings.removeLayers === 0) {
+    const plan = await makePlan(open, scores, settings, context);
+    return view(plan, { range: await rangeOf(open, scores, settings, context), unscored });
+  }
+  const { plan, least } = await planBlocksToo(open, scores, settings, context);
+  return view(plan, { range: rangeFrom(least, planner, settings), unscored, removed: plan.blocks?.removed ?? [] });
 }

@@ -69,14 +69,18 @@ class Stopwatch {
   }
 }
 
+/** What a plan is made of, once there are scores. */
+export type PlanRequest = Pick<PruneRequest, 'options' | 'target' | 'removeLayers'>;
+
 /** The plan at the ratios asked for, or of the largest network at the target. */
-function planOf(planner: Planner, request: PruneRequest): Plan {
+function planOf(planner: Planner, request: PlanRequest): Plan {
   if (request.target !== undefined) return planForTarget(planner, request.options, parseTarget(request.target));
   const options: PlanOptions = { ...request.options, ratio: request.options.ratio ?? DEFAULT_RATIO };
   return planner.describe(planner.choose(options), options);
 }
 
-function makePlan(inputs: BlockInputs, scores: Scores, request: PruneRequest): Plan {
+/** The plan with blocks removed where some are to be. */
+export function makePlan(inputs: BlockInputs, scores: Scores, request: PlanRequest): Plan {
   const { removeLayers = 0, target } = request;
   if (target !== undefined && removeLayers > 0)
     return planWithBlocks(inputs, scores, removeLayers, (planner) => planOf(planner, request));

@@ -30,7 +30,8 @@ type KindExecutor<K extends RunKind> = (
 
 const executors: { readonly [K in RunKind]: KindExecutor<K> } = {
   score: async ({ source, settings }, _, { signal, onProgress }, { worker, sessions }) => {
-    const view = await worker.request('score/run', { source, settings }, { signal, onProgress });
+    const blocks = (sessions.find(source)?.state.settings.removeLayers ?? 0) > 0;
+    const view = await worker.request('score/run', { source, settings, blocks }, { signal, onProgress });
     await sessions.find(source)?.applyScores(settings, view);
     return { summary: view.label };
   },

@@ -10,7 +10,7 @@ type Ranking = 'isomorphic' | 'global' | 'local';
 
 /** How a setting looks in its field, and what the text in it means; undefined: nothing that can be read. */
 interface Field {
-  readonly key: 'headRatio' | 'headDimRatio' | 'roundTo' | 'maxRatio';
+  readonly key: 'headRatio' | 'headDimRatio' | 'roundTo' | 'maxRatio' | 'removeLayers';
   readonly label: string;
   readonly hint: string;
   read(text: string): number | undefined | 'none';
@@ -38,6 +38,12 @@ const FIELDS: readonly Field[] = [
     label: t('Largest share'),
     hint: t('no layer loses more; 0 to 1'),
     read: (text) => (ratio(text) === 'none' ? 1 : ratio(text)),
+  },
+  {
+    key: 'removeLayers',
+    label: t('Blocks to remove'),
+    hint: t('whole blocks of the second-to-last stage; a number'),
+    read: (text) => (/^\s*\d{0,3}\s*$/.test(text) ? Number(text) : undefined),
   },
 ];
 
