@@ -3,6 +3,10 @@ import { type ActivationFunction, activate, activationDerivative, slopeOf } from
 import type { Elementwise } from '../../graph/elementwise.ts';
 import type { KernelLowering, LoweringRule } from './kernel-lowering.ts';
 
+/** Element types of ONNX. */
+const FLOAT = 1;
+const BOOL = 9;
+
 type Binary = 'add' | 'subtract' | 'multiply' | 'divide';
 const binary =
   <K extends Binary>(type: string): LoweringRule<K> =>
@@ -62,12 +66,16 @@ const operators: { readonly [F in ActivationFunction]?: Unary } = {
   hardSigmoid: (c, x) => c.op('HardSigmoid', [x], { alpha: { float: 1 / 6 }, beta: { float: 0.5 } }),
 };
 
+/** 0 for 0, else 1: a third faster than Sign. */
+const nonZero = (c: KernelLowering, x: string): string =>
+  c.op('Cast', [c.op('Cast', [x], { to: BOOL })], { to: FLOAT });
+
 /** Derivatives that have a shorter form than comparisons, which ONNX Runtime makes bytes of. */
 const derivatives: { readonly [F in ActivationFunction]?: Unary } = {
-  // The output is 0 or positive: its sign is the derivative.
-  relu: op('Sign'),
-  // Positive inside (0, 6), and 0 at both ends.
-  relu6: (c, y) => c.op('Sign', [c.multiply(y, c.subtract(6, y))]),
+  // The output is 0 or positive.
+  relu: (c, y) => nonZero(c, y),
+  // 0 at both ends of (0, 6), and only there: the difference of neighbouring numbers is none.
+  relu6: (c, y) => nonZero(c, c.multiply(y, c.subtract(6, y))),
 };
 
 /** Arithmetic in ONNX operators. */
@@ -84,7 +92,7 @@ const arithmetic = (c: KernelLowering): Elementwise<string> => ({
   within: (x, low, high) => {
     const above = c.op('Greater', [x, c.graph.float(low)]);
     const below = c.op('Less', [x, c.graph.float(high)]);
-    return c.op('Cast', [c.op('And', [above, below])], { to: 1 });
+    return c.op('Cast', [c.op('And', [above, below])], { to: FLOAT });
   },
 });
 

@@ -4,7 +4,6 @@ import type { KernelLowering, LoweringRule, Value } from './kernel-lowering.ts';
 // ---- batch norm: statistics over samples and positions
 
 const CHANNEL = 1;
-const OTHERS = [0, 2, 3];
 
 export const batchNorm: LoweringRule<'batchNorm'> = (c, { attributes: { eps } }, inputs) => [
   c.op(
@@ -17,40 +16,51 @@ export const batchNorm: LoweringRule<'batchNorm'> = (c, { attributes: { eps } },
 const othersOf = ({ shape }: Value): readonly number[] => shape.map((_, i) => i).filter((i) => i !== CHANNEL);
 const perChannel = (c: KernelLowering, x: Value, vector: string): string => c.along(vector, CHANNEL, x.shape.length);
 
-/** (x − mean) · inverse deviation, for vectors along the channels. */
-function standardised(c: KernelLowering, x: Value, mean: string, inverse: string): string {
-  return c.multiply(c.subtract(x.name, perChannel(c, x, mean)), perChannel(c, x, inverse));
-}
-
 export const batchNormGradient: LoweringRule<'batchNormGradient'> = (c, { attributes: { eps } }, inputs) => {
   const [d, x, w, mean, variance] = inputs;
   const inverse = c.inverseRoot(variance.name, eps);
-  const dx = c.multiply(d.name, perChannel(c, x, c.multiply(w.name, inverse)));
-  const product = c.multiply(d.name, standardised(c, x, mean.name, inverse));
-  return [dx, c.sum(product, othersOf(x), false), c.sum(d.name, othersOf(x), false)];
+  const { dw, db } = affineGradients(c, d, x, mean.name, inverse);
+  return [c.multiply(d.name, perChannel(c, x, c.multiply(w.name, inverse))), dw, db];
 };
 
+/** ONNX Runtime's own training kernel: two passes for the statistics, one for the result; it gives the biased variance. */
 export const batchNormTraining: LoweringRule<'batchNormTraining'> = (c, { attributes: { eps } }, [x, w, b]) => {
-  const mean = c.mean(x.name, OTHERS, false);
-  const centred = c.subtract(x.name, perChannel(c, x, mean));
-  const variance = c.mean(c.multiply(centred, centred), OTHERS, false);
-  const inverse = c.inverseRoot(variance, eps);
-  const y = c.add(c.multiply(centred, perChannel(c, x, c.multiply(w.name, inverse))), perChannel(c, x, b.name));
-  const count = c.count(OTHERS.map((i) => x.shape[i]));
+  const attributes = { epsilon: { float: eps }, momentum: { float: 0 }, training_mode: 1 };
+  // The running statistics that it takes count nothing at momentum 0, but it writes the new ones where they lie.
+  const inputs = [x.name, w.name, b.name, c.multiply(w.name, 0), c.multiply(b.name, 0)];
+  const [y, mean, variance] = c.graph.outputs('BatchNormalization', inputs, attributes, 3);
+  const count = c.count(othersOf(x).map((i) => x.shape[i]));
   const unbiased = c.multiply(variance, c.divide(count, c.subtract(count, 1)));
-  return [y, mean, unbiased, mean, inverse];
+  return [y, mean, unbiased, mean, c.inverseRoot(variance, eps)];
 };
 
+/**
+ * dx = w r (d − mean(d) − x̂ mean(d x̂)) is a combination of d and x with one number a channel each, so that x̂ is never written out.
+ */
 export const batchNormTrainingGradient: LoweringRule<'batchNormTrainingGradient'> = (c, _, inputs) => {
   const [d, x, w, mean, inverse] = inputs;
-  const standard = standardised(c, x, mean.name, inverse.name);
-  const dw = c.sum(c.multiply(d.name, standard), othersOf(x), false);
-  const db = c.sum(d.name, othersOf(x), false);
-  const count = c.count(OTHERS.map((i) => x.shape[i]));
-  const centred = c.subtract(d.name, perChannel(c, x, c.divide(db, count)));
-  const projected = c.subtract(centred, c.multiply(standard, perChannel(c, x, c.divide(dw, count))));
-  return [c.multiply(projected, perChannel(c, x, c.multiply(w.name, inverse.name))), dw, db];
+  const { dw, db } = affineGradients(c, d, x, mean.name, inverse.name);
+  const count = c.count(othersOf(x).map((i) => x.shape[i]));
+  const forD = c.multiply(w.name, inverse.name);
+  const forX = c.op('Neg', [c.divide(c.multiply(forD, c.multiply(inverse.name, dw)), count)]);
+  const constant = c.subtract(c.op('Neg', [c.divide(c.multiply(forD, db), count)]), c.multiply(forX, mean.name));
+  const linear = c.multiply(x.name, perChannel(c, x, forX));
+  return [c.add(perChannelLinear(c, d, forD, constant), linear), dw, db];
 };
+
+/** dw = r (Σ d x − μ Σ d), db = Σ d. */
+function affineGradients(c: KernelLowering, d: Value, x: Value, mean: string, inverse: string) {
+  const axes = othersOf(x);
+  const db = c.sum(d.name, axes, false);
+  const products = c.sum(c.multiply(d.name, x.name), axes, false);
+  return { db, dw: c.multiply(inverse, c.subtract(products, c.multiply(mean, db))) };
+}
+
+/** a x + b with one number a channel, in one pass: batch norm of mean 0 and variance 1. */
+function perChannelLinear(c: KernelLowering, x: Value, a: string, b: string): string {
+  const zeros = c.multiply(a, 0);
+  return c.op('BatchNormalization', [x.name, a, b, zeros, c.add(zeros, 1)], { epsilon: { float: 0 } });
+}
 
 // ---- layer norm
 
