@@ -56,8 +56,17 @@ export class CompiledProgram {
     if (this.compiled && this.compiled.taken >= changed) return this.compiled;
     await this.dispose();
     const held = new Set(this.held);
-    const lowered = lowerProgram(this.program, (state) => (held.has(state) ? this.states.current(state) : undefined));
-    const session = await this.runtime.ort.InferenceSession.create(lowered.model, this.options);
+    const fused = this.held.length === 0;
+    const lowered = lowerProgram(this.program, {
+      held: (state) => (held.has(state) ? this.states.current(state) : undefined),
+      fused,
+    });
+    // What fusion finds in a train step are products with a transpose, which are written as such; looking for more takes seconds.
+    const graphOptimizationLevel = fused ? 'disabled' : 'all';
+    const session = await this.runtime.ort.InferenceSession.create(lowered.model, {
+      ...this.options,
+      graphOptimizationLevel,
+    });
     // Its bytes are ONNX Runtime's now.
     this.compiled = { session, lowered: { ...lowered, model: new Uint8Array() }, taken: changed };
     return this.compiled;

@@ -3,7 +3,6 @@ import type { Pair, Shape, SpatialPadding } from '../../graph/operations.ts';
 import type { KernelAttributes } from '../programs/kernels.ts';
 import type { KernelLowering, LoweringRule, Value } from './kernel-lowering.ts';
 import type { Attributes } from './onnx-graph.ts';
-import { swapped } from './product-rules.ts';
 
 type Conv = KernelAttributes['conv'];
 type Window = KernelAttributes['patches'];
@@ -139,7 +138,7 @@ function productsByTap(c: KernelLowering, a: KernelAttributes['convWeightGradien
     const pixels = rows(tap, into * groups);
     return groups === 1
       ? c.op('Gemm', [gradient, pixels], { transB: 1 })
-      : c.op('MatMul', [gradient, swapped(c, pixels, 3)]);
+      : c.product([gradient, 3, false], [pixels, 3, true]);
   });
   if (products.length === 1) return c.reshape(products[0], a.weightShape);
   const stacked = c.op(
@@ -168,7 +167,7 @@ function productsByColumn(c: KernelLowering, a: KernelAttributes['convWeightGrad
   const columns = Array.from({ length: kw }, (_, j) => {
     const start = j * dilation[1];
     const under = c.reshape(c.slice(images, [{ axis: 3, start, end: start + ow }]), [channels, height, -1]);
-    const pairs = c.op('MatMul', [rows, swapped(c, under, 3)]);
+    const pairs = c.product([rows, 3, false], [under, 3, true]);
     return c.reshape(c.op('MatMul', [c.reshape(pairs, [channels, oh * height]), choice]), [channels, kh, 1]);
   });
   return c.reshape(columns.length === 1 ? columns[0] : c.op('Concat', columns, { axis: 2 }), a.weightShape);

@@ -22,6 +22,9 @@ export type LoweringRule<K extends KernelKind> = (
   inputs: readonly Value[],
 ) => readonly string[];
 
+/** A factor: its name, its rank, and whether its last two dimensions are swapped first. */
+type Operand = readonly [name: string, rank: number, transposed: boolean];
+
 /** Beyond the end of any dimension. */
 const END = 2 ** 31 - 1;
 
@@ -31,8 +34,14 @@ export class KernelLowering {
   /** What a kernel computed beside its outputs for the kernel of its gradient, by the name of an output. */
   readonly saved = new Map<string, string>();
 
-  /** `batched` names an input whose first dimension is the batch. */
-  constructor(private readonly batched: () => string) {}
+  /**
+   * `batched` names an input whose first dimension is the batch. `fused`: with the operators that ONNX Runtime would find by itself, so that
+   * it need not look for them, which takes seconds for a train step.
+   */
+  constructor(
+    private readonly batched: () => string,
+    private readonly fused: boolean,
+  ) {}
 
   op(type: string, inputs: readonly string[], attributes: Attributes = {}): string {
     return this.graph.op(type, inputs, attributes);
@@ -63,6 +72,19 @@ export class KernelLowering {
 
   private operand(value: string | number): string {
     return typeof value === 'number' ? this.graph.float(value) : value;
+  }
+
+  /** Batched product of the last two dimensions of values of some rank, each first transposed where said. */
+  product(a: Operand, b: Operand): string {
+    if (this.fused) {
+      const attributes = { transA: a[2] ? 1 : 0, transB: b[2] ? 1 : 0 };
+      return this.contributed('FusedMatMul', [a[0], b[0]], attributes);
+    }
+    const plain = ([name, rank, transposed]: Operand): string => {
+      const order = Array.from({ length: rank - 2 }, (_, i) => i);
+      return transposed ? this.transpose(name, [...order, rank - 1, rank - 2]) : name;
+    };
+    return this.op('MatMul', [plain(a), plain(b)]);
   }
 
   /** (x + eps)^−½ */

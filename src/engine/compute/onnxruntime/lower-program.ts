@@ -30,6 +30,13 @@ export interface LoweredProgram {
   readonly masks: readonly FedMask[];
 }
 
+export interface LoweringOptions {
+  /** Values of the states that the model holds as its own, so that ONNX Runtime can fold and pack them; the others are fed. */
+  readonly held?: (state: string) => Float32Array | undefined;
+  /** Whether the model is written as ONNX Runtime would make it for the CPU, for sessions that optimise nothing. */
+  readonly fused?: boolean;
+}
+
 /** Values of the masks for a seed. */
 export function maskValues(
   { attributes: { shape, stream, probability } }: FedMask,
@@ -44,12 +51,14 @@ class ProgramLowering {
   readonly masks: FedMask[] = [];
   private readonly values: (readonly Value[])[] = [];
   private readonly lowering: KernelLowering;
+  private readonly held: (state: string) => Float32Array | undefined;
 
   constructor(
     private readonly program: Program,
-    private readonly held: (state: string) => Float32Array | undefined,
+    { held = () => undefined, fused = false }: LoweringOptions,
   ) {
-    this.lowering = new KernelLowering(() => this.batched());
+    this.held = held;
+    this.lowering = new KernelLowering(() => this.batched(), fused);
   }
 
   run(): LoweredProgram {
@@ -117,14 +126,7 @@ class ProgramLowering {
   };
 }
 
-/**
- * Lowers a program.
- *
- * @param held values of the states that the model holds as its own, so that ONNX Runtime can fold and pack them; the others are fed
- */
-export function lowerProgram(
-  program: Program,
-  held: (state: string) => Float32Array | undefined = () => undefined,
-): LoweredProgram {
-  return new ProgramLowering(program, held).run();
+/** Lowers a program. */
+export function lowerProgram(program: Program, options: LoweringOptions = {}): LoweredProgram {
+  return new ProgramLowering(program, options).run();
 }

@@ -1,12 +1,5 @@
-/** ONNX operators for matrix products. ONNX Runtime takes a transpose before a product into it. */
-import type { KernelLowering, LoweringRule, Value } from './kernel-lowering.ts';
-import { asRows } from './kernel-lowering.ts';
-
-/** The last two dimensions swapped. */
-export function swapped(c: KernelLowering, x: string, rank: number): string {
-  const order = Array.from({ length: rank }, (_, i) => i);
-  return c.transpose(x, [...order.slice(0, -2), rank - 1, rank - 2]);
-}
+/** ONNX operators for matrix products. */
+import { asRows, type LoweringRule } from './kernel-lowering.ts';
 
 /** One product of all rows with the weights, the bias in it. */
 export const linear: LoweringRule<'linear'> = (c, { shapes: [shape] }, [x, weight, bias]) => {
@@ -24,6 +17,5 @@ export const matmul: LoweringRule<'matmul'> = (c, { attributes, shapes: [shape] 
     const rows = c.op('Gemm', [c.reshape(a.name, asRows(a.shape)), b.name], { transB: transposeB ? 1 : 0 });
     return [c.reshape(rows, shape)];
   }
-  const operand = (x: Value, transposed: boolean): string => (transposed ? swapped(c, x.name, x.shape.length) : x.name);
-  return [c.op('MatMul', [operand(a, transposeA), operand(b, transposeB)])];
+  return [c.product([a.name, a.shape.length, transposeA], [b.name, b.shape.length, transposeB])];
 };
