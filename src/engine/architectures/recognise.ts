@@ -166,6 +166,7 @@ const ADVICE =
   '`espalier models` lists the networks that can be opened; most other classifiers open once they are exported to ONNX.';
 /** A network that shares fewer names is not near. */
 const LEAST_SHARED = 0.2;
+const buildOptionsOf = ({ name: _, moduleType: __, ...options }: RecogniseHints): BuildOptions => options;
 const subject = ({ moduleType }: RecogniseHints): string => (moduleType ? `this ${moduleType}` : 'the checkpoint');
 
 /** The part before a dot with which every name begins; '' when there is none. */
@@ -201,7 +202,8 @@ function stranger(file: CheckpointShapes, hints: RecogniseHints): UnknownArchite
     return { kind: 'unknown', differences: [], message };
   }
   const nearest = nearestByName(names);
-  if (nearest) return unknown(nearest, differencesFrom(denseGraph(nearest), file), hints);
+  // Compared with the network of the file's own widths, not with the dense one.
+  if (nearest) return unknown(nearest, attempt(nearest, file, buildOptionsOf(hints)).differences, hints);
   const shown = [...file].slice(0, SHOWN).map(([name, shape]) => `${name} ${formatShape(shape)}`);
   const message = `${subject(hints)} fits no architecture that Espalier knows: it has ${file.size} tensors (${shown.join(', ')}${file.size > SHOWN ? ', …' : ''}). ${ADVICE}`;
   return { kind: 'unknown', differences: shown, message };

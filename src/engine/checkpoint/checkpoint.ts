@@ -21,11 +21,16 @@ import { holdsAverage, unwrap, type WeightChoice } from './torch/unwrap.ts';
 export type { AttributeValue } from './torch/attributes.ts';
 export type { ModuleRecord } from './torch/module-record.ts';
 
+/** Metadata of a file that Espalier wrote: the Graph, whose names its tensors have. */
+export const GRAPH_KEY = 'espalier.graph';
+
 export type CheckpointFormat = 'safetensors' | 'torch-zip' | 'torch-legacy' | 'pickle';
 
 export interface ReadOptions extends WeightChoice, RunContext {
   /** Give every floating-point tensor as float32; otherwise as stored. */
   readonly float32?: boolean;
+  /** Give the tensors under the names in the file, whosever they are. */
+  readonly namesAsStored?: boolean;
 }
 
 /** What a checkpoint holds, besides its tensors' elements. */
@@ -44,6 +49,8 @@ export interface CheckpointSummary {
   readonly hasAverage: boolean;
   /** Whose names the tensors have in the file, where they are given here under timm's. */
   readonly whoseNames?: string;
+  /** What else was made of the tensors, for the person: parts put together, names left out, products taken. */
+  readonly notes?: readonly string[];
 }
 
 export interface Checkpoint extends CheckpointSummary {
@@ -111,8 +118,10 @@ async function fromSafetensors(file: SourceFile, options: ReadOptions): Promise<
   const source = await SafetensorsFile.from(file);
   const names = [...source.header.tensors.keys()];
   const averaged = options.useEma ? averagedNames(file.path, names) : new Map(names.map((name) => [name, name]));
-  const { entries: plain, stripped } = stripPrefixes(averaged);
-  const { entries, whose } = timmNames(plain);
+  // The names of a file that holds its own Graph are that Graph's.
+  const isNamed = options.namesAsStored || GRAPH_KEY in source.header.metadata;
+  const { entries: plain, stripped } = isNamed ? { entries: averaged, stripped: [] } : stripPrefixes(averaged);
+  const { entries, whose } = isNamed ? { entries: plain, whose: undefined } : timmNames(plain);
   const tensors = new Map([...entries].map(([name, original]) => [name, source.header.tensors.get(original)!]));
   const summary: CheckpointSummary = {
     path: file.path,
@@ -133,7 +142,10 @@ async function fromSafetensors(file: SourceFile, options: ReadOptions): Promise<
 }
 
 async function fromTorch(file: SourceFile, torch: TorchFile, options: ReadOptions): Promise<OpenCheckpoint> {
-  const { entries, module, baggage, sources, whoseNames } = unwrap(file.budget, torch.root, options);
+  const { entries, module, baggage, sources, whoseNames } = unwrap(file.budget, torch.root, {
+    ...options,
+    namesAsStored: options.namesAsStored || GRAPH_KEY in torch.metadata,
+  });
   const stored = new Map([...entries].filter((entry): entry is [string, TensorRef] => entry[1] instanceof TensorRef));
   const lazy = new TorchTensors(file, torch, stored);
   await lazy.checkPlaces();
@@ -180,11 +192,19 @@ function opened(
   };
   return {
     ...summary,
+    notes: float32 ? precisionNotes(stored) : [],
     tensors: float32 ? new Map([...tensors].map(([name, info]) => [name, asFloat32(info)])) : tensors,
     read: async (name) => (await readAll([name])).get(name)!,
     readAll,
     close: () => file.close(),
   };
+}
+
+/** What becomes of numbers in another precision. */
+function precisionNotes(stored: ReadonlyMap<string, TensorInfo>): string[] {
+  const others = new Set([...stored.values()].map(({ dtype }) => dtype).filter((d) => isFloat(d) && d !== 'float32'));
+  if (!others.size) return [];
+  return [`its ${[...others].join(' and ')} weights are computed with, and saved, as float32`];
 }
 
 /** The same with timm's shapes, where the tensors had other names. */

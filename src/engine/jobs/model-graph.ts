@@ -21,6 +21,9 @@ export class AmbiguousHeadsError extends UserError {
   }
 }
 
+/** A file whose tensors are those of no network that is known. */
+export class UnknownNetworkError extends UserError {}
+
 /** What a request asks of the network itself. */
 export const buildOptions = (request: ModelRequest): BuildOptions => ({
   ...(request.inputSize !== undefined && { inputSize: request.inputSize }),
@@ -143,7 +146,9 @@ export function graphOf(
     return { graph: asRecorded ? withRecordedRates(found.graph, hints) : found.graph, notes: found.notes };
   }
   if (found.kind === 'unknown')
-    throw new UserError(`${checkpoint.path}${variant ? ` does not fit ${variant.name}` : ''}: ${found.message}`);
+    throw new UnknownNetworkError(
+      `${checkpoint.path}${variant ? ` does not fit ${variant.name}` : ''}: ${found.message}`,
+    );
   throw new AmbiguousHeadsError(
     `${checkpoint.path}: ${found.message} Give them with --heads: one number, or one a layer.`,
     found.candidates,

@@ -7,9 +7,11 @@ import { findVariant } from '../architectures/registry.ts';
 import { resizedForGraph } from '../architectures/resize-embeddings.ts';
 import { suggestNames } from '../architectures/suggest.ts';
 import type { Variant } from '../architectures/variant.ts';
-import { type OpenCheckpoint, openCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { OpenCheckpoint } from '../checkpoint/checkpoint.ts';
+import { isFloat } from '../checkpoint/convert.ts';
 import { isOnnx } from '../checkpoint/onnx/onnx-file.ts';
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
+import { isFolder } from '../checkpoint/shards.ts';
 import { writePth } from '../checkpoint/torch/torch-write.ts';
 import { onnxModel } from '../export/onnx.ts';
 import { makeFolderOf, writeFileAtomically } from '../files/atomic-write.ts';
@@ -17,7 +19,8 @@ import { type Graph, parametersByName } from '../graph/graph.ts';
 import { graphToJson } from '../graph/serialize.ts';
 import type { Tensor, Weights } from '../graph/tensor.ts';
 import { compareWeights } from '../graph/validate.ts';
-import { buildOptions, graphOf, isRunState } from './model-graph.ts';
+import { openFitting } from './fitting-checkpoint.ts';
+import { buildOptions, isRunState } from './model-graph.ts';
 import type { Model, ModelRequest } from './model-types.ts';
 import { openOnnx } from './open-onnx.ts';
 import { findPretrained, pretrainedAdvice } from './pretrained.ts';
@@ -45,6 +48,7 @@ export async function openModel(request: ModelRequest): Promise<Model> {
     return fromFile(model, request);
   }
   const variant = findVariant(model);
+  if (!variant && !ckpt && (await isFolder(model))) return fromFile(model, request);
   if (!variant) {
     const near = suggestNames(model);
     const hint = near.length ? `did you mean ${near.join(' or ')}? ` : '';
@@ -98,24 +102,31 @@ function checkFit(file: string, graph: Graph, checkpoint: OpenCheckpoint): void 
     ...say('other shapes', mismatched),
     ...say('not in the network', extra),
   ];
+  const integer = graph.parameters.find(({ name, dtype }) => {
+    const found = checkpoint.tensors.get(name);
+    return dtype === 'float32' && found && !isFloat(found.dtype);
+  });
+  if (integer)
+    throw new UserError(
+      `${file}: tensor ${integer.name} holds ${checkpoint.tensors.get(integer.name)?.dtype} numbers where ${graph.name} has floating-point weights: it is quantised, and its scales are not in the file. Save the weights as floats.`,
+    );
   if (problems.length) throw new UserError(`${file} does not fit ${graph.name}: ${problems.join('; ')}.`);
 }
 
 async function fromFile(file: string, request: ModelRequest, variant?: Variant): Promise<Model> {
   const options = { float32: true, ...(request.useEma && { useEma: true }) };
-  const checkpoint = await openCheckpoint(file, options);
+  const { checkpoint, graph, notes, reopen } = await openFitting(file, options, request, variant);
   try {
-    const { graph, notes } = graphOf(checkpoint, request, variant);
     checkFit(file, graph, checkpoint);
     const names = graph.parameters.map((p) => p.name).filter((name) => checkpoint.tensors.has(name));
     return {
       graph,
       record: recordFromJson(checkpoint.metadata[RECORD_KEY], file),
-      file: path.resolve(file),
-      bytes: (await stat(file)).size,
+      file: path.resolve(checkpoint.path),
+      bytes: (await stat(checkpoint.path)).size,
       notes: [...sourceNotes(checkpoint), ...notes],
       hasWeights: true,
-      weights: (context) => readWeights(file, options, graph, names, context),
+      weights: (context) => readWeights(file, reopen, graph, names, context),
     };
   } finally {
     await checkpoint.close();
@@ -123,7 +134,8 @@ async function fromFile(file: string, request: ModelRequest, variant?: Variant):
 }
 
 /** Which of the tensors in the file were taken, and under which names. */
-const sourceNotes = ({ sources, whoseNames, hasAverage }: OpenCheckpoint): string[] => [
+const sourceNotes = ({ sources, whoseNames, hasAverage, notes = [] }: OpenCheckpoint): string[] => [
+  ...notes,
   ...(sources.length ? [`weights from ${sources.join(' › ')}`] : []),
   ...(hasAverage ? ['it holds a moving average of the weights too (--use-ema)'] : []),
   ...(whoseNames
@@ -145,12 +157,12 @@ function checkFinite(file: string, name: string, { dtype, data }: Tensor): void 
 
 async function readWeights(
   file: string,
-  options: { readonly float32: boolean; readonly useEma?: boolean },
+  reopen: () => Promise<OpenCheckpoint>,
   graph: Graph,
   names: readonly string[],
   context: RunContext = {},
 ): Promise<Weights> {
-  const checkpoint = await openCheckpoint(file, options);
+  const checkpoint = await reopen();
   try {
     const read = await checkpoint.readAll(names, context);
     const counter = (shape: readonly number[]): Tensor => ({ dtype: 'int64', shape, data: BigInt64Array.of(0n) });

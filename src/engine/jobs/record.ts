@@ -25,7 +25,7 @@ export interface ModelRecord {
 
 export const EMPTY_RECORD: ModelRecord = { history: [] };
 
-export const GRAPH_KEY = 'espalier.graph';
+export { GRAPH_KEY } from '../checkpoint/checkpoint.ts';
 export const RECORD_KEY = 'espalier.record';
 
 const count = v.pipe(v.number(), v.finite(), v.minValue(0));

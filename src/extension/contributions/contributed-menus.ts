@@ -9,7 +9,7 @@ export interface MenuItem {
 }
 
 const MODEL_EDITOR = `activeCustomEditorId == '${EDITOR_ID}'`;
-const CHECKPOINT = `resourceExtname =~ /^\\.(${CHECKPOINT_EXTENSIONS.map((e) => e.slice(1)).join('|')})$/`;
+const CHECKPOINT = `resourceFilename =~ /\\.(${CHECKPOINT_EXTENSIONS.map((e) => e.slice(1).replaceAll('.', '\\.')).join('|')})$/`;
 const IN_MODELS = 'view == espalier.models';
 const IN_GROUPS = 'view == espalier.groups';
 const IN_RUNS = 'view == espalier.runs';

@@ -12,7 +12,16 @@ export const WALKTHROUGH_ID = 'firstModel';
 /** Settings of a finetuning run that is about to start. */
 export const FINETUNE_FILE = 'espalier-finetune.json';
 /** Files that may hold a checkpoint. */
-export const CHECKPOINT_EXTENSIONS = ['.pth', '.pt', '.th', '.bin', '.safetensors', '.onnx'] as const;
+export const CHECKPOINT_EXTENSIONS = [
+  '.pth',
+  '.pt',
+  '.th',
+  '.bin',
+  '.ckpt',
+  '.pth.tar',
+  '.safetensors',
+  '.onnx',
+] as const;
 
 /** Context keys that the extension keeps, and their types. */
 export interface ContextKeys {

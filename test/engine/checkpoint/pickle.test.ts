@@ -165,17 +165,17 @@ const broken: readonly (readonly [what: string, bytes: Buffer, message: RegExp])
     Buffer.concat([latin1('\x80\x02'), Buffer.alloc(9_000_000, 'N0'), latin1('.')]),
     /operations/,
   ],
-  [
-    'copies of copies',
-    // A list of 1,000 in the memo, made into a set again and again.
-    Buffer.concat([
-      latin1(`\x80\x02](${'N'.repeat(1000)}eq\x00`),
-      ...Array.from({ length: 60_000 }, () => latin1('c__builtin__\nset\nh\x00\x85R0')),
-      latin1('.'),
-    ]),
-    /copies too much/,
-  ],
 ];
+
+test('refuses copies of copies', () => {
+  // A list of 1,000 in the memo, made into a set again and again.
+  const bytes = Buffer.concat([
+    latin1(`\x80\x02](${'N'.repeat(1000)}eq\x00`),
+    ...Array.from({ length: 2000 }, () => latin1('c__builtin__\nset\nh\x00\x85R0')),
+    latin1('.'),
+  ]);
+  assert.throws(() => read(bytes), /would unfold to more than/);
+});
 
 for (const [what, bytes, message] of broken) {
   test(`refuses ${what}`, () => {
@@ -187,7 +187,7 @@ for (const [what, bytes, message] of broken) {
 }
 
 test('nesting does not use the machine stack', () => {
-  const depth = 200_000;
+  const depth = 100_000;
   const value = read(Buffer.concat([Buffer.alloc(depth, ']'), Buffer.alloc(depth - 1, 'a'), latin1('.')]));
   assert.ok(Array.isArray(value));
 });

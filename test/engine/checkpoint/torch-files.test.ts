@@ -129,7 +129,7 @@ for (const [form, build] of Object.entries(forms)) {
     [
       'expanded to petabytes',
       (from) => ({ w: tensor(from, [2 ** 25, 2 ** 25], { stride: [0, 0] }) }),
-      /tensor 'w' expands to far more/,
+      /would unfold to more than/,
     ],
     [
       'of 2^62 elements',

@@ -180,7 +180,8 @@ function parseEntry(name: string, value: unknown, dataStart: number, fileSize: n
 }
 
 /** What stands where a type should: only text is worth repeating. */
-const typed = (dtype: unknown): string => (typeof dtype === 'string' ? `'${dtype.slice(0, 40)}'` : `(${typeof dtype})`);
+const typed = (dtype: unknown): string =>
+  typeof dtype === 'string' ? JSON.stringify(dtype.slice(0, 40)) : `(${typeof dtype})`;
 
 function naturals(value: unknown): number[] | undefined {
   return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0) ? value : undefined;

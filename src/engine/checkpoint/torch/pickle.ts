@@ -1,5 +1,6 @@
 /** A pickle machine for protocols 0 to 5 that never executes anything: see pickle-values.ts for what it makes. */
 
+import { Budget } from '../../../common/budget.ts';
 import { PickleMachine, type PickleOptions } from './pickle-machine.ts';
 import { operations } from './pickle-operations.ts';
 import type { PickleValue } from './pickle-values.ts';
@@ -25,7 +26,8 @@ export interface PickleResult {
  * @throws PickleError, with `truncated` set if more bytes could help
  */
 export function readPickle(bytes: Uint8Array, start = 0, options: PickleOptions = {}): PickleResult {
-  const machine = new PickleMachine(bytes, start, options);
+  const { budget = new Budget('the pickle', bytes.length) } = options;
+  const machine = new PickleMachine(bytes, start, { ...options, budget });
   for (let count = 0; count < MAX_OPERATIONS; count++) {
     machine.operationStart = machine.position;
     const code = machine.byte();

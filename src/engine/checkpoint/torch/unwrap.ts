@@ -14,6 +14,7 @@ export interface WeightChoice {
   readonly useEma?: boolean;
   /** Take what lies under this key; dots go deeper. */
   readonly key?: string;
+  readonly namesAsStored?: boolean;
 }
 
 export interface Unwrapped {
@@ -75,7 +76,7 @@ export function unwrap(budget: Budget, root: PickleValue, choice: WeightChoice):
     if (next === undefined) break;
     value = step(budget, value, next, path, baggage);
   }
-  return { ...weightsIn(budget, root, value, path, baggage), baggage };
+  return { ...weightsIn(budget, root, value, path, baggage, choice), baggage };
 }
 
 function weightsIn(
@@ -84,18 +85,20 @@ function weightsIn(
   value: PickleValue,
   path: readonly string[],
   baggage: Record<string, AttributeValue>,
+  { namesAsStored }: WeightChoice,
 ): Omit<Unwrapped, 'baggage'> {
   const where = budget.file;
   if (isModule(value)) {
     const { module, entries } = walkModule(value, budget);
     if (entries.size === 0) throw noTensors(where, root);
-    const { entries: renamed, whose } = timmNames(entries);
+    const { entries: renamed, whose } = namesAsStored ? { entries, whose: undefined } : timmNames(entries);
     return { module, entries: renamed, sources: path, ...(whose && { whoseNames: whose }) };
   }
   if (!(value instanceof PickleDict) || !isStateDict(value)) throw noTensors(where, root);
   const { entries, others } = stateEntries(value, budget);
-  const names = stripPrefixes(entries);
-  const { entries: renamed, whose } = timmNames(names.entries);
+  const names = namesAsStored ? { entries, stripped: [] } : stripPrefixes(entries);
+  const { entries: renamed, whose } = namesAsStored ? { entries, whose: undefined } : timmNames(names.entries);
+  refuseForeignTensors(where, others);
   for (const [key, other] of others) baggage[key] = plainValue(other, budget);
   const sources = [...path, ...names.stripped];
   return {
@@ -104,6 +107,27 @@ function weightsIn(
     sources,
     ...(whose && { whoseNames: whose }),
   };
+}
+
+/** Tensors that PyTorch makes of several parts, by the function that puts them together. */
+const FOREIGN_TENSORS: ReadonlyMap<string, string> = new Map([
+  ['torch._utils._rebuild_qtensor', 'quantised'],
+  ['torch._utils._rebuild_sparse_tensor', 'sparse'],
+  ['torch._utils._rebuild_sparse_csr_tensor', 'sparse'],
+  ['torch._utils._rebuild_nested_tensor', 'a nested tensor'],
+  ['torch._utils._rebuild_meta_tensor_no_storage', 'a meta tensor, which has no numbers'],
+  ['torch._utils._rebuild_wrapper_subclass', 'of a subclass of torch.Tensor'],
+]);
+
+/** What stands where a weight should is named as what it is. */
+function refuseForeignTensors(where: string, others: readonly (readonly [string, PickleValue])[]): void {
+  for (const [name, value] of others) {
+    const kind = value instanceof PickleObject ? FOREIGN_TENSORS.get(value.className) : undefined;
+    if (kind)
+      throw new UserError(
+        `${where}: tensor '${name}' is ${kind}; Espalier works on dense floating-point weights. Save them with \`.dequantize()\`, \`.to_dense()\` or as plain tensors.`,
+      );
+  }
 }
 
 /** A whole module beside a state dict of the same names (averaged weights): it says what the network is. */

@@ -71,23 +71,38 @@ async function checkWheel(file: string, wheel: Wheel, { signal, progress }: RunC
 /** A way to get a wheel into `file`; returns why it did not work. */
 type Download = (wheel: Wheel, file: string, options: DownloadOptions) => Promise<string | undefined>;
 
+/** Python takes no module from the folder that it is started in, nor from PYTHONPATH. */
+const ISOLATED = ['-I'];
 const PYTHONS = ['python3', 'python', 'py'];
 const PIP_CHECK_TIMEOUT = 30_000;
 
 const pipDownload: Download = async (wheel, file, { host, signal, progress }) => {
   let python: string | undefined;
   for (const candidate of PYTHONS) {
-    const check = await host.run(candidate, ['-m', 'pip', '--version'], { signal, timeout: PIP_CHECK_TIMEOUT });
+    const check = await host.run(candidate, [...ISOLATED, '-m', 'pip', '--version'], {
+      signal,
+      timeout: PIP_CHECK_TIMEOUT,
+    });
     if (check.code === 0) {
       python = candidate;
       break;
     }
   }
   if (!python) return 'no Python with pip was found';
-  const folder = path.dirname(file);
+  const folder = path.resolve(path.dirname(file));
   const { abi, platforms } = pipTags(wheel);
   const args = [
-    ...['-m', 'pip', 'download', '--no-deps', '--no-cache-dir', '--disable-pip-version-check', '--no-input', '--quiet'],
+    ...[
+      ...ISOLATED,
+      '-m',
+      'pip',
+      'download',
+      '--no-deps',
+      '--no-cache-dir',
+      '--disable-pip-version-check',
+      '--no-input',
+      '--quiet',
+    ],
     ...['--only-binary=:all:', '--python-version', '3.11', '--implementation', 'cp', '--abi', abi],
     ...platforms.flatMap((platform) => ['--platform', platform]),
     ...['--dest', folder, `${wheel.project}==${wheel.version}`],

@@ -1,6 +1,8 @@
 /** What the installation asks of the machine; tests put their own in its place. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { statfs } from 'node:fs/promises';
+import { mkdtemp, rm, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { type Environment, hostEnvironment } from './locate.ts';
 
 export interface CommandResult {
@@ -19,7 +21,7 @@ export interface CommandOptions {
 
 export interface Host {
   readonly environment: Environment;
-  /** Runs a command to its end; rejects only when aborted. */
+  /** Runs a command to its end, in an empty folder: paths among `args` are absolute. Rejects only when aborted. */
   run(command: string, args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
   fetch(
     url: string,
@@ -41,14 +43,32 @@ export const thisHost = (): Host => ({
   },
 });
 
-function runCommand(
+/**
+ * Runs a command in an empty folder of its own: programs look into the folder that they are started in, and the one that
+ * this program was started in is whatever the person has open.
+ */
+async function runCommand(
   command: string,
   args: readonly string[],
-  { signal, env, timeout }: CommandOptions = {},
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  options.signal?.throwIfAborted();
+  const folder = await mkdtemp(path.join(tmpdir(), 'espalier-run-'));
+  try {
+    return await runIn(folder, command, args, options);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function runIn(
+  cwd: string,
+  command: string,
+  args: readonly string[],
+  { signal, env, timeout }: CommandOptions,
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const child = spawn(command, args, { env, timeout, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+    const child = spawn(command, args, { cwd, env, timeout, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
     const abort = () => child.kill('SIGKILL');
     signal?.addEventListener('abort', abort, { once: true });
     const [stdout, stderr] = [collect(child, 'stdout'), collect(child, 'stderr')];

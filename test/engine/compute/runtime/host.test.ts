@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { lastLines, thisHost } from '../../../../src/engine/compute/runtime/install-host.ts';
 
@@ -23,6 +24,14 @@ test('aborting ends the command', async () => {
   setTimeout(() => controller.abort(), 50);
   await assert.rejects(running, { name: 'AbortError' });
   assert.ok(performance.now() - started < 10_000);
+});
+
+test('a command is started in an empty folder of its own, which is gone afterwards', async () => {
+  const { stdout } = await run(process.execPath, ['-p', 'JSON.stringify([process.cwd(), fs.readdirSync(".")])']);
+  const [folder, files] = JSON.parse(stdout) as [string, string[]];
+  assert.deepEqual(files, []);
+  assert.notEqual(folder, process.cwd());
+  assert.ok(!existsSync(folder));
 });
 
 test('the last lines of an output', () => {
