@@ -3,7 +3,7 @@ import type { FlagTable, FlagValues } from '../common/flags.ts';
 import { flag } from '../common/flags.ts';
 import type { RunContext } from '../common/progress.ts';
 
-export interface Invocation<T extends FlagTable> {
+interface Invocation<T extends FlagTable> {
   readonly values: FlagValues<T>;
   /** Keys of the flags that the command line set. */
   readonly given: ReadonlySet<keyof T>;

@@ -9,7 +9,7 @@ const FIRST_DRAW_MS = 400;
 const DRAW_INTERVAL_MS = 80;
 const LINE_INTERVAL_MS = 5000;
 
-export const formatDuration = (seconds: number): string =>
+const formatDuration = (seconds: number): string =>
   seconds < 60
     ? `${Math.ceil(seconds)}s`
     : seconds < 3600

@@ -66,15 +66,6 @@ export const i32 = {
   fromI64: unary([0xa7]),
 };
 
-export const i64 = {
-  load: (at: Code): Code => [at, 0x29, address(0)],
-  shiftLeft: binary([0x86]),
-  /** Filled with zeros. */
-  shiftRight: binary([0x88]),
-  /** Without sign. */
-  fromI32: unary([0xad]),
-};
-
 export const v128 = {
   load: (at: Code, offset = 0): Code => [at, simd(0), address(offset)],
   /** Eight bytes as 16-bit lanes, without sign. */
@@ -97,15 +88,6 @@ export const v128 = {
   and: binary(simd(0x4e)),
 };
 
-export const i16x8 = {
-  add: binary(simd(0x8e)),
-  sub: binary(simd(0x91)),
-  /** The lower half of each product. */
-  multiply: binary(simd(0x95)),
-  shiftRight: binary(simd(0x8c)),
-  splat: unary(simd(0x10)),
-};
-
 export const i32x4 = {
   add: binary(simd(0xae)),
   sub: binary(simd(0xb1)),
@@ -114,25 +96,6 @@ export const i32x4 = {
   splat: unary(simd(0x11)),
   /** Products of the 16-bit lanes, neighbours added. */
   dot: binary(simd(0xba)),
-};
-
-export const f32x4 = {
-  add: binary(simd(0xe4)),
-  sub: binary(simd(0xe5)),
-  multiply: binary(simd(0xe6)),
-  divide: binary(simd(0xe7)),
-  min: binary(simd(0xe8)),
-  max: binary(simd(0xe9)),
-  nearest: unary(simd(0x6a)),
-  /** All bits of a lane where a > b. */
-  greater: binary(simd(0x44)),
-  /** To int32, rounded towards 0. */
-  toInt32: unary(simd(0xf8)),
-  /** A number in every lane. */
-  const: (value: number): Code => {
-    const bytes = new Uint8Array(Float32Array.of(value).buffer);
-    return v128.const([0, 1, 2, 3].flatMap(() => [...bytes]));
-  },
 };
 
 export const narrow = {

@@ -12,7 +12,7 @@ export interface EspalierTask extends vscode.TaskDefinition {
 }
 
 /** `{epochs: 5, "model-ema": true, ignore: ["a", "b"]}` → `--epochs 5 --model-ema --ignore a b`. */
-export function commandLine(task: EspalierTask): string[] {
+function commandLine(task: EspalierTask): string[] {
   const flags = Object.entries(task.flags ?? {}).flatMap(([name, value]) => {
     if (value === false) return [];
     if (value === true) return [`--${name}`];

@@ -4,7 +4,7 @@ import type { Message } from '../protocol/panels.ts';
 import type { Log } from './log.ts';
 import { type WebviewName, webviewHtml, webviewOptions } from './webview-html.ts';
 
-export type PanelHandlers<In> = { readonly [K in keyof In]: (value: In[K]) => unknown };
+type PanelHandlers<In> = { readonly [K in keyof In]: (value: In[K]) => unknown };
 
 export interface PanelOptions<In> {
   readonly extension: vscode.Uri;

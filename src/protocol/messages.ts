@@ -26,7 +26,7 @@ import type {
 } from './values.ts';
 
 /** What opening a model gives: the model, or the question that only the person can answer. */
-export type OpenResult =
+type OpenResult =
   | { readonly kind: 'model'; readonly model: ModelInfo; readonly graph: GraphView; readonly groups: GroupsView }
   | { readonly kind: 'ambiguous'; readonly question: string; readonly choices: readonly ArchitectureChoice[] };
 
@@ -38,7 +38,7 @@ export interface PlanRequest {
 }
 
 /** Every request that the host sends to the worker. */
-export interface WorkerRequests {
+interface WorkerRequests {
   'models/list': { params: Record<never, never>; result: readonly ZooEntry[] };
   /** Reads, recognises, couples. Never sends weights. */
   'model/open': { params: { source: ModelSource }; result: OpenResult };

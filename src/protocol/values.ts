@@ -8,7 +8,7 @@ import type { Criterion } from '../common/criteria.ts';
  */
 export type ModelSource = FileSource | ZooSource;
 
-export interface FileSource {
+interface FileSource {
   readonly kind: 'file';
   readonly path: string;
   /** The person's answer where recognition is ambiguous: an id out of `ArchitectureChoice`. */
@@ -18,7 +18,7 @@ export interface FileSource {
 }
 
 /** A model of the zoo, without weights. */
-export interface ZooSource {
+interface ZooSource {
   readonly kind: 'zoo';
   readonly name: string;
 }
@@ -114,9 +114,7 @@ export interface Pin {
 }
 
 /** The FLOP target as typed (`4.2G`, `4200M`, `50%`, `-30%`), or a channel ratio as in the paper. */
-export type PlanTarget =
-  | { readonly kind: 'macs'; readonly text: string }
-  | { readonly kind: 'ratio'; readonly ratio: number };
+type PlanTarget = { readonly kind: 'macs'; readonly text: string } | { readonly kind: 'ratio'; readonly ratio: number };
 
 export interface PlanSettings {
   readonly target: PlanTarget;

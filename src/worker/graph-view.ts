@@ -54,7 +54,7 @@ function parameterViews(node: GraphNode, specs: ReturnType<typeof parametersByNa
 }
 
 /** Channels that the weight reads: all groups of a convolution together. */
-export function inputWidth(node: GraphNode, weight: readonly number[] | undefined): number {
+function inputWidth(node: GraphNode, weight: readonly number[] | undefined): number {
   if (!weight) return 0;
   if (node.kind === 'conv') return weight[1] * node.attributes.groups;
   return node.kind === 'linear' ? weight[1] : 0;

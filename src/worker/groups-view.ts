@@ -5,7 +5,7 @@ import { findScopes, type Scope, shorten } from '../engine/pruning/planning/scop
 import type { GroupMemberView, GroupsView, GroupView, ScopeView } from '../protocol/graph-view.ts';
 
 /** Where a layer's heads stand among the groups of the view: after all groups of channels. */
-export const headsIndex = (groups: Groups, heads: number): number => groups.groups.length + heads;
+const headsIndex = (groups: Groups, heads: number): number => groups.groups.length + heads;
 
 const canLose = ({ set, count }: Heads): boolean => set !== undefined && count > 1;
 

@@ -4,7 +4,7 @@ import type { RunContext } from '../common/progress.ts';
 import type { ParamsOf, ResultOf, WorkerMethod, WorkerNotifications } from '../protocol/messages.ts';
 
 /** Besides its parameters, what a handler has: the run's signal and progress, and the way to notify. */
-export interface HandlerContext extends Required<RunContext> {
+interface HandlerContext extends Required<RunContext> {
   notify<K extends keyof WorkerNotifications>(name: K, value: WorkerNotifications[K]): void;
 }
 

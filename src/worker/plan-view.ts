@@ -25,7 +25,7 @@ export interface PlanViewContext {
 }
 
 /** Entries that a plan leaves of every set. */
-export function setSizes(groups: Groups, plan: Plan): SetSizes {
+function setSizes(groups: Groups, plan: Plan): SetSizes {
   const sizes = Int32Array.from(groups.sets, ({ size }) => size);
   const planned = groups.groups.filter(({ dims }) => dims !== undefined);
   for (const [i, { dims }] of planned.entries())

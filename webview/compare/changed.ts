@@ -1,4 +1,5 @@
 /** Images that changed verdict between two models, as thumbnails with both predictions. */
+import { formatInteger } from '../../src/common/format.ts';
 import type { ChangedImages } from '../../src/protocol/panels.ts';
 import { element } from '../shared/dom.ts';
 import { t } from '../shared/l10n.ts';
@@ -9,7 +10,7 @@ const HEADINGS = {
   other: () => t('Wrong both times, differently'),
 } as const;
 
-const count = (n: number): string => (n === 1 ? t('1 image') : t('{0} images', n.toLocaleString('en')));
+const count = (n: number): string => (n === 1 ? t('1 image') : t('{0} images', formatInteger(n)));
 
 export function changedImages({ images, totals }: ChangedImages): HTMLElement {
   if (images.length === 0) return element('p', { class: 'muted' }, t('Both say the same of every image.'));

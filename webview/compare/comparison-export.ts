@@ -1,4 +1,5 @@
 /** The comparison as CSV and as Markdown. */
+import { formatInteger } from '../../src/common/format.ts';
 import type { CompareRow } from '../../src/protocol/panels.ts';
 import { columns } from './comparison-columns.ts';
 
@@ -31,7 +32,7 @@ export function toMarkdown(rows: readonly CompareRow[]): string {
       const found = value(row);
       return found === undefined ? '–' : format(found);
     }),
-    row.images.toLocaleString('en'),
+    formatInteger(row.images),
   ]);
   const table = [heading, heading.map((_, i) => (i ? '---:' : '---')), ...lines].map(
     (line) => `| ${line.join(' | ')} |`,

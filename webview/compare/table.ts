@@ -1,4 +1,5 @@
 /** The table of models, sortable, with differences to the baseline. */
+import { formatInteger } from '../../src/common/format.ts';
 import type { CompareRow } from '../../src/protocol/panels.ts';
 import { button } from '../shared/controls.ts';
 import { element, icon } from '../shared/dom.ts';
@@ -59,7 +60,7 @@ export function comparisonTable(
       element(
         'span',
         { class: 'muted where' },
-        t('{0} images', row.images.toLocaleString('en')) + (isBaseline ? ` · ${t('baseline')}` : ''),
+        t('{0} images', formatInteger(row.images)) + (isBaseline ? ` · ${t('baseline')}` : ''),
       ),
     );
     const tools = element(

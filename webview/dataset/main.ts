@@ -1,4 +1,5 @@
 /** The data set view: splits, counts, first images. */
+import { formatInteger } from '../../src/common/format.ts';
 import './dataset.css';
 import '../shared/base.css';
 import type { DatasetToHost, HostToDataset } from '../../src/protocol/panels.ts';
@@ -24,7 +25,7 @@ const host = connect<HostToDataset, DatasetToHost, never>({
   },
 });
 
-const count = (n: number): string => n.toLocaleString('en');
+const count = (n: number): string => formatInteger(n);
 
 /** The class too, where there is a difference. */
 function extreme({ fewest, most }: DatasetSplit, one: DatasetSplit['fewest']): string {

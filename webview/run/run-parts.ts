@@ -1,6 +1,6 @@
 /** Parts of the run editor that are plain HTML. */
 
-import { formatNumber, formatPercent } from '../../src/common/format.ts';
+import { formatInteger, formatNumber, formatPercent } from '../../src/common/format.ts';
 import type { RunCurve } from '../../src/protocol/panels.ts';
 import type { RunPoint, RunState } from '../../src/protocol/values.ts';
 import { element } from '../shared/dom.ts';
@@ -49,9 +49,7 @@ export function epochTable(points: readonly RunPoint[]): HTMLElement {
     element(
       'table',
       {},
-      ...(images
-        ? [element('caption', { class: 'muted' }, t('accuracies on {0} images', images.toLocaleString('en')))]
-        : []),
+      ...(images ? [element('caption', { class: 'muted' }, t('accuracies on {0} images', formatInteger(images)))] : []),
       element('thead', {}, element('tr', {}, ...COLUMNS.map(([heading]) => element('th', { scope: 'col' }, heading)))),
       element(
         'tbody',

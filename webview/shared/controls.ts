@@ -25,7 +25,7 @@ export function registerControls(): void {
   );
 }
 
-export type ButtonLook = 'primary' | 'secondary' | 'icon';
+type ButtonLook = 'primary' | 'secondary' | 'icon';
 
 export interface ButtonOptions {
   readonly look?: ButtonLook;

@@ -2,7 +2,7 @@
 import type { Graph } from '../graph/graph.ts';
 import { attentionModules, shapeTable } from '../graph/macs.ts';
 
-export interface HeadOption {
+interface HeadOption {
   readonly heads: number;
   readonly headDim: number;
 }

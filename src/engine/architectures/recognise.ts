@@ -20,7 +20,7 @@ export interface RecogniseHints extends Omit<BuildOptions, 'shapes' | 'classes'>
   readonly moduleType?: string;
 }
 
-export interface FoundArchitecture {
+interface FoundArchitecture {
   readonly kind: 'found';
   readonly graph: Graph;
   readonly variant: Variant;
@@ -29,7 +29,7 @@ export interface FoundArchitecture {
 }
 
 /** Known but for the heads of its attention layers: ask, then call again with `heads`. */
-export interface AmbiguousArchitecture {
+interface AmbiguousArchitecture {
   readonly kind: 'ambiguous';
   readonly variant: Variant;
   readonly candidates: readonly HeadChoice[];
@@ -40,7 +40,7 @@ export interface AmbiguousArchitecture {
   readonly message: string;
 }
 
-export interface UnknownArchitecture {
+interface UnknownArchitecture {
   readonly kind: 'unknown';
   /** The known model that shares most tensors, if any shares one. */
   readonly nearest?: string;

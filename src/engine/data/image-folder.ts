@@ -35,7 +35,7 @@ const STAND_INS: { readonly [K in Split]: readonly string[] } = {
 const SPLIT_FOLDERS = [...new Set(Object.values(STAND_INS).flat())];
 
 /** By code point, as Python sorts: UTF-8 keeps that order, UTF-16 does not. */
-export const byCodePoint = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+const byCodePoint = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 /** timm's order of class folders: numbers in names by their value, letters without their case. */
 function byNaturalOrder(a: string, b: string): number {

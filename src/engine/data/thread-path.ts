@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
 /** Name of the thread's own bundle, an entry point of the build beside whichever bundle starts it. */
-export const DECODE_THREAD_BUNDLE = 'decode-thread.cjs';
+const DECODE_THREAD_BUNDLE = 'decode-thread.cjs';
 
 /** CommonJS is what the build makes; the source runs as ES modules, which have no `__dirname`. */
 declare const __dirname: string | undefined;

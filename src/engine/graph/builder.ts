@@ -32,7 +32,7 @@ export interface ConvOptions {
 }
 
 const pair = (n: number): Pair => [n, n];
-export const padded = (n: number): SpatialPadding => ({ top: n, left: n, bottom: n, right: n });
+const padded = (n: number): SpatialPadding => ({ top: n, left: n, bottom: n, right: n });
 const join = (path: string, name: string): string => (path ? `${path}.${name}` : name);
 
 export class GraphBuilder {

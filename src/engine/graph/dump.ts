@@ -12,7 +12,7 @@ const formatValue = (value: unknown): string => {
   return String(value);
 };
 
-export function formatAttributes(node: GraphNode): string {
+function formatAttributes(node: GraphNode): string {
   return Object.entries(node.attributes)
     .map(([name, value]) => `${name}=${formatValue(value)}`)
     .join(' ');

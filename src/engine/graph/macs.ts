@@ -34,7 +34,7 @@ const none = (): number => 0;
 const inputElements = (_: GraphNode, { inputs }: NodeShapes): number => sizePerImage(inputs[0]);
 
 /** What the counter adds for one node that it sees. */
-export const macsRules: { readonly [K in OperationKind]: MacsRule<K> } = {
+const macsRules: { readonly [K in OperationKind]: MacsRule<K> } = {
   input: none,
   parameter: none,
   constant: none,
@@ -138,7 +138,7 @@ function attentionMacs({ input, product, qkvWeight, projWeight, hasBias }: Atten
 }
 
 /** MACs of counted nodes, in their order. */
-export interface MacsFigures {
+interface MacsFigures {
   readonly macs: Float64Array;
   readonly macsTrue: Float64Array;
 }

@@ -11,9 +11,6 @@ import type { Tensor } from './tensor.ts';
 export type Dimension = number;
 export type Shape = readonly Dimension[];
 
-/** The batch dimension of an input. */
-export const BATCH = -1;
-
 export type Pair = readonly [height: number, width: number];
 
 /** Padding of the two spatial dimensions. */

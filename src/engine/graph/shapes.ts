@@ -24,7 +24,7 @@ export function sizePerImage(shape: Shape): number {
 export const withBatch = (shape: Shape, batch: number): number[] => shape.map((d) => (d < 0 ? -d * batch : d));
 
 type ParameterShapes = (role: string) => readonly number[] | undefined;
-export type ShapeRule<K extends OperationKind> = (
+type ShapeRule<K extends OperationKind> = (
   node: GraphNode<K>,
   inputs: readonly Shape[],
   parameters: ParameterShapes,
@@ -77,7 +77,7 @@ function perChannel(node: GraphNode, size: Dimension, parameters: ParameterShape
   }
 }
 
-export const shapeRules: { readonly [K in OperationKind]: ShapeRule<K> } = {
+const shapeRules: { readonly [K in OperationKind]: ShapeRule<K> } = {
   input: (node) => node.attributes.shape,
   parameter: (node, _, parameters) => need(node, parameters, 'value'),
   constant: (node) => node.attributes.tensor.shape,

@@ -47,7 +47,7 @@ export async function gradientsFromFiles(files: readonly string[]): Promise<Grad
 }
 
 /** The loader of the images that scores are taken from. */
-export async function gradientLoader(graph: Graph, data: GradientData): Promise<ImageLoader> {
+async function gradientLoader(graph: Graph, data: GradientData): Promise<ImageLoader> {
   const folder = await openImages(graph, data, 'train');
   return evaluationLoader(graph, folder, data, { shuffle: true, seed: data.seed });
 }

@@ -26,7 +26,7 @@ import { recalibratedWeights } from './recalibrate.ts';
 import { withStep } from './record.ts';
 import { type OpenTeacher, openTeacher, openTeacherModel } from './teacher.ts';
 
-export { type FinetuneRequest, type RunFile, resumedRequest } from './finetune-request.ts';
+export { type FinetuneRequest, resumedRequest } from './finetune-request.ts';
 
 export interface FinetuneReport extends FinetuneSummary {
   readonly outputDirectory: string;

@@ -5,7 +5,7 @@ import { nodesById } from '../graph/graph.ts';
 import { attentionModules, type Cost, graphCost, nodeMacs, shapeTable } from '../graph/macs.ts';
 import { formatShape } from '../graph/shapes.ts';
 
-export interface LayerInfo {
+interface LayerInfo {
   readonly name: string;
   readonly type: string;
   readonly output: string;

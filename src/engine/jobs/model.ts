@@ -179,10 +179,10 @@ async function readWeights(
 }
 
 const writers = { safetensors: writeSafetensors, pth: writePth } as const;
-export type ModelFormat = keyof typeof writers | 'onnx';
+type ModelFormat = keyof typeof writers | 'onnx';
 
 /** Format that a file name asks for. */
-export function formatOf(file: string): ModelFormat {
+function formatOf(file: string): ModelFormat {
   const suffix = path.extname(file).slice(1).toLowerCase();
   if (suffix === 'safetensors') return 'safetensors';
   if (suffix === 'pth' || suffix === 'pt') return 'pth';

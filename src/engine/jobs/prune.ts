@@ -36,7 +36,7 @@ export interface PruneRequest {
 const DEFAULT_RATIO = 0.5;
 
 /** Seconds of every stage. */
-export interface PruneSeconds {
+interface PruneSeconds {
   readonly couple: number;
   readonly score: number;
   readonly plan: number;

@@ -6,7 +6,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { bytesField, type Chunk, encode, floatField, intField, messageField } from '../protobuf/protobuf-writer.ts';
 
 const IR_VERSION = 8;
-export const OPSET = 17;
+const OPSET = 17;
 /** Version of every other domain, ONNX Runtime's `com.microsoft` among them. */
 const CONTRIBUTED_OPSET = 1;
 

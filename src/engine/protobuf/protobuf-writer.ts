@@ -32,7 +32,7 @@ export function varint(value: number | bigint): Uint8Array {
 const tag = (field: number, wireType: number): Uint8Array => varint((field << 3) | wireType);
 
 /** Parts in order, without a tag of their own. */
-export function sequence(parts: readonly Chunk[]): Chunk {
+function sequence(parts: readonly Chunk[]): Chunk {
   let length = 0;
   for (const part of parts) length += part.length;
   return { length, parts };

@@ -21,7 +21,7 @@ export function crossEntropy(logits: Float32Array, start: number, classes: numbe
 }
 
 /** How many classes are ranked before the label: 0 when the prediction is right. Ties go to the lower class. */
-export function rankOf(logits: Float32Array, start: number, classes: number, label: number): number {
+function rankOf(logits: Float32Array, start: number, classes: number, label: number): number {
   const score = logits[start + label];
   // A network that overflows has no right answer.
   if (Number.isNaN(score)) return classes;

@@ -53,7 +53,7 @@ export interface FinetuneSummary {
 }
 
 /** Steps of an epoch: all batches, or as many as `--max-steps` leaves. */
-export const stepsPerEpoch = (training: ImageLoader, options: TrainingOptions): number =>
+const stepsPerEpoch = (training: ImageLoader, options: TrainingOptions): number =>
   Math.min(training.batchesPerEpoch, options.maxSteps ?? Number.POSITIVE_INFINITY);
 
 /**

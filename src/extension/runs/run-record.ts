@@ -68,7 +68,7 @@ export const canPause = (record: RunRecord): boolean => kindOf(record) === 'fine
 export const thisOwner = (): NonNullable<RunRecord['owner']> => ({ host: os.hostname(), pid: process.pid });
 
 /** Whether the process that runs it is alive; of another machine one cannot know, so it is believed. */
-export function ownerAlive(owner: RunRecord['owner']): boolean {
+function ownerAlive(owner: RunRecord['owner']): boolean {
   if (!owner) return false;
   if (owner.host !== os.hostname()) return true;
   try {

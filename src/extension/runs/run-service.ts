@@ -2,7 +2,7 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { formatPercent } from '../../common/format.ts';
+import { formatInteger, formatPercent } from '../../common/format.ts';
 import type { GraphEditorTask } from '../../protocol/graph-editor.ts';
 import type { ModelSource, ProgressReport, RunKind, RunPoint } from '../../protocol/values.ts';
 import type { Log } from '../log.ts';
@@ -16,7 +16,7 @@ import { canResume, kindOf, type RunRecord, type RunRequest, runId } from './run
 import type { RunStore } from './run-store.ts';
 
 /** What a kind of run is called while it goes. */
-export const RUN_TITLES: { readonly [K in RunKind]: () => string } = {
+const RUN_TITLES: { readonly [K in RunKind]: () => string } = {
   score: () => vscode.l10n.t('Scoring channels'),
   prune: () => vscode.l10n.t('Pruning'),
   finetune: () => vscode.l10n.t('Finetuning'),
@@ -198,9 +198,7 @@ export class RunService implements vscode.Disposable {
 function epochLine({ epoch, loss, top1, images }: RunPoint): string {
   const parts = [
     loss === undefined ? '' : `loss ${loss.toPrecision(3)}`,
-    top1 === undefined
-      ? ''
-      : `top-1 ${formatPercent(top1, 1)}${images ? ` on ${images.toLocaleString('en')} images` : ''}`,
+    top1 === undefined ? '' : `top-1 ${formatPercent(top1, 1)}${images ? ` on ${formatInteger(images)} images` : ''}`,
   ];
   return `epoch ${epoch + 1}: ${parts.filter((part) => part !== '').join(', ')}`;
 }

@@ -1,7 +1,7 @@
 /** What each kind of run does: requests to the worker, and where their results go. */
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { formatCount, formatPercent } from '../../common/format.ts';
+import { formatCount, formatInteger, formatPercent } from '../../common/format.ts';
 import type { RunKind } from '../../protocol/values.ts';
 import type { Comparison } from '../compare/comparison.ts';
 import type { ModelLibrary } from '../model/model-library.ts';
@@ -78,7 +78,7 @@ const executors: { readonly [K in RunKind]: KindExecutor<K> } = {
       );
       await services.comparison.add(result, predictionsFile);
       summaries.push(
-        vscode.l10n.t('top-1 {0} on {1} images', formatPercent(result.top1, 1), result.images.toLocaleString('en')),
+        vscode.l10n.t('top-1 {0} on {1} images', formatPercent(result.top1, 1), formatInteger(result.images)),
       );
       log(`${modelTitle(source)}: ${summaries.at(-1)}`);
     }

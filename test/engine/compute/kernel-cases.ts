@@ -362,7 +362,7 @@ const all: readonly KernelCase[] = [...layerCases, ...elementwiseCases, ...shape
 export const kernelCases = all;
 
 /** The batch size that cases run with. */
-export const CASE_BATCH = 2;
+const CASE_BATCH = 2;
 
 export const caseInputs = (): Record<string, Values> => ({
   images: values([CASE_BATCH, 1], [0.25, -0.5]),

@@ -19,7 +19,7 @@ export function pixels(width: number, height: number, salt: number): Uint8Array 
   return data;
 }
 
-export async function writeImage(file: string, width: number, height: number, salt: number): Promise<void> {
+async function writeImage(file: string, width: number, height: number, salt: number): Promise<void> {
   mkdirSync(path.dirname(file), { recursive: true });
   await sharp(pixels(width, height, salt), { raw: { width, height, channels: 3 } }).toFile(file);
 }

@@ -2,9 +2,9 @@
 import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
 import type { Graph, InputConfig, ValueId } from '../../../src/engine/graph/graph.ts';
 
-export const CLASSES = 5;
+const CLASSES = 5;
 
-export function image(side = 8, channels = 3): InputConfig {
+function image(side = 8, channels = 3): InputConfig {
   return {
     channels,
     height: side,

@@ -35,7 +35,7 @@ export async function tinyImages(folder: string): Promise<string> {
   return place;
 }
 
-export const tinyOptions = (changes: Partial<TrainingOptions> = {}): TrainingOptions => ({
+const tinyOptions = (changes: Partial<TrainingOptions> = {}): TrainingOptions => ({
   ...flagDefaults(trainingFlags),
   epochs: 2,
   batchSize: 32,

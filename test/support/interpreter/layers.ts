@@ -58,7 +58,7 @@ const binary =
     zip(a, b, a.shape, f);
 const plus = binary((a, b) => a + b);
 const minus = binary((a, b) => a - b);
-export const times = binary((a, b) => a * b);
+const times = binary((a, b) => a * b);
 export const scaled = (x: Values, by: number): Values => mapValues(x, (v) => v * by);
 const meanOver = (x: Values, keep: (axis: number) => boolean): Values => {
   const sum = sumOver(x, keep);

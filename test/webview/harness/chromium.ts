@@ -4,7 +4,7 @@ import { type Browser, chromium } from 'playwright-core';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-export const chromiumPath: string | undefined = [process.env['CHROMIUM'] ?? '', ...PLACES].find(
+const chromiumPath: string | undefined = [process.env['CHROMIUM'] ?? '', ...PLACES].find(
   (place) => place && existsSync(place),
 );
 

@@ -18,7 +18,7 @@ interface Notice {
 const STALE_AFTER_MS = 500;
 
 /** The first thing that a person would want to know; undefined when all is well. `staleFor`: milliseconds that the plan has been stale. */
-export function noticeOf(store: Store, staleFor: number): Notice | undefined {
+function noticeOf(store: Store, staleFor: number): Notice | undefined {
   const { host } = store;
   if (host.phase !== 'ready' || !host.view) return undefined;
   if (host.cannotRun) return { text: host.cannotRun };

@@ -47,7 +47,7 @@ const FIELDS: readonly Field[] = [
   },
 ];
 
-export const rankingOf = (settings: PlanSettings): Ranking =>
+const rankingOf = (settings: PlanSettings): Ranking =>
   !settings.global ? 'local' : settings.isomorphic ? 'isomorphic' : 'global';
 
 export class PlanOptions {

@@ -2,11 +2,11 @@
 import { BORDER, type Flow } from './flow.ts';
 import { type Part, SIZES } from './types.ts';
 
-export interface Cell extends Part {
+interface Cell extends Part {
   readonly kind: 'child' | 'entry' | 'exit';
 }
 
-export interface CellEdge {
+interface CellEdge {
   /** Cell indices. */
   readonly from: number;
   readonly to: number;

@@ -4,7 +4,7 @@ import { ROOT, type Tree } from '../model/tree.ts';
 /** End of an edge outside the children: the container's own entry or exit. */
 export const BORDER = -1;
 
-export interface FlowEdge {
+interface FlowEdge {
   /** Node whose value flows. */
   readonly value: number;
   /** Slot of the child, or BORDER for an entry. */

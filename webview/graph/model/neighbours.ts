@@ -6,7 +6,7 @@ import { ROOT, type Tree } from './tree.ts';
 export type Direction = 'down' | 'up' | 'left' | 'right';
 
 /** Shown items that feed an item or are fed by it, in the order of the network. */
-export function connected(tree: Tree, open: ReadonlySet<string>, item: number, direction: 'down' | 'up'): number[] {
+function connected(tree: Tree, open: ReadonlySet<string>, item: number, direction: 'down' | 'up'): number[] {
   const inside = new Set(tree.items[item].nodes);
   const found = new Set<number>();
   for (const [consumer, node] of tree.view.nodes.entries())

@@ -16,7 +16,7 @@ export type Topic = 'model' | 'layout' | 'figures' | 'selection' | 'state' | 'lo
 
 export type Mode = 'dense' | 'split' | 'pruned';
 
-export const EMPTY_STATE: GraphEditorState = {
+const EMPTY_STATE: GraphEditorState = {
   title: '',
   phase: 'loading',
   message: '',

@@ -7,7 +7,7 @@ export interface Place {
   readonly zoom: number;
 }
 
-export const ZOOM_RANGE = { min: 0.01, max: 4 } as const;
+const ZOOM_RANGE = { min: 0.01, max: 4 } as const;
 
 /** A first look at a tall network starts at its top in a readable size instead of showing all of it too small. */
 const READABLE_ZOOM = 0.85;

@@ -51,7 +51,7 @@ export function constantOf(tensor: Tensor): Constant {
   return always(plain(dtype === 'bool' ? 'bool' : 'int', shape, data));
 }
 
-export const integers = (values: readonly number[]): Constant =>
+const integers = (values: readonly number[]): Constant =>
   always(plain('int', [values.length], Float64Array.from(values)));
 
 export const tensorOf = ({ each: [{ shape, data }] }: Constant): Tensor<'float32'> =>

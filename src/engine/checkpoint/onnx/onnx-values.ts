@@ -26,7 +26,7 @@ export interface WeightValue {
   draft(path: string): DraftId;
 }
 
-export interface ComputedValue {
+interface ComputedValue {
   readonly kind: 'computed';
   readonly draft: DraftId;
 }
@@ -37,7 +37,7 @@ export type Value = KnownValue | WeightValue | ComputedValue;
 const MAX_DEPTH = 200;
 
 /** Calls a function once, when it is first needed. */
-export function once<T, A extends readonly unknown[]>(make: (...values: A) => T): (...values: A) => T {
+function once<T, A extends readonly unknown[]>(make: (...values: A) => T): (...values: A) => T {
   let made: { value: T } | undefined;
   return (...values) => {
     made ??= { value: make(...values) };

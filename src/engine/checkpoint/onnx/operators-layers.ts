@@ -114,7 +114,7 @@ const batchNormalization: OperatorRule = (call) => {
 };
 
 /** Float attributes are single precision: 1e-5 comes as 0.0000099999997. */
-export const epsilon = (call: OperatorCall): number => Number(call.float('epsilon', 1e-5).toPrecision(6));
+const epsilon = (call: OperatorCall): number => Number(call.float('epsilon', 1e-5).toPrecision(6));
 
 const layerNormalization: OperatorRule = (call): Value => {
   const shape = call.shape(0);

@@ -20,7 +20,7 @@ export class PickleDict extends Map<PickleValue, PickleValue> {}
 export class PickleSet extends Set<PickleValue> {}
 
 /** Base of the values that are not JavaScript's own. */
-export abstract class PickleNode {
+abstract class PickleNode {
   abstract readonly nodeKind: string;
 }
 

@@ -2,7 +2,7 @@
 import os from 'node:os';
 import type * as Ort from 'onnxruntime-common';
 
-export type OrtModule = Pick<typeof Ort, 'InferenceSession' | 'Tensor' | 'env'>;
+type OrtModule = Pick<typeof Ort, 'InferenceSession' | 'Tensor' | 'env'>;
 export type OrtSession = Ort.InferenceSession;
 
 export interface OnnxRuntime {

@@ -101,7 +101,7 @@ function batchNormTraining(node: GraphNode<'batchNorm'>, forward: Forward): Ref 
   return y;
 }
 
-export const forwardRules: { readonly [K in OperationKind]: ForwardRule<K> } = {
+const forwardRules: { readonly [K in OperationKind]: ForwardRule<K> } = {
   input: (node, { builder: b }) => {
     const [n, channels, height, width] = node.attributes.shape;
     const images = b.input('images', [n, height, width, channels]);

@@ -40,7 +40,7 @@ type NotDifferentiable =
 
 export type DifferentiableKernel = Exclude<KernelKind, NotDifferentiable>;
 
-export interface GradientContext {
+interface GradientContext {
   readonly builder: ProgramBuilder;
   readonly d: Ref;
   /** For each input whether its derivative is needed. */

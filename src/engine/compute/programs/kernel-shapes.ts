@@ -10,7 +10,7 @@ type KernelShapeRule<K extends KernelKind> = (
 const same = (_: unknown, [x]: readonly Shape[]): readonly Shape[] => [x];
 
 /** Shape of two operands broadcast from the right. */
-export function broadcastShape(a: Shape, b: Shape): Shape {
+function broadcastShape(a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
     const x = a[a.length - rank + i] ?? 1;
@@ -49,7 +49,7 @@ function reduced(x: Shape, { axes, keepDimensions }: KernelAttributes['mean']): 
 /** Shapes of (x, weight, bias) gradients from the inputs (d, x, weight, …). */
 const affineGradients = (_: unknown, [, x, weight]: readonly Shape[]): readonly Shape[] => [x, weight, weight];
 
-export const kernelShapeRules: { readonly [K in KernelKind]: KernelShapeRule<K> } = {
+const kernelShapeRules: { readonly [K in KernelKind]: KernelShapeRule<K> } = {
   input: ({ shape }) => [shape],
   // A state's shape is known to the builder only, which does not ask this table.
   state: () => [],

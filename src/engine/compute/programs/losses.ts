@@ -48,12 +48,7 @@ export function emitBatchMean(b: ProgramBuilder, perSample: Ref): Ref {
 }
 
 /** Distillation loss of each sample, [N]. */
-export function emitDistillation(
-  b: ProgramBuilder,
-  student: Ref,
-  options: DistillationOptions,
-  labelSmoothing?: number,
-): Ref {
+function emitDistillation(b: ProgramBuilder, student: Ref, options: DistillationOptions, labelSmoothing?: number): Ref {
   const classes = b.shape(student)[1];
   const teacher = b.input('teacher', [-1, classes]);
   if (options.kind === 'hard')

@@ -13,7 +13,7 @@ function mix(value: number): number {
 }
 
 /** `count` numbers in [0, 1) for a seed (two int32: say the run's and the step) and a stream. */
-export function uniformNoise(seed: ArrayLike<number>, stream: number, count: number): Float32Array {
+function uniformNoise(seed: ArrayLike<number>, stream: number, count: number): Float32Array {
   const start = mix(mix(mix(seed[0]) + Math.imul(seed[1], GOLDEN)) + Math.imul(stream + 1, 0x632be5ab));
   const noise = new Float32Array(count);
   // 24 bits, so that float32 holds every value exactly and 1 is never reached.

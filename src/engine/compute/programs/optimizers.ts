@@ -14,7 +14,7 @@ export type OptimizerOptions =
   /** torch.optim.RMSprop, not centred. */
   | { readonly kind: 'rmsprop'; readonly alpha?: number; readonly eps?: number; readonly momentum?: number };
 
-export type OptimizerKind = OptimizerOptions['kind'];
+type OptimizerKind = OptimizerOptions['kind'];
 type OptionsOf<K extends OptimizerKind> = Extract<OptimizerOptions, { kind: K }>;
 
 interface Updating {
@@ -38,7 +38,7 @@ interface Optimizer<K extends OptimizerKind> {
 const BETA1 = 0.9;
 const BETA2 = 0.999;
 
-export const optimizers: { readonly [K in OptimizerKind]: Optimizer<K> } = {
+const optimizers: { readonly [K in OptimizerKind]: Optimizer<K> } = {
   sgd: {
     slots: ({ momentum }) => (momentum ? ['momentum_buffer'] : []),
     step: (b, { momentum, nesterov = false }, { parameter, gradient, learningRate, weightDecay, slot }) => {
@@ -76,7 +76,7 @@ const optimizerOf = (options: OptimizerOptions): Optimizer<OptimizerKind> =>
   optimizers[options.kind] as Optimizer<OptimizerKind>;
 
 /** State names of a parameter's slots, by torch's slot names: `optimizer/exp_avg/blocks.0.norm1.weight`. */
-export const slotName = (slot: string, parameter: string): string => `optimizer/${slot}/${parameter}`;
+const slotName = (slot: string, parameter: string): string => `optimizer/${slot}/${parameter}`;
 
 /** Names of every slot kept for one parameter. */
 export function slotNames(options: OptimizerOptions, parameter: string): readonly string[] {

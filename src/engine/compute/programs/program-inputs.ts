@@ -5,7 +5,7 @@ import type { Tensor } from '../../graph/tensor.ts';
 import type { ProgramInputs } from '../executor.ts';
 import type { InputSpec, Program } from './program.ts';
 
-export type InputTensor = Tensor<'float32' | 'int32'>;
+type InputTensor = Tensor<'float32' | 'int32'>;
 
 export interface ResolvedInputs {
   /** One for each input of the program. */

@@ -16,7 +16,7 @@ export type FeedArray = Float32Array | Int32Array | Uint8Array;
 /** Arrays that the binding returns: fresh copies, owned by the caller. */
 export type FetchArray = Float32Array | Int32Array | BigInt64Array | Uint8Array;
 
-export interface TensorMetadata {
+interface TensorMetadata {
   readonly id: number;
   readonly shape: number[];
   /** A DataType number of TensorFlow. */

@@ -54,7 +54,7 @@ export const platformName = (environment: Environment = hostEnvironment()): stri
   `${environment.platform}-${environment.arch}`;
 
 /** The per-user cache folder of this application. */
-export function cacheFolder({ platform, variables, home }: Environment = hostEnvironment()): string {
+function cacheFolder({ platform, variables, home }: Environment = hostEnvironment()): string {
   if (platform === 'win32')
     return path.join(variables['LOCALAPPDATA'] || path.join(home, 'AppData', 'Local'), 'espalier');
   if (platform === 'darwin') return path.join(home, 'Library', 'Caches', 'espalier');

@@ -12,7 +12,7 @@ export interface TensorFlowSettings {
 }
 
 /** The variables that stand for `settings`; what is not set is left out. */
-export function settingsVariables(settings: TensorFlowSettings): Record<string, string> {
+function settingsVariables(settings: TensorFlowSettings): Record<string, string> {
   const { intraOpThreads, interOpThreads, logLevel } = settings;
   return {
     ...(intraOpThreads ? { TF_NUM_INTRAOP_THREADS: String(intraOpThreads) } : {}),

@@ -28,12 +28,6 @@ export const withLast = (order: Order, dimension: number): Order => [
 export const transposedOrder = (order: Order, permutation: readonly number[]): Order =>
   order.map((d) => permutation.indexOf(d));
 
-/** Order after logical dimensions are taken away. */
-export function reducedOrder(order: Order, axes: readonly number[]): Order {
-  const kept = plainOrder(order.length).filter((d) => !axes.includes(d));
-  return order.filter((d) => !axes.includes(d)).map((d) => kept.indexOf(d));
-}
-
 /** Order after `count` dimensions of size 1 are put before the others. */
 export const promotedOrder = (order: Order, count: number): Order => [
   ...plainOrder(count),

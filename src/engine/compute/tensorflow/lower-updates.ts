@@ -11,7 +11,7 @@ import type { Attrs } from './saved-model.ts';
 
 export type OptimizerKernel = 'sgdStep' | 'adamWStep' | 'rmsPropStep';
 
-export interface StateAccess {
+interface StateAccess {
   readonly variable: VariableRef;
   readonly order: readonly number[];
   readonly users: readonly TensorRef[];

@@ -36,7 +36,7 @@ export type TensorFlowType = keyof typeof DATA_TYPE;
 export type PartialShape = readonly number[] | undefined;
 
 /** A constant; `data` is little endian and row-major, and is not copied until the model is encoded. */
-export interface TensorProto {
+interface TensorProto {
   readonly dtype: TensorFlowType;
   readonly shape: readonly number[];
   readonly data: ArrayBufferView;

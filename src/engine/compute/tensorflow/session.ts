@@ -14,9 +14,9 @@ import {
 } from './saved-model.ts';
 
 /** What the binding can feed. */
-export type FeedType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8';
+type FeedType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8';
 /** What the binding can fetch. */
-export type FetchType = 'float32' | 'int32' | 'int64' | 'bool';
+type FetchType = 'float32' | 'int32' | 'int64' | 'bool';
 
 /** A value for a signature's input. `data` is not copied where TensorFlow can use it as it lies, and never written to. */
 export type Feed = Tensor<FeedType>;

@@ -23,20 +23,20 @@ interface Common {
 }
 
 /** Cubuk et al. 2019: one of 25 learned pairs of operations. */
-export interface AutoAugmentSpec extends Common {
+interface AutoAugmentSpec extends Common {
   readonly kind: 'policy';
   readonly policy: PolicyName;
 }
 
 /** Cubuk et al. 2020 (`ra`): `operations` of them (2) at one magnitude (9 of 0 … 30). */
-export interface RandAugmentSpec extends Common {
+interface RandAugmentSpec extends Common {
   readonly kind: 'ra';
   readonly operations?: number;
   readonly magnitude?: number;
 }
 
 /** Müller and Hutter 2021 (`ta_wide`): one operation at any magnitude. */
-export interface TrivialAugmentSpec extends Common {
+interface TrivialAugmentSpec extends Common {
   readonly kind: 'ta_wide';
 }
 
@@ -44,7 +44,7 @@ export interface TrivialAugmentSpec extends Common {
  * Hendrycks et al. 2020 (`augmix`): three chains of up to three operations mixed with the image; severity 1 … 10 (3).
  * torchvision runs the chains on tensors, whose geometric operations round differently; these are Pillow's.
  */
-export interface AugMixSpec extends Common {
+interface AugMixSpec extends Common {
   readonly kind: 'augmix';
   readonly severity?: number;
 }

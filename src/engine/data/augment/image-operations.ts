@@ -4,7 +4,7 @@ import { type AffineInterpolation, type AffineMatrix, affineTransform, rotationM
 import { adjustBrightness, adjustColor, adjustContrast, adjustSharpness } from './enhance.ts';
 import { autoContrast, equalize, invert, posterize, solarize } from './lookup.ts';
 
-export const OPERATIONS = [
+const OPERATIONS = [
   'Identity',
   'ShearX',
   'ShearY',

@@ -4,7 +4,7 @@
  */
 import type { OperationName } from './image-operations.ts';
 
-export interface PolicyStep {
+interface PolicyStep {
   readonly operation: OperationName;
   readonly probability: number;
   /** Undefined for operations without strength. */

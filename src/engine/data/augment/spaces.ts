@@ -69,7 +69,7 @@ interface Size {
 /** Translations of AutoAugment and RandAugment were tuned on 331 × 331 images. */
 const relative = ({ width, height }: Size): [number, number] => [(150 / 331) * width, (150 / 331) * height];
 
-export const AUTO_AUGMENT_BINS = 10;
+const AUTO_AUGMENT_BINS = 10;
 
 /** Of the operations that AutoAugment's policies name. */
 export const autoAugmentSpace = (size: Size): Space =>

@@ -14,7 +14,7 @@ export const TIFF_TAGS = {
 } as const;
 export type TiffTag = keyof typeof TIFF_TAGS;
 
-export interface TiffField {
+interface TiffField {
   readonly values: readonly number[];
   /** Byte offset of the first value. */
   readonly at: number;

@@ -6,7 +6,7 @@ import type { FrozenReason } from './factors.ts';
 export type LeafId = number;
 export type SetId = number;
 export type GroupId = number;
-export type HeadsId = number;
+type HeadsId = number;
 export type Side = 'out' | 'in';
 
 /** A factor that is not refined further. */

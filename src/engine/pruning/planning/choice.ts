@@ -11,7 +11,7 @@ export type ResolvedOptions = PlanOptions & Required<Omit<PlanOptions, 'headDimR
 
 export const resolveOptions = (options: PlanOptions): ResolvedOptions => ({ ...DEFAULT_OPTIONS, ...options });
 
-export interface ScopeChoice {
+interface ScopeChoice {
   readonly scope: RankedScope;
   readonly ratio: number;
   readonly threshold?: number;
@@ -55,7 +55,7 @@ export function choose(groups: Groups, ranking: Ranking, options: ResolvedOption
 }
 
 /** Without global ranking every group is a scope. */
-export function scopesOf(ranking: Ranking, options: ResolvedOptions): readonly RankedScope[] {
+function scopesOf(ranking: Ranking, options: ResolvedOptions): readonly RankedScope[] {
   const { global, isomorphic, headDimRatio } = options;
   return ranking.scopes({ global, isomorphic: isomorphic && global, headDims: global && headDimRatio !== undefined });
 }

@@ -1,4 +1,5 @@
 /** A plan as text, for golden tests and for reading before it is carried out. */
+import { formatInteger } from '../../../common/format.ts';
 import type { Cost } from '../../graph/macs.ts';
 import { rootName } from '../coupling/groups.ts';
 import type { Plan, PlannedGroup, PlannedHeads, PlannedScope } from './plan-types.ts';
@@ -7,7 +8,7 @@ import { shorten } from './scopes.ts';
 /** How many kept indices a line shows. */
 const SHOWN = 8;
 
-const count = (n: number): string => n.toLocaleString('en');
+const count = (n: number): string => formatInteger(n);
 const megas = (n: number): string => `${(n / 1e6).toFixed(2)} M`;
 
 export function formatPlan(plan: Plan): string {

@@ -64,7 +64,7 @@ export interface PlannedHeads {
 }
 
 /** Whole blocks that go after the channels. */
-export interface PlannedBlocks {
+interface PlannedBlocks {
   readonly stage: string;
   /** Module paths. */
   readonly removed: readonly string[];

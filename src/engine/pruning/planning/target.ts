@@ -116,7 +116,7 @@ function costAt(planner: Planner, options: TargetOptions, share: number): Costed
 }
 
 /** The ratios at a share: given ones fixed, unless all are given, which then keep their proportions. */
-export function optionsAt(groups: Groups, options: TargetOptions, share: number): PlanOptions {
+function optionsAt(groups: Groups, options: TargetOptions, share: number): PlanOptions {
   const { ratio, headRatio, headDimRatio, ...rest } = options;
   const attention = groups.heads.length > 0;
   if (ratio !== undefined) return scaled({ ...options, ratio }, share);

@@ -144,7 +144,7 @@ class GroupSums {
  * Channel of the group for every row of an axis (−1: another group's), and what to add to it for the dimensions of the
  * group's space that the axis does not have: a grouped convolution's input columns count for each of its groups.
  */
-export function channelOffsets(
+function channelOffsets(
   groups: Groups,
   group: Group,
   axis: readonly number[],

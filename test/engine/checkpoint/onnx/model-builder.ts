@@ -32,7 +32,7 @@ export const floatTensor = (
   bytesField(9, bytesOf(Float32Array.from(data))),
 ];
 
-export const integerTensor = (name: string, shape: readonly number[], data: readonly number[]): Chunk[] => [
+const integerTensor = (name: string, shape: readonly number[], data: readonly number[]): Chunk[] => [
   ...shape.map((size) => intField(1, size)),
   intField(2, 7),
   bytesField(8, name),
