@@ -24,7 +24,7 @@ export type { ModuleRecord } from './torch/module-record.ts';
 /** Metadata of a file that Espalier wrote: the Graph, whose names its tensors have. */
 export const GRAPH_KEY = 'espalier.graph';
 
-export type CheckpointFormat = 'safetensors' | 'torch-zip' | 'torch-legacy' | 'pickle';
+type CheckpointFormat = 'safetensors' | 'torch-zip' | 'torch-legacy' | 'pickle';
 
 export interface ReadOptions extends WeightChoice, RunContext {
   /** Give every floating-point tensor as float32; otherwise as stored. */
@@ -34,7 +34,7 @@ export interface ReadOptions extends WeightChoice, RunContext {
 }
 
 /** What a checkpoint holds, besides its tensors' elements. */
-export interface CheckpointSummary {
+interface CheckpointSummary {
   readonly path: string;
   readonly format: CheckpointFormat;
   /** safetensors' `__metadata__`, and what writePth was given. */

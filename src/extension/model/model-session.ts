@@ -12,7 +12,7 @@ import { Latest } from './latest.ts';
 import { modelKey, modelTitle, uriOf } from './model-uri.ts';
 import { changedPins } from './pins.ts';
 import { defaultPlan, savedSettings } from './plan-settings.ts';
-import type { Selection, SelectionChange } from './selection.ts';
+import type { Selection, SelectionChange } from './selected-nodes.ts';
 
 export interface SessionServices {
   readonly worker: Worker;

@@ -6,7 +6,7 @@ import { scopeColor } from '../../protocol/scope-colors.ts';
 import type { Pin } from '../../protocol/values.ts';
 import type { ModelSession } from '../model/model-session.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
-import type { SelectionChange } from '../model/selection.ts';
+import type { SelectionChange } from '../model/selected-nodes.ts';
 
 export type GroupsElement =
   | { readonly type: 'scope'; readonly scope: number }
