@@ -4,10 +4,12 @@ import { demo } from './commands/demo.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { exportCommand } from './commands/export.ts';
 import { finetune } from './commands/finetune.ts';
+import { frontier } from './commands/frontier.ts';
 import { groups } from './commands/groups.ts';
 import { info } from './commands/info.ts';
 import { models } from './commands/models.ts';
 import { prune } from './commands/prune.ts';
+import { repair } from './commands/repair.ts';
 import { runtime } from './commands/runtime.ts';
 import { sample } from './commands/sample.ts';
 
@@ -17,6 +19,8 @@ export const commands: Readonly<Record<string, Command>> = {
   groups,
   evaluate,
   prune,
+  repair,
+  frontier,
   finetune,
   export: exportCommand,
   runtime,

@@ -11,6 +11,8 @@ interface FlagOf<T> {
   readonly choices?: readonly string[];
   /** Other names, without dashes. */
   readonly aliases?: readonly string[];
+  /** Value of the flag alone, with no number after it. */
+  readonly bare?: number;
 }
 
 type Extra = Pick<FlagOf<never>, 'aliases'>;
@@ -43,6 +45,13 @@ export const flag = {
     help,
     initial,
     ...extra,
+  }),
+  /** An integer that may be left out: `--repair` and `--repair 500`. */
+  optionalInteger: (initial: number, bare: number, help: string): FlagOf<number> => ({
+    kind: 'integer',
+    help,
+    initial,
+    bare,
   }),
   boolean: (help: string, extra: Extra = {}): FlagOf<boolean> => ({ kind: 'boolean', help, initial: false, ...extra }),
   list: (help: string, extra: Extra = {}): FlagOf<readonly string[]> => ({ kind: 'list', help, initial: [], ...extra }),
@@ -113,7 +122,9 @@ export function parseFlags<T extends FlagTable>(table: T, args: readonly string[
       continue;
     }
     const taken: string[] = rest.length ? [rest.join('=')] : [];
-    if (!taken.length && i + 1 < args.length && !isOption(args[i + 1])) taken.push(args[++i]);
+    const isValue = i + 1 < args.length && !isOption(args[i + 1]);
+    if (!taken.length && isValue && (spec.bare === undefined || /^\d+$/.test(args[i + 1]))) taken.push(args[++i]);
+    if (!taken.length && spec.bare !== undefined) taken.push(String(spec.bare));
     if (!taken.length) throw new UsageError(`--${flagName(key)} needs a value`);
     if (spec.kind === 'list') {
       while (!rest.length && i + 1 < args.length && !isOption(args[i + 1])) taken.push(args[++i]);
@@ -126,9 +137,10 @@ export function parseFlags<T extends FlagTable>(table: T, args: readonly string[
 /** The table as help text, one flag a line. */
 export function formatFlags(table: FlagTable): string {
   const rows = Object.entries(table).map(([key, spec]) => {
-    const value = spec.kind === 'boolean' ? '' : ` ${spec.choices?.join('|') ?? spec.kind.toUpperCase()}`;
-    const initial =
-      spec.initial === undefined || spec.initial === false || spec.kind === 'list' ? '' : ` (default ${spec.initial})`;
+    const name = spec.choices?.join('|') ?? spec.kind.toUpperCase();
+    const value = spec.kind === 'boolean' ? '' : spec.bare === undefined ? ` ${name}` : ` [${name}]`;
+    const isSaid = spec.initial !== undefined && spec.initial !== false && spec.kind !== 'list';
+    const initial = spec.bare !== undefined ? ` (alone: ${spec.bare})` : isSaid ? ` (default ${spec.initial})` : '';
     return [`  --${flagName(key)}${value}`, `${spec.help}${initial}`] as const;
   });
   return rows.map(([left, right]) => `${left.padEnd(34)} ${right}`).join('\n');

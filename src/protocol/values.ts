@@ -71,7 +71,7 @@ export interface ModelInfo extends CostFigures {
 
 /** dense → pruned → finetuned, as recorded in the file. */
 export interface Lineage {
-  readonly step: 'pruned' | 'finetuned' | 'exported';
+  readonly step: 'pruned' | 'repaired' | 'finetuned' | 'exported';
   /** The file that it was made from, where known. */
   readonly parent?: string;
   /** One line of what was done: `taylor, isomorphic, 2.05 G of 4.11 G`. */

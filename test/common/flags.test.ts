@@ -36,3 +36,14 @@ test('wrong options name themselves', () => {
   fails(['--opt', 'lion'], /--opt must be one of sgd/);
   fails(['--model-em', '1'], /could be/);
 });
+
+test('a number may be left out where the flag says so, and takes no file for one', () => {
+  const table = { repair: flag.optionalInteger(0, 1000, '') };
+  const read = (...args: string[]) => parseFlags(table, args);
+  assert.equal(read().values.repair, 0);
+  assert.equal(read('--repair').values.repair, 1000);
+  assert.equal(read('--repair', '250').values.repair, 250);
+  assert.equal(read('--repair=250').values.repair, 250);
+  const { values, positionals } = read('--repair', 'model.pth');
+  assert.deepEqual([values.repair, positionals], [1000, ['model.pth']]);
+});

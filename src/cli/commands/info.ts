@@ -60,7 +60,8 @@ export const info = command({
         num_heads: heads,
         layers,
         notes: model.notes,
-        history: model.record.history,
+        // Which channels stayed is long, and `repair` reads it from the file.
+        history: model.record.history.map(({ kept: _, ...step }) => step),
       },
       text: text.join('\n'),
     };

@@ -14,6 +14,7 @@ import type { Cost } from '../../engine/graph/macs.ts';
 import type { Weights } from '../../engine/graph/tensor.ts';
 import { dataFor, evaluateModel } from '../../engine/jobs/evaluate.ts';
 import { pruneIteratively } from '../../engine/jobs/iterative.ts';
+import { ALLOCATIONS, SELECTIONS } from '../../engine/jobs/make-plans.ts';
 import { type Model, openModel, prepareOutput, saveModel } from '../../engine/jobs/model.ts';
 import { headsOfGraph } from '../../engine/jobs/model-info.ts';
 import { type PruneReport, type PruneRequest, pruneModel } from '../../engine/jobs/prune.ts';
@@ -28,6 +29,7 @@ import { runName } from '../../engine/training/run-directory.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
 import { describeOptions } from '../finetune-settings.ts';
 import { iterativeHooks, trainingBetween } from '../iterative-settings.ts';
+import { DEFAULT_REPAIR_IMAGES, repairJson, repairText } from '../repair-output.ts';
 import { dataRequest, requireDataPath, USUAL_DATA_PATH, weightsRequest } from '../requests.ts';
 import { formatCount, formatPercent, say } from '../terminal.ts';
 
@@ -65,6 +67,21 @@ const flags = {
   testAccuracy: flag.boolean('evaluate before and after'),
   saveAs: flag.string(undefined, 'where the pruned model goes: .safetensors or .pth'),
   bnRecalibrate: flag.integer(0, 'average batch norm statistics anew over so many batches of training images'),
+  repair: flag.optionalInteger(
+    0,
+    DEFAULT_REPAIR_IMAGES,
+    'refit the weights that are left towards the dense network, on so many training images without labels',
+  ),
+  allocate: flag.choice(
+    ALLOCATIONS,
+    'uniform',
+    'how the target is spread over the groups: the same share of each scope, or by what each group is worth (needs --repair)',
+  ),
+  select: flag.choice(
+    SELECTIONS,
+    'score',
+    'which channels of a group go: the lowest scores, or those that the others make good best',
+  ),
   iterativeSteps: flag.integer(1, 'prune in so many steps, with training between them'),
   recipe: flag.choice(RECIPE_NAMES, 'resnet', 'settings of the training between steps'),
   finetuneEpochs: flag.integer(undefined, "epochs of the training between steps (default: the recipe's)"),
@@ -117,6 +134,14 @@ async function pruneRequest(values: Values): Promise<PruneRequest> {
     removeLayers: values.removeLayers,
     ...(values.targetMacs !== undefined && { target: values.targetMacs }),
     ...(values.plan !== undefined && { plan: await readPlan(values.plan) }),
+    ...((values.allocate !== 'uniform' || values.select !== 'score') && {
+      measured: {
+        allocate: values.allocate,
+        select: values.select,
+        images: { ...dataRequest(values), images: values.repair || DEFAULT_REPAIR_IMAGES, seed: values.seed },
+      },
+    }),
+    ...(values.repair > 0 && { repair: { ...dataRequest(values), images: values.repair, seed: values.seed } }),
   };
 }
 
@@ -166,7 +191,11 @@ function summaryText(
           `top-1  ${arrow(formatPercent(accuracy.before.top1), formatPercent(accuracy.after.top1))} on ${accuracy.after.images} images`,
         ]
       : []),
-    `couple ${seconds.couple.toFixed(3)} s, score ${seconds.score.toFixed(3)} s (${scored}), plan ${seconds.plan.toFixed(3)} s, prune ${seconds.prune.toFixed(3)} s`,
+    `couple ${seconds.couple.toFixed(3)} s, score ${seconds.score.toFixed(3)} s (${scored}), plan ${seconds.plan.toFixed(3)} s, prune ${seconds.prune.toFixed(3)} s${report.repair ? `, repair ${seconds.repair.toFixed(1)} s` : ''}`,
+    ...(report.repair ? [repairText(report.repair)] : []),
+    ...(report.weighed ?? []).map(
+      ({ allocate, divergence }) => `budgets ${allocate}: divergence ${divergence.toFixed(4)} after the repair`,
+    ),
     ...(saved ? [`saved ${saved}`] : []),
   ].join('\n');
 }
@@ -235,6 +264,12 @@ export const prune = command({
   run: async ({ values, positionals }, context) => {
     if (values.pruningRatio !== undefined && values.plan)
       throw new UsageError('--plan has its own ratios: leave --pruning-ratio out');
+    if (values.allocate === 'sensitivity' && values.repair === 0 && !values.planOnly)
+      throw new UsageError('--allocate sensitivity reckons with a repair: give --repair too');
+    if ((values.allocate !== 'uniform' || values.select !== 'score') && (values.plan || values.removeLayers > 0))
+      throw new UsageError('--allocate and --select make the plan by themselves: leave --plan and --remove-layers out');
+    if (values.repair > 0 && values.bnRecalibrate > 0)
+      throw new UsageError('--repair weighs new batch norm statistics against its own: leave --bn-recalibrate out');
     if (values.saveAs && !values.planOnly) await prepareOutput(values.saveAs);
     const request = await pruneRequest(values);
     const model = await openModel({
@@ -255,6 +290,8 @@ export const prune = command({
       ...(keptBlocks && { kept_blocks: keptBlocks }),
       seconds,
       scored: report.scored,
+      ...(report.repair && { repair: repairJson(report.repair) }),
+      ...(report.weighed && { weighed: report.weighed }),
     };
     if (!graph || !weights) return { json: { ...json, plan: report.plan }, text: formatPlan(report.plan) };
     const accuracy: { before?: Accuracy; after?: Accuracy } = values.testAccuracy

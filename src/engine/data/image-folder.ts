@@ -213,3 +213,17 @@ export async function openImageFolder(dataPath: string, split: Split): Promise<I
     notes.push(`${count} file(s) ${extension} under ${root} are no known image type and are left out`);
   return { root, split, classes, samples, counts, notes };
 }
+
+/**
+ * Lists the images of a split without asking for classes: those of its class folders, in their order, or of a folder
+ * that just holds images. Every label is 0. Throws UserError for a missing path and where there is no image.
+ */
+export async function listImages(dataPath: string, split: Split): Promise<readonly Sample[]> {
+  await requireFolder(dataPath);
+  const present = await foldersIn(dataPath);
+  const stand = STAND_INS[split].find((name) => present.includes(name));
+  const root = stand ? path.join(dataPath, stand) : dataPath;
+  const { files } = await filesOfClass(root);
+  if (!files.length) throw new UserError(`${root} has no images (${IMAGE_EXTENSIONS.join(', ')}) in it or below it.`);
+  return files.map((file) => ({ file, label: 0 }));
+}

@@ -1,4 +1,4 @@
-/** The pruning job: couple, score, plan, prune, save; every stage timed. */
+/** The pruning job: couple, score, plan, prune, repair; every stage timed. */
 
 import type { RunContext } from '../../common/progress.ts';
 import type { Executor } from '../compute/executor.ts';
@@ -7,16 +7,19 @@ import type { Cost } from '../graph/macs.ts';
 import { graphCost } from '../graph/macs.ts';
 import type { Weights } from '../graph/tensor.ts';
 import { couple } from '../pruning/coupling/couple.ts';
+import type { Groups } from '../pruning/coupling/groups.ts';
 import { ignoreLayers } from '../pruning/planning/ignore.ts';
-import type { Plan, PlanOptions } from '../pruning/planning/plan-types.ts';
-import { compilePlanner, type Planner } from '../pruning/planning/planner.ts';
-import { parseTarget, planForTarget, type TargetOptions } from '../pruning/planning/target.ts';
-import { prune } from '../pruning/rebuilding/apply-plan.ts';
-import { type BlockInputs, planBlocks, planWithBlocks } from '../pruning/rebuilding/remove-layers.ts';
-import type { Scores } from '../pruning/scoring/importance.ts';
+import type { Plan } from '../pruning/planning/plan-types.ts';
+import type { TargetOptions } from '../pruning/planning/target.ts';
+import { type Pruned, prune } from '../pruning/rebuilding/apply-plan.ts';
+import { divergenceOf } from '../training/divergence.ts';
+import type { CalibrationRequest } from './calibration.ts';
+import { type AllocationMode, type MeasuredPlanning, makePlans, type NamedPlan } from './make-plans.ts';
 import type { Model } from './model.ts';
 import { headsOfGraph } from './model-info.ts';
-import { type ModelRecord, withStep } from './record.ts';
+import { keptOfPlan, type ModelRecord, withStep } from './record.ts';
+import { type RepairReport, repairModel } from './repair.ts';
+import { summariseRepair } from './repair-pruned.ts';
 import { type ScoreRequest, scoreModel, scoringFor } from './scores.ts';
 
 export interface PruneRequest {
@@ -30,10 +33,11 @@ export interface PruneRequest {
   readonly removeLayers?: number;
   /** A plan made before: nothing is scored. */
   readonly plan?: Plan;
+  /** Refit the weights that are left towards the network as it was, on these images. */
+  readonly repair?: CalibrationRequest;
+  /** Budgets by sensitivity, selection by reconstruction. */
+  readonly measured?: MeasuredPlanning;
 }
-
-/** Of the paper's script. */
-const DEFAULT_RATIO = 0.5;
 
 /** Seconds of every stage. */
 interface PruneSeconds {
@@ -41,6 +45,7 @@ interface PruneSeconds {
   readonly score: number;
   readonly plan: number;
   readonly prune: number;
+  readonly repair: number;
 }
 
 export interface PruneReport {
@@ -55,11 +60,20 @@ export interface PruneReport {
   /** Places of the blocks that stay, where blocks were removed. */
   readonly keptBlocks?: readonly number[];
   readonly scored: 'computed' | 'cached' | 'not needed';
+  /** What the repair did, where one was asked for. */
+  readonly repair?: RepairReport;
+  /** Plans that were weighed against each other, repaired: divergence from the dense network on held-out images. */
+  readonly weighed?: readonly WeighedPlan[];
   readonly seconds: PruneSeconds;
 }
 
+export interface WeighedPlan {
+  readonly allocate: AllocationMode;
+  readonly divergence: number;
+}
+
 class Stopwatch {
-  readonly seconds: Record<keyof PruneSeconds, number> = { couple: 0, score: 0, plan: 0, prune: 0 };
+  readonly seconds: Record<keyof PruneSeconds, number> = { couple: 0, score: 0, plan: 0, prune: 0, repair: 0 };
 
   async time<T>(stage: keyof PruneSeconds, work: () => T | Promise<T>): Promise<T> {
     const start = performance.now();
@@ -67,24 +81,6 @@ class Stopwatch {
     this.seconds[stage] += (performance.now() - start) / 1000;
     return result;
   }
-}
-
-/** What a plan is made of, once there are scores. */
-export type PlanRequest = Pick<PruneRequest, 'options' | 'target' | 'removeLayers'>;
-
-/** The plan at the ratios asked for, or of the largest network at the target. */
-function planOf(planner: Planner, request: PlanRequest): Plan {
-  if (request.target !== undefined) return planForTarget(planner, request.options, parseTarget(request.target));
-  const options: PlanOptions = { ...request.options, ratio: request.options.ratio ?? DEFAULT_RATIO };
-  return planner.describe(planner.choose(options), options);
-}
-
-/** The plan with blocks removed where some are to be. */
-export function makePlan(inputs: BlockInputs, scores: Scores, request: PlanRequest): Plan {
-  const { removeLayers = 0, target } = request;
-  if (target !== undefined && removeLayers > 0)
-    return planWithBlocks(inputs, scores, removeLayers, (planner) => planOf(planner, request));
-  return planBlocks(inputs, planOf(compilePlanner(inputs.groups, scores), request), removeLayers);
 }
 
 /** One line of what was done, for the model's history. */
@@ -95,10 +91,87 @@ function summarise(request: PruneRequest, plan: Plan): string {
   return `${request.score.criterion}, ${scope}, ${giga(plan.after.macs)} of ${giga(plan.before.macs)} MACs`;
 }
 
+/** A plan carried out. */
+interface Made {
+  readonly plan: Plan;
+  readonly pruned: Pruned;
+  readonly repair?: RepairReport;
+  readonly weighed?: readonly WeighedPlan[];
+}
+
+/** What the stages of a pruning work on. */
+interface Work {
+  readonly model: Model;
+  readonly weights: Weights;
+  readonly groups: Groups;
+  readonly request: PruneRequest;
+  readonly executor: () => Promise<Executor>;
+  readonly context: RunContext;
+  readonly watch: Stopwatch;
+}
+
+async function carryOut(
+  { model, weights, groups, request, executor, context, watch }: Work,
+  plan: Plan,
+): Promise<Made> {
+  const { graph: teacher } = model;
+  const pruned = await watch.time('prune', () => prune(teacher, weights, plan, groups));
+  const { repair: images } = request;
+  if (!images) return { plan, pruned };
+  const { graph: student, keptIndices: kept } = pruned;
+  const inputs = { student, weights: pruned.weights, teacher, teacherWeights: weights, kept };
+  const repair = await watch.time('repair', async () => repairModel(inputs, images, await executor(), context));
+  return { plan, pruned, repair };
+}
+
+const repairedDivergence = ({ candidates }: RepairReport): number =>
+  Math.min(...candidates.map(({ divergence }) => divergenceOf(divergence)));
+
+/** Carries the plans out; of several the one that diverges least from the dense network after its repair. */
+async function carryOutBest(work: Work, plans: readonly NamedPlan[]): Promise<Made> {
+  // Without a repair nothing tells them apart: the one asked for is the last.
+  if (!work.request.repair || plans.length < 2) return carryOut(work, (plans.at(-1) as NamedPlan).plan);
+  const weighed: WeighedPlan[] = [];
+  let best: Made | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (const { allocate, plan } of plans) {
+    const made = await carryOut(work, plan);
+    const divergence = made.repair ? repairedDivergence(made.repair) : Number.POSITIVE_INFINITY;
+    weighed.push({ allocate, divergence });
+    if (best && divergence >= least) continue;
+    best = made;
+    least = divergence;
+  }
+  return { ...(best as Made), weighed };
+}
+
+async function plansOf({
+  model,
+  weights,
+  groups,
+  request,
+  executor,
+  context,
+  watch,
+}: Work): Promise<{ plans: readonly NamedPlan[]; scored: PruneReport['scored'] }> {
+  if (request.plan) return { plans: [{ allocate: 'uniform', plan: request.plan }], scored: 'not needed' };
+  // Blocks are scored by the gradients themselves, which the cache does not keep.
+  const keep = { gradients: (request.removeLayers ?? 0) > 0 };
+  const { scores, cached, gradients } = await watch.time('score', () =>
+    scoreModel(groups, weights, scoringFor(model, request.score), executor, context, keep),
+  );
+  const { criterion, seed } = request.score;
+  const scoring = { criterion, ...(seed !== undefined && { seed }), ...(gradients && { gradients }) };
+  const pinned = ignoreLayers(groups, request.ignore ?? []);
+  const inputs = { groups: pinned, weights, scoring };
+  const plans = await watch.time('plan', () => makePlans(inputs, scores, request, executor, context));
+  return { plans, scored: cached ? 'cached' : 'computed' };
+}
+
 /**
  * Prunes a model. Weights are read once; the pruned ones share what they do not lose.
  *
- * @param executor asked for when gradients must be computed
+ * @param executor asked for when something must be computed: gradients, a repair
  * @throws UserError for an impossible target, missing gradients, weights that are not finite
  */
 export async function pruneModel(
@@ -112,50 +185,49 @@ export async function pruneModel(
   const watch = new Stopwatch();
   const groups = await watch.time('couple', () => couple(graph));
   const weights = await model.weights(context);
-  // Blocks are scored by the gradients themselves, which the cache does not keep.
-  const keep = { gradients: (request.removeLayers ?? 0) > 0 };
-  const scored = request.plan
-    ? undefined
-    : await watch.time('score', () =>
-        scoreModel(groups, weights, scoringFor(model, request.score), executor, context, keep),
-      );
-  const plan = await watch.time('plan', () => {
-    if (request.plan || !scored) return present(request.plan);
-    const { criterion, seed } = request.score;
-    const scoring = {
-      criterion,
-      ...(seed !== undefined && { seed }),
-      ...(scored.gradients && { gradients: scored.gradients }),
-    };
-    const pinned = ignoreLayers(groups, request.ignore ?? []);
-    return makePlan({ groups: pinned, weights, scoring }, scored.scores, request);
-  });
-  const common = {
+  const work: Work = { model, weights, groups, request, executor, context, watch };
+  const { plans, scored } = await plansOf(work);
+  const before = graphCost(graph);
+  const common = (plan: Plan) => ({
     plan,
-    record: withStep(model.record, graphCost(graph), {
-      step: 'pruned',
-      summary: summarise(request, plan),
-      ...(model.file && { parent: model.file }),
-    }),
-    before: graphCost(graph),
+    record: prunedRecord(model, request, plan),
+    before,
     ...(plan.blocks && { keptBlocks: plan.blocks.kept }),
-    scored: scored ? (scored.cached ? ('cached' as const) : ('computed' as const)) : ('not needed' as const),
-  };
-  if (flags.planOnly) return { ...common, after: plan.after, heads: plannedHeads(plan), seconds: watch.seconds };
-  const pruned = await watch.time('prune', () => prune(graph, weights, plan, groups));
+    scored,
+    seconds: watch.seconds,
+  });
+  if (flags.planOnly) {
+    const { plan } = plans.at(-1) as NamedPlan;
+    return { ...common(plan), after: plan.after, heads: plannedHeads(plan) };
+  }
+  const { plan, pruned, repair, weighed } = await carryOutBest(work, plans);
+  const report = common(plan);
   return {
-    ...common,
+    ...report,
+    ...(repair && { repair, record: withRepair(report.record, model, repair) }),
+    ...(weighed && { weighed }),
     graph: pruned.graph,
-    weights: pruned.weights,
+    weights: repair?.weights ?? pruned.weights,
     after: graphCost(pruned.graph),
     heads: headsOfGraph(pruned.graph),
-    seconds: watch.seconds,
   };
 }
 
-function present<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error('a plan needs scores');
-  return value;
+const prunedRecord = (model: Model, request: PruneRequest, plan: Plan): ModelRecord =>
+  withStep(model.record, graphCost(model.graph), {
+    step: 'pruned',
+    summary: summarise(request, plan),
+    kept: keptOfPlan(plan),
+    ...(model.file && { parent: model.file }),
+  });
+
+function withRepair(record: ModelRecord, model: Model, report: RepairReport): ModelRecord {
+  const step = {
+    step: 'repaired',
+    summary: summariseRepair(report),
+    ...(model.file && { parent: model.file }),
+  } as const;
+  return withStep(record, graphCost(model.graph), step);
 }
 
 const plannedHeads = (plan: Plan): Record<string, number> =>

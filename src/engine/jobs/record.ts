@@ -3,14 +3,17 @@ import * as v from 'valibot';
 import { UserError } from '../../common/errors.ts';
 import { firstIssue } from '../graph/graph-schema.ts';
 import type { Cost } from '../graph/macs.ts';
+import type { KeptChannels, Plan } from '../pruning/planning/plan-types.ts';
 
 /** One thing that was done to a model, oldest first. */
 export interface HistoryStep {
-  readonly step: 'pruned' | 'finetuned' | 'exported';
+  readonly step: 'pruned' | 'repaired' | 'finetuned' | 'exported';
   /** The file it was made from. */
   readonly parent?: string;
   /** One line for the person: `taylor, isomorphic, 2.05 G of 4.12 G`. */
   readonly summary: string;
+  /** Of a pruning: which channels of the network before it stayed. */
+  readonly kept?: KeptChannels;
   /** ISO 8601. */
   readonly time: string;
 }
@@ -30,14 +33,27 @@ export const RECORD_KEY = 'espalier.record';
 
 const count = v.pipe(v.number(), v.finite(), v.minValue(0));
 const line = v.pipe(v.string(), v.maxLength(10_000));
+const width = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 24));
+const indices = v.pipe(v.array(width), v.maxLength(2 ** 24));
+const keptSchema = v.object({
+  groups: v.array(v.object({ root: line, side: v.picklist(['out', 'in']), width, kept: indices })),
+  heads: v.array(v.object({ layer: line, count: width, kept: indices })),
+  blocks: v.exactOptional(v.object({ removed: v.array(line) })),
+});
 const recordSchema: v.GenericSchema<unknown, ModelRecord> = v.object({
   base: v.exactOptional(v.object({ macs: count, macsTrue: count, params: count })),
   history: v.pipe(
     v.array(
       v.object({
-        step: v.picklist(['pruned', 'finetuned', 'exported'] as const satisfies readonly HistoryStep['step'][]),
+        step: v.picklist([
+          'pruned',
+          'repaired',
+          'finetuned',
+          'exported',
+        ] as const satisfies readonly HistoryStep['step'][]),
         parent: v.exactOptional(line),
         summary: line,
+        kept: v.exactOptional(keptSchema),
         time: line,
       }),
     ),
@@ -61,6 +77,19 @@ export function recordFromJson(text: string | undefined, file: string): ModelRec
     problem = (error as Error).message;
   }
   throw new UserError(`${file}: the history recorded in it cannot be used (${problem}): the file is damaged.`);
+}
+
+/** What a plan keeps, without the groups that lose nothing. */
+export function keptOfPlan({ groups, heads, blocks }: Plan): KeptChannels {
+  // Groups of one root are told apart by their order: all of them are named, or none.
+  const losing = new Set(groups.filter(({ kept, width: all }) => kept.length < all).map(({ root }) => root));
+  return {
+    groups: groups
+      .filter(({ root }) => losing.has(root))
+      .map(({ root, side, width: all, kept }) => ({ root, side, width: all, kept })),
+    heads: heads.flatMap(({ layer, count: all, kept }) => (kept.length < all ? [{ layer, count: all, kept }] : [])),
+    ...(blocks && { blocks: { removed: blocks.removed } }),
+  };
 }
 
 /** The record with one more step. */

@@ -9,10 +9,18 @@ import type { Session } from '../compute/executor.ts';
 import { emitForward } from '../compute/programs/forward.ts';
 import type { Program } from '../compute/programs/program.ts';
 import { ProgramBuilder } from '../compute/programs/program-builder.ts';
-import type { ImageLoader } from '../data/loader.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { float32Tensor, type Weights } from '../graph/tensor.ts';
 import { leastTrainingBatch } from './batch-limits.ts';
+
+/** Where the images come from: a loader, or batches in memory. */
+export interface BatchSource {
+  readonly batchesPerEpoch: number;
+  batches(options: {
+    readonly maxBatches: number;
+    readonly signal?: AbortSignal;
+  }): AsyncIterable<{ readonly index: number; readonly images: Float32Array; readonly count: number }>;
+}
 
 /** Names of the running means and variances. */
 export const runningStatistics = (graph: Graph): readonly string[] =>
@@ -49,7 +57,7 @@ export function statisticsProgram(graph: Graph): Program {
 export async function averageStatistics(
   session: Session<'statistics'>,
   graph: Graph,
-  loader: ImageLoader,
+  loader: BatchSource,
   batches: number,
   { signal, progress }: RunContext = {},
 ): Promise<Weights> {

@@ -7,7 +7,7 @@ import type { ModelSessions } from '../model/model-sessions.ts';
 import { modelKey, modelTitle, shortPath } from '../model/model-uri.ts';
 import type { KnownModel } from '../workspace-memory.ts';
 
-const STEP_ICONS = { pruned: 'symbol-ruler', finetuned: 'flame', exported: 'export' } as const;
+const STEP_ICONS = { pruned: 'symbol-ruler', repaired: 'wrench', finetuned: 'flame', exported: 'export' } as const;
 
 export class ModelsView implements vscode.TreeDataProvider<KnownModel>, vscode.Disposable {
   private readonly changes = new vscode.EventEmitter<undefined>();

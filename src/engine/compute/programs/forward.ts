@@ -10,6 +10,8 @@ export interface ForwardOptions {
   readonly training: boolean;
   /** Before the names of parameters and buffers, to run another set of them: `ema/`. */
   readonly statePrefix?: string;
+  /** Values that are there already: neither they nor what only they need is computed. */
+  readonly given?: ReadonlyMap<ValueId, Ref>;
 }
 
 /** What rules see while a Graph is turned into kernels. */
@@ -165,11 +167,15 @@ const forwardRules: { readonly [K in OperationKind]: ForwardRule<K> } = {
   },
 };
 
-/** Nodes that the wanted values depend on. */
-function needed(graph: Graph, wanted: readonly ValueId[]): ReadonlySet<ValueId> {
+/** Nodes that the wanted values depend on, as far as they are not given. */
+function needed(
+  graph: Graph,
+  wanted: readonly ValueId[],
+  given: ForwardOptions['given'] = new Map(),
+): ReadonlySet<ValueId> {
   const found = new Set<ValueId>(wanted);
   for (const node of graph.nodes.toReversed())
-    if (found.has(node.id)) for (const input of node.inputs) found.add(input);
+    if (found.has(node.id) && !given.has(node.id)) for (const input of node.inputs) found.add(input);
   return found;
 }
 
@@ -184,9 +190,10 @@ export function emitForward(
   options: ForwardOptions,
 ): readonly Ref[] {
   const forward = new Forward(builder, graph, options);
-  const used = needed(graph, wanted);
+  const used = needed(graph, wanted, options.given);
+  for (const [id, ref] of options.given ?? []) forward.values.set(id, ref);
   for (const node of graph.nodes) {
-    if (!used.has(node.id)) continue;
+    if (!used.has(node.id) || forward.values.has(node.id)) continue;
     builder.source = node.id;
     // A table entry is taken by a kind known only at run time.
     forward.values.set(node.id, (forwardRules[node.kind] as ForwardRule<OperationKind>)(node, forward));

@@ -73,7 +73,14 @@ interface PlannedBlocks {
   readonly why: string;
 }
 
-export interface Plan {
+/** Of a plan what carrying it out takes: which channels, heads and blocks stay. Groups that are not named lose nothing. */
+export interface KeptChannels {
+  readonly groups: readonly Pick<PlannedGroup, 'root' | 'side' | 'width' | 'kept'>[];
+  readonly heads: readonly Pick<PlannedHeads, 'layer' | 'count' | 'kept'>[];
+  readonly blocks?: Pick<PlannedBlocks, 'removed'>;
+}
+
+export interface Plan extends KeptChannels {
   readonly version: 1;
   readonly model: string;
   readonly options: PlanOptions;

@@ -1,7 +1,7 @@
 /** Which entries of every dimension stay under a plan. */
 import { UserError } from '../../../common/errors.ts';
 import { type Groups, type LeafId, rootName, type SetId } from '../coupling/groups.ts';
-import type { Plan } from '../planning/plan-types.ts';
+import type { KeptChannels } from '../planning/plan-types.ts';
 
 /** Answers for dimensions given by their leaves. */
 export interface KeptEntries {
@@ -14,7 +14,7 @@ export interface KeptEntries {
 }
 
 /** Throws UserError where the plan is for another network. */
-export function keptEntries(groups: Groups, plan: Plan): KeptEntries {
+export function keptEntries(groups: Groups, plan: KeptChannels): KeptEntries {
   const keptOfLeaf = leavesKept(groups, setsKept(groups, plan));
   const cache = new Map<string, Int32Array | undefined>();
   const of = (leaves: readonly LeafId[]): Int32Array | undefined => {
@@ -32,7 +32,7 @@ export function keptEntries(groups: Groups, plan: Plan): KeptEntries {
 }
 
 /** For every set, 1 where an entry stays; undefined where all do. */
-function setsKept(groups: Groups, plan: Plan): readonly (Uint8Array | undefined)[] {
+function setsKept(groups: Groups, plan: KeptChannels): readonly (Uint8Array | undefined)[] {
   const kept: (Uint8Array | undefined)[] = groups.sets.map(() => undefined);
   const mark = (
     name: string,
@@ -50,7 +50,7 @@ function setsKept(groups: Groups, plan: Plan): readonly (Uint8Array | undefined)
     for (const i of planned) flags[i] = 1;
     kept[set] = flags;
   };
-  const byRoot = new Map(plan.groups.map((group) => [rootName(group), [] as Plan['groups'][number][]]));
+  const byRoot = new Map(plan.groups.map((group) => [rootName(group), [] as KeptChannels['groups'][number][]]));
   for (const group of plan.groups) byRoot.get(rootName(group))?.push(group);
   for (const group of groups.groups) {
     const { dims, width } = group;

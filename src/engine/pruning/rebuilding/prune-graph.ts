@@ -3,7 +3,7 @@ import type { Graph } from '../../graph/graph.ts';
 import { validateGraph } from '../../graph/validate.ts';
 import { couple } from '../coupling/couple.ts';
 import type { Groups } from '../coupling/groups.ts';
-import type { Plan } from '../planning/plan-types.ts';
+import type { KeptChannels } from '../planning/plan-types.ts';
 import type { KeptIndices } from './gather.ts';
 import { keptEntries } from './kept.ts';
 import { rebuildNode } from './rebuild.ts';
@@ -23,7 +23,7 @@ export type KeptIndexTable = ReadonlyMap<string, KeptTensor>;
 /** The Graph of a plan, without weights. */
 export function pruneGraph(
   graph: Graph,
-  plan: Plan,
+  plan: KeptChannels,
   groups: Groups = couple(graph),
 ): { readonly graph: Graph; readonly keptIndices: KeptIndexTable } {
   const kept = keptEntries(groups, plan);

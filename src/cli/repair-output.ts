@@ -1,0 +1,50 @@
+/** What the command line says of a repair. */
+import type { LayerRepair, RepairReport } from '../engine/jobs/repair.ts';
+import type { Divergence } from '../engine/training/divergence.ts';
+import { formatPercent, formatTable } from './terminal.ts';
+
+/** Images of `--repair` alone. */
+export const DEFAULT_REPAIR_IMAGES = 1000;
+
+const layerRow = ({ layer, inputs, rows, lambda, errorBefore, errorAfter, outputDistance }: LayerRepair): string[] => [
+  layer,
+  String(inputs),
+  String(rows),
+  lambda.toExponential(0),
+  formatPercent(errorBefore),
+  formatPercent(errorAfter),
+  formatPercent(outputDistance),
+];
+
+const HEADINGS = ['layer', 'inputs', 'rows', 'λ', 'error before', 'after', 'outputs'];
+
+const divergenceText = ({ kl, agreement, distance }: Divergence): string =>
+  kl === undefined || agreement === undefined
+    ? `distance of the outputs ${formatPercent(distance)}`
+    : `KL ${kl.toFixed(4)}, same class as the dense network ${formatPercent(agreement)}`;
+
+/** A row a layer, then what was compared on the held-out images. */
+export function repairText(report: RepairReport): string {
+  const { layers, left, candidates, chosen, fittedImages, heldImages, distanceImages, seconds } = report;
+  return [
+    formatTable([HEADINGS, ...layers.map(layerRow)]),
+    `errors: share of the variation of the dense layer's outputs, on ${heldImages} held-out images; outputs: squared distance of the network's to the dense one's, repaired up to this layer, on ${distanceImages} of them`,
+    ...Object.entries(left).map(([layer, reason]) => `${layer} stays as it is: ${reason}`),
+    ...candidates.map(
+      ({ outcome, divergence }) =>
+        `${outcome === chosen ? '→' : ' '} ${outcome.padEnd(26)} ${divergenceText(divergence)} (${heldImages} held-out images)`,
+    ),
+    `repaired on ${fittedImages} images in ${seconds.toFixed(1)} s`,
+  ].join('\n');
+}
+
+export const repairJson = ({ weights: _, left, ...report }: RepairReport) => ({
+  ...report,
+  layers: report.layers.map(({ errorBefore, errorAfter, outputDistance, ...layer }) => ({
+    ...layer,
+    error_before: errorBefore,
+    error_after: errorAfter,
+    output_distance: outputDistance,
+  })),
+  left_alone: left,
+});

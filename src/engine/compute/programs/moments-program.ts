@@ -1,0 +1,180 @@
+/**
+ * Programs of a repair: sums over a layer's inputs in one network and its targets in another, values half way through
+ * both, and outputs from half way. Two networks in one Program: the student's states have their own names, the teacher's
+ * the prefix `teacher/`.
+ */
+import { type Graph, type GraphNode, isClassifier, type ValueId } from '../../graph/graph.ts';
+import type { Shape } from '../../graph/operations.ts';
+import { inferShapes, sizePerImage } from '../../graph/shapes.ts';
+import { emitForward } from './forward.ts';
+import type { Program, Ref } from './program.ts';
+import { ProgramBuilder } from './program-builder.ts';
+
+export const TEACHER_PREFIX = 'teacher/';
+const STUDENT_PREFIX = 'student/';
+
+export interface Networks {
+  readonly student: Graph;
+  readonly teacher: Graph;
+}
+
+/** Values of both networks from which the rest can be computed; empty for the images. */
+export interface CutValues {
+  readonly student: readonly ValueId[];
+  readonly teacher: readonly ValueId[];
+}
+
+export const NO_CUT: CutValues = { student: [], teacher: [] };
+
+/** Names of the inputs (and of the outputs, where a program brings them) that hold a cut's values. */
+export const cutNames = ({ student, teacher }: CutValues): readonly string[] => [
+  ...student.map((id) => STUDENT_PREFIX + id),
+  ...teacher.map((id) => TEACHER_PREFIX + id),
+];
+
+export interface MomentLayer {
+  /** Of the student. */
+  readonly node: GraphNode<'conv' | 'linear'>;
+  /** The teacher's layer, whose outputs are the targets. */
+  readonly teacherNode: ValueId;
+  /** Its outputs that the student has. */
+  readonly keptOutputs?: Int32Array | undefined;
+  readonly sum?: {
+    readonly other: ValueId;
+    readonly teacherOther: ValueId;
+    readonly permutations: readonly (readonly number[])[];
+  };
+}
+
+class PairForward {
+  constructor(
+    readonly b: ProgramBuilder,
+    private readonly networks: Networks,
+    private readonly cut: CutValues,
+  ) {}
+
+  /** The wanted values of one network. */
+  emit(which: keyof Networks, wanted: readonly ValueId[]): readonly Ref[] {
+    const graph = this.networks[which];
+    const prefix = which === 'student' ? STUDENT_PREFIX : TEACHER_PREFIX;
+    const shapes = this.cut[which].length ? inferShapes(graph) : new Map<ValueId, Shape>();
+    const given = new Map(
+      this.cut[which].map((id) => [id, this.b.input(prefix + id, shapes.get(id) as Shape)] as const),
+    );
+    const statePrefix = which === 'student' ? '' : TEACHER_PREFIX;
+    return emitForward(this.b, graph, wanted, { training: false, statePrefix, given });
+  }
+}
+
+/** Rows of a value with its channels last: [rows, channels]. `channels`: which dimension they are. */
+function asRows(b: ProgramBuilder, x: Ref, channels: number): Ref {
+  const rank = b.shape(x).length;
+  const order = [...Array(rank).keys()].filter((d) => d !== channels);
+  const last = channels === rank - 1 ? x : b.add('transpose', [x], { permutation: [...order, channels] });
+  const shape = b.shape(last);
+  return b.add('reshape', [last], { shape: [-sizePerImage(shape.slice(0, -1)), shape.at(-1) as number] });
+}
+
+/** What a layer's weights are multiplied with: [rows, inputs], or [groups, rows, inputs]; taps before channels. */
+function inputRows(b: ProgramBuilder, node: GraphNode<'conv' | 'linear'>, x: Ref): Ref {
+  if (node.kind === 'linear') return asRows(b, x, b.shape(x).length - 1);
+  const { groups, ...window } = node.attributes;
+  const { kernel, stride, padding } = window;
+  const isPlain = [...kernel, ...stride].every((n) => n === 1) && Object.values(padding).every((n) => n === 0);
+  if (isPlain && groups === 1) return asRows(b, x, 1);
+  const patches = b.add('patches', [x], window);
+  const [n, kh, kw, channels, positions] = b.shape(patches);
+  const rows = -Math.abs(n * positions);
+  const last = b.add('transpose', [patches], { permutation: [0, 4, 1, 2, 3] });
+  if (groups === 1) return b.add('reshape', [last], { shape: [rows, kh * kw * channels] });
+  const width = channels / groups;
+  const split = b.add('reshape', [last], { shape: [rows, kh * kw, groups, width] });
+  const grouped = b.add('transpose', [split], { permutation: [2, 0, 1, 3] });
+  return b.add('reshape', [grouped], { shape: [groups, rows, kh * kw * width] });
+}
+
+/** A value's channels as rows: [channels, rows], those that are kept. */
+function channelRows(b: ProgramBuilder, x: Ref, channels: number, kept: Int32Array | undefined): Ref {
+  const turned = b.add('transpose', [asRows(b, x, channels)], { permutation: [1, 0] });
+  return kept ? b.add('gather', [turned], { indices: kept }) : turned;
+}
+
+const inverse = (permutation: readonly number[]): number[] => permutation.map((_, i) => permutation.indexOf(i));
+
+/**
+ * Sums over a batch for one layer: outputs `xx`, `yx`, `x`, `y`, `yy` as `Moments` names them, with a convolution's taps
+ * before its channels. Inputs: `images` or the cut's values; `targetScale` [outputs, 1], the factor of every target; and
+ * where the layer ends in a sum `driftScale` [outputs, 1], the factor of what the student's other branch lacks.
+ */
+export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutValues = NO_CUT): Program {
+  const b = new ProgramBuilder();
+  const pair = new PairForward(b, networks, cut);
+  const { node, teacherNode, keptOutputs, sum } = layer;
+  const [input, other] = pair.emit('student', [node.inputs[0], ...(sum ? [sum.other] : [])]);
+  const [output, teacherOther] = pair.emit('teacher', [teacherNode, ...(sum ? [sum.teacherOther] : [])]);
+  const channels = node.kind === 'conv' ? 1 : b.shape(output).length - 1;
+  const groups = node.kind === 'conv' ? node.attributes.groups : 1;
+  let targets = channelRows(b, output, channels, keptOutputs);
+  const [outputs, rows] = b.shape(targets);
+  targets = b.add('multiply', [targets, b.input('targetScale', [outputs, 1])], {});
+  if (sum) {
+    const back = (x: Ref): Ref =>
+      sum.permutations.toReversed().reduce((y, p) => b.add('transpose', [y], { permutation: inverse(p) }), x);
+    const wanted = channelRows(b, back(teacherOther), channels, keptOutputs);
+    const drift = b.add('subtract', [wanted, channelRows(b, back(other), channels, undefined)], {});
+    const scaled = b.add('multiply', [drift, b.input('driftScale', [outputs, 1])], {});
+    targets = b.add('add', [targets, scaled], {});
+  }
+  const x = inputRows(b, node, input);
+  const grouped = groups > 1;
+  const y = grouped ? b.add('reshape', [targets], { shape: [groups, outputs / groups, rows] }) : targets;
+  const none = { keepDimensions: false };
+  b.output('xx', b.add('matmul', [x, x], { transposeA: true, transposeB: false }));
+  b.output('yx', b.add('matmul', [y, x], { transposeA: false, transposeB: false }));
+  b.output('x', b.add('sum', [x], { axes: [grouped ? 1 : 0], ...none }));
+  b.output('y', b.add('sum', [y], { axes: [grouped ? 2 : 1], ...none }));
+  b.output('yy', b.add('sum', [b.add('square', [y], {})], { axes: [grouped ? 2 : 1], ...none }));
+  return b.finish();
+}
+
+/**
+ * Sums over a batch of what several layers of one network receive: outputs `xx NODE` and `x NODE`, a convolution's taps
+ * before its channels. Input: `images`.
+ */
+export function inputMomentsProgram(graph: Graph, layers: readonly GraphNode<'conv' | 'linear'>[]): Program {
+  const b = new ProgramBuilder();
+  const values = emitForward(
+    b,
+    graph,
+    layers.map(({ inputs }) => inputs[0]),
+    { training: false },
+  );
+  layers.forEach((node, i) => {
+    const x = inputRows(b, node, values[i]);
+    b.output(`xx ${node.id}`, b.add('matmul', [x, x], { transposeA: true, transposeB: false }));
+    b.output(`x ${node.id}`, b.add('sum', [x], { axes: [0], keepDimensions: false }));
+  });
+  return b.finish();
+}
+
+/** Values at one cut to values at a later one: outputs named as `cutNames` has them. */
+export function advanceProgram(networks: Networks, from: CutValues, to: CutValues): Program {
+  const b = new ProgramBuilder();
+  const pair = new PairForward(b, networks, from);
+  for (const [which, prefix] of [['student', STUDENT_PREFIX] as const, ['teacher', TEACHER_PREFIX] as const])
+    pair.emit(which, to[which]).forEach((ref, i) => {
+      b.output(prefix + to[which][i], ref);
+    });
+  return b.finish();
+}
+
+/** The student's outputs from a cut, named as `predictProgram` names them. */
+export function tailProgram(networks: Networks, cut: CutValues): Program {
+  const b = new ProgramBuilder();
+  const { outputs } = networks.student;
+  const wanted = outputs.map(({ value }) => value);
+  new PairForward(b, networks, cut).emit('student', wanted).forEach((ref, i) => {
+    b.output(isClassifier(networks.student) ? 'logits' : outputs[i].name, ref);
+  });
+  return b.finish();
+}

@@ -1,0 +1,76 @@
+/** From scores to the plan that is carried out, or to the two that are weighed against each other. */
+
+import { targetMacs } from '../../common/flop-target.ts';
+import type { RunContext } from '../../common/progress.ts';
+import type { Executor } from '../compute/executor.ts';
+import { allocate } from '../pruning/allocation/allocate.ts';
+import type { Plan, PlanOptions } from '../pruning/planning/plan-types.ts';
+import { compilePlanner, type Planner } from '../pruning/planning/planner.ts';
+import { parseTarget, planForTarget } from '../pruning/planning/target.ts';
+import { type BlockInputs, planBlocks, planWithBlocks } from '../pruning/rebuilding/remove-layers.ts';
+import type { Scores } from '../pruning/scoring/importance.ts';
+import type { CalibrationRequest } from './calibration.ts';
+import type { PruneRequest } from './prune.ts';
+import { errorCurves, measureInputs, reconstructionScores } from './sensitivity.ts';
+
+/** How a target is spread over the groups: the same share of each scope, or by what each group's channels are worth. */
+export const ALLOCATIONS = ['uniform', 'sensitivity'] as const;
+export type AllocationMode = (typeof ALLOCATIONS)[number];
+/** Which channels of a group go: the lowest scores, or those that the others make good best. */
+export const SELECTIONS = ['score', 'reconstruction'] as const;
+export type SelectionMode = (typeof SELECTIONS)[number];
+
+/** Budgets and selection by measured inputs; without it, both are the paper's. */
+export interface MeasuredPlanning {
+  readonly allocate: AllocationMode;
+  readonly select: SelectionMode;
+  /** What is measured on. */
+  readonly images: CalibrationRequest;
+}
+
+export interface NamedPlan {
+  readonly allocate: AllocationMode;
+  readonly plan: Plan;
+}
+
+/** Of the paper's script. */
+const DEFAULT_RATIO = 0.5;
+
+/** The plan at the ratios asked for, or of the largest network at the target. */
+function planOf(planner: Planner, request: PruneRequest): Plan {
+  if (request.target !== undefined) return planForTarget(planner, request.options, parseTarget(request.target));
+  const options: PlanOptions = { ...request.options, ratio: request.options.ratio ?? DEFAULT_RATIO };
+  return planner.describe(planner.choose(options), options);
+}
+
+function paperPlan(inputs: BlockInputs, scores: Scores, request: PruneRequest): Plan {
+  const { removeLayers = 0, target } = request;
+  if (target !== undefined && removeLayers > 0)
+    return planWithBlocks(inputs, scores, removeLayers, (planner) => planOf(planner, request));
+  return planBlocks(inputs, planOf(compilePlanner(inputs.groups, scores), request), removeLayers);
+}
+
+/**
+ * The plans of a request: the paper's, and behind it the one by sensitivity where that is asked for.
+ *
+ * @param inputs groups with the ignored layers pinned
+ */
+export async function makePlans(
+  inputs: BlockInputs,
+  scores: Scores,
+  request: PruneRequest,
+  executor: () => Promise<Executor>,
+  context: RunContext,
+): Promise<readonly [NamedPlan, ...NamedPlan[]]> {
+  const { measured, target } = request;
+  if (!measured) return [{ allocate: 'uniform', plan: paperPlan(inputs, scores, request) }];
+  const { groups, weights } = inputs;
+  const found = await measureInputs(groups, weights, scores, measured.images, await executor(), context);
+  const chosen = measured.select === 'reconstruction' ? reconstructionScores(groups, scores, found) : scores;
+  const uniform = { allocate: 'uniform', plan: paperPlan(inputs, chosen, request) } as const;
+  if (measured.allocate === 'uniform') return [uniform];
+  const curves = await errorCurves(groups, chosen, found, await executor(), context);
+  const planner = compilePlanner(groups, chosen);
+  const macs = target === undefined ? uniform.plan.after.macs : targetMacs(parseTarget(target), planner.before.macs);
+  return [uniform, { allocate: 'sensitivity', plan: allocate(planner, uniform.plan, curves, macs) }];
+}

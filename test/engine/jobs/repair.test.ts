@@ -1,0 +1,203 @@
+/** The repair job: what it must restore exactly, what it hands on, and what it refuses. */
+import assert from 'node:assert/strict';
+import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { before, test } from 'node:test';
+import { UserError } from '../../../src/common/errors.ts';
+import { createExecutor } from '../../../src/engine/compute/backends.ts';
+import type { Executor } from '../../../src/engine/compute/executor.ts';
+import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
+import type { Graph } from '../../../src/engine/graph/graph.ts';
+import { float32Tensor, type Tensor, type Weights } from '../../../src/engine/graph/tensor.ts';
+import { calibrationBatches } from '../../../src/engine/jobs/calibration.ts';
+import { openModel, saveModel } from '../../../src/engine/jobs/model.ts';
+import { pruneModel } from '../../../src/engine/jobs/prune.ts';
+import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
+import { repairModel } from '../../../src/engine/jobs/repair.ts';
+import { repairPruned } from '../../../src/engine/jobs/repair-pruned.ts';
+import type { KeptChannels } from '../../../src/engine/pruning/planning/plan-types.ts';
+import { gatherTensor } from '../../../src/engine/pruning/rebuilding/gather.ts';
+import { pruneGraph } from '../../../src/engine/pruning/rebuilding/prune-graph.ts';
+import { fillWeights } from '../../support/detfill.ts';
+import { image } from '../pruning/networks.ts';
+import { TINY, tinyImages, workFolder } from '../training/tiny.ts';
+
+const work = workFolder();
+let images = '';
+let executor: Executor;
+before(async () => {
+  images = await tinyImages(work);
+  executor = await createExecutor({ threads: 1 });
+});
+
+/** Convolutions of every form and linear layers, in a residual block and after it. */
+function manyLayers(): Graph {
+  const b = new GraphBuilder();
+  const input = image(TINY.size);
+  let x = b.conv('stem', b.input(input), { out: 8, kernel: 3, stride: 2, padding: 1 });
+  x = b.activation('', b.batchNorm('norm1', x), 'relu', { suffix: 'relu1' });
+  let y = b.conv('expand', x, { out: 8, kernel: 1 });
+  y = b.activation('', b.batchNorm('norm2', y), 'relu', { suffix: 'relu2' });
+  y = b.conv('depthwise', y, { out: 8, kernel: 3, padding: 1, groups: 8, bias: true });
+  y = b.activation('', y, 'relu', { suffix: 'relu3' });
+  y = b.conv('grouped', y, { out: 8, kernel: 3, padding: 1, groups: 2, bias: true });
+  y = b.activation('', y, 'relu', { suffix: 'relu4' });
+  y = b.batchNorm('norm3', b.conv('project', y, { out: 8, kernel: 1 }));
+  x = b.plus('', x, y);
+  const pooled = b.mean('', x, [2, 3], false);
+  const hidden = b.activation('', b.linear('fc', pooled, 12), 'relu', { suffix: 'relu5' });
+  return b.finish(
+    { name: 'many', family: 'test', input, classes: TINY.classes },
+    b.linear('head', hidden, TINY.classes),
+  );
+}
+
+/** The weights with these output rows made equal to others: nothing is lost when the copies go. */
+function withCopies(
+  weights: Weights,
+  copies: Readonly<Record<string, readonly (readonly [to: number, from: number])[]>>,
+): Weights {
+  const changed = new Map<string, Tensor>(weights);
+  for (const [name, pairs] of Object.entries(copies)) {
+    const tensor = weights.get(name) as Tensor<'float32'>;
+    const data = tensor.data.slice();
+    const row = data.length / tensor.shape[0];
+    for (const [to, from] of pairs) data.copyWithin(to * row, from * row, (from + 1) * row);
+    changed.set(name, float32Tensor(tensor.shape, data));
+  }
+  return changed;
+}
+
+const PAIRS = [
+  [3, 0],
+  [7, 4],
+] as const;
+const COPIED = [
+  'expand.weight',
+  'depthwise.weight',
+  'depthwise.bias',
+  ...['weight', 'bias', 'running_mean', 'running_var'].map((p) => `norm2.${p}`),
+];
+
+test('channels that others repeat are made good exactly, through every form of convolution', async () => {
+  const graph = manyLayers();
+  const copies = Object.fromEntries([
+    ...COPIED.map((name) => [name, PAIRS]),
+    ['fc.weight', [[11, 2]]],
+    ['fc.bias', [[11, 2]]],
+  ]);
+  const weights = withCopies(fillWeights(graph), copies);
+  const plan: KeptChannels = {
+    groups: [
+      { root: 'expand', side: 'out', width: 4, kept: [0, 1, 2] },
+      { root: 'fc', side: 'out', width: 12, kept: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10] },
+    ],
+    heads: [],
+  };
+  const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
+  const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
+  const report = await repairModel(
+    { student, weights: left, teacher: graph, teacherWeights: weights, kept },
+    { dataPath: images, images: 100 },
+    executor,
+  );
+  const done = report.layers.map(({ layer }) => layer);
+  assert.deepEqual(done, ['depthwise', 'grouped', 'project', 'fc', 'head']);
+  const [unrepaired, repaired] = report.candidates;
+  assert.ok((unrepaired.divergence.distance ?? 0) > 1e-3);
+  assert.ok(repaired.divergence.distance < 1e-6, `${repaired.divergence.distance}`);
+  for (const { layer, errorAfter } of report.layers) assert.ok(errorAfter < 1e-4, `${layer} is off by ${errorAfter}`);
+});
+
+const pruned = async (name: string): Promise<{ file: string; dense: string }> => {
+  const dense = path.join(work, `${name}-dense.safetensors`);
+  const graph = manyLayers();
+  await saveModel(dense, graph, fillWeights(graph), EMPTY_RECORD);
+  const request = { score: { criterion: 'l1' as const }, options: { roundTo: 2 }, target: '50%' };
+  const report = await pruneModel(await openModel({ model: dense }), request, async () => executor);
+  assert.ok(report.graph && report.weights);
+  const file = path.join(work, `${name}.safetensors`);
+  await saveModel(file, report.graph, report.weights, report.record);
+  return { file, dense };
+};
+
+test('a pruned file is repaired as the step of the pruning would have, and says so', async () => {
+  const { file, dense } = await pruned('step');
+  const calibration = { dataPath: images, images: 64 };
+  const apart = await repairPruned(
+    await openModel({ model: file }),
+    await openModel({ model: dense }),
+    calibration,
+    executor,
+  );
+  const request = { score: { criterion: 'l1' as const }, options: { roundTo: 2 }, target: '50%', repair: calibration };
+  const together = await pruneModel(await openModel({ model: dense }), request, async () => executor);
+  assert.deepEqual(
+    together.record.history.map(({ step }) => step),
+    ['pruned', 'repaired'],
+  );
+  assert.deepEqual(
+    apart.record.history.map(({ step }) => step),
+    ['pruned', 'repaired'],
+  );
+  assert.ok(together.seconds.repair > 0);
+  for (const [name, { data }] of apart.report.weights) assert.deepEqual(together.weights?.get(name)?.data, data, name);
+});
+
+test('a file that does not say what it kept, and another dense network, are refused by name', async () => {
+  const { file, dense } = await pruned('refused');
+  const student = await openModel({ model: file });
+  const run = (a: Parameters<typeof repairPruned>[0], b: Parameters<typeof repairPruned>[1]) =>
+    repairPruned(a, b, { dataPath: images, images: 64 }, executor);
+  const teacher = await openModel({ model: dense });
+  await assert.rejects(
+    run({ ...student, record: EMPTY_RECORD }, teacher),
+    /refused\.safetensors does not say which channels/,
+  );
+  const other = await openModel({ model: 'resnet32', inputSize: TINY.size });
+  await assert.rejects(run(student, other), (error) => error instanceof UserError && /resnet32/.test(error.message));
+});
+
+test('a repair stops when it is told to', async () => {
+  const { file, dense } = await pruned('stopped');
+  const controller = new AbortController();
+  let layers = 0;
+  const onLayer = (): void => {
+    if (++layers === 2) controller.abort(new UserError('enough'));
+  };
+  const [student, teacher] = await Promise.all([file, dense].map((model) => openModel({ model })));
+  const context = { signal: controller.signal };
+  await assert.rejects(
+    repairPruned(student, teacher, { dataPath: images, images: 64 }, executor, context, { onLayer }),
+    /enough/,
+  );
+  assert.equal(layers, 2);
+});
+
+test('images need no labels: a flat folder does, and too few are refused', async () => {
+  const flat = path.join(work, 'flat');
+  await mkdir(flat);
+  const from = path.join(images, 'train');
+  const [first] = (await readdir(from)).sort();
+  const files = (await readdir(path.join(from, first))).sort().slice(0, 10);
+  for (const file of files) await copyFile(path.join(from, first, file), path.join(flat, file));
+  const graph = manyLayers();
+  const batches = await calibrationBatches(graph, { dataPath: flat, images: 1000 });
+  assert.deepEqual(
+    batches.map(({ count, held }) => [count, held]),
+    [
+      [8, false],
+      [2, true],
+    ],
+  );
+  const all = await calibrationBatches(graph, { dataPath: images, images: 100 });
+  assert.deepEqual(
+    all.map(({ count, held }) => [count, held]),
+    [
+      [50, false],
+      [50, false],
+      [25, true],
+    ],
+  );
+  await assert.rejects(calibrationBatches(graph, { dataPath: flat, images: 3 }), /at least 8 are needed/);
+});
