@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
-import { type Criterion, CRITERION_NAMES } from '../../common/criteria.ts';
+import { CRITERION_NAMES, type Criterion } from '../../common/criteria.ts';
 import { UsageError } from '../../common/errors.ts';
 import { flag } from '../../common/flags.ts';
 import { createExecutor } from '../../engine/compute/backends.ts';

@@ -6,6 +6,7 @@ import { listImages } from '../data/image-folder.ts';
 import { deriveSeed, permutation } from '../data/random.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type DataRequest, evaluationLoader } from './evaluate.ts';
+import { requireImages } from './image-input.ts';
 
 export interface CalibrationRequest extends DataRequest {
   /**
@@ -41,6 +42,7 @@ export async function calibrationBatches(
   request: CalibrationRequest,
   { signal, progress }: RunContext = {},
 ): Promise<readonly CalibrationBatch[]> {
+  requireImages(graph);
   const all = await listImages(request.dataPath, request.split ?? 'train');
   const order = permutation(all.length, deriveSeed(request.seed ?? 0, 1));
   const chosen = Array.from(order.subarray(0, Math.ceil(request.images / FITTED_SHARE)), (i) => all[i]);

@@ -21,7 +21,7 @@ import type { CalibrationRequest } from './calibration.ts';
 import { type DataRequest, evaluateModel } from './evaluate.ts';
 import type { Model } from './model.ts';
 import { pruneModel } from './prune.ts';
-import { type ScoreRequest, scoreModel } from './scores.ts';
+import { type ScoreRequest, scoreModel, scoringFor } from './scores.ts';
 import { errorCurves, measureInputs, reconstructionScores } from './sensitivity.ts';
 
 /** Ways to get a network of a target: the paper's plan as it is, repaired, and with budgets and selection by what is measured. */
@@ -86,14 +86,9 @@ class Frontier {
   ) {}
 
   async prepare(criterion: Criterion): Promise<Planning> {
-    const { groups, weights, executor, context, request } = this;
-    const { scores } = await scoreModel(
-      groups,
-      weights,
-      { ...request.score, criterion },
-      async () => executor,
-      context,
-    );
+    const { model, groups, weights, executor, context, request } = this;
+    const scoring = scoringFor(model, { ...request.score, criterion });
+    const { scores } = await scoreModel(groups, weights, scoring, async () => executor, context);
     if (!request.modes.some((mode) => mode === 'sensitivity' || mode === 'reconstruction')) return { scores };
     const measured = await measureInputs(groups, weights, scores, request.images, executor, context);
     const curves = await errorCurves(groups, scores, measured, executor, context);
@@ -142,9 +137,11 @@ class Frontier {
     graph: Graph,
     weights: Weights,
   ): Promise<Pick<FrontierPoint, 'macs' | 'params' | 'top1' | 'images' | 'latency' | 'latencyRuns'>> {
-    const { executor, context, request } = this;
+    const { model, executor, context, request } = this;
+    const { record } = model;
     const accuracy =
-      request.evaluation && (await evaluateModel({ graph, weights }, request.evaluation, { executor }, context));
+      request.evaluation &&
+      (await evaluateModel({ graph, weights, record }, request.evaluation, { executor }, context));
     const session = await executor.open({ predict: predictProgram(graph) }, context);
     try {
       await session.assign(weights);
