@@ -25,7 +25,7 @@ import { fittedTensors, layerAsFit } from './repair-tensors.ts';
 /** Bytes of second moments that one program brings. */
 const PROGRAM_BYTES = 2 ** 28;
 /** Widths at which a group's sensitivity is measured, as shares of its own. */
-const PROBES = [0.75, 0.5];
+const PROBES = [0.75, 0.5, 0.25, 0.125];
 
 interface GroupLayers {
   readonly group: number;
@@ -228,6 +228,30 @@ function narrowed(groups: Groups, { consumers, layers }: GroupLayers, kept: Int3
   return changed;
 }
 
+interface Probe {
+  readonly lost: number;
+  readonly divergence: number;
+}
+
+/**
+ * Divergence for a share that is lost, by what was measured: between two probes in proportion, below the first and above
+ * the last along a line through zero. Where more is lost the estimate is never smaller.
+ */
+export function divergenceAt(probes: readonly Probe[], lost: number): number {
+  const known: Probe[] = [{ lost: 0, divergence: 0 }];
+  for (const probe of [...probes].sort((a, b) => a.lost - b.lost)) {
+    const last = known[known.length - 1];
+    if (probe.lost > last.lost)
+      known.push({ lost: probe.lost, divergence: Math.max(probe.divergence, last.divergence) });
+  }
+  const above = known.findIndex((probe) => probe.lost >= lost);
+  const last = known[known.length - 1];
+  if (above < 0) return last.lost > 0 ? (last.divergence * lost) / last.lost : 0;
+  if (above === 0) return 0;
+  const [a, b] = [known[above - 1], known[above]];
+  return a.divergence + ((b.divergence - a.divergence) * (lost - a.lost)) / (b.lost - a.lost);
+}
+
 /** Estimated divergence of every group at every width: its loss times what a unit of it costs the whole network. */
 export async function errorCurves(
   groups: Groups,
@@ -245,7 +269,7 @@ export async function errorCurves(
     for (const one of measured.groups) {
       const order = byRank(groups, scores, one.group);
       const lost = lossCurve(one, order);
-      let [above, below] = [0, 0];
+      const probes: Probe[] = [];
       for (const share of PROBES) {
         throwIfAborted(signal);
         const width = Math.max(1, Math.min(order.length - 1, Math.round(share * order.length)));
@@ -253,11 +277,9 @@ export async function errorCurves(
         await session.assign(changed);
         const found = divergenceOf(divergence(dense, await outputsOf(session, batches), groups.graph.classes));
         await session.assign(new Map([...changed.keys()].map((name) => [name, weights.get(name) as never])));
-        above += found * lost[width];
-        below += lost[width] ** 2;
+        probes.push({ lost: lost[width], divergence: found });
       }
-      const sensitivity = below > 0 ? above / below : 0;
-      curves.push({ group: one.group, errors: lost.map((share) => share * sensitivity) });
+      curves.push({ group: one.group, errors: lost.map((share) => divergenceAt(probes, share)) });
       progress?.({ phase: 'sensitive', done: curves.length, total: measured.groups.length });
     }
     return curves;
