@@ -20,6 +20,7 @@ import { headsOfGraph } from '../../engine/jobs/model-info.ts';
 import { type PruneReport, type PruneRequest, pruneModel } from '../../engine/jobs/prune.ts';
 import { recalibratedWeights } from '../../engine/jobs/recalibrate.ts';
 import type { ModelRecord } from '../../engine/jobs/record.ts';
+import { repairFolder } from '../../engine/jobs/repair-progress.ts';
 import { scoresFolder } from '../../engine/jobs/scores.ts';
 import { formatPlan } from '../../engine/pruning/planning/format-plan.ts';
 import type { Plan } from '../../engine/pruning/planning/plan-types.ts';
@@ -87,7 +88,7 @@ const flags = {
   finetuneEpochs: flag.integer(undefined, "epochs of the training between steps (default: the recipe's)"),
   finetuneLr: flag.number(undefined, "its learning rate (default: the recipe's)"),
   outputDir: flag.string(undefined, 'folder of the networks between steps (default: .espalier/runs/<time>-<model>)'),
-  noCache: flag.boolean('score anew, and keep nothing'),
+  noCache: flag.boolean('score and repair anew, and keep nothing'),
 };
 
 type Values = FlagValues<typeof flags>;
@@ -141,7 +142,14 @@ async function pruneRequest(values: Values): Promise<PruneRequest> {
         images: { ...dataRequest(values), images: values.repair || DEFAULT_REPAIR_IMAGES, seed: values.seed },
       },
     }),
-    ...(values.repair > 0 && { repair: { ...dataRequest(values), images: values.repair, seed: values.seed } }),
+    ...(values.repair > 0 && {
+      repair: {
+        ...dataRequest(values),
+        images: values.repair,
+        seed: values.seed,
+        ...(!values.noCache && { cache: repairFolder(process.cwd()) }),
+      },
+    }),
   };
 }
 

@@ -3,6 +3,7 @@ import { UsageError } from '../../common/errors.ts';
 import { flag } from '../../common/flags.ts';
 import { createExecutor } from '../../engine/compute/backends.ts';
 import { openModel, prepareOutput, saveModel } from '../../engine/jobs/model.ts';
+import { repairFolder } from '../../engine/jobs/repair-progress.ts';
 import { repairPruned } from '../../engine/jobs/repair-pruned.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
 import { DEFAULT_REPAIR_IMAGES, repairJson, repairText } from '../repair-output.ts';
@@ -20,6 +21,7 @@ export const repair = command({
     ...computeFlags,
     images: flag.integer(DEFAULT_REPAIR_IMAGES, 'training images to fit to; a quarter as many are held out besides'),
     seed: flag.integer(0, 'which images'),
+    noCache: flag.boolean('begin anew where a repair was stopped, and keep nothing of this one'),
     saveAs: flag.string(undefined, 'where the repaired model goes: .safetensors, .pth or .onnx'),
   },
   run: async ({ values, positionals }, context) => {
@@ -30,7 +32,8 @@ export const repair = command({
     const ckpt = teacherCkpt !== undefined ? { ckpt: teacherCkpt } : {};
     const teacher = await openModel({ ...weightsRequest({ ...shared, model: name, ckpt: undefined }), ...ckpt });
     for (const note of [...student.notes, ...teacher.notes]) say(note);
-    const request = { ...dataRequest(values), images: values.images, seed: values.seed };
+    const cache = values.noCache ? {} : { cache: repairFolder(process.cwd()) };
+    const request = { ...dataRequest(values), images: values.images, seed: values.seed, ...cache };
     const { report, record } = await repairPruned(student, teacher, request, await createExecutor(values), context);
     if (values.saveAs) await saveModel(values.saveAs, student.graph, report.weights, record, context);
     else say('nothing saved: give --save-as FILE');

@@ -13,12 +13,11 @@ import type { Plan } from '../pruning/planning/plan-types.ts';
 import type { TargetOptions } from '../pruning/planning/target.ts';
 import { type Pruned, prune } from '../pruning/rebuilding/apply-plan.ts';
 import { divergenceOf } from '../training/divergence.ts';
-import type { CalibrationRequest } from './calibration.ts';
 import { type AllocationMode, type MeasuredPlanning, makePlans, type NamedPlan } from './make-plans.ts';
 import type { Model } from './model.ts';
 import { headsOfGraph } from './model-info.ts';
 import { keptOfPlan, type ModelRecord, withStep } from './record.ts';
-import { type RepairReport, repairModel } from './repair.ts';
+import { type RepairReport, type RepairRequest, repairModel } from './repair.ts';
 import { summariseRepair } from './repair-pruned.ts';
 import { type ScoreRequest, scoreModel, scoringFor } from './scores.ts';
 
@@ -34,7 +33,7 @@ export interface PruneRequest {
   /** A plan made before: nothing is scored. */
   readonly plan?: Plan;
   /** Refit the weights that are left towards the network as it was, on these images. */
-  readonly repair?: CalibrationRequest;
+  readonly repair?: RepairRequest;
   /** Budgets by sensitivity, selection by reconstruction. */
   readonly measured?: MeasuredPlanning;
 }

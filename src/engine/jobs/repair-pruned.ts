@@ -7,10 +7,9 @@ import { type Graph, parametersByName } from '../graph/graph.ts';
 import { graphCost } from '../graph/macs.ts';
 import { type KeptIndexTable, type KeptTensor, pruneGraph } from '../pruning/rebuilding/prune-graph.ts';
 import { divergenceOf } from '../training/divergence.ts';
-import type { CalibrationRequest } from './calibration.ts';
 import type { Model } from './model.ts';
 import { type HistoryStep, type ModelRecord, withStep } from './record.ts';
-import { type RepairHooks, type RepairReport, repairModel } from './repair.ts';
+import { type RepairHooks, type RepairReport, type RepairRequest, repairModel } from './repair.ts';
 
 /** Entries of the first network's parameters that are left after both prunings. */
 function composed(first: KeptIndexTable, second: KeptIndexTable): KeptIndexTable {
@@ -77,7 +76,7 @@ export interface RepairedModel {
 export async function repairPruned(
   student: Model,
   teacher: Model,
-  request: CalibrationRequest,
+  request: RepairRequest,
   executor: Executor,
   context: RunContext = {},
   hooks: RepairHooks = {},

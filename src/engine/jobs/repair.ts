@@ -6,7 +6,7 @@
 import type { RunContext } from '../../common/progress.ts';
 import type { Executor } from '../compute/executor.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Weights } from '../graph/tensor.ts';
+import type { Tensor, Weights } from '../graph/tensor.ts';
 import type { KeptIndexTable } from '../pruning/rebuilding/prune-graph.ts';
 import { chooseCuts } from '../pruning/repair/cuts.ts';
 import { findRepairLayers, type RepairLayer } from '../pruning/repair/repair-layers.ts';
@@ -15,6 +15,7 @@ import { type Divergence, divergence, divergenceOf } from '../training/divergenc
 import { type CalibrationBatch, type CalibrationRequest, calibrationBatches } from './calibration.ts';
 import { HeldOut } from './held-out.ts';
 import { repairCandidates } from './repair-candidates.ts';
+import { type RepairedLayer, RepairProgress } from './repair-progress.ts';
 import { RepairSession, teacherStates } from './repair-session.ts';
 import { driftScale, fittedTensors, layerAsFit, targetScale, withDenseNorms } from './repair-tensors.ts';
 
@@ -62,6 +63,11 @@ export interface RepairInputs {
   readonly kept: KeptIndexTable;
 }
 
+export interface RepairRequest extends CalibrationRequest {
+  /** Folder that layers which are done are kept in until all are, so that a repair that was stopped goes on; none: from the start. */
+  readonly cache?: string;
+}
+
 export interface RepairHooks {
   /** Hears of every layer as it is done. */
   readonly onLayer?: (layer: LayerRepair) => void;
@@ -74,65 +80,79 @@ const DISTANCE_IMAGES = 100;
 
 const count = (batches: readonly CalibrationBatch[]): number => batches.reduce((sum, batch) => sum + batch.count, 0);
 
-/** Refits all layers; the weights by state-dict name. */
-async function repairLayers(
-  inputs: RepairInputs,
-  layers: readonly RepairLayer[],
-  batches: readonly CalibrationBatch[],
-  heldOut: HeldOut,
-  executor: Executor,
-  context: RunContext,
-  hooks: RepairHooks,
-): Promise<{ weights: Weights; done: readonly LayerRepair[] }> {
-  const { student, teacher } = inputs;
-  const segments = chooseCuts(student, teacher, layers, { images: count(batches), bytes: KEPT_BYTES });
-  const session = new RepairSession(inputs, executor, batches, context);
-  const scales = targetScale(inputs);
-  const dense = teacherStates(inputs.teacherWeights);
-  const weights = new Map(withDenseNorms(inputs, layers));
-  const done: LayerRepair[] = [];
-  try {
-    for (const [i, segment] of segments.entries()) {
-      await session.open(segment, layers, segments[i + 1]?.cut, new Map([...dense, ...weights]));
-      for (const layer of layers.slice(segment.from, segment.to)) {
-        const repaired = await repairLayer(layer, session, weights, scales);
-        for (const [name, tensor] of repaired.tensors) weights.set(name, tensor);
-        await session.assign(repaired.tensors);
-        const outputs = await session.heldOutputs(DISTANCE_IMAGES);
-        const { distance } = divergence(heldOut.teacher, outputs, student.classes);
-        const report = { ...repaired.report, outputDistance: distance };
-        done.push(report);
-        hooks.onLayer?.(report);
-        const message = `${report.layer}: error ${(100 * report.errorBefore).toFixed(1)} → ${(100 * report.errorAfter).toFixed(1)} %`;
-        context.progress?.({ phase: 'repair', done: done.length, total: layers.length, message });
-      }
-      await session.close();
-    }
-  } finally {
-    await session.dispose();
-  }
-  return { weights, done };
-}
+/** One repair under way. */
+class LayerWise {
+  private readonly session: RepairSession;
+  private readonly scales: (layer: RepairLayer) => Float32Array;
+  readonly weights: Map<string, Tensor>;
+  readonly done: LayerRepair[] = [];
 
-async function repairLayer(
-  layer: RepairLayer,
-  session: RepairSession,
-  weights: Weights,
-  scales: (layer: RepairLayer) => Float32Array,
-): Promise<{ tensors: Weights; report: Omit<LayerRepair, 'outputDistance'> }> {
-  const before = layerAsFit(layer, weights);
-  const scale = scales(layer);
-  const moments = await session.moments(layer, {
-    targetScale: scale,
-    ...(layer.sum && { driftScale: driftScale(layer.sum, scale.length, weights) }),
-  });
-  const fit = chooseFit(moments.fitted, moments.held, before, layer.constant !== undefined);
-  const { lambda, errorBefore, errorAfter } = fit;
-  const { inputs: width, rows } = moments.fitted;
-  return {
-    tensors: fittedTensors(layer, fit, weights),
-    report: { layer: layer.node.id, inputs: width, rows, lambda, errorBefore, errorAfter },
-  };
+  constructor(
+    private readonly inputs: RepairInputs,
+    private readonly layers: readonly RepairLayer[],
+    private readonly batches: readonly CalibrationBatch[],
+    private readonly heldOut: HeldOut,
+    private readonly progress: RepairProgress | undefined,
+    executor: Executor,
+    private readonly context: RunContext,
+  ) {
+    this.session = new RepairSession(inputs, executor, batches, context);
+    this.scales = targetScale(inputs);
+    this.weights = new Map(withDenseNorms(inputs, layers));
+  }
+
+  /** Refits all layers in order. */
+  async run({ onLayer }: RepairHooks): Promise<void> {
+    const { inputs, layers, batches, context } = this;
+    const bounds = { images: count(batches), bytes: KEPT_BYTES };
+    const segments = chooseCuts(inputs.student, inputs.teacher, layers, bounds);
+    const dense = teacherStates(inputs.teacherWeights);
+    try {
+      for (const [i, segment] of segments.entries()) {
+        await this.session.open(segment, layers, segments[i + 1]?.cut, new Map([...dense, ...this.weights]));
+        for (let index = segment.from; index < segment.to; index++) {
+          const report = await this.next(index);
+          onLayer?.(report);
+          const message = `${report.layer}: error ${(100 * report.errorBefore).toFixed(1)} → ${(100 * report.errorAfter).toFixed(1)} %`;
+          context.progress?.({ phase: 'repair', done: this.done.length, total: layers.length, message });
+        }
+        await this.session.close();
+      }
+    } finally {
+      await this.session.dispose();
+    }
+  }
+
+  /** One layer: as it was done before, or fitted now. */
+  private async next(index: number): Promise<LayerRepair> {
+    const layer = this.layers[index];
+    const saved = await this.progress?.read(index, layer.node.id);
+    const { tensors, report } = saved ?? (await this.fit(layer));
+    for (const [name, tensor] of tensors) this.weights.set(name, tensor);
+    if (saved) await this.session.assign(tensors);
+    else await this.progress?.write(index, { tensors, report });
+    this.done.push(report);
+    return report;
+  }
+
+  private async fit(layer: RepairLayer): Promise<RepairedLayer> {
+    const { session, weights, heldOut, inputs } = this;
+    const before = layerAsFit(layer, weights);
+    const scale = this.scales(layer);
+    const moments = await session.moments(layer, {
+      targetScale: scale,
+      ...(layer.sum && { driftScale: driftScale(layer.sum, scale.length, weights) }),
+    });
+    const fit = chooseFit(moments.fitted, moments.held, before, layer.constant !== undefined);
+    const tensors = fittedTensors(layer, fit, weights);
+    await session.assign(tensors);
+    const outputs = await session.heldOutputs(DISTANCE_IMAGES);
+    const { distance: outputDistance } = divergence(heldOut.teacher, outputs, inputs.student.classes);
+    const { lambda, errorBefore, errorAfter } = fit;
+    const { inputs: width, rows } = moments.fitted;
+    const report = { layer: layer.node.id, inputs: width, rows, lambda, errorBefore, errorAfter, outputDistance };
+    return { tensors, report };
+  }
 }
 
 /**
@@ -142,7 +162,7 @@ async function repairLayer(
  */
 export async function repairModel(
   inputs: RepairInputs,
-  request: CalibrationRequest,
+  request: RepairRequest,
   executor: Executor,
   context: RunContext = {},
   hooks: RepairHooks = {},
@@ -150,11 +170,15 @@ export async function repairModel(
   const started = performance.now();
   const { layers, left } = findRepairLayers(inputs);
   const batches = await calibrationBatches(inputs.student, request, context);
+  const progress = request.cache === undefined ? undefined : await RepairProgress.open(request.cache, inputs, batches);
   const heldOut = await HeldOut.open(inputs, batches, executor, context);
   try {
-    const { weights, done } = await repairLayers(inputs, layers, batches, heldOut, executor, context, hooks);
+    const layerWise = new LayerWise(inputs, layers, batches, heldOut, progress, executor, context);
+    await layerWise.run(hooks);
+    const { weights, done } = layerWise;
     const candidates = await repairCandidates(inputs, weights, batches, heldOut, executor, context);
     const best = candidates.reduce((a, b) => (divergenceOf(b.divergence) < divergenceOf(a.divergence) ? b : a));
+    await progress?.end();
     return {
       weights: best.weights,
       layers: done,

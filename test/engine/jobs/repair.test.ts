@@ -158,20 +158,27 @@ test('a file that does not say what it kept, and another dense network, are refu
   await assert.rejects(run(student, other), (error) => error instanceof UserError && /resnet32/.test(error.message));
 });
 
-test('a repair stops when it is told to', async () => {
+test('a repair stops when it is told to, and goes on after the last layer that it did', async () => {
   const { file, dense } = await pruned('stopped');
   const controller = new AbortController();
+  const [student, teacher] = await Promise.all([file, dense].map((model) => openModel({ model })));
+  const cache = path.join(work, 'repair-cache');
+  const request = { dataPath: images, images: 64, cache };
   let layers = 0;
   const onLayer = (): void => {
     if (++layers === 2) controller.abort(new UserError('enough'));
   };
-  const [student, teacher] = await Promise.all([file, dense].map((model) => openModel({ model })));
   const context = { signal: controller.signal };
-  await assert.rejects(
-    repairPruned(student, teacher, { dataPath: images, images: 64 }, executor, context, { onLayer }),
-    /enough/,
-  );
+  await assert.rejects(repairPruned(student, teacher, request, executor, context, { onLayer }), /enough/);
   assert.equal(layers, 2);
+  const [folder] = await readdir(cache);
+  assert.equal((await readdir(path.join(cache, folder))).length, 2);
+  const resumed = await repairPruned(student, teacher, request, executor);
+  const unbroken = await repairPruned(student, teacher, { ...request, cache: path.join(work, 'other') }, executor);
+  assert.deepEqual(resumed.report.layers, unbroken.report.layers);
+  for (const [name, { data }] of unbroken.report.weights)
+    assert.deepEqual(resumed.report.weights.get(name)?.data, data, name);
+  assert.deepEqual(await readdir(cache), []);
 });
 
 test('images need no labels: a flat folder does, and too few are refused', async () => {

@@ -137,12 +137,15 @@ export function findRepairLayers(pair: NetworkPair): RepairLayers {
   const teacherOf = new Map(teacher.nodes.map((node) => [node.parameters.weight, node.id]));
   const weightUsers = countBy(student.nodes.flatMap(({ parameters }) => parameters.weight ?? []));
   const left = new Map<ValueId, string>();
+  const shapeOf = new Map(student.parameters.map(({ name, shape }) => [name, shape]));
   const found = student.nodes.flatMap((node): RepairLayer[] => {
     if ((node.kind !== 'conv' && node.kind !== 'linear') || !changed.has(node.inputs[0])) return [];
     const weight = node.parameters.weight as string;
     const origin = kept.get(weight);
     const teacherNode = origin && teacherOf.get(origin.from);
     if (weightUsers.get(weight) !== 1) left.set(node.id, 'its weights are used more than once');
+    else if (squareBytes(node, shapeOf.get(weight) ?? []) > MOST_BYTES)
+      left.set(node.id, 'the second moments of its inputs would take over 512 MB');
     else if (!origin || teacherNode === undefined) left.set(node.id, 'the dense network has no such layer');
     else {
       const constant = constantPlace(node, users);
@@ -168,6 +171,15 @@ export function findRepairLayers(pair: NetworkPair): RepairLayers {
     return { ...layer, sum: { other, teacherOther, permutations: walked.permutations, factors: walked.factors } };
   });
   return { layers, left };
+}
+
+/** Most bytes of one layer's second moments. */
+const MOST_BYTES = 512 * 2 ** 20;
+
+/** Bytes of XᵀX in double precision, of all groups of a layer. */
+function squareBytes(node: GraphNode<'conv' | 'linear'>, weight: readonly number[]): number {
+  const groups = node.kind === 'conv' ? node.attributes.groups : 1;
+  return 8 * groups * elementCount(weight.slice(1)) ** 2;
 }
 
 const parameterOf = (factor: ChannelFactor): string => (factor.kind === 'norm' ? factor.weight : factor.value);
