@@ -1,7 +1,7 @@
 /** Live plans: from cached scores and the person's settings to what the model editor draws. */
 
 import type { RunContext } from '../common/progress.ts';
-import { makePlan as planWithRemoval } from '../engine/jobs/prune.ts';
+import { makePlan as planWithRemoval } from '../engine/jobs/make-plans.ts';
 import { type Groups, isPrunable } from '../engine/pruning/coupling/groups.ts';
 import { removedWith } from '../engine/pruning/planning/blocks.ts';
 import { ignoreLayers } from '../engine/pruning/planning/ignore.ts';

@@ -36,14 +36,18 @@ export interface NamedPlan {
 /** Of the paper's script. */
 const DEFAULT_RATIO = 0.5;
 
+/** What a plan is made of, once there are scores. */
+export type PlanRequest = Pick<PruneRequest, 'options' | 'target' | 'removeLayers'>;
+
 /** The plan at the ratios asked for, or of the largest network at the target. */
-function planOf(planner: Planner, request: PruneRequest): Plan {
+function planOf(planner: Planner, request: PlanRequest): Plan {
   if (request.target !== undefined) return planForTarget(planner, request.options, parseTarget(request.target));
   const options: PlanOptions = { ...request.options, ratio: request.options.ratio ?? DEFAULT_RATIO };
   return planner.describe(planner.choose(options), options);
 }
 
-function paperPlan(inputs: BlockInputs, scores: Scores, request: PruneRequest): Plan {
+/** The paper's plan, with blocks removed where some are to be. */
+export function makePlan(inputs: BlockInputs, scores: Scores, request: PlanRequest): Plan {
   const { removeLayers = 0, target } = request;
   if (target !== undefined && removeLayers > 0)
     return planWithBlocks(inputs, scores, removeLayers, (planner) => planOf(planner, request));
@@ -63,11 +67,11 @@ export async function makePlans(
   context: RunContext,
 ): Promise<readonly [NamedPlan, ...NamedPlan[]]> {
   const { measured, target } = request;
-  if (!measured) return [{ allocate: 'uniform', plan: paperPlan(inputs, scores, request) }];
+  if (!measured) return [{ allocate: 'uniform', plan: makePlan(inputs, scores, request) }];
   const { groups, weights } = inputs;
   const found = await measureInputs(groups, weights, scores, measured.images, await executor(), context);
   const chosen = measured.select === 'reconstruction' ? reconstructionScores(groups, scores, found) : scores;
-  const uniform = { allocate: 'uniform', plan: paperPlan(inputs, chosen, request) } as const;
+  const uniform = { allocate: 'uniform', plan: makePlan(inputs, chosen, request) } as const;
   if (measured.allocate === 'uniform') return [uniform];
   const curves = await errorCurves(groups, chosen, found, await executor(), context);
   const planner = compilePlanner(groups, chosen);
