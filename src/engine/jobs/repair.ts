@@ -143,7 +143,9 @@ class LayerWise {
       targetScale: scale,
       ...(layer.sum && { driftScale: driftScale(layer.sum, scale.length, weights) }),
     });
-    const fit = chooseFit(moments.fitted, moments.held, before, layer.constant !== undefined);
+    const row = before.weight.length / scale.length;
+    const prior = before.weight.map((value, i) => value * scale[Math.floor(i / row)]);
+    const fit = chooseFit(moments.fitted, moments.held, before, layer.constant !== undefined, prior);
     const tensors = fittedTensors(layer, fit, weights);
     await session.assign(tensors);
     const outputs = await session.heldOutputs(DISTANCE_IMAGES);

@@ -4,10 +4,11 @@ import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { before, test } from 'node:test';
 import { UserError } from '../../../src/common/errors.ts';
+import { selfAttention } from '../../../src/engine/architectures/attention.ts';
 import { createExecutor } from '../../../src/engine/compute/backends.ts';
 import type { Executor } from '../../../src/engine/compute/executor.ts';
 import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
-import type { Graph } from '../../../src/engine/graph/graph.ts';
+import type { Graph, InputConfig } from '../../../src/engine/graph/graph.ts';
 import { float32Tensor, type Tensor, type Weights } from '../../../src/engine/graph/tensor.ts';
 import { calibrationBatches } from '../../../src/engine/jobs/calibration.ts';
 import { openModel, saveModel } from '../../../src/engine/jobs/model.ts';
@@ -15,11 +16,11 @@ import { pruneModel } from '../../../src/engine/jobs/prune.ts';
 import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
 import { repairModel } from '../../../src/engine/jobs/repair.ts';
 import { repairPruned } from '../../../src/engine/jobs/repair-pruned.ts';
+import { couple } from '../../../src/engine/pruning/coupling/couple.ts';
 import type { KeptChannels } from '../../../src/engine/pruning/planning/plan-types.ts';
 import { gatherTensor } from '../../../src/engine/pruning/rebuilding/gather.ts';
 import { pruneGraph } from '../../../src/engine/pruning/rebuilding/prune-graph.ts';
 import { fillWeights } from '../../support/detfill.ts';
-import { image } from '../pruning/networks.ts';
 import { TINY, tinyImages, workFolder } from '../training/tiny.ts';
 
 const work = workFolder();
@@ -30,10 +31,19 @@ before(async () => {
   executor = await createExecutor({ threads: 1 });
 });
 
+const input: InputConfig = {
+  channels: 3,
+  height: TINY.size,
+  width: TINY.size,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+  resize: TINY.size,
+  interpolation: 'bilinear',
+};
+
 /** Convolutions of every form and linear layers, in a residual block and after it. */
 function manyLayers(): Graph {
   const b = new GraphBuilder();
-  const input = image(TINY.size);
   let x = b.conv('stem', b.input(input), { out: 8, kernel: 3, stride: 2, padding: 1 });
   x = b.activation('', b.batchNorm('norm1', x), 'relu', { suffix: 'relu1' });
   let y = b.conv('expand', x, { out: 8, kernel: 1 });
@@ -107,6 +117,51 @@ test('channels that others repeat are made good exactly, through every form of c
   assert.ok((unrepaired.divergence.distance ?? 0) > 1e-3);
   assert.ok(repaired.divergence.distance < 1e-6, `${repaired.divergence.distance}`);
   for (const { layer, errorAfter } of report.layers) assert.ok(errorAfter < 1e-4, `${layer} is off by ${errorAfter}`);
+});
+
+/** Tokens, one attention layer with a residual, a classifier. */
+function attentionNetwork(): Graph {
+  const b = new GraphBuilder();
+  const patches = b.conv('embed', b.input(input), { out: 12, kernel: 4, stride: 4, bias: true });
+  const tokens = b.transpose('', b.reshape('', patches, [-1, 12, 16]), [0, 2, 1]);
+  const attended = selfAttention(b, 'attn', tokens, { type: 'Attention', heads: 2, width: 16 });
+  const pooled = b.mean('', b.plus('', tokens, attended), [1], false);
+  return b.finish(
+    { name: 'attends', family: 'test', input, classes: TINY.classes },
+    b.linear('head', pooled, TINY.classes),
+  );
+}
+
+test('head dims that say nothing go without a trace: the scale of the queries stays the dense one', async () => {
+  const graph = attentionNetwork();
+  // Of each head's 8 dims the last three are zero in queries, keys and values.
+  const silent = Array.from({ length: 48 }, (_, row) => row).filter((row) => row % 8 >= 5);
+  const weights = new Map<string, Tensor>(fillWeights(graph));
+  for (const name of ['attn.qkv.weight', 'attn.qkv.bias']) {
+    const { shape, data } = weights.get(name) as Tensor<'float32'>;
+    const changed = data.map((value) => 20 * value);
+    for (const row of silent) changed.fill(0, row * (data.length / 48), (row + 1) * (data.length / 48));
+    weights.set(name, float32Tensor(shape, changed));
+  }
+  const groups = couple(graph).groups.filter(({ heads }) => heads !== undefined);
+  assert.ok(groups.length > 0);
+  const plan: KeptChannels = {
+    groups: groups.map(({ root, side, width }) => ({ root, side, width, kept: [0, 1, 2, 3, 4] })),
+    heads: [],
+  };
+  const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
+  const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
+  const report = await repairModel(
+    { student, weights: left, teacher: graph, teacherWeights: weights, kept },
+    { dataPath: images, images: 64 },
+    executor,
+  );
+  const [unrepaired, repaired] = report.candidates;
+  assert.ok(
+    unrepaired.divergence.distance > 1e-6,
+    `the scale of the queries has changed: ${unrepaired.divergence.distance}`,
+  );
+  assert.ok(repaired.divergence.distance < 1e-9, `${repaired.divergence.distance}`);
 });
 
 const pruned = async (name: string): Promise<{ file: string; dense: string }> => {

@@ -10,7 +10,7 @@ import { rebuildNode } from './rebuild.ts';
 import { removeBlocks } from './remove-blocks.ts';
 
 /** Where a parameter's entries came from. */
-interface KeptTensor {
+export interface KeptTensor {
   /** Its name before: blocks after a removed one have other numbers now. */
   readonly from: string;
   /** For every dimension the entries that stayed; undefined where all did. */

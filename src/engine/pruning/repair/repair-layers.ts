@@ -3,7 +3,8 @@
 import { type Graph, type GraphNode, leavingValues, nodesById, type ValueId } from '../../graph/graph.ts';
 import { inferShapes } from '../../graph/shapes.ts';
 import { elementCount } from '../../graph/tensor.ts';
-import type { KeptIndexTable } from '../rebuilding/prune-graph.ts';
+import type { NetworkPair } from './network-pair.ts';
+import { scaledQueries } from './scaled-queries.ts';
 
 /** A factor of each channel between a layer's output and the sum that it ends in, by parameter names of the pruned network. */
 export type ChannelFactor =
@@ -36,13 +37,6 @@ export interface RepairLayer {
   readonly keptOutputs: Int32Array | undefined;
   readonly constant: ConstantPlace | undefined;
   readonly sum: SumTarget | undefined;
-}
-
-/** The pruned network, the one it came from, and which entries of its parameters stayed. */
-export interface NetworkPair {
-  readonly student: Graph;
-  readonly teacher: Graph;
-  readonly kept: KeptIndexTable;
 }
 
 export interface RepairLayers {
@@ -132,6 +126,9 @@ function ancestors(nodes: ReadonlyMap<ValueId, GraphNode>, id: ValueId, found = 
 export function findRepairLayers(pair: NetworkPair): RepairLayers {
   const { student, teacher, kept } = pair;
   const changed = changedValues(pair);
+  const scaled = scaledQueries(pair);
+  // What comes in is other than before, or what goes out must be.
+  const differs = ({ id, inputs }: GraphNode): boolean => changed.has(inputs[0]) || scaled.has(id);
   const users = usersOf(student);
   const teacherUsers = usersOf(teacher);
   const teacherOf = new Map(teacher.nodes.map((node) => [node.parameters.weight, node.id]));
@@ -139,7 +136,7 @@ export function findRepairLayers(pair: NetworkPair): RepairLayers {
   const left = new Map<ValueId, string>();
   const shapeOf = new Map(student.parameters.map(({ name, shape }) => [name, shape]));
   const found = student.nodes.flatMap((node): RepairLayer[] => {
-    if ((node.kind !== 'conv' && node.kind !== 'linear') || !changed.has(node.inputs[0])) return [];
+    if ((node.kind !== 'conv' && node.kind !== 'linear') || !differs(node)) return [];
     const weight = node.parameters.weight as string;
     const origin = kept.get(weight);
     const teacherNode = origin && teacherOf.get(origin.from);

@@ -137,14 +137,21 @@ const total = (values: Float64Array): number => values.reduce((sum, value) => su
  * Fits on one half of the images and chooses the ridge by the error on the other.
  *
  * @param before the layer as it is, to compare with
+ * @param prior weights that the ridge holds to: those it had, but for targets that were scaled
  */
-export function chooseFit(fitted: Moments, held: Moments, before: Fit, constant: boolean): ChosenFit {
+export function chooseFit(
+  fitted: Moments,
+  held: Moments,
+  before: Fit,
+  constant: boolean,
+  prior: Float64Array = before.weight,
+): ChosenFit {
   const whole = total(variation(held)) || 1;
   const errorBefore = total(squaredErrors(held, before)) / whole;
   const few = fitted.rows < ROWS_PER_INPUT * fitted.inputs;
   let best: ChosenFit | undefined;
   for (const lambda of few ? LAMBDAS : LAMBDAS.slice(0, 1)) {
-    const fit = fitRidge(fitted, before.weight, { lambda, constant });
+    const fit = fitRidge(fitted, prior, { lambda, constant });
     const errorAfter = total(squaredErrors(held, fit)) / whole;
     if (!best || errorAfter < best.errorAfter) best = { ...fit, lambda, errorBefore, errorAfter };
   }

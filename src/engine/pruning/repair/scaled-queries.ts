@@ -4,7 +4,7 @@
  */
 import { type Graph, type GraphNode, nodesById, type ValueId } from '../../graph/graph.ts';
 import { inferShapes, withBatch } from '../../graph/shapes.ts';
-import type { NetworkPair } from './repair-layers.ts';
+import type { NetworkPair } from './network-pair.ts';
 
 export interface ScaledRows {
   /** Outputs of the layer that are queries. */
