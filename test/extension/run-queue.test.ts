@@ -182,3 +182,24 @@ test('names of runs sort by time, are legal, and are not used twice', async (t) 
   await runs.write({ ...record(id), state: 'done' });
   assert.equal(await runs.freeId(id), `${id}-2`);
 });
+
+test('a record that came with the repository is checked, and writes nowhere else', async (t) => {
+  const folder = path.join((await store(t)).folder, '.espalier', 'runs');
+  const runs = new RunStore(folder);
+  const put = async (id: string, content: object): Promise<RunRecord | undefined> => {
+    await mkdir(path.join(folder, id), { recursive: true });
+    await writeFile(path.join(folder, id, 'job.json'), JSON.stringify(content));
+    return runs.read(id);
+  };
+  assert.ok(await put('good', record('good')));
+  assert.equal(await put('other', record('good')), undefined);
+  assert.equal(await put('kind', { ...record('kind'), request: { kind: 'shell' } }), undefined);
+  assert.equal(await put('title', { ...record('title'), title: { toString: 1 } }), undefined);
+  assert.equal(await put('nothing', []), undefined);
+  const workspace = path.dirname(path.dirname(folder));
+  assert.equal(runs.mayWrite('good', path.join(folder, 'good', 'best.safetensors')), 'own');
+  assert.equal(runs.mayWrite('good', path.join(workspace, 'models', 'x.onnx')), 'new');
+  assert.equal(runs.mayWrite('good', path.join(folder, 'good', '..', 'other', 'x')), 'new');
+  for (const place of ['/etc/x', path.join(workspace, '..', 'x'), 'x.onnx'])
+    assert.equal(runs.mayWrite('good', place), 'never');
+});

@@ -90,14 +90,25 @@ function builtAnew(saved: Graph, asked: BuildOptions): Graph | undefined {
   return asked.inputSize === undefined ? { ...graph, input: saved.input } : graph;
 }
 
+/** Of what is asked, what the network is not already. */
+function changesOf(saved: Graph, { inputSize, dropPath, dropout }: BuildOptions): BuildOptions {
+  const { height, width } = saved.input;
+  return {
+    ...(inputSize !== undefined && !(inputSize === height && inputSize === width) && { inputSize }),
+    ...(dropPath !== undefined && dropPath !== largestRate(saved, 'dropPath') && { dropPath }),
+    ...(dropout !== undefined && dropout !== largestRate(saved, 'dropout') && { dropout }),
+  };
+}
+
 /** The network that a file of ours records. */
-function recordedGraph(checkpoint: OpenCheckpoint, text: string, asked: BuildOptions): Graph {
+function recordedGraph(checkpoint: OpenCheckpoint, text: string, request: BuildOptions): Graph {
   let saved: Graph;
   try {
     saved = graphFromJson(text);
   } catch (error) {
     throw new UserError(`${checkpoint.path}: the network recorded in it cannot be used: ${(error as Error).message}`);
   }
+  const asked = changesOf(saved, request);
   if (!Object.keys(asked).length) return saved;
   let reason = '';
   try {

@@ -39,6 +39,8 @@ export class RunService implements vscode.Disposable {
   readonly queue: RunQueue;
   readonly store: RunStore;
   private records = new Map<string, RunRecord>();
+  /** Runs of this window, by their folders. */
+  private readonly started = new Set<string>();
   private readonly changes = new vscode.EventEmitter<RunRecord | undefined>();
   /** A run changed, or (undefined) the list did. */
   readonly onDidChange = this.changes.event;
@@ -104,8 +106,10 @@ export class RunService implements vscode.Disposable {
   /** Puts a new run into the queue; `id`: its folder, when it was made before. */
   async start(request: RunRequest, subject: string, id?: string): Promise<RunRecord> {
     const time = new Date();
+    const name = id ?? (await this.store.freeId(runId(request.kind, nameOf(request), time)));
+    this.started.add(name);
     return this.queue.enqueue({
-      id: id ?? (await this.store.freeId(runId(request.kind, nameOf(request), time))),
+      id: name,
       title: RUN_TITLES[request.kind](),
       subject,
       state: 'queued',
@@ -117,14 +121,17 @@ export class RunService implements vscode.Disposable {
   /** Takes up a run that was interrupted, stopped or failed. */
   async resume(record: RunRecord): Promise<void> {
     const fresh = (await this.store.read(record.id)) ?? record;
-    if (!canResume(fresh))
+    const { request } = fresh;
+    // A record may have come with the repository: only what this window started may write anywhere.
+    const isOwn = this.started.has(record.id);
+    const place = isOwn || !('output' in request) ? 'own' : this.store.mayWrite(fresh.id, request.output);
+    if (!canResume(fresh) || place === 'never')
       throw new RequestError(
         'user',
         vscode.l10n.t('{0} is {1}: there is nothing to resume.', fresh.title, fresh.state),
       );
-    const { request } = fresh;
     // What it wrote before it ended is its own to write again.
-    const again = 'overwrite' in request ? { ...fresh, request: { ...request, overwrite: true } } : fresh;
+    const again = 'overwrite' in request ? { ...fresh, request: { ...request, overwrite: place === 'own' } } : fresh;
     await this.queue.enqueue(again, true);
   }
 

@@ -2,6 +2,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { asFound, type RunRecord } from './run-record.ts';
+import { parseRunRecord } from './run-record-schema.ts';
 
 const JOB_FILE = 'job.json';
 
@@ -12,6 +13,13 @@ export class RunStore {
 
   directory(id: string): string {
     return path.join(this.folder, id);
+  }
+
+  /** Whether a run found on disk may write there when it is taken up: `own` is its folder, the rest of the workspace is for new files. */
+  mayWrite(id: string, file: string): 'own' | 'new' | 'never' {
+    const isIn = (folder: string): boolean => path.resolve(file).startsWith(path.resolve(folder) + path.sep);
+    if (isIn(this.directory(id))) return 'own';
+    return path.isAbsolute(file) && isIn(path.dirname(path.dirname(this.folder))) ? 'new' : 'never';
   }
 
   /** All runs, newest first; folders without a readable record are left out. */
@@ -27,8 +35,8 @@ export class RunStore {
   async read(id: string): Promise<RunRecord | undefined> {
     await this.writes;
     try {
-      const record = JSON.parse(await readFile(path.join(this.directory(id), JOB_FILE), 'utf8')) as RunRecord;
-      return record.id === id && record.request ? asFound(record) : undefined;
+      const record = parseRunRecord(await readFile(path.join(this.directory(id), JOB_FILE), 'utf8'));
+      return record?.id === id ? asFound(record) : undefined;
     } catch {
       return undefined;
     }

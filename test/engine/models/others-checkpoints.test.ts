@@ -147,7 +147,9 @@ test("a file's own Graph says its names, whatever they look like", async () => {
     })),
   } as typeof graph;
   await writeSafetensors(file, new Map(under('module.')), { [GRAPH_KEY]: graphToJson(own) });
-  const model = await openModel({ model: file });
+  // A size and a rate that it has already are no change, which a network that no family builds could not take.
+  const model = await openModel({ model: file, inputSize: 32, dropPath: 0 });
+  await assert.rejects(openModel({ model: file, inputSize: 64 }), /cannot be built anew with inputSize 64/);
   assert.deepEqual((await model.weights()).get('module.linear.bias'), weights.get('linear.bias'));
 });
 

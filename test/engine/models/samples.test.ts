@@ -64,7 +64,10 @@ test("the paper's training checkpoint has two sets of weights", { skip: noShared
   const [model, average] = [await openModel({ model: file }), await openModel({ model: file, useEma: true })];
   assert.deepEqual(average.graph, model.graph);
   assert.deepEqual(model.notes, ['weights from model', 'it holds a moving average of the weights too (--use-ema)']);
-  assert.deepEqual(average.notes, ['weights from model_ema › module.']);
+  assert.deepEqual(average.notes, [
+    'its float16 weights are computed with, and saved, as float32',
+    'weights from model_ema › module.',
+  ]);
   const [weights, averaged] = [await model.weights(), await average.weights()];
   const name = 'features.18.0.weight';
   const [a, b] = [weights.get(name)?.data as Float32Array, averaged.get(name)?.data as Float32Array];

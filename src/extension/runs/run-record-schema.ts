@@ -1,0 +1,43 @@
+/** Checks a run's record that comes from disk: a repository can bring one along. */
+import * as v from 'valibot';
+import type { RunRecord } from './run-record.ts';
+
+const text = v.pipe(v.string(), v.maxLength(10_000));
+const settings = v.record(v.string(), v.unknown());
+const source = v.looseObject({ kind: text });
+const output = { source, output: text, overwrite: v.boolean() };
+
+const request = v.variant('kind', [
+  v.object({ kind: v.literal('score'), source, settings }),
+  v.object({ kind: v.literal('prune'), ...output, scores: v.nullable(settings), plan: settings }),
+  v.object({ kind: v.literal('finetune'), source, settings }),
+  v.object({ kind: v.literal('evaluate'), sources: v.array(source), settings }),
+  v.object({ kind: v.literal('export'), ...output, format: text }),
+  v.object({ kind: v.literal('install') }),
+]);
+
+const record = v.object({
+  // The name of its folder, so that nothing is written or deleted elsewhere.
+  id: v.pipe(text, v.regex(/^[^/\\:]+$/), v.notValue('.'), v.notValue('..')),
+  title: text,
+  subject: text,
+  state: v.picklist(['queued', 'running', 'paused', 'interrupted', 'cancelled', 'failed', 'done']),
+  request,
+  created: text,
+  started: v.exactOptional(text),
+  ended: v.exactOptional(text),
+  owner: v.exactOptional(v.object({ host: text, pid: v.pipe(v.number(), v.integer(), v.minValue(1)) })),
+  summary: v.exactOptional(text),
+  output: v.exactOptional(text),
+  error: v.exactOptional(text),
+});
+
+/** The record, or undefined for anything that is none. */
+export function parseRunRecord(json: string): RunRecord | undefined {
+  try {
+    const result = v.safeParse(record, JSON.parse(json));
+    return result.success ? (result.output as unknown as RunRecord) : undefined;
+  } catch {
+    return undefined;
+  }
+}
