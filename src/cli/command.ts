@@ -35,6 +35,11 @@ export const modelFlags = {
   ckpt: flag.string(undefined, 'checkpoint with the weights of a model given by name'),
   useEma: flag.boolean('take the moving average of a training checkpoint'),
   isTorchvision: flag.boolean("of a name alone: torchvision's weights on this machine before timm's"),
+  pixels: flag.choice(
+    ['0..1', '0..255', 'normalised'],
+    undefined,
+    'pixels that the network takes (default: as its file says, or as its first operations show; else normalised)',
+  ),
   heads: flag.string(undefined, 'attention heads where a bare state dict leaves them open: one number, or one a layer'),
 };
 

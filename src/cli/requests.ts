@@ -26,6 +26,7 @@ export function modelRequest(values: ModelValues, positionals: readonly string[]
     ...(values.ckpt !== undefined && { ckpt: values.ckpt }),
     ...(values.useEma && { useEma: true }),
     ...(heads && { heads }),
+    ...(values.pixels && { pixels: values.pixels }),
     ...(values.inputSize !== undefined && { inputSize: values.inputSize }),
   };
 }

@@ -19,8 +19,10 @@ function tableFor({ mean, std }: Normalisation): Float32Array {
   const { fround } = Math;
   const table = new Float32Array(3 * 256);
   for (let c = 0; c < 3; c++) {
+    // Pixels from 0 to 255 stay the whole numbers that they are.
+    const isWhole = mean[c] === 0 && std[c] === 1 / 255;
     for (let v = 0; v < 256; v++) {
-      table[c * 256 + v] = fround(fround(fround(v / 255) - fround(mean[c])) / fround(std[c]));
+      table[c * 256 + v] = isWhole ? v : fround(fround(fround(v / 255) - fround(mean[c])) / fround(std[c]));
     }
   }
   tables.set(key, table);

@@ -1,6 +1,7 @@
 /** What is asked of a model, and what it opens as. */
 
 import type { RunContext } from '../../common/progress.ts';
+import type { Pixels } from '../checkpoint/onnx/import.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Weights } from '../graph/tensor.ts';
 import type { ModelRecord } from './record.ts';
@@ -16,6 +17,8 @@ export interface ModelRequest {
   /** Attention heads where a bare state dict leaves them open: of all layers, or one number a layer. */
   readonly heads?: readonly number[];
   readonly inputSize?: number;
+  /** Pixels that the network takes, where it is not what the file says or is taken for. */
+  readonly pixels?: Pixels;
   readonly dropPath?: number;
   readonly dropout?: number;
 }

@@ -6,9 +6,10 @@ import type { RunContext } from '../../common/progress.ts';
 import { findVariant } from '../architectures/registry.ts';
 import { resizedForGraph } from '../architectures/resize-embeddings.ts';
 import { suggestNames } from '../architectures/suggest.ts';
-import type { Variant } from '../architectures/variant.ts';
+import { IMAGENET_MEAN, IMAGENET_STD, type Variant } from '../architectures/variant.ts';
 import type { OpenCheckpoint } from '../checkpoint/checkpoint.ts';
 import { isFloat } from '../checkpoint/convert.ts';
+import { NORMALISATIONS } from '../checkpoint/onnx/import.ts';
 import { isOnnx } from '../checkpoint/onnx/onnx-file.ts';
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
 import { isFolder } from '../checkpoint/shards.ts';
@@ -41,6 +42,19 @@ async function isFile(place: string): Promise<boolean> {
  * @throws UserError naming the file and what is wrong: unreadable, no known architecture, weights that do not fit
  */
 export async function openModel(request: ModelRequest): Promise<Model> {
+  const model = await openAny(request);
+  const { pixels } = request;
+  if (!pixels) return model;
+  const { mean } = model.graph.input;
+  // A file that was saved for raw pixels.
+  const isRaw = mean.every((value) => value === 0);
+  if (pixels === 'normalised' && !isRaw) return model;
+  const usual = { mean: IMAGENET_MEAN, std: IMAGENET_STD };
+  const input = { ...model.graph.input, ...(pixels === 'normalised' ? usual : NORMALISATIONS[pixels]) };
+  return { ...model, graph: { ...model.graph, input } };
+}
+
+async function openAny(request: ModelRequest): Promise<Model> {
   const { model, ckpt } = request;
   if (CHECKPOINT_SUFFIX.test(model) || (await isFile(model))) {
     if (ckpt) throw new UserError(`--model ${model} is a file already: give its name with --ckpt, or the file alone.`);

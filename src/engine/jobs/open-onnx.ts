@@ -24,7 +24,11 @@ const refusals: readonly (readonly [(request: ModelRequest) => boolean, string])
  */
 export async function openOnnx(file: string, request: ModelRequest): Promise<Model> {
   for (const [isAsked, why] of refusals) if (isAsked(request)) throw new UserError(`${file} is an ONNX file: ${why}.`);
-  const options = { file, ...(request.inputSize !== undefined && { inputSize: request.inputSize }) };
+  const options = {
+    file,
+    ...(request.inputSize !== undefined && { inputSize: request.inputSize }),
+    ...(request.pixels && { pixels: request.pixels }),
+  };
   const model = await readOnnx(file);
   const { graph, notes } = importOnnx(model, options);
   return {

@@ -7,6 +7,7 @@ import type { Graph, InputConfig } from '../../graph/graph.ts';
 import type { Weights } from '../../graph/tensor.ts';
 import { type BuiltGraph, buildGraph, type DraftOutput, weightsOf } from './build-graph.ts';
 import type { DraftGraph, DraftId } from './draft.ts';
+import { foundPixels, type PixelRange } from './found-pixels.ts';
 import { fuseLayers } from './fuse-layers.ts';
 import { Importer } from './importer.ts';
 import { matchActivations } from './match-activations.ts';
@@ -14,11 +15,16 @@ import { matchLayerNorms } from './match-layer-norm.ts';
 import type { OnnxModel, OnnxValue } from './onnx-proto.ts';
 import { tidyLayout } from './tidy-layout.ts';
 
+/** Pixels that enter a network: raw from 0 to 1 or 255, or normalised by mean and standard deviation. */
+export type Pixels = PixelRange | 'normalised';
+
 export interface ImportOptions {
   /** The file's name, for messages, and for a model that has none. */
   readonly file: string;
   /** Side of the images, for a file that leaves it open; another one than it says where its operators allow it. */
   readonly inputSize?: number;
+  /** What the person says of the pixels: what the file's first operations say does not count then. */
+  readonly pixels?: Pixels;
 }
 
 export interface ImportedModel {
@@ -73,12 +79,43 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
   const header = {
     name: nameOf(model, file),
     family: 'onnx',
-    input: configOf(model, images, notes),
+    input: configOf(model, images),
     classes: logits ? importer.graph.shape(logits.draft)[1] : 0,
   };
   const built = buildGraph(importer.graph, { input, inputName: images.name, outputs }, header);
   noteShared(built, notes);
-  return { graph: built.graph, notes, weights: () => weightsOf(built.tensors) };
+  const graph = withPixels(built, model, options, images, notes);
+  return { graph, notes, weights: () => weightsOf(built.tensors) };
+}
+
+/** Mean and standard deviation that leave pixels in a range. */
+export const NORMALISATIONS: { readonly [K in PixelRange]: Pick<InputConfig, 'mean' | 'std'> } = {
+  '0..1': { mean: [0, 0, 0], std: [1, 1, 1] },
+  '0..255': { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] },
+};
+
+/** The pixels that the file wants: as the person or its metadata says, else as its input's type or its first operations do. */
+function withPixels(
+  { graph, tensors }: BuiltGraph,
+  model: OnnxModel,
+  { pixels }: ImportOptions,
+  images: Images,
+  notes: string[],
+): Graph {
+  const saysItself = model.metadata.has('mean') && model.metadata.has('std');
+  if (pixels === 'normalised' || (saysItself && !pixels)) return graph;
+  const ask = 'if that is wrong, say so with --pixels 0..1, 0..255 or normalised';
+  const take = (range: PixelRange, why: string): Graph => {
+    if (why) notes.push(`${why}: it is given pixels from ${range.replace('..', ' to ')}, not normalised; ${ask}`);
+    return { ...graph, input: { ...graph.input, ...NORMALISATIONS[range] } };
+  };
+  if (pixels) return take(pixels, '');
+  if (images.isInteger) return take('0..255', 'the file takes whole numbers');
+  const found = foundPixels(graph, (name) => tensors.get(name)?.read());
+  if (found?.range) return take(found.range, `the file normalises images itself (${found.operations.join(', ')})`);
+  if (!saysItself) notes.push('the file does not say how images are normalised: ImageNet mean and std are taken');
+  if (found) notes.push(`the file changes its pixels before the first layer (${found.operations.join(', ')}); ${ask}`);
+  return graph;
 }
 
 /** Operations in the place of what exporters write them out as. */
@@ -110,12 +147,28 @@ interface Images {
   readonly height: number;
   readonly width: number;
   readonly channelsLast: boolean;
+  /** Its pixels are whole numbers: from 0 to 255. */
+  readonly isInteger: boolean;
   /** The number of images that the file was made for, where it is a fixed one. */
   readonly fixedBatch: number | undefined;
 }
 
 const describe = (value: OnnxValue): string =>
   `'${value.name}' [${value.shape?.map((d) => d || '?').join(', ') ?? '?'}]`;
+
+/** Types of TensorProto.DataType that images come in: floats, and whole numbers that hold 0 to 255. */
+const FLOATS: readonly number[] = [1, 10, 11, 16];
+const WHOLE_NUMBERS: readonly number[] = [2, 4, 5, 6, 7, 12, 13];
+
+/** Throws UserError where the input's numbers cannot be pixels. */
+function isWholeNumbers(input: OnnxValue, file: string): boolean {
+  const { elementType = FLOATS[0] } = input;
+  if (FLOATS.includes(elementType)) return false;
+  if (WHOLE_NUMBERS.includes(elementType)) return true;
+  throw new UserError(
+    `${file}: the input ${describe(input)} has element type ${elementType} of ONNX; images are floating-point numbers or whole ones from 0 to 255.`,
+  );
+}
 
 /** The one input that holds images. */
 function imagesOf(model: OnnxModel, { file, inputSize }: ImportOptions, notes: string[]): Images {
@@ -138,8 +191,9 @@ function imagesOf(model: OnnxModel, { file, inputSize }: ImportOptions, notes: s
     notes.push(`the file leaves the size of images open: ${USUAL_SIDE} × ${USUAL_SIDE} is taken`);
   if (channels !== 3) notes.push(`its images have ${channels} channels: evaluation and finetuning need three`);
   if (channelsLast) notes.push('its images have their channels last; here they come first');
+  const isInteger = isWholeNumbers(input, file);
   const fixedBatch = typeof batch === 'number' && batch > 0 ? batch : undefined;
-  return { name: input.name, channels, height: side(height), width: side(width), channelsLast, fixedBatch };
+  return { name: input.name, channels, height: side(height), width: side(width), channelsLast, isInteger, fixedBatch };
 }
 
 /** What the file gives that depends on its images. */
@@ -194,13 +248,12 @@ function nameOf({ graphName }: OnnxModel, file: string): string {
 const numbersIn = (text: string | undefined): number[] => (text?.match(/[\d.]+/g) ?? []).map(Number);
 
 /** How images are prepared: the file's metadata where it says so, as ImageNet's otherwise. */
-function configOf({ metadata }: OnnxModel, images: Images, notes: string[]): InputConfig {
+function configOf({ metadata }: OnnxModel, images: Images): InputConfig {
   const triple = (key: string): [number, number, number] | undefined => {
     const [a, b, c, ...rest] = numbersIn(metadata.get(key));
     return c === undefined || rest.length || ![a, b, c].every(Number.isFinite) ? undefined : [a, b, c];
   };
   const [mean, std] = [triple('mean'), triple('std')];
-  if (!mean || !std) notes.push('the file does not say how images are normalised: ImageNet mean and std are taken');
   const interpolation = (['bilinear', 'bicubic', 'lanczos', 'nearest'] as const).find(
     (name) => name === metadata.get('interpolation'),
   );

@@ -41,6 +41,8 @@ export interface OnnxValue {
   readonly name: string;
   /** Sizes; a name for a size that is open, '' for one that is not said. Undefined: not said at all. */
   readonly shape?: readonly (number | string)[];
+  /** TensorProto.DataType; undefined: not said. */
+  readonly elementType?: number;
 }
 
 export interface OnnxModel {
@@ -162,6 +164,13 @@ function inside(message: Uint8Array | undefined, number: number): Uint8Array | u
   return undefined;
 }
 
+/** The number in a field of a message, if it has one. */
+function numberInside(message: Uint8Array | undefined, number: number): number | undefined {
+  if (!message) return undefined;
+  for (const field of fields(message)) if (field.number === number && field.wire === 'varint') return integer(field);
+  return undefined;
+}
+
 /** ValueInfoProto: its type is a tensor type, whose shape is a list of sizes or names. */
 function parseValue(message: Uint8Array, budget: Budget): OnnxValue {
   budget.spend('values', MESSAGE_VALUES);
@@ -171,8 +180,11 @@ function parseValue(message: Uint8Array, budget: Budget): OnnxValue {
     if (field.number === 1) name = text(field);
     if (field.number === 2) type = field.bytes;
   }
-  const dimensions = inside(inside(type, 1), 2);
-  if (!dimensions) return { name };
+  const tensorType = inside(type, 1);
+  const elementType = numberInside(tensorType, 1);
+  const kind = elementType === undefined ? {} : { elementType };
+  const dimensions = inside(tensorType, 2);
+  if (!dimensions) return { name, ...kind };
   const shape: (number | string)[] = [];
   for (const dimension of fields(dimensions)) {
     if (dimension.number !== 1) continue;
@@ -184,7 +196,7 @@ function parseValue(message: Uint8Array, budget: Budget): OnnxValue {
     }
     push(shape, size, 'dimensions of one value');
   }
-  return { name, shape };
+  return { name, shape, ...kind };
 }
 
 /**

@@ -12,7 +12,7 @@ import {
   narrow,
   v128,
   widen,
-} from '../../../common/assembler.ts';
+} from './assembler.ts';
 
 /** Bits of the low half of a weight. */
 export const LOW_BITS = 11;

@@ -1,6 +1,6 @@
 /**
- * A small WebAssembly assembler: instructions are functions that give byte sequences, and a module is built in memory when it is
- * first needed. (WebAssembly core specification 2.0, chapter 5 "Binary Format".)
+ * A WebAssembly assembler of the instructions that the resize needs: each is a function that gives bytes, and the module is built
+ * in memory when it is first needed. (WebAssembly core specification 2.0, chapter 5 "Binary Format".)
  */
 
 /** Bytes, nested as they were composed. */
@@ -46,51 +46,28 @@ export const i32 = {
   const: (value: number): Code => [0x41, signed(value)],
   add: binary([0x6a]),
   sub: binary([0x6b]),
-  multiply: binary([0x6c]),
-  and: binary([0x71]),
-  or: binary([0x72]),
-  shiftLeft: binary([0x74]),
-  /** Filled with zeros. */
-  shiftRight: binary([0x76]),
-  /** Filled with the sign. */
-  shiftRightSigned: binary([0x75]),
   /** Without sign. */
   lessThan: binary([0x49]),
-  /** 1 for 0, else 0. */
-  isZero: unary([0x45]),
   load: (at: Code, offset = 0): Code => [at, 0x28, address(offset)],
-  loadByte: (at: Code, offset = 0): Code => [at, 0x2d, address(offset)],
-  store: (at: Code, value: Code, offset = 0): Code => [at, value, 0x36, address(offset)],
-  store16: (at: Code, value: Code): Code => [at, value, 0x3b, address(0)],
-  /** The lower half of an i64. */
-  fromI64: unary([0xa7]),
 };
 
 export const v128 = {
   load: (at: Code, offset = 0): Code => [at, simd(0), address(offset)],
-  /** Eight bytes as 16-bit lanes, without sign. */
-  loadBytes: (at: Code, offset = 0): Code => [at, simd(2), address(offset)],
   /** Four copies of the 32 bits at an address. */
   loadSplat32: (at: Code, offset = 0): Code => [at, simd(9), address(offset)],
   store: (at: Code, value: Code, offset = 0): Code => [at, value, simd(11), address(offset)],
   /** The lowest 32 bits. */
   storeLow32: (at: Code, value: Code): Code => [at, value, simd(0x5a), address(0), 0],
-  /** The lowest 64 bits. */
-  storeLow64: (at: Code, value: Code): Code => [at, value, simd(0x5b), address(0), 0],
-  /** The highest 64 bits. */
-  storeHigh64: (at: Code, value: Code): Code => [at, value, simd(0x5b), address(0), 1],
   const: (bytes: readonly number[]): Code => [simd(12), bytes],
   zero: (): Code => [simd(12), new Array<number>(16).fill(0)],
   /** Lanes 0 … 15 of a, 16 … 31 of b. */
   shuffle: (a: Code, b: Code, lanes: readonly number[]): Code => [a, b, simd(13), lanes],
   /** Bytes of a by index; 0 where the index is above 15. */
   swizzle: binary(simd(14)),
-  and: binary(simd(0x4e)),
 };
 
 export const i32x4 = {
   add: binary(simd(0xae)),
-  sub: binary(simd(0xb1)),
   shiftLeft: binary(simd(0xab)),
   shiftRight: binary(simd(0xac)),
   splat: unary(simd(0x11)),
@@ -107,7 +84,7 @@ export const narrow = {
 
 export const widen = { low: unary(simd(0x89)), high: unary(simd(0x8a)) };
 
-const TYPES = { i32: 0x7f, i64: 0x7e, v128: 0x7b } as const;
+const TYPES = { i32: 0x7f, v128: 0x7b } as const;
 type ValueType = keyof typeof TYPES;
 
 export interface Local {
@@ -141,14 +118,6 @@ export class FunctionBuilder {
     return [0x03, 0x40, body, condition, 0x0d, 0, 0x0b];
   }
 
-  ifTrue(condition: Code, body: Code): Code {
-    return [condition, 0x04, 0x40, body, 0x0b];
-  }
-
-  either(condition: Code, body: Code, otherwise: Code): Code {
-    return [condition, 0x04, 0x40, body, 0x05, otherwise, 0x0b];
-  }
-
   get type(): Code {
     return [0x60, unsigned(this.parameterCount), new Array<number>(this.parameterCount).fill(TYPES.i32), 0];
   }
@@ -166,36 +135,20 @@ function sized(code: Code): number[] {
   return [...unsigned(bytes.length), ...bytes];
 }
 
-/** The memory of a module: one of its own, or imported as `env.memory`; shared between threads where said. */
-export type ModuleMemory = 'own' | 'imported' | 'imported shared';
-
-/** Most pages of 64 KiB that a memory can have. */
-const MOST_PAGES = 65536;
-
 const section = (id: number, code: Code): Code => [id, sized(code)];
 const vector = (items: readonly Code[]): Code => [unsigned(items.length), items];
 const text = (value: string): Code => sized([...Buffer.from(value, 'utf8')]);
 
-function importedMemory(shared: boolean): Code {
-  const limits: Code = shared ? [3, 1, unsigned(MOST_PAGES)] : [0, 1];
-  return section(2, vector([[text('env'), text('memory'), 2, limits]]));
-}
-
-/** A module that exports its functions by name, and its `memory` if it is its own. */
-export function assembleModule(
-  functions: readonly FunctionBuilder[],
-  memory: ModuleMemory = 'own',
-): Uint8Array<ArrayBuffer> {
+/** A module that exports its functions by name, and its `memory`. */
+export function assembleModule(functions: readonly FunctionBuilder[]): Uint8Array<ArrayBuffer> {
   const exports = functions.map(({ name }, i) => [text(name), 0, unsigned(i)]);
-  const own = memory === 'own';
   return Uint8Array.from(
     flatten([
       [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
       section(1, vector(functions.map(({ type }) => type))),
-      own ? [] : importedMemory(memory === 'imported shared'),
       section(3, vector(functions.map((_, i) => unsigned(i)))),
-      own ? section(5, vector([[0, 1]])) : [],
-      section(7, vector(own ? [...exports, [text('memory'), 2, 0]] : exports)),
+      section(5, vector([[0, 1]])),
+      section(7, vector([...exports, [text('memory'), 2, 0]])),
       section(10, vector(functions.map(({ code }) => code))),
     ]),
   );
