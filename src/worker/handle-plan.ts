@@ -128,6 +128,8 @@ export const runPrune: Handler<'prune/run'> = async (request, context) => {
 export const runExport: Handler<'export/run'> = async ({ source, format, output, overwrite }, context) => {
   mayWrite(output, overwrite);
   const { model } = await findModel(source);
-  const [saved] = await exportModel(model, format, output, context);
+  const {
+    files: [saved],
+  } = await exportModel(model, format, output, context);
   return { saved };
 };

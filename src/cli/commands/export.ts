@@ -4,9 +4,13 @@ import { UsageError } from '../../common/errors.ts';
 import { flag } from '../../common/flags.ts';
 import { EXPORT_FORMATS, exportModel } from '../../engine/jobs/export.ts';
 import { openModel } from '../../engine/jobs/model.ts';
+import type { Verification } from '../../engine/jobs/verify-onnx.ts';
 import { command, modelFlags } from '../command.ts';
 import { weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';
+
+const describe = ({ difference, largest, runtime, backend }: Verification): string =>
+  `verified: ${runtime} runs the file; its outputs differ by at most ${difference.toExponential(1)} from those of ${backend} (up to ${largest.toPrecision(3)})`;
 
 export const exportCommand = command({
   summary: 'write a model as safetensors, pth, onnx or a PyTorch module in Python',
@@ -15,13 +19,23 @@ export const exportCommand = command({
     ...modelFlags,
     format: flag.choice(EXPORT_FORMATS, undefined, 'format'),
     output: flag.string(undefined, 'file to write'),
+    noVerify: flag.boolean('save ONNX without running it first and comparing its outputs'),
   },
   run: async ({ values, positionals }, context) => {
     const { format, output } = values;
     if (!format || !output) throw new UsageError('export needs --format and --output');
     const model = await openModel(weightsRequest(values, positionals));
     for (const note of model.notes) say(note);
-    const files = await exportModel(model, format, output, context);
-    return { json: { saved: files }, text: files.map((file) => `saved ${file}`).join('\n') };
+    const { files, verification } = await exportModel(model, format, output, context, { verify: !values.noVerify });
+    const proof = verification && describe(verification);
+    return {
+      json: {
+        saved: files,
+        ...(verification && {
+          verified: { largest_difference: verification.difference, largest_output: verification.largest },
+        }),
+      },
+      text: [...(proof ? [proof] : []), ...files.map((file) => `saved ${file}`)].join('\n'),
+    };
   },
 });

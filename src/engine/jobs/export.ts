@@ -7,34 +7,50 @@ import { onnxModel } from '../export/onnx.ts';
 import { pytorchSource } from '../export/pytorch.ts';
 import { makeFolderOf, writeFileAtomically } from '../files/atomic-write.ts';
 import { type Model, modelMetadata } from './model.ts';
+import { RECORD_KEY } from './record.ts';
+import { type Verification, verifyOnnx } from './verify-onnx.ts';
 
 export const EXPORT_FORMATS = ['safetensors', 'pth', 'onnx', 'pytorch'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
-type Exporter = (model: Model, output: string, context: RunContext) => Promise<readonly string[]>;
+export interface Exported {
+  readonly files: readonly string[];
+  /** Of an ONNX file that was run before it was saved. */
+  readonly verification?: Verification;
+}
+
+export interface ExportOptions {
+  /** Run an ONNX file and compare its outputs with the network's before it is saved. Default true. */
+  readonly verify?: boolean;
+}
+
+type Exporter = (model: Model, output: string, options: ExportOptions, context: RunContext) => Promise<Exported>;
 
 /** The same place with another suffix: the weights beside a Python file. */
 const besides = (file: string, suffix: string): string =>
   file.slice(0, file.length - path.extname(file).length) + suffix;
 
 const exporters: { readonly [K in ExportFormat]: Exporter } = {
-  safetensors: async (model, output, context) => {
+  safetensors: async (model, output, _, context) => {
     await writeSafetensors(output, await model.weights(context), modelMetadata(model.graph, model.record), context);
-    return [output];
+    return { files: [output] };
   },
-  pth: async (model, output, context) => {
+  pth: async (model, output, _, context) => {
     await writePth(output, await model.weights(context), modelMetadata(model.graph, model.record), context);
-    return [output];
+    return { files: [output] };
   },
-  onnx: async (model, output, context) => {
-    await writeFileAtomically(output, onnxModel(model.graph, await model.weights(context)));
-    return [output];
+  onnx: async ({ graph, record, ...model }, output, { verify = true }, context) => {
+    const weights = await model.weights(context);
+    const bytes = onnxModel(graph, weights, { [RECORD_KEY]: JSON.stringify(record) });
+    const verification = verify ? await verifyOnnx(bytes, graph, weights, context) : undefined;
+    await writeFileAtomically(output, bytes);
+    return { files: [output], ...(verification && { verification }) };
   },
-  pytorch: async (model, output, context) => {
+  pytorch: async (model, output, _, context) => {
     const weights = besides(output, '.pth');
     await writePth(weights, await model.weights(context), modelMetadata(model.graph, model.record), context);
     await writeFileAtomically(output, pytorchSource(model.graph, path.basename(weights)));
-    return [output, weights];
+    return { files: [output, weights] };
   },
 };
 
@@ -42,13 +58,15 @@ const exporters: { readonly [K in ExportFormat]: Exporter } = {
  * Exports a model, into a folder that is made where it is missing. `pytorch` writes OUTPUT.py and the weights beside it as OUTPUT.pth.
  *
  * @returns the files written
+ * @throws UserError where an ONNX file does not compute what the network does: nothing is saved then
  */
 export async function exportModel(
   model: Model,
   format: ExportFormat,
   output: string,
   context: RunContext = {},
-): Promise<readonly string[]> {
+  options: ExportOptions = {},
+): Promise<Exported> {
   await makeFolderOf(output);
-  return exporters[format](model, path.resolve(output), context);
+  return exporters[format](model, path.resolve(output), options, context);
 }

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { buildModel } from '../../../src/engine/architectures/registry.ts';
+import { createExecutor } from '../../../src/engine/compute/backends.ts';
+import { onnxModel } from '../../../src/engine/export/onnx.ts';
+import type { Graph } from '../../../src/engine/graph/graph.ts';
+import { float32Tensor } from '../../../src/engine/graph/tensor.ts';
+import { exportModel } from '../../../src/engine/jobs/export.ts';
+import { verifyOnnx } from '../../../src/engine/jobs/verify-onnx.ts';
+import { initialiseWeights } from '../../../src/engine/training/initialise.ts';
+import { temporaryFolder } from '../data/images.ts';
+
+const graph = buildModel('resnet20') as Graph;
+const weights = initialiseWeights(graph, 0);
+const executor = createExecutor({ backend: 'embedded' });
+const HEAD = 'linear.weight';
+
+const opened = { graph, record: { history: [] }, bytes: 0, notes: [], hasWeights: true };
+
+test('an exported file computes what the network does', async (t) => {
+  const file = path.join(temporaryFolder(t), 'a.onnx');
+  const { verification } = await exportModel({ ...opened, weights: async () => weights }, 'onnx', file);
+  assert.ok(existsSync(file));
+  assert.ok(verification && verification.largest > 0.01 && verification.difference < 1e-4 * verification.largest);
+  const other = path.join(path.dirname(file), 'b.onnx');
+  const plain = await exportModel({ ...opened, weights: async () => weights }, 'onnx', other, {}, { verify: false });
+  assert.equal(plain.verification, undefined);
+});
+
+test('a file that computes something else, or nothing, is refused', async () => {
+  const head = weights.get(HEAD);
+  assert.ok(head);
+  const changed = Float32Array.from(head.data as Float32Array, (value, i) => (i === 5 ? value + 0.5 : value));
+  const wrong = onnxModel(graph, new Map([...weights, [HEAD, float32Tensor(head.shape, changed)]]));
+  const verify = async (bytes: Uint8Array) => verifyOnnx(bytes, graph, weights, {}, await executor);
+  await assert.rejects(verify(wrong), /Nothing was saved: ONNX Runtime .* computes other outputs .*differ by/);
+  await assert.rejects(
+    verify(wrong.subarray(0, 1000)),
+    /Nothing was saved: ONNX Runtime .* cannot run the exported resnet20/,
+  );
+});
+
+test('outputs that are no numbers verify nothing, and nothing is saved', async (t) => {
+  const folder = temporaryFolder(t);
+  const head = weights.get(HEAD);
+  assert.ok(head);
+  const huge = new Map([...weights, [HEAD, float32Tensor(head.shape, new Float32Array(head.data.length).fill(3e38))]]);
+  const model = { ...opened, weights: async () => huge };
+  await assert.rejects(exportModel(model, 'onnx', path.join(folder, 'a.onnx')), /cannot be verified/);
+  assert.deepEqual(readdirSync(folder), []);
+});
