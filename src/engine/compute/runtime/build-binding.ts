@@ -23,7 +23,7 @@ export const SOURCE_FOLDERS = {
   packed: path.join('dist', 'binding', 'source'),
   packedHeaders: path.join('dist', 'binding', 'include'),
   package: path.join('node_modules', '@tensorflow', 'tfjs-node-gpu', 'binding'),
-  own: path.join('src', 'compute', 'runtime', 'native'),
+  own: path.join('src', 'engine', 'compute', 'runtime', 'native'),
   headers: path.join('node_modules', 'node-api-headers', 'include'),
 } as const;
 
