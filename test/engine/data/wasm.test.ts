@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assembleModule, FunctionBuilder, i32, v128 } from '../../../src/engine/data/wasm/assembler.ts';
 import type { RgbImage } from '../../../src/engine/data/image.ts';
 import { Random } from '../../../src/engine/data/random.ts';
 import { type ResizeRequest, resizeImage } from '../../../src/engine/data/resize.ts';
 import type { FilterName } from '../../../src/engine/data/resize-filters.ts';
+import { assembleModule, FunctionBuilder, i32, v128 } from '../../../src/engine/data/wasm/assembler.ts';
 import { resizeKernels } from '../../../src/engine/data/wasm/resize-kernels.ts';
 
 const FILTERS: readonly FilterName[] = ['box', 'bilinear', 'hamming', 'bicubic', 'lanczos'];

@@ -11,8 +11,8 @@ import { finetuneModel } from '../../../src/engine/jobs/finetune.ts';
 import { openModel, saveModel } from '../../../src/engine/jobs/model.ts';
 import { pruneModel } from '../../../src/engine/jobs/prune.ts';
 import { trainingFlags } from '../../../src/engine/training/training-options.ts';
-import { sharedPath, skipWithoutShared } from '../data/shared.ts';
 import { temporaryFolder } from '../data/images.ts';
+import { sharedPath, skipWithoutShared } from '../data/shared.ts';
 
 const caseOf = (name: string, ...parts: string[]): string => path.join(sharedPath, 'cases/reports', name, ...parts);
 const RESNET20 = path.join(sharedPath, 'data/checkpoints/resnet20-12fca82f.th');
