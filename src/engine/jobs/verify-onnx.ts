@@ -3,7 +3,7 @@ import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
 import { createExecutor } from '../compute/backends.ts';
 import type { Executor } from '../compute/executor.ts';
-import { loadOnnxRuntime, type OrtModule } from '../compute/onnxruntime/load-onnxruntime.ts';
+import { loadOnnxRuntime, type OnnxRuntime } from '../compute/onnxruntime/load-onnxruntime.ts';
 import { predictProgram } from '../compute/programs/programs.ts';
 import { Random } from '../data/random.ts';
 import { type Graph, isClassifier } from '../graph/graph.ts';
@@ -47,7 +47,12 @@ function sampleImages({ input }: Graph): {
 
 type Outputs = ReadonlyMap<string, Float32Array>;
 
-async function outputsOfFile(ort: OrtModule, bytes: Uint8Array, graph: Graph, images: Float32Array): Promise<Outputs> {
+async function outputsOfFile(
+  ort: OnnxRuntime['ort'],
+  bytes: Uint8Array,
+  graph: Graph,
+  images: Float32Array,
+): Promise<Outputs> {
   const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
   try {
     const { channels, height, width } = graph.input;

@@ -99,7 +99,7 @@ export function foundPixels(graph: Graph, tensorOf: TensorOf): FoundPixels | und
   const users = new Map<ValueId, GraphNode[]>();
   for (const node of graph.nodes)
     for (const input of new Set(node.inputs)) users.set(input, [...(users.get(input) ?? []), node]);
-  const valueOf = (id: ValueId): Tensor | undefined => {
+  const tensorAt = (id: ValueId): Tensor | undefined => {
     const node = byId.get(id);
     if (node?.kind === 'constant') return node.attributes.tensor;
     return node?.kind === 'parameter' && node.parameters.value ? tensorOf(node.parameters.value) : undefined;
@@ -127,7 +127,7 @@ export function foundPixels(graph: Graph, tensorOf: TensorOf): FoundPixels | und
       next = batchNorm(affine, node, tensorOf, channels);
     } else if (node.inputs.length === 2) {
       const isSecond = node.inputs[1] === current;
-      const operand = valueOf(node.inputs[isSecond ? 0 : 1]);
+      const operand = tensorAt(node.inputs[isSecond ? 0 : 1]);
       const values = operand && perChannel(operand, channels, axis);
       next = values && after(affine, node, isSecond, values);
     }
