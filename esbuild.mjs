@@ -19,6 +19,7 @@ const common = {
 const NODE_ENTRIES = [
   { from: 'src/extension/main.ts', to: 'extension' },
   { from: 'src/worker/main.ts', to: 'worker' },
+  { from: 'src/worker/run-main.ts', to: 'run' },
   { from: 'src/cli/main.ts', to: 'espalier' },
   { from: 'src/engine/data/decode-thread.ts', to: 'decode-thread' },
 ];

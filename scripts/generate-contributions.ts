@@ -1,9 +1,12 @@
-/** Writes package.json's `contributes` and package.nls.json from src/extension/contributions.ts. */
+/** Writes package.json's `contributes` and package.nls.json from src/extension/contributions.ts, and the schema of finetuning settings. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as from from '../src/extension/contributions.ts';
+import { RUN_FILES } from '../src/protocol/run-files.ts';
+import { finetuneSchema } from './finetune-schema.ts';
 
+export const SCHEMA_FILE = 'media/finetune.schema.json';
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
 export interface Manifest {
@@ -70,7 +73,8 @@ export function manifest(): Manifest {
     keybindings: from.keybindings,
     viewsContainers: { activitybar: [from.viewContainer] },
     ...views(text),
-    customEditors: [from.customEditor],
+    customEditors: from.customEditors,
+    jsonValidation: [{ fileMatch: from.FINETUNE_FILE, url: `./${SCHEMA_FILE}` }],
     colors: from.colors.map(({ id, description, color }) => ({
       id,
       description: text(`color.${id}`, description),
@@ -95,6 +99,8 @@ export function manifest(): Manifest {
       `onFileSystem:${from.ZOO_SCHEME}`,
       `onTaskType:${from.TASK_TYPE}`,
       ...from.PANELS.map((panel) => `onWebviewPanel:${panel}`),
+      // A run went on while no window was open.
+      `workspaceContains:.espalier/runs/*/${RUN_FILES.live}`,
     ],
     capabilities: {
       untrustedWorkspaces: {
@@ -131,15 +137,20 @@ function settingSchema(id: string, setting: from.SettingContribution, order: num
 }
 
 /** Texts of the files as they should be. */
-export function generated(): { readonly packageJson: string; readonly nls: string } {
+export function generated(): { readonly packageJson: string; readonly nls: string; readonly schema: string } {
   const { contributes, activationEvents, capabilities, texts } = manifest();
   const packageJson = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as Record<string, unknown>;
   const written = { ...packageJson, activationEvents, capabilities, contributes };
-  return { packageJson: `${JSON.stringify(written, null, 2)}\n`, nls: `${JSON.stringify(texts, null, 2)}\n` };
+  return {
+    packageJson: `${JSON.stringify(written, null, 2)}\n`,
+    nls: `${JSON.stringify(texts, null, 2)}\n`,
+    schema: finetuneSchema(),
+  };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { packageJson, nls } = generated();
+  const { packageJson, nls, schema } = generated();
+  writeFileSync(path.join(root, SCHEMA_FILE), schema);
   writeFileSync(path.join(root, 'package.json'), packageJson);
   writeFileSync(path.join(root, 'package.nls.json'), nls);
 }

@@ -1,4 +1,5 @@
 /** Activation: makes the services and ties them together. Nothing is read and no process started until it is asked for. */
+import { existsSync } from 'node:fs';
 import * as vscode from 'vscode';
 import { registerCommands } from './command-handlers.ts';
 import type { Services } from './commands/services.ts';
@@ -6,7 +7,9 @@ import { ComparePanels } from './compare/compare-panel.ts';
 import { Comparison } from './compare/comparison.ts';
 import { COMPARE_PANEL, RUN_PANEL, TASK_TYPE } from './contributions.ts';
 import { Datasets } from './dataset/datasets.ts';
+import { registerFinetuneLens } from './finetune-lens.ts';
 import { createLog } from './log.ts';
+import type { AskArchitecture } from './model/ask-architecture.ts';
 import { ModelEditorProvider } from './model/model-editor.ts';
 import { ModelLibrary } from './model/model-library.ts';
 import { ModelSessions } from './model/model-sessions.ts';
@@ -14,8 +17,9 @@ import { registerZooFiles } from './model/zoo-files.ts';
 import { RunPanels } from './runs/run-panels.ts';
 import { RunService, runsFolder } from './runs/run-service.ts';
 import { RunStore } from './runs/run-store.ts';
-import { executorFor } from './runs/run-work.ts';
+import { runWorkFor } from './runs/run-work.ts';
 import { StatusBar } from './status-bar.ts';
+import { nodeCommand } from './supervision/node-command.ts';
 import { Worker } from './supervision/worker.ts';
 import { TaskProvider } from './tasks.ts';
 import { GroupsTree } from './views/groups-tree.ts';
@@ -33,11 +37,14 @@ let active: Services | undefined;
 export function activate(context: vscode.ExtensionContext): Api {
   const services = createServices(context);
   active = services;
-  const { editors, runPanels, comparePanels } = services;
+  const { editors, runPanels, comparePanels, runs } = services;
+  // Runs that went on while no window was open.
+  if (existsSync(runs.store.folder)) void runs.load();
   context.subscriptions.push(
     registerCommands(services),
     editors.register(),
     registerZooFiles(),
+    registerFinetuneLens(),
     vscode.window.registerWebviewPanelSerializer(RUN_PANEL, runPanels),
     vscode.window.registerWebviewPanelSerializer(COMPARE_PANEL, comparePanels),
     vscode.tasks.registerTaskProvider(TASK_TYPE, new TaskProvider(context.extensionUri)),
@@ -57,18 +64,20 @@ function createServices(context: vscode.ExtensionContext): Services {
   const sessions = new ModelSessions({
     worker,
     memory,
-    ask: async (question, choices) =>
-      (
-        await vscode.window.showQuickPick(
-          choices.map(({ id, label, detail }) => ({ label, description: detail, id })),
-          { placeHolder: question, ignoreFocusOut: true },
-        )
-      )?.id,
+    ask: askArchitecture,
     onOpened: (info) => void library.add(info),
   });
   const store = new RunStore(runsFolder(context));
-  const execute = executorFor({ worker, sessions, library, comparison, store });
-  const runs = new RunService({ store, worker, sessions, execute, log });
+  const execute = runWorkFor({
+    worker,
+    sessions,
+    library,
+    comparison,
+    store,
+    runCommand: () => nodeCommand(context, 'run.cjs'),
+    onPoints: (id, points) => runs.notePoints(id, points),
+  });
+  const runs: RunService = new RunService({ store, worker, sessions, execute, log });
   const runsView = new RunsView(runs);
   const datasets = new Datasets(extension, worker, memory, log);
   const services: Services = {
@@ -108,6 +117,12 @@ function createServices(context: vscode.ExtensionContext): Services {
   return services;
 }
 
+/** Closing the list is an answer here: the model stays unread. */
+const askArchitecture: AskArchitecture = async (question, choices) => {
+  const picks = choices.map(({ id, label, detail }) => ({ label, description: detail, id }));
+  return (await vscode.window.showQuickPick(picks, { placeHolder: question, ignoreFocusOut: true }))?.id;
+};
+
 function refreshSessions({ sessions }: Services): void {
   for (const session of sessions.all) session.refreshConditions();
 }
@@ -116,7 +131,7 @@ function refreshSessions({ sessions }: Services): void {
 async function offerResult(services: Services, record: Parameters<RunPanels['open']>[0]): Promise<void> {
   const { kind } = record.request;
   if (kind === 'evaluate') {
-    services.comparePanels.open();
+    services.comparePanels.open(true);
     return;
   }
   if (kind === 'prune') {
@@ -134,11 +149,29 @@ async function offerResult(services: Services, record: Parameters<RunPanels['ope
     const evaluate = vscode.l10n.t('Evaluate…');
     const open = vscode.l10n.t('Open');
     const chosen = await vscode.window.showInformationMessage(`${record.title}: ${record.summary}`, evaluate, open);
-    if (chosen === evaluate) await vscode.commands.executeCommand('espalier.evaluate');
+    if (chosen === evaluate && record.output)
+      await vscode.commands.executeCommand('espalier.evaluate', vscode.Uri.file(record.output));
     else if (chosen === open) await vscode.commands.executeCommand('espalier.openRunResult', record);
     return;
   }
-  if (kind === 'export') void vscode.window.showInformationMessage(vscode.l10n.t('Saved {0}.', record.output ?? ''));
+  if (kind === 'export' && record.output) await offerExported(record.output);
+}
+
+/** One notification for a file that was written, with the two things that a person does with it. */
+async function offerExported(file: string): Promise<void> {
+  const [reveal, open] = [vscode.l10n.t('Reveal'), vscode.l10n.t('Open')];
+  const chosen = await vscode.window.showInformationMessage(
+    vscode.l10n.t('Saved {0}.', vscode.workspace.asRelativePath(file)),
+    reveal,
+    open,
+  );
+  const uri = vscode.Uri.file(file);
+  if (chosen === reveal)
+    await vscode.commands.executeCommand(
+      vscode.workspace.getWorkspaceFolder(uri) ? 'revealInExplorer' : 'revealFileInOS',
+      uri,
+    );
+  else if (chosen === open) await vscode.commands.executeCommand('vscode.open', uri);
 }
 
 /** VS Code waits for this when the window closes: runs are marked so that they can be taken up, and the worker ends. */

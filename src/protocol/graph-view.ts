@@ -107,6 +107,8 @@ export interface GroupView {
 
 /** Groups that are ranked together. */
 export interface ScopeView {
+  /** What a person calls it, no two alike: `residual stream`, `MLP hidden`, `block inside · layer2`. */
+  readonly name: string;
   /** What its groups have in common: `conv.out → batchNorm → relu → conv.in`. */
   readonly label: string;
   readonly kind: 'channels' | 'heads' | 'headDim';

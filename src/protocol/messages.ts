@@ -12,7 +12,6 @@ import type {
   EvaluateSettings,
   EvaluationResult,
   ExportFormat,
-  FinetuneResult,
   FinetuneSettings,
   ModelInfo,
   ModelSource,
@@ -69,18 +68,8 @@ interface WorkerRequests {
     params: { source: ModelSource; recipe: string; dataPath: string };
     result: FinetuneSettings;
   };
-  'finetune/run': {
-    params: {
-      /** Names the run in `run/point` notifications and `run/control`. */
-      run: string;
-      source: ModelSource;
-      settings: FinetuneSettings;
-      outputDirectory: string;
-      resume: boolean;
-    };
-    result: FinetuneResult;
-  };
-  'run/control': { params: { run: string; action: RunControl }; result: null };
+  /** Everything that is wrong with a run's flags, a line each; none: it can start. */
+  'finetune/check': { params: { flags: FinetuneSettings['flags'] }; result: readonly string[] };
   /** Points recorded in a run's folder. */
   'run/history': { params: { directory: string }; result: readonly RunPoint[] };
   /** `predictionsFile`: where to keep what the model said of each image. */
@@ -100,9 +89,6 @@ interface WorkerRequests {
   'runtime/install': { params: Record<never, never>; result: RuntimeStatus };
 }
 
-/** `pause` holds after the current step, `stopAfterEpoch` ends the run in order; stopping now is cancellation. */
-export type RunControl = 'pause' | 'continue' | 'stopAfterEpoch';
-
 export type WorkerMethod = keyof WorkerRequests;
 export type ParamsOf<M extends WorkerMethod> = WorkerRequests[M]['params'];
 export type ResultOf<M extends WorkerMethod> = WorkerRequests[M]['result'];
@@ -117,7 +103,6 @@ export interface Envelope<M extends WorkerMethod = WorkerMethod> {
 export interface WorkerNotifications {
   'worker/ready': { pid: number; node: string };
   progress: { token: string; report: ProgressReport };
-  'run/point': { run: string; point: RunPoint };
   log: { level: 'info' | 'warn' | 'error'; message: string };
 }
 
@@ -143,8 +128,7 @@ export const timeLimits: { readonly [M in WorkerMethod]: TimeLimit } = {
   'plan/export': { total: 30 * SECOND },
   'prune/run': { silence: 5 * MINUTE },
   'finetune/defaults': { total: 30 * SECOND },
-  'finetune/run': { silence: 15 * MINUTE },
-  'run/control': { total: 10 * SECOND },
+  'finetune/check': { total: 30 * SECOND },
   'run/history': { total: 30 * SECOND },
   'evaluate/run': { silence: 10 * MINUTE },
   'evaluate/changed': { total: MINUTE },

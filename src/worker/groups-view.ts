@@ -3,6 +3,7 @@ import type { Graph } from '../engine/graph/graph.ts';
 import type { Group, Groups, Heads, SetId } from '../engine/pruning/coupling/groups.ts';
 import { findScopes, type Scope, shorten } from '../engine/pruning/planning/scopes.ts';
 import type { GroupMemberView, GroupsView, GroupView, ScopeView } from '../protocol/graph-view.ts';
+import { scopeNames } from './scope-names.ts';
 
 /** Where a layer's heads stand among the groups of the view: after all groups of channels. */
 const headsIndex = (groups: Groups, heads: number): number => groups.groups.length + heads;
@@ -48,9 +49,10 @@ function carriedGroups(groups: Groups): number[][] {
   });
 }
 
-function scopeView({ chain, groups: members }: Scope, groups: Groups): ScopeView {
+function scopeView({ chain, groups: members }: Scope, name: string, groups: Groups): ScopeView {
   const [first] = members;
   return {
+    name,
     label: shorten(chain),
     kind: groups.groups[first]?.heads === undefined ? 'channels' : 'headDim',
     groups: members,
@@ -66,6 +68,7 @@ export function groupsViewOf(groups: Groups): GroupsView {
   const headScope = groups.heads.some(canLose) ? scopes.length : -1;
   const nodes = nodesOfParameters(graph);
   const names = uniqueNames(groups.groups);
+  const scopeTitles = scopeNames(scopes, groups, nodes);
   const channelGroups = groups.groups.map(
     (group): GroupView => ({
       name: names[group.id],
@@ -92,6 +95,7 @@ export function groupsViewOf(groups: Groups): GroupsView {
   const headScopes: ScopeView[] = choosable.length
     ? [
         {
+          name: 'attention heads',
           label: 'attention heads',
           kind: 'heads',
           groups: choosable.map((head) => headsIndex(groups, head.id)),
@@ -101,7 +105,7 @@ export function groupsViewOf(groups: Groups): GroupsView {
     : [];
   return {
     groups: [...channelGroups, ...headGroups],
-    scopes: [...scopes.map((scope) => scopeView(scope, groups)), ...headScopes],
+    scopes: [...scopes.map((scope, i) => scopeView(scope, scopeTitles[i], groups)), ...headScopes],
     carried: carriedGroups(groups),
   };
 }

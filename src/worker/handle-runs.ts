@@ -1,124 +1,21 @@
-/** Finetuning and evaluation. */
+/** Evaluation, and what runs have left behind. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../common/errors.ts';
-import { flagName, parseFlags } from '../common/flags.ts';
 import { createExecutor } from '../engine/compute/backends.ts';
 import type { Split } from '../engine/data/image-folder.ts';
 import { writeFileAtomically } from '../engine/files/atomic-write.ts';
 import { dataFor, evaluateModel, openImages } from '../engine/jobs/evaluate.ts';
-import { finetuneModel } from '../engine/jobs/finetune.ts';
-import type { ModelRequest } from '../engine/jobs/model.ts';
-import { RECIPES, type RecipeName } from '../engine/training/recipes.ts';
-import { type MetricsLine, RunDirectory } from '../engine/training/run-directory.ts';
-import { type TrainingOptions, trainingFlags } from '../engine/training/training-options.ts';
-import type { ChangedVerdict, ChangedVerdicts, ModelSource, RunPoint } from '../protocol/values.ts';
+import { RunDirectory } from '../engine/training/run-directory.ts';
+import { runPoint } from '../protocol/run-files.ts';
+import type { ChangedVerdict, ChangedVerdicts } from '../protocol/values.ts';
 import { backendOptions, processorName } from './backend.ts';
 import type { Handler } from './handler.ts';
 import { findModel } from './open-models.ts';
-import { findControl, RunControls } from './run-controls.ts';
-
-/** Flags that are worth a look before a run, whatever the recipe. */
-const SHOWN_FLAGS: readonly (keyof TrainingOptions)[] = [
-  'epochs',
-  'batchSize',
-  'opt',
-  'lr',
-  'momentum',
-  'weightDecay',
-  'lrScheduler',
-  'lrWarmupEpochs',
-  'labelSmoothing',
-  'seed',
-];
-
-export const finetuneDefaults: Handler<'finetune/defaults'> = ({ recipe, dataPath }) => {
-  if (!Object.hasOwn(RECIPES, recipe)) throw new UserError(`There is no recipe "${recipe}".`);
-  const chosen: Partial<TrainingOptions> = RECIPES[recipe as RecipeName];
-  const keys = new Set<string>([...SHOWN_FLAGS, ...Object.keys(chosen)]);
-  const flags = [...keys].flatMap((key) => {
-    const value = chosen[key as keyof TrainingOptions] ?? trainingFlags[key as keyof TrainingOptions].initial;
-    return value === undefined ? [] : [[flagName(key), value as string | number | boolean] as const];
-  });
-  return { recipe, dataPath, flags: Object.fromEntries(flags) };
-};
-
-/** Flags by name as the options of a run; unknown names and impossible values are UsageErrors that name them. */
-function optionsOf(flags: Readonly<Record<string, string | number | boolean>>): TrainingOptions {
-  const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
-  return parseFlags(trainingFlags, args).values;
-}
-
-const modelRequest = (source: ModelSource): ModelRequest =>
-  source.kind === 'zoo' ? { model: source.name } : { model: source.path, useEma: source.useEma ?? false };
-
-/** A line of metrics.jsonl as a point of the curves; what it does not know it leaves out. */
-function pointOf(line: MetricsLine): RunPoint {
-  const number = (name: string): number | undefined => {
-    const value = line[name];
-    return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
-  };
-  return {
-    kind: line.kind,
-    step: line.step,
-    epoch: line.epoch,
-    loss: number('loss'),
-    learningRate: number('learningRate'),
-    imagesPerSecond: number('imagesPerSecond'),
-    top1: number('top1'),
-    top5: number('top5'),
-    validationLoss: number('validationLoss'),
-    images: number('images'),
-  };
-}
-
-export const runFinetune: Handler<'finetune/run'> = async (request, context) => {
-  const { run, source, settings, outputDirectory, resume } = request;
-  const options = { ...optionsOf(settings.flags), outputDir: outputDirectory };
-  const started = await RunDirectory.open(outputDirectory).then(
-    () => true,
-    () => false,
-  );
-  const controls = new RunControls(run);
-  try {
-    const report = await finetuneModel(
-      {
-        model: modelRequest(source),
-        dataPath: settings.dataPath,
-        // A run that was stopped before it wrote anything begins again.
-        options: resume && started ? { ...options, resume: outputDirectory } : options,
-      },
-      {
-        executor: await createExecutor(backendOptions()),
-        onMetrics: (line) => context.notify('run/point', { run, point: pointOf(line) }),
-        gate: controls.gate(context.signal),
-      },
-      context,
-    );
-    const { epochs, bestTop1, lastTop1, loss, imagesPerSecond, best, stopped } = report;
-    return {
-      epochs,
-      bestTop1,
-      lastTop1,
-      loss,
-      imagesPerSecond,
-      outputDirectory: report.outputDirectory,
-      best,
-      stopped,
-    };
-  } finally {
-    controls.end();
-  }
-};
-
-export const controlRun: Handler<'run/control'> = ({ run, action }) => {
-  findControl(run)[action]();
-  return null;
-};
 
 export const runHistory: Handler<'run/history'> = async ({ directory }) => {
   const run = await RunDirectory.open(directory).catch(() => undefined);
-  return ((await run?.metrics()) ?? []).map(pointOf);
+  return ((await run?.metrics()) ?? []).flatMap((line) => runPoint(line) ?? []);
 };
 
 /** What is kept of an evaluation to compare it with another, image by image. */

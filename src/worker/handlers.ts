@@ -1,9 +1,10 @@
 /** What the worker answers to each request. */
 import type { WorkerMethod } from '../protocol/messages.ts';
+import { checkFinetune, finetuneDefaults } from './finetune-run.ts';
 import { validateDataset } from './handle-dataset.ts';
 import { closeModel, listModels, modelDetails, openModel } from './handle-model.ts';
 import { cachedScores, computePlan, exportPlan, planRange, runExport, runPrune, runScore } from './handle-plan.ts';
-import { changedVerdicts, controlRun, finetuneDefaults, runEvaluate, runFinetune, runHistory } from './handle-runs.ts';
+import { changedVerdicts, runEvaluate, runHistory } from './handle-runs.ts';
 import { runInstall, showRuntime } from './handle-runtime.ts';
 import { createSample } from './handle-sample.ts';
 import type { Handler } from './handler.ts';
@@ -23,8 +24,7 @@ export const handlers: Handlers = {
   'plan/export': exportPlan,
   'prune/run': runPrune,
   'finetune/defaults': finetuneDefaults,
-  'finetune/run': runFinetune,
-  'run/control': controlRun,
+  'finetune/check': checkFinetune,
   'run/history': runHistory,
   'evaluate/run': runEvaluate,
   'evaluate/changed': changedVerdicts,

@@ -10,7 +10,7 @@ export class ScoresMissingError extends Error {
   override readonly name = 'ScoresMissingError';
 }
 
-function errorShape(error: unknown, signal: AbortSignal): ErrorShape {
+export function errorShape(error: unknown, signal: AbortSignal): ErrorShape {
   if (error instanceof ScoresMissingError) return { kind: 'scoresMissing', message: error.message };
   // Whatever an aborted function threw on its way out, it stopped because it was told to.
   if (signal.aborted) return { kind: 'cancelled', message: 'Cancelled.' };

@@ -47,7 +47,7 @@ export const keysFlow = (environment: Environment): Flow => ({
       await wb.showViews();
       await wb.run('Espalier: Load Checkpoint');
       await wb.pick('resnet20.pth');
-      await view().getByText('Not scored yet').waitFor();
+      await view().getByText('Scored by the size').waitFor();
       await wb.run('Espalier: Find Layer');
       const field = view().getByPlaceholder('name or type').first();
       await field.waitFor();
@@ -166,9 +166,9 @@ export const keysFlow = (environment: Environment): Flow => ({
       await session.shot('41-task');
     });
     await step('runs queue: the second waits for the first, and can be taken out', async () => {
-      await wb.run('Espalier: Select Dataset Folder');
+      await wb.run('Espalier: Select Data Set');
       await wb.answerPath(path.join(workspace, 'images'));
-      await wb.tab('Dataset images').waitFor();
+      await wb.tab('Data set images').waitFor();
       await wb.tab('resnet20.pth').click();
       await wb.run('Espalier: Finetune');
       await wb.pick('cifar');

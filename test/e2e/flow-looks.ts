@@ -35,17 +35,17 @@ export const looksFlow = (environment: Environment): Flow => ({
       'resnet20.pth': 'layer1',
       Finetuning: 'Learning rate',
       'Compare Models': 'Accuracy over MACs',
-      'Dataset images': 'First images',
+      'Data set images': 'First images',
     } as const;
 
     await step('a workspace with something to see in every view', async () => {
       await wb.showViews();
-      await wb.run('Espalier: Select Dataset Folder');
+      await wb.run('Espalier: Select Data Set');
       await wb.answerPath(path.join(workspace, 'images'));
-      await wb.tab('Dataset images').waitFor();
+      await wb.tab('Data set images').waitFor();
       await wb.run('Espalier: Load Checkpoint');
       await wb.pick('resnet20.pth');
-      await view().getByText('Not scored yet').waitFor();
+      await view().getByText('Scored by the size').waitFor();
       await wb.run('Espalier: Score Channels');
       await wb.pick('L2');
       await view().getByText('Scored with L2').first().waitFor({ timeout: LIMIT_MS });

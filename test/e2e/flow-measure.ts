@@ -74,7 +74,7 @@ export const sliderFlow = (environment: Environment): Flow => ({
       await wb.showViews();
       await wb.run('Espalier: Load Checkpoint');
       await wb.pick('deit_base.safetensors');
-      await wb.webview().getByText('Not scored yet').waitFor({ timeout: LIMIT_MS });
+      await wb.webview().getByText('Scored by the size').waitFor({ timeout: LIMIT_MS });
       await wb.run('Espalier: Score Channels');
       await wb.pick('L2');
       await wb.webview().getByText('Scored with L2').first().waitFor({ timeout: LIMIT_MS });

@@ -30,12 +30,12 @@ async function startWithout(environment: Environment, place: string): Promise<Se
 
 async function openSmallModel({ workbench: wb, workspace }: Session): Promise<void> {
   await wb.showViews();
-  await wb.run('Espalier: Select Dataset Folder');
+  await wb.run('Espalier: Select Data Set');
   await wb.answerPath(path.join(workspace, 'images'));
-  await wb.tab('Dataset images').waitFor();
+  await wb.tab('Data set images').waitFor();
   await wb.run('Espalier: Load Checkpoint');
   await wb.pick('resnet20.pth');
-  await wb.webview().getByText('Not scored yet').waitFor();
+  await wb.webview().getByText('Scored by the size').waitFor();
   await wb.status('ONNX Runtime').waitFor();
 }
 

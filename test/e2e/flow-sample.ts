@@ -36,7 +36,7 @@ export const sampleFlow = (environment: Environment): Flow => ({
       await wb.page.locator('.gettingStartedContainer').getByRole('button', { name: 'Create Sample' }).click();
       await wb.answerPath(workspace);
       await wb.tab('resnet20.pth').waitFor({ timeout: 90_000 });
-      await view().getByText('Not scored yet').waitFor();
+      await view().getByText('Scored by the size').waitFor();
       await session.shot('03-model');
     });
     await step('the models view has its figures, the groups view its scopes', async () => {
@@ -45,8 +45,8 @@ export const sampleFlow = (environment: Environment): Flow => ({
       await wb.row('Groups', 'Scope 0').waitFor();
     });
     await step('the data set shows classes, counts and first images', async () => {
-      await wb.run('Espalier: Show Dataset');
-      await wb.tab('Dataset images').waitFor();
+      await wb.run('Espalier: Show Data Set');
+      await wb.tab('Data set images').waitFor();
       await view().getByText('3,000').waitFor();
       const image = view().locator('img').first();
       await image.waitFor();

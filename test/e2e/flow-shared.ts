@@ -26,7 +26,7 @@ export const sharedFlow = (environment: Environment): Flow => ({
       await file.waitFor();
       await wb.contextMenu(file, 'Open in Espalier');
       await wb.tab('deit_0.6G.module.pth').waitFor();
-      await view().getByText('Not scored yet').waitFor();
+      await view().getByText('Scored by the size').waitFor();
       await session.shot('30-deit');
     });
     await step('heads and widths of the whole pickled module are known', async () => {
@@ -65,18 +65,18 @@ export const sharedFlow = (environment: Environment): Flow => ({
       await wb.run('Espalier: Load Checkpoint');
       await wb.pick('mobilenet_v2_0.15G.train.pth');
       await wb.tab('mobilenet_v2_0.15G.train.pth').waitFor();
-      await view().getByText('Not scored yet').waitFor();
+      await view().getByText('Scored by the size').waitFor();
       await session.shot('31-mobilenet');
     });
     await step('ResNet-20 on the 2,000 CIFAR images: 1,627 right', async () => {
-      await wb.run('Espalier: Select Dataset Folder');
+      await wb.run('Espalier: Select Data Set');
       await wb.answerPath(path.join(workspace, 'cifar10'));
-      await wb.tab('Dataset cifar10').waitFor();
+      await wb.tab('Data set cifar10').waitFor();
       // It takes the keyboard when it is drawn, which would close a list that is open by then.
       await view().locator('img').first().waitFor();
       await wb.choose('Espalier: Load Checkpoint', 'resnet20-12fca82f.th');
       await wb.tab('resnet20-12fca82f.th').waitFor();
-      await view().getByText('Not scored yet').waitFor();
+      await view().getByText('Scored by the size').waitFor();
       await wb.run('Espalier: Evaluate');
       await wb.quickInput.getByText('OK', { exact: true }).click();
       await wb.tab('Compare Models').waitFor({ timeout: LIMIT_MS });

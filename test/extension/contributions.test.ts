@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
-import { generated, manifest } from '../../scripts/generate-contributions.ts';
+import { generated, manifest, SCHEMA_FILE } from '../../scripts/generate-contributions.ts';
 import { bundle, bundleFile } from '../../scripts/generate-l10n.ts';
 import * as contributions from '../../src/extension/contributions.ts';
 
@@ -10,9 +10,10 @@ const root = path.resolve(import.meta.dirname, '../..');
 const read = (name: string): string => readFileSync(path.join(root, name), 'utf8');
 
 test('package.json and package.nls.json are what contributions.ts says', () => {
-  const { packageJson, nls } = generated();
+  const { packageJson, nls, schema } = generated();
   assert.deepEqual(JSON.parse(read('package.json')), JSON.parse(packageJson), 'run npm run contributions');
   assert.deepEqual(JSON.parse(read('package.nls.json')), JSON.parse(nls), 'run npm run contributions');
+  assert.equal(read(SCHEMA_FILE), schema, 'run npm run contributions');
 });
 
 test('menus, keys and walkthrough name commands that exist', () => {

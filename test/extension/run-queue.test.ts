@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { type Executor, RunQueue } from '../../src/extension/runs/run-queue.ts';
-import { asFound, canResume, type RunRecord, runId } from '../../src/extension/runs/run-record.ts';
+import { RunQueue, type RunWork } from '../../src/extension/runs/run-queue.ts';
+import { asFound, canResume, isUnattended, type RunRecord, runId } from '../../src/extension/runs/run-record.ts';
 import { RunStore } from '../../src/extension/runs/run-store.ts';
 import { RequestError } from '../../src/extension/supervision/request-error.ts';
 
@@ -24,7 +24,7 @@ const record = (id: string): RunRecord => ({
 });
 
 /** An executor whose runs end when the test says so. */
-function controlled(): { execute: Executor; started: string[]; end(id: string, error?: unknown): void } {
+function controlled(): { execute: RunWork; started: string[]; end(id: string, error?: unknown): void } {
   const ends = new Map<string, (error?: unknown) => void>();
   const started: string[] = [];
   return {
@@ -117,7 +117,7 @@ test('what an executor throws says how the run ended', async (t) => {
     const { state: found, error: message } = await ended;
     assert.equal(found, state);
     assert.equal(message, error.message);
-    assert.ok(queue.logOf('a').includes(error.message));
+    assert.ok((await queue.logOf('a')).includes(error.message));
   }
 });
 
@@ -133,7 +133,9 @@ test('a run that was ended early, in order, can be taken up and has its result',
   await queue.enqueue(record('a'));
   const ended = await end;
   assert.deepEqual([ended.state, ended.output, canResume(ended)], ['cancelled', '/best', true]);
-  assert.deepEqual(queue.logOf('a'), ['train', 'validate']);
+  assert.deepEqual(await queue.logOf('a'), ['train', 'validate']);
+  // The next window has them too.
+  assert.deepEqual(await new RunStore(runs.folder).log('a'), ['train', 'validate']);
 });
 
 test('a run whose owner is gone was interrupted; one that lives elsewhere is believed', () => {
@@ -158,6 +160,43 @@ test('closing the window marks what goes and what waits', async (t) => {
     (await runs.list()).map(({ state }) => state),
     ['interrupted', 'interrupted'],
   );
+});
+
+test('a run with a process of its own goes on without its window, and the next window follows it', async (t) => {
+  const runs = await store(t);
+  const process1 = { host: os.hostname(), pid: process.ppid };
+  const first = new RunQueue(runs, async (_, { runsIn }) => {
+    await runsIn(process1);
+    return new Promise(() => undefined);
+  });
+  await first.enqueue(record('a'));
+  await until(() => first.find('a')?.owner?.pid === process1.pid);
+  await first.interruptAll();
+  const left = await runs.read('a');
+  assert.deepEqual([left?.state, left?.owner], ['running', process1]);
+  assert.equal(isUnattended(left as RunRecord), false, 'this window lives');
+  const orphan: RunRecord = { ...(left as RunRecord), window: { ...process1, pid: 2 ** 22 + 1 } };
+  assert.equal(isUnattended(orphan), true);
+  let followed: unknown;
+  const second = new RunQueue(runs, async (_, { following }) => {
+    followed = following;
+    return { summary: 'top-1 80 %' };
+  });
+  const end = endOf(second, 'a');
+  second.adopt(orphan);
+  second.adopt(orphan);
+  assert.deepEqual([(await end).state, followed], ['done', process1]);
+  assert.deepEqual([(await runs.read('a'))?.owner, (await runs.read('a'))?.window], [undefined, undefined]);
+});
+
+test('how a run ended while no window was open is found out by the next one', async (t) => {
+  const runs = await store(t);
+  const gone = { host: os.hostname(), pid: 2 ** 22 + 1 };
+  const left: RunRecord = { ...record('a'), state: 'running', owner: gone, window: gone };
+  await runs.write(left);
+  assert.equal((await runs.read('a'))?.state, 'interrupted');
+  await writeFile(path.join(runs.directory('a'), 'end.json'), '{"kind": "ended", "result": {}}');
+  assert.equal((await runs.read('a'))?.state, 'running');
 });
 
 test('folders that are no runs, and broken records, are left out', async (t) => {

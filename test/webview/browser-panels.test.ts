@@ -25,7 +25,7 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     await editor.drawn();
     return editor;
   };
-  const target = (editor: EditorPage) => editor.page.getByRole('textbox', { name: 'FLOP target as text' });
+  const target = (editor: EditorPage) => editor.page.getByRole('textbox', { name: 'Target (MACs) as text' });
   const reached = (editor: EditorPage) => editor.page.locator('.target-reached');
   const ask = async (editor: EditorPage, text: string): Promise<void> => {
     await target(editor).fill(text);
@@ -36,7 +36,7 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     const editor = await open();
     await ask(editor, '50%');
     await reached(editor).getByText('2.06 G reached').waitFor();
-    const slider = editor.page.getByRole('slider', { name: 'FLOP target' });
+    const slider = editor.page.getByRole('slider', { name: 'Target (MACs)' });
     assert.equal(await slider.inputValue(), '500');
     assert.equal(await slider.getAttribute('aria-valuetext'), '2.06 G, 50 %');
     await slider.focus();
@@ -199,7 +199,7 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
   test('the plan as text is fetched when it is looked at', async () => {
     const editor = await open();
     await editor.page.getByRole('tab', { name: 'Plan (text)' }).click();
-    await editor.page.getByText('No plan yet. Set a FLOP target, and what stays').waitFor();
+    await editor.page.getByText('No plan yet. Set a target, and what stays').waitFor();
     await ask(editor, '50%');
     await editor.page.getByText(/^plan for resnet50/).waitFor();
     await editor.close();
@@ -208,9 +208,9 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
   test('dense and pruned stand side by side and move in step; the written model takes the plan’s place', async () => {
     const editor = await open();
     await editor.page.getByRole('radio', { name: 'Split' }).click();
-    await editor.page.getByText('No plan yet. Set a FLOP target: what is left').waitFor();
+    await editor.page.getByText('No plan yet. Set a target: what is left').waitFor();
     await ask(editor, '50%');
-    await editor.page.getByText('No plan yet. Set a FLOP target: what is left').waitFor({ state: 'hidden' });
+    await editor.page.getByText('No plan yet. Set a target: what is left').waitFor({ state: 'hidden' });
     const pixels = () =>
       editor.page.evaluate(() =>
         [...document.querySelectorAll('canvas')].map((canvas) => {

@@ -43,7 +43,7 @@ describe('themes and sizes in a browser', { skip: noChromium }, () => {
         const editor = await EditorPage.open(browser, site, model, { theme, width, height, scale });
         await editor.drawn();
         const { page } = editor;
-        const text = page.getByRole('textbox', { name: 'FLOP target as text' });
+        const text = page.getByRole('textbox', { name: 'Target (MACs) as text' });
         await text.fill('50%');
         await text.press('Enter');
         await page.locator('.target-reached').getByText('reached').waitFor();

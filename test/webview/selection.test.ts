@@ -103,7 +103,7 @@ test('importance is the place of the median among the scope, not the mean', () =
       members: [],
       frozen: null,
     })),
-    scopes: [{ label: '', kind: 'channels', groups: [0, 1], channels: 8 }],
+    scopes: [{ name: 'inside', label: '', kind: 'channels', groups: [0, 1], channels: 8 }],
     carried: [],
   };
   const scores: ScoresView = {

@@ -117,6 +117,8 @@ for (const [action, { label, icon }] of Object.entries(actions) as [RunAction, A
     look: action === 'resume' || action === 'openResult' ? 'primary' : 'secondary',
     onClick: () => host.send('run/action', action),
   });
+  // Which of them can be used is known once the run is.
+  made.hidden = true;
   buttons.set(action, made);
   toolbar.append(made);
 }
@@ -201,7 +203,8 @@ function showCurves(): void {
 
 function showLog(): void {
   const atEnd = logText.scrollTop + logText.clientHeight >= logText.scrollHeight - 4;
-  logText.textContent = log.join('\n') || t('Nothing was said yet.');
+  logText.textContent =
+    log.join('\n') || (run && going(run) ? t('Nothing was said yet.') : t('Nothing was kept of what it said.'));
   if (atEnd) logText.scrollTop = logText.scrollHeight;
 }
 

@@ -15,7 +15,7 @@ async function chooseDataset({ datasets }: Services): Promise<string> {
   const recent = datasets.recent.filter((folder) => existsSync(folder));
   const browse = (): Promise<string> =>
     chooseFolder(
-      vscode.l10n.t('Select Dataset Folder: it holds train/ and val/, with one folder per class'),
+      vscode.l10n.t('Select the data set: its folder holds train/ and val/, with one folder per class'),
       vscode.l10n.t('Select'),
     );
   if (recent.length === 0) return browse();

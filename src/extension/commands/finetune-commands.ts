@@ -8,7 +8,7 @@ import { modelTitle } from '../model/model-uri.ts';
 import { runId } from '../runs/run-record.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import { needFile } from './load-commands.ts';
-import { chooseOne } from './questions.ts';
+import { askText, chooseOne } from './questions.ts';
 import { chooseModel, needDataset, openSession, type Services } from './services.ts';
 
 /** What is in the file of a run that is about to start. */
@@ -57,7 +57,7 @@ async function chooseRecipe(family: string): Promise<string> {
 
 /** Which model to finetune: the pruned one of the active editor before the dense one. */
 async function chooseSubject(services: Services, argument: unknown): Promise<ModelSource> {
-  const source = await chooseModel(services, argument, true);
+  const source = await chooseModel(services, argument, vscode.l10n.t('Finetune'), true);
   const pruned = services.sessions.find(source)?.prunedFile;
   if (!pruned) return source;
   const picks: readonly { label: string; description: string; source: ModelSource }[] = [
@@ -91,25 +91,87 @@ export async function finetune(
   const recipe =
     given?.recipe ?? (await chooseRecipe(family ?? (await openSession(services, source)).info?.family ?? ''));
   const defaults = await services.worker.request('finetune/defaults', { source, recipe, dataPath });
-  const settings: FinetuneSettings = { ...defaults, flags: { ...defaults.flags, ...given?.flags } };
-  const start = vscode.l10n.t('Start');
-  const edit = vscode.l10n.t('Edit settings first');
-  const how = given
-    ? start
-    : (
-        await chooseOne(
-          [
-            { label: start, detail: describe(settings), iconPath: new vscode.ThemeIcon('play') },
-            { label: edit, detail: vscode.l10n.t('all flags, as JSON'), iconPath: new vscode.ThemeIcon('edit') },
-          ],
-          { title: vscode.l10n.t('Finetune (2/2)'), placeHolder: modelTitle(source) },
-        )
-      ).label;
-  if (how === edit) await editSettings(services, { model: file, ...settings });
+  const proposed: FinetuneSettings = { ...defaults, flags: { ...defaults.flags, ...given?.flags } };
+  const { how, settings } = given ? { how: 'start', settings: proposed } : await askSettings(source, proposed);
+  if (how === 'edit') await editSettings(services, { model: file, ...settings });
   else await begin(services, source, settings);
 }
 
+/** The settings that are changed most, by name, and what a value must be. */
+const ASKED_FLAGS: readonly {
+  readonly flag: string;
+  readonly label: () => string;
+  readonly fits: (value: number) => boolean;
+  readonly wrong: () => string;
+}[] = [
+  {
+    flag: 'epochs',
+    label: () => vscode.l10n.t('Epochs'),
+    fits: (value) => Number.isInteger(value) && value > 0,
+    wrong: () => vscode.l10n.t('A whole number from 1 up.'),
+  },
+  {
+    flag: 'lr',
+    label: () => vscode.l10n.t('Learning rate'),
+    fits: (value) => value > 0,
+    wrong: () => vscode.l10n.t('A number above 0, such as 0.01.'),
+  },
+  {
+    flag: 'batch-size',
+    label: () => vscode.l10n.t('Batch size'),
+    fits: (value) => Number.isInteger(value) && value > 0,
+    wrong: () => vscode.l10n.t('A whole number from 1 up.'),
+  },
+];
+
+type SettingsPick = vscode.QuickPickItem & { readonly act: 'start' | 'edit' | (typeof ASKED_FLAGS)[number] };
+
+/** Start, change one of the common settings and see the list again, or edit them all as a file. */
+async function askSettings(
+  source: ModelSource,
+  proposed: FinetuneSettings,
+): Promise<{ readonly how: 'start' | 'edit'; readonly settings: FinetuneSettings }> {
+  let settings = proposed;
+  for (;;) {
+    const { flags } = settings;
+    const picks: readonly SettingsPick[] = [
+      {
+        label: vscode.l10n.t('Start'),
+        detail: describe(settings),
+        iconPath: new vscode.ThemeIcon('play'),
+        act: 'start',
+      },
+      ...ASKED_FLAGS.map((asked) => ({
+        label: asked.label(),
+        description: String(flags[asked.flag] ?? ''),
+        iconPath: new vscode.ThemeIcon('settings'),
+        act: asked,
+      })),
+      {
+        label: vscode.l10n.t('Edit settings first'),
+        detail: vscode.l10n.t('all flags, as JSON'),
+        iconPath: new vscode.ThemeIcon('edit'),
+        act: 'edit',
+      },
+    ];
+    const { act } = await chooseOne(picks, {
+      title: vscode.l10n.t('Finetune (2/2)'),
+      placeHolder: modelTitle(source),
+    });
+    if (act === 'start' || act === 'edit') return { how: act, settings };
+    const text = await askText({
+      title: act.label(),
+      value: String(flags[act.flag] ?? ''),
+      validateInput: (value) => (value.trim() !== '' && act.fits(Number(value)) ? undefined : act.wrong()),
+    });
+    settings = { ...settings, flags: { ...flags, [act.flag]: Number(text) } };
+  }
+}
+
 async function begin(services: Services, source: ModelSource, settings: FinetuneSettings, id?: string): Promise<void> {
+  const problems = await services.worker.request('finetune/check', { flags: settings.flags });
+  if (problems.length > 0)
+    throw new RequestError('user', vscode.l10n.t('These settings cannot be used: {0}.', problems.join('; ')));
   const subject = `${modelTitle(source)} · ${path.basename(settings.dataPath)}`;
   const record = await services.runs.start({ kind: 'finetune', source, settings }, subject, id);
   services.runPanels.open(record);

@@ -32,7 +32,10 @@ async function browse(): Promise<void> {
       defaultUri: folder,
       title: vscode.l10n.t('Load Checkpoint'),
       openLabel: vscode.l10n.t('Load'),
-      filters: { [vscode.l10n.t('Checkpoints')]: CHECKPOINT_EXTENSIONS.map((e) => e.slice(1)), '*': ['*'] },
+      filters: {
+        [vscode.l10n.t('Checkpoints')]: CHECKPOINT_EXTENSIONS.map((e) => e.split('.').at(-1) as string),
+        '*': ['*'],
+      },
     }),
   );
   await openEditor({ kind: 'file', path: file.fsPath });
@@ -102,11 +105,11 @@ export async function openZooModel({ worker }: Services, argument?: unknown): Pr
 }
 
 export async function openModel(services: Services, argument?: unknown): Promise<void> {
-  await openEditor(await chooseModel(services, argument));
+  await openEditor(await chooseModel(services, argument, vscode.l10n.t('Open Model')));
 }
 
 export async function retryModel(services: Services, argument?: unknown): Promise<void> {
-  const session = services.sessions.find(await chooseModel(services, argument));
+  const session = services.sessions.find(await chooseModel(services, argument, vscode.l10n.t('Read Model Again')));
   await session?.open(true);
 }
 

@@ -54,17 +54,28 @@ const FORMATS: readonly {
   },
 ];
 
+/** `resnet20-50pct.safetensors, finetuned` → `resnet20_50pct_finetuned`: a name that Python can import. */
+export function identifierOf(title: string): string {
+  const words = title.replace(/\.(safetensors|pth|pt|th|bin|onnx|ckpt|pt2)\b/gi, '').replace(/\W+/g, '_');
+  const name = words.replace(/^_+|_+$/g, '') || 'model';
+  return /^\d/.test(name) ? `model_${name}` : name;
+}
+
 export async function exportModel(services: Services, argument?: unknown): Promise<void> {
-  const session = await openSession(services, await chooseModel(services, argument));
+  const session = await openSession(services, await chooseModel(services, argument, vscode.l10n.t('Export Model')));
   needWeights(session);
   const { format, extension } = await chooseOne(
     FORMATS.map((format) => ({ ...format, label: format.format, description: format.what() })),
-    { placeHolder: vscode.l10n.t('In which format?') },
+    {
+      title: vscode.l10n.t('Export {0}', session.state.title),
+      placeHolder: vscode.l10n.t('In which format?'),
+    },
   );
   const { source } = session;
   const title = modelTitle(source);
-  const folder = source.kind === 'file' ? path.dirname(source.path) : '.';
-  const proposed = path.join(folder, `${path.basename(title, path.extname(title))}-export.${extension}`);
+  const workspace = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
+  const folder = workspace ?? (source.kind === 'file' ? path.dirname(source.path) : '.');
+  const proposed = path.join(folder, `${identifierOf(title)}.${extension}`);
   const { output, overwrite } = await chooseOutput(proposed, { [format]: [extension] });
   await services.runs.start(
     { kind: 'export', source, format, output, overwrite },

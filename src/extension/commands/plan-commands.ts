@@ -42,7 +42,7 @@ async function chooseBatches(): Promise<{ batches: number; batchSize: number }> 
 
 /** Asks for criterion and batches (or takes the settings given) and puts the run into the queue. */
 export async function score(services: Services, argument?: unknown, given?: Partial<ScoreSettings>): Promise<void> {
-  const session = await openSession(services, await chooseModel(services, argument));
+  const session = await openSession(services, await chooseModel(services, argument, vscode.l10n.t('Score Channels')));
   needWeights(session);
   const criterion = given?.criterion ?? (await chooseCriterion());
   const usesData = needsGradients(criterion);
@@ -56,7 +56,7 @@ export async function score(services: Services, argument?: unknown, given?: Part
 
 /** Asks for the target (or takes the text given) and plans for it. */
 export async function setTarget(services: Services, argument?: unknown, given?: string): Promise<void> {
-  const session = await openSession(services, await chooseModel(services, argument));
+  const session = await openSession(services, await chooseModel(services, argument, vscode.l10n.t('Set FLOP Target')));
   const { range, settings: plan } = session.state;
   const dense = session.info?.macs ?? 0;
   const text =
@@ -124,8 +124,9 @@ export async function prune(
   argument?: unknown,
   given?: { readonly output?: string },
 ): Promise<void> {
-  const session = await openSession(services, await chooseModel(services, argument));
+  const session = await openSession(services, await chooseModel(services, argument, vscode.l10n.t('Prune Model')));
   needWeights(session);
+  if (!session.scores) await session.scoreByWeights();
   if (!session.state.plan || session.state.planStale) {
     if (session.state.target === null) await setTarget(services, session.source);
     else await session.computePlan();
@@ -149,7 +150,7 @@ export async function prune(
 }
 
 export async function savePlan(services: Services, argument?: unknown): Promise<void> {
-  const session = await openSession(services, await chooseModel(services, argument));
+  const session = await openSession(services, await chooseModel(services, argument, vscode.l10n.t('Save Plan')));
   if (!session.state.plan) await setTarget(services, session.source);
   const { json } = await session.exportPlan();
   const { output } = await chooseOutput(proposedOutput(session).replace(/\.safetensors$/, '.plan.json'), {
@@ -160,7 +161,7 @@ export async function savePlan(services: Services, argument?: unknown): Promise<
 
 /** Takes the settings of a saved plan over. */
 export async function applyPlan(services: Services, argument?: unknown): Promise<void> {
-  const session = await openSession(services, await chooseModel(services, argument));
+  const session = await openSession(services, await chooseModel(services, argument, vscode.l10n.t('Apply Plan')));
   const [file] = await answered(
     vscode.window.showOpenDialog({ filters: { JSON: ['json'] }, title: vscode.l10n.t('Apply Plan') }),
   );

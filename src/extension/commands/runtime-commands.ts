@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { EXTENSION_ID, WALKTHROUGH_ID } from '../contributions.ts';
 import { chooseFolder } from './load-commands.ts';
+import { CANCELLED } from './questions.ts';
 import { openEditor, type Services } from './services.ts';
 
 const SAMPLE_FOLDER = 'espalier-sample';
@@ -59,7 +60,18 @@ export async function showRuntime({ worker, status }: Services): Promise<void> {
   if (chosen === install) await vscode.commands.executeCommand('espalier.installRuntime');
 }
 
-export async function restartWorker({ worker }: Services): Promise<void> {
+export async function restartWorker({ worker, runs }: Services): Promise<void> {
+  const { current } = runs.queue;
+  // Finetuning has a process of its own, which no restart touches.
+  if (current && current.request.kind !== 'finetune') {
+    const restart = vscode.l10n.t('Restart Worker');
+    const chosen = await vscode.window.showWarningMessage(
+      vscode.l10n.t('{0} is under way and would be interrupted.', `${current.title}: ${current.subject}`),
+      { modal: true },
+      restart,
+    );
+    if (chosen !== restart) throw CANCELLED;
+  }
   await worker.supervisor.restart();
 }
 

@@ -4,7 +4,7 @@ import { formatCount } from '../../common/format.ts';
 import type { ModelSource } from '../../protocol/values.ts';
 import type { ComparePanels } from '../compare/compare-panel.ts';
 import type { Comparison } from '../compare/comparison.ts';
-import { EDITOR_ID } from '../contributions.ts';
+import { EDITOR_IDS, editorIdOf } from '../contributions.ts';
 import type { Datasets } from '../dataset/datasets.ts';
 import type { Log } from '../log.ts';
 import type { ModelEditorProvider } from '../model/model-editor.ts';
@@ -57,7 +57,7 @@ export async function openEditor(
   source: ModelSource,
   column: vscode.ViewColumn = vscode.ViewColumn.Active,
 ): Promise<void> {
-  await vscode.commands.executeCommand('vscode.openWith', uriOf(source), EDITOR_ID, column);
+  await vscode.commands.executeCommand('vscode.openWith', uriOf(source), editorIdOf(uriOf(source).path), column);
 }
 
 /** The session of a model, its editor opened where it was not; ready, or throws why it is not. */
@@ -92,17 +92,36 @@ function modelPicks(services: Services, onlyFiles: boolean): ModelPick[] {
   return [...known.values()];
 }
 
-/** The model meant: the argument's, else the active one, else the one that the person picks. */
-export async function chooseModel(services: Services, argument: unknown, onlyFiles = false): Promise<ModelSource> {
+/** The model whose editor is the tab in front; undefined where that tab is something else: a comparison, a run, a text. */
+function modelInFront({ sessions }: Services): ModelSource | undefined {
+  const input = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
+  if (!(input instanceof vscode.TabInputCustom) || !EDITOR_IDS.includes(input.viewType)) return undefined;
+  return sessions.find(sourceOf(input.uri))?.source;
+}
+
+/**
+ * The model meant: the argument's, else that of the editor in front, else the one that the person picks: with another tab in
+ * front, whichever model was looked at last is only a guess, and stands first in the list.
+ * @param title what is to be done with it: the question's title
+ */
+export async function chooseModel(
+  services: Services,
+  argument: unknown,
+  title: string,
+  onlyFiles = false,
+): Promise<ModelSource> {
   const given = sourceOfArgument(argument);
   if (given) return given;
-  const active = services.sessions.active?.source;
-  if (active && (!onlyFiles || active.kind === 'file')) return active;
-  const picks = modelPicks(services, onlyFiles);
+  const front = modelInFront(services);
+  if (front && (!onlyFiles || front.kind === 'file')) return front;
+  const last = services.sessions.active?.key;
+  const picks = modelPicks(services, onlyFiles).sort(
+    (a, b) => Number(modelKey(b.source) === last) - Number(modelKey(a.source) === last),
+  );
   if (picks.length === 0)
     throw new RequestError('user', vscode.l10n.t('Open a checkpoint first: "Espalier: Load Checkpoint…".'));
   if (picks.length === 1) return picks[0].source;
-  return (await chooseOne(picks, { placeHolder: vscode.l10n.t('Which model?') })).source;
+  return (await chooseOne(picks, { title, placeHolder: vscode.l10n.t('Which model?') })).source;
 }
 
 /** One or several models: the arguments of a tree with several selected, else those that the person ticks. */

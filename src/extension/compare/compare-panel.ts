@@ -25,13 +25,19 @@ export class ComparePanels implements vscode.WebviewPanelSerializer {
 
   constructor(private readonly services: ComparePanelServices) {}
 
-  open(): void {
-    if (this.panel) this.panel.view.reveal();
+  /** `preserveFocus`: it shows itself, unasked, and leaves the keyboard where it is. */
+  open(preserveFocus = false): void {
+    if (this.panel) this.panel.view.reveal(undefined, preserveFocus);
     else
       this.attach(
-        vscode.window.createWebviewPanel(COMPARE_PANEL, title(), vscode.ViewColumn.Active, {
-          retainContextWhenHidden: true,
-        }),
+        vscode.window.createWebviewPanel(
+          COMPARE_PANEL,
+          title(),
+          { viewColumn: vscode.ViewColumn.Active, preserveFocus },
+          {
+            retainContextWhenHidden: true,
+          },
+        ),
       );
   }
 

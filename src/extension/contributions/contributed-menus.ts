@@ -1,6 +1,6 @@
 /** Where commands stand in menus, and their keys. */
 import { type CommandId, EDITS_FINETUNE, MODEL_ACTIVE } from './contributed-commands.ts';
-import { CHECKPOINT_EXTENSIONS, EDITOR_ID } from './identifiers.ts';
+import { CHECKPOINT_EXTENSIONS, EDITOR_IDS } from './identifiers.ts';
 
 export interface MenuItem {
   readonly command: CommandId;
@@ -8,12 +8,14 @@ export interface MenuItem {
   readonly group?: string;
 }
 
-const MODEL_EDITOR = `activeCustomEditorId == '${EDITOR_ID}'`;
-const CHECKPOINT = `resourceFilename =~ /\\.(${CHECKPOINT_EXTENSIONS.map((e) => e.slice(1).replaceAll('.', '\\.')).join('|')})$/`;
+const literally = (text: string): string => text.replaceAll('.', '\\.');
+const ANY_EDITOR = `/^(${EDITOR_IDS.map(literally).join('|')})$/`;
+const MODEL_EDITOR = `activeCustomEditorId =~ ${ANY_EDITOR}`;
+const CHECKPOINT = `resourceFilename =~ /(${CHECKPOINT_EXTENSIONS.map(literally).join('|')})$/`;
 const IN_MODELS = 'view == espalier.models';
 const IN_GROUPS = 'view == espalier.groups';
 const IN_RUNS = 'view == espalier.runs';
-const ON_LAYER = `webviewId == '${EDITOR_ID}' && webviewSection == 'layer'`;
+const ON_LAYER = `webviewId =~ ${ANY_EDITOR} && webviewSection == 'layer'`;
 const item = (view: string, kinds: string): string => `${view} && viewItem =~ /\\b(${kinds})\\b/`;
 
 export const menus: Readonly<Record<string, readonly MenuItem[]>> = {

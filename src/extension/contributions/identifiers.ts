@@ -1,6 +1,10 @@
 /** Names that the manifest, the extension and its tests share: editors, panels, files, context keys. */
 
+/** The editor of files that are nothing but models: a double click opens it. */
 export const EDITOR_ID = 'espalier.model';
+/** The same editor for files that may be anything: offered beside others. */
+export const OFFERED_EDITOR_ID = 'espalier.modelOffered';
+export const EDITOR_IDS: readonly string[] = [EDITOR_ID, OFFERED_EDITOR_ID];
 export const ZOO_SCHEME = 'espalier-zoo';
 /** Tabs that are restored after a restart. */
 export const RUN_PANEL = 'espalier.run';
@@ -11,17 +15,14 @@ export const EXTENSION_ID = 'espalier.espalier';
 export const WALKTHROUGH_ID = 'firstModel';
 /** Settings of a finetuning run that is about to start. */
 export const FINETUNE_FILE = 'espalier-finetune.json';
+const MODEL_EXTENSIONS = ['.pth', '.th', '.safetensors', '.onnx', '.pt2'] as const;
+const OFFERED_EXTENSIONS = ['.pt', '.bin', '.ckpt', '.pth.tar'] as const;
 /** Files that may hold a checkpoint. */
-export const CHECKPOINT_EXTENSIONS = [
-  '.pth',
-  '.pt',
-  '.th',
-  '.bin',
-  '.ckpt',
-  '.pth.tar',
-  '.safetensors',
-  '.onnx',
-] as const;
+export const CHECKPOINT_EXTENSIONS = [...MODEL_EXTENSIONS, ...OFFERED_EXTENSIONS] as const;
+
+/** The editor that VS Code knows a file by: another one would give it a second tab. */
+export const editorIdOf = (file: string): string =>
+  OFFERED_EXTENSIONS.some((extension) => file.toLowerCase().endsWith(extension)) ? OFFERED_EDITOR_ID : EDITOR_ID;
 
 /** Context keys that the extension keeps, and their types. */
 export interface ContextKeys {
@@ -35,9 +36,10 @@ export interface ContextKeys {
   'espalier.runActive': boolean;
 }
 
-export const customEditor = {
-  viewType: EDITOR_ID,
-  displayName: 'Espalier',
-  priority: 'option',
-  selector: CHECKPOINT_EXTENSIONS.map((extension) => ({ filenamePattern: `*${extension}` })),
-} as const;
+const selector = (extensions: readonly string[]) =>
+  extensions.map((extension) => ({ filenamePattern: `*${extension}` }));
+
+export const customEditors = [
+  { viewType: EDITOR_ID, displayName: 'Espalier', priority: 'default', selector: selector(MODEL_EXTENSIONS) },
+  { viewType: OFFERED_EDITOR_ID, displayName: 'Espalier', priority: 'option', selector: selector(OFFERED_EXTENSIONS) },
+] as const;

@@ -57,7 +57,7 @@ export class Datasets implements vscode.Disposable {
     this.panel?.panel.view.dispose();
     const view = vscode.window.createWebviewPanel(
       'espalier.dataset',
-      vscode.l10n.t('Dataset {0}', path.basename(summary.root)),
+      vscode.l10n.t('Data set {0}', path.basename(summary.root)),
       vscode.ViewColumn.Active,
       { retainContextWhenHidden: true },
     );

@@ -9,7 +9,7 @@ import {
   settingsOf,
 } from '../../protocol/graph-editor.ts';
 import type { Message } from '../../protocol/panels.ts';
-import { type CommandId, EDITOR_ID } from '../contributions.ts';
+import { type CommandId, EDITOR_IDS } from '../contributions.ts';
 import type { Log } from '../log.ts';
 import { webviewHtml, webviewOptions } from '../webview-html.ts';
 import type { ModelSession } from './model-session.ts';
@@ -144,10 +144,13 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider<
   ) {}
 
   register(): vscode.Disposable {
-    return vscode.window.registerCustomEditorProvider(EDITOR_ID, this, {
+    const options = {
       supportsMultipleEditorsPerDocument: true,
       webviewOptions: { retainContextWhenHidden: true, enableFindWidget: false },
-    });
+    };
+    return vscode.Disposable.from(
+      ...EDITOR_IDS.map((id) => vscode.window.registerCustomEditorProvider(id, this, options)),
+    );
   }
 
   openCustomDocument(uri: vscode.Uri): ModelDocument {

@@ -9,10 +9,11 @@ import type { Worker } from '../supervision/worker.ts';
 import type { Memory } from '../workspace-memory.ts';
 import type { AskArchitecture } from './ask-architecture.ts';
 import { Latest } from './latest.ts';
-import { modelKey, modelTitle, uriOf } from './model-uri.ts';
+import { modelKey } from './model-uri.ts';
 import { changedPins } from './pins.ts';
-import { defaultPlan, savedSettings } from './plan-settings.ts';
+import { savedSettings } from './plan-settings.ts';
 import type { Selection, SelectionChange } from './selected-nodes.ts';
+import { unreadModel } from './unread-model.ts';
 
 export interface SessionServices {
   readonly worker: Worker;
@@ -22,6 +23,9 @@ export interface SessionServices {
 }
 
 const REMEMBER_AFTER_MS = 400;
+
+/** What needs no images: how large a channel's weights are. */
+const WEIGHT_SCORES: ScoreSettings = { criterion: 'l1', batches: 0, batchSize: 0, seed: 0 };
 
 export class ModelSession implements vscode.Disposable {
   readonly key: string;
@@ -46,23 +50,7 @@ export class ModelSession implements vscode.Disposable {
     const remembered = services.memory.ofModel(this.key);
     this.sourceNow =
       source.kind === 'file' && remembered.architecture ? { ...source, architecture: remembered.architecture } : source;
-    this.stateNow = {
-      title: modelTitle(source),
-      phase: 'loading',
-      message: vscode.l10n.t('Reading {0}…', modelTitle(source)),
-      view: null,
-      groups: null,
-      scores: null,
-      range: null,
-      target: null,
-      plan: null,
-      planStale: false,
-      pruned: null,
-      settings: remembered.plan ?? defaultPlan(uriOf(source)),
-      task: null,
-      cannotRun: '',
-      dataset: services.memory.get('dataset'),
-    };
+    this.stateNow = unreadModel(source, services.memory);
   }
 
   get source(): ModelSource {
@@ -117,18 +105,26 @@ export class ModelSession implements vscode.Disposable {
   /** Scores, range, plan and pruned model as they were when it was last open. */
   private async restore(): Promise<void> {
     const { scores, targetSet, pruned } = this.services.memory.ofModel(this.key);
-    if (scores) {
-      const view = await this.services.worker
-        .request('score/cached', { source: this.sourceNow, settings: scores })
-        .catch(() => null);
-      if (view) {
-        this.scoreSettings = scores;
-        this.change({ scores: view });
-      }
-    }
+    if (!scores || !(await this.takeScores(scores))) await this.scoreByWeights();
     await this.updateRange();
     if (targetSet) await this.computePlan().catch(() => undefined);
     if (pruned) await this.showPruned(pruned).catch(() => undefined);
+  }
+
+  /** Scores that the worker has, or can make without images; false where there are none. */
+  private async takeScores(settings: ScoreSettings): Promise<boolean> {
+    const view = await this.services.worker
+      .request('score/cached', { source: this.sourceNow, settings })
+      .catch(() => null);
+    if (!view) return false;
+    this.scoreSettings = settings;
+    this.change({ scores: view });
+    return true;
+  }
+
+  /** Scores by the weights alone, without images: a model can be pruned as soon as it is open. A run's scores take their place. */
+  async scoreByWeights(): Promise<void> {
+    if (this.whyNotRun() === '') await this.takeScores(WEIGHT_SCORES);
   }
 
   private whyNotRun(): string {
@@ -142,6 +138,7 @@ export class ModelSession implements vscode.Disposable {
   /** Trust was granted, or another data set was chosen. */
   refreshConditions(): void {
     this.change({ cannotRun: this.whyNotRun(), dataset: this.services.memory.get('dataset') });
+    if (this.stateNow.phase === 'ready' && !this.scoreSettings) void this.scoreByWeights();
   }
 
   private change(change: Partial<GraphEditorState>): void {
@@ -230,10 +227,11 @@ export class ModelSession implements vscode.Disposable {
     }
   }
 
-  /** The worker that had the scores is gone: the plan rests on ratios until channels are scored again. */
-  private withoutScores(): Promise<PlanView | undefined> {
+  /** The worker that had the scores is gone: the plan rests on the weights until channels are scored again. */
+  private async withoutScores(): Promise<PlanView | undefined> {
     this.scoreSettings = null;
     this.change({ scores: null });
+    await this.scoreByWeights();
     return this.computePlan();
   }
 

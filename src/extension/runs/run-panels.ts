@@ -42,13 +42,14 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
 
   constructor(private readonly services: RunPanelServices) {}
 
-  open(record: RunRecord): void {
+  /** `preserveFocus`: it shows itself, unasked, and leaves the keyboard where it is. */
+  open(record: RunRecord, preserveFocus = false): void {
     const known = this.panels.get(record.id);
     if (known) {
-      known.view.reveal();
+      known.view.reveal(undefined, preserveFocus);
       return;
     }
-    const column = vscode.ViewColumn.Active;
+    const column = { viewColumn: vscode.ViewColumn.Active, preserveFocus };
     // Kept while hidden: the curves go on, and nothing flickers when one comes back to them.
     const view = vscode.window.createWebviewPanel(RUN_PANEL, title(record), column, { retainContextWhenHidden: true });
     this.attach(view, record.id);
@@ -115,7 +116,7 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
     panel.send('run/snapshot', {
       run: this.viewOf(record),
       points: await this.history(record),
-      log: this.services.runs.queue.logOf(id),
+      log: await this.services.runs.queue.logOf(id),
       compared: await this.compared(id),
     });
   }

@@ -1,12 +1,12 @@
 /**
  * The queue of runs: one at a time, in the order in which they were asked for.
  *
- * Knows nothing of VS Code or of what a run does: it keeps states, hands progress on, and turns what an executor throws
+ * Knows nothing of VS Code or of what a run does: it keeps states, hands progress on, and turns what the work throws
  * into the state that the run ends in.
  */
 import type { ProgressReport, RunPoint, RunState } from '../../protocol/values.ts';
 import { isCancelled, isWorkerLost } from '../supervision/request-error.ts';
-import { ENDED, type RunRecord, thisOwner } from './run-record.ts';
+import { ENDED, type RunOwner, type RunRecord, thisOwner } from './run-record.ts';
 import type { RunStore } from './run-store.ts';
 
 export interface RunOutcome {
@@ -19,11 +19,15 @@ export interface RunOutcome {
 export interface Execution {
   readonly signal: AbortSignal;
   readonly resume: boolean;
+  /** It goes already, in this process of its own: it is only to be followed. */
+  readonly following?: RunOwner;
   readonly onProgress: (report: ProgressReport) => void;
+  /** Says that it goes in a process of its own from now on, which outlives the window. */
+  readonly runsIn: (owner: RunOwner) => Promise<void>;
   readonly log: (line: string) => void;
 }
 
-export type Executor = (record: RunRecord, execution: Execution) => Promise<RunOutcome>;
+export type RunWork = (record: RunRecord, execution: Execution) => Promise<RunOutcome>;
 
 export interface RunListener {
   /** A run is new, or its state or result changed. */
@@ -40,6 +44,7 @@ const KEPT_LOG_LINES = 500;
 interface Live {
   record: RunRecord;
   resume: boolean;
+  following?: RunOwner;
   progress?: ProgressReport;
   readonly log: string[];
   readonly controller: AbortController;
@@ -53,7 +58,7 @@ export class RunQueue {
 
   constructor(
     private readonly store: RunStore,
-    private readonly execute: Executor,
+    private readonly execute: RunWork,
     private readonly now: () => Date = () => new Date(),
   ) {}
 
@@ -80,8 +85,9 @@ export class RunQueue {
     return this.live.get(id)?.progress;
   }
 
-  logOf(id: string): readonly string[] {
-    return this.live.get(id)?.log ?? [];
+  /** What a run has said, in this window or before. */
+  async logOf(id: string): Promise<readonly string[]> {
+    return (await this.store.log(id)).slice(-KEPT_LOG_LINES);
   }
 
   /** Puts a run at the end of the queue; `resume`: takes up what it left. */
@@ -90,6 +96,7 @@ export class RunQueue {
       ...record,
       state: 'queued',
       owner: thisOwner(),
+      window: undefined,
       error: undefined,
       ended: undefined,
     };
@@ -99,6 +106,20 @@ export class RunQueue {
     this.emit((listener) => listener.changed?.(queued));
     void this.work();
     return queued;
+  }
+
+  /** Follows a run that goes in a process of its own and lost its window; others wait for its end. */
+  adopt(record: RunRecord): void {
+    if (this.live.has(record.id)) return;
+    this.live.set(record.id, {
+      record,
+      resume: false,
+      following: record.owner,
+      log: [],
+      controller: new AbortController(),
+    });
+    this.waiting.unshift(record.id);
+    void this.work();
   }
 
   /** Stops a run that goes, or takes one out of the queue. */
@@ -127,6 +148,7 @@ export class RunQueue {
     if (!live) return;
     live.log.push(line);
     live.log.splice(0, live.log.length - KEPT_LOG_LINES);
+    void this.store.appendLog(id, line);
     this.emit((listener) => listener.log?.(id, line));
   }
 
@@ -134,11 +156,11 @@ export class RunQueue {
     if (ENDED.has(this.live.get(id)?.record.state ?? 'done')) this.live.delete(id);
   }
 
-  /** The window closes: what goes and what waits is marked, so that it can be taken up. */
+  /** The window closes: what goes in it and what waits is marked, so that it can be taken up. What has a process of its own goes on. */
   async interruptAll(): Promise<void> {
     this.waiting.splice(0);
     for (const live of this.live.values()) {
-      if (ENDED.has(live.record.state)) continue;
+      if (ENDED.has(live.record.state) || live.record.window) continue;
       live.record = { ...live.record, state: 'interrupted', owner: undefined, ended: this.now().toISOString() };
       await this.store.write(live.record);
     }
@@ -156,10 +178,15 @@ export class RunQueue {
 
   private async runOne(live: Live): Promise<void> {
     try {
-      await this.update(live, { state: 'running', started: this.now().toISOString() });
+      await this.update(
+        live,
+        live.following ? { window: thisOwner() } : { state: 'running', started: this.now().toISOString() },
+      );
       const outcome = await this.execute(live.record, {
         signal: live.controller.signal,
         resume: live.resume,
+        following: live.following,
+        runsIn: (owner) => this.update(live, { owner, window: thisOwner() }),
         onProgress: (report) => {
           if (report.phase !== live.progress?.phase) this.log(live.record.id, report.phase);
           live.progress = report;
@@ -184,6 +211,7 @@ export class RunQueue {
       state,
       ended: this.now().toISOString(),
       owner: undefined,
+      window: undefined,
       error: message,
       ...(outcome && { summary: outcome.summary, output: outcome.output }),
     }).catch(() => undefined);

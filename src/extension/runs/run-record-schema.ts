@@ -16,6 +16,8 @@ const request = v.variant('kind', [
   v.object({ kind: v.literal('install') }),
 ]);
 
+const owner = v.object({ host: text, pid: v.pipe(v.number(), v.integer(), v.minValue(1)) });
+
 const record = v.object({
   // The name of its folder, so that nothing is written or deleted elsewhere.
   id: v.pipe(text, v.regex(/^[^/\\:]+$/), v.notValue('.'), v.notValue('..')),
@@ -26,7 +28,8 @@ const record = v.object({
   created: text,
   started: v.exactOptional(text),
   ended: v.exactOptional(text),
-  owner: v.exactOptional(v.object({ host: text, pid: v.pipe(v.number(), v.integer(), v.minValue(1)) })),
+  owner: v.exactOptional(owner),
+  window: v.exactOptional(owner),
   summary: v.exactOptional(text),
   output: v.exactOptional(text),
   error: v.exactOptional(text),

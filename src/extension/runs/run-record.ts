@@ -34,6 +34,12 @@ export type RunRequest =
     }
   | { readonly kind: 'install' };
 
+/** A process. */
+export interface RunOwner {
+  readonly host: string;
+  readonly pid: number;
+}
+
 export interface RunRecord {
   /** Name of its folder. */
   readonly id: string;
@@ -47,7 +53,9 @@ export interface RunRecord {
   readonly started?: string;
   readonly ended?: string;
   /** Who runs it: a record that says `running` whose owner is gone was interrupted. */
-  readonly owner?: { readonly host: string; readonly pid: number };
+  readonly owner?: RunOwner;
+  /** The window that follows it, where it has a process of its own. */
+  readonly window?: RunOwner;
   /** One line for the side bar: `top-1 81.2 %`. */
   readonly summary?: string;
   /** The file that it wrote. */
@@ -65,10 +73,10 @@ export const canResume = (record: RunRecord): boolean =>
 
 export const canPause = (record: RunRecord): boolean => kindOf(record) === 'finetune' && record.state === 'running';
 
-export const thisOwner = (): NonNullable<RunRecord['owner']> => ({ host: os.hostname(), pid: process.pid });
+export const thisOwner = (): RunOwner => ({ host: os.hostname(), pid: process.pid });
 
-/** Whether the process that runs it is alive; of another machine one cannot know, so it is believed. */
-function ownerAlive(owner: RunRecord['owner']): boolean {
+/** Whether a process is alive; of another machine one cannot know, so it is believed. */
+export function isAlive(owner: RunOwner | undefined): boolean {
   if (!owner) return false;
   if (owner.host !== os.hostname()) return true;
   try {
@@ -81,7 +89,7 @@ function ownerAlive(owner: RunRecord['owner']): boolean {
 
 /** The record as it is, given who lives: what its owner left unfinished was interrupted. */
 export function asFound(record: RunRecord): RunRecord {
-  if (ENDED.has(record.state) || ownerAlive(record.owner)) return record;
+  if (ENDED.has(record.state) || isAlive(record.owner)) return record;
   return { ...record, state: 'interrupted', owner: undefined };
 }
 
@@ -92,6 +100,13 @@ export function runId(kind: RunKind, model: string, time = new Date()): string {
   const stem = model.replace(/\.[A-Za-z]+$/, '').replace(/[^\w-]+/g, '_');
   return `${stamp}-${kind}-${stem}`.slice(0, 120);
 }
+
+/** Whether a run goes on, or has ended by itself, without a window that follows it. */
+export const isUnattended = (record: RunRecord): boolean =>
+  record.owner !== undefined &&
+  record.owner.pid !== process.pid &&
+  record.window !== undefined &&
+  !isAlive(record.window);
 
 type Settings = RunView['settings'];
 

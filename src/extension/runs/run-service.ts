@@ -11,8 +11,9 @@ import { modelTitle } from '../model/model-uri.ts';
 import { setting } from '../settings.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import type { Worker } from '../supervision/worker.ts';
-import { type Executor, RunQueue } from './run-queue.ts';
-import { canResume, kindOf, type RunRecord, type RunRequest, runId } from './run-record.ts';
+import { directRun } from './run-process.ts';
+import { RunQueue, type RunWork } from './run-queue.ts';
+import { canResume, ENDED, isUnattended, kindOf, type RunRecord, type RunRequest, runId } from './run-record.ts';
 import type { RunStore } from './run-store.ts';
 
 /** What a kind of run is called while it goes. */
@@ -31,7 +32,7 @@ export interface RunServiceOptions {
   readonly store: RunStore;
   readonly worker: Worker;
   readonly sessions: ModelSessions;
-  readonly execute: Executor;
+  readonly execute: RunWork;
   readonly log: Log;
 }
 
@@ -61,19 +62,41 @@ export class RunService implements vscode.Disposable {
       ended: (record, error) => void this.tellEnd(record, error),
       log: (id, line) => options.log.info(`${id}: ${line}`),
     });
-    options.worker.supervisor.on('run/point', ({ run, point }) => {
-      this.queue.points(run, [point]);
-      if (point.kind === 'epoch') this.queue.log(run, epochLine(point));
-    });
   }
 
-  /** Reads the runs of earlier windows, and follows those of others. */
+  /**
+   * Reads the runs of earlier windows, and follows those of others. A run that went on without a window gets this one; one that was
+   * broken off with its window is offered to be taken up, once.
+   */
   async load(): Promise<void> {
     const found = await this.store.list();
+    const first = this.watcher === undefined;
     this.records = new Map(found.map((record) => [record.id, this.queue.find(record.id) ?? record]));
     this.changes.fire(undefined);
     this.watcher ??= this.watch();
+    for (const record of found) if (!ENDED.has(record.state) && isUnattended(record)) this.queue.adopt(record);
+    const broken = found.find(
+      (record) => record.state === 'interrupted' && kindOf(record) === 'finetune' && !record.ended,
+    );
+    if (first && broken) void this.offerResume(broken);
   }
+
+  /** Its process died while no window was there to see it. */
+  private async offerResume(record: RunRecord): Promise<void> {
+    await this.store.write({ ...record, ended: new Date().toISOString() });
+    const resume = vscode.l10n.t('Resume');
+    const chosen = await vscode.window.showWarningMessage(
+      vscode.l10n.t('{0} was interrupted: {1}', record.title, record.subject),
+      resume,
+    );
+    if (chosen === resume) await this.resume(record);
+  }
+
+  /** New points of a run's curves. */
+  readonly notePoints = (id: string, points: readonly RunPoint[]): void => {
+    this.queue.points(id, points);
+    for (const point of points) if (point.kind === 'epoch') this.queue.log(id, epochLine(point));
+  };
 
   private watch(): vscode.FileSystemWatcher {
     const watcher = vscode.workspace.createFileSystemWatcher(
@@ -136,18 +159,18 @@ export class RunService implements vscode.Disposable {
   }
 
   async pause(record: RunRecord): Promise<void> {
-    await this.options.worker.request('run/control', { run: record.id, action: 'pause' });
+    await directRun(this.store.directory(record.id), 'pause');
     await this.queue.mark(record.id, 'paused');
   }
 
   async continue(record: RunRecord): Promise<void> {
-    await this.options.worker.request('run/control', { run: record.id, action: 'continue' });
+    await directRun(this.store.directory(record.id), 'continue');
     await this.queue.mark(record.id, 'running');
   }
 
   async stopAfterEpoch(record: RunRecord): Promise<void> {
-    await this.options.worker.request('run/control', { run: record.id, action: 'stopAfterEpoch' });
-    if (record.state === 'paused') await this.continue(record);
+    await directRun(this.store.directory(record.id), 'stopAfterEpoch');
+    if (record.state === 'paused') await this.queue.mark(record.id, 'running');
   }
 
   stop(record: RunRecord): void {

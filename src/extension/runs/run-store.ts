@@ -1,7 +1,9 @@
 /** Runs on disk: one folder each, with `job.json` and whatever the run writes. */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { asFound, type RunRecord } from './run-record.ts';
+import { RUN_FILES } from '../../protocol/run-files.ts';
+import { hasEnded } from './run-process.ts';
+import { asFound, ENDED, isUnattended, type RunRecord } from './run-record.ts';
 import { parseRunRecord } from './run-record-schema.ts';
 
 const JOB_FILE = 'job.json';
@@ -36,7 +38,10 @@ export class RunStore {
     await this.writes;
     try {
       const record = parseRunRecord(await readFile(path.join(this.directory(id), JOB_FILE), 'utf8'));
-      return record?.id === id ? asFound(record) : undefined;
+      if (record?.id !== id) return undefined;
+      // It has ended by itself since its window was closed: whoever follows it next finds out how.
+      if (!ENDED.has(record.state) && isUnattended(record) && (await hasEnded(this.directory(id)))) return record;
+      return asFound(record);
     } catch {
       return undefined;
     }
@@ -53,6 +58,21 @@ export class RunStore {
     });
     this.writes = done.catch(() => undefined);
     return done;
+  }
+
+  /** Keeps a line of what a run said beside it; a line that cannot be kept is not worth an error. */
+  appendLog(id: string, line: string): Promise<void> {
+    this.writes = this.writes.then(() =>
+      appendFile(path.join(this.directory(id), RUN_FILES.log), `${line}\n`).catch(() => undefined),
+    );
+    return this.writes;
+  }
+
+  /** What a run has said since it began. */
+  async log(id: string): Promise<readonly string[]> {
+    await this.writes;
+    const text = await readFile(path.join(this.directory(id), RUN_FILES.log), 'utf8').catch(() => '');
+    return text === '' ? [] : text.trimEnd().split('\n');
   }
 
   /** A name that no run has yet. */

@@ -2,18 +2,25 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { formatCount, formatInteger, formatPercent } from '../../common/format.ts';
-import type { RunKind } from '../../protocol/values.ts';
+import type { RunStart } from '../../protocol/run-files.ts';
+import type { RunKind, RunPoint } from '../../protocol/values.ts';
 import type { Comparison } from '../compare/comparison.ts';
 import type { ModelLibrary } from '../model/model-library.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
 import { modelTitle } from '../model/model-uri.ts';
 import type { Worker } from '../supervision/worker.ts';
-import type { Execution, Executor, RunOutcome } from './run-queue.ts';
-import type { RunRecord, RunRequest } from './run-record.ts';
+import type { WorkerCommand } from '../supervision/worker-process.ts';
+import { JobProgress } from './job-progress.ts';
+import { followRun, startRun } from './run-process.ts';
+import type { Execution, RunOutcome, RunWork } from './run-queue.ts';
+import { type RunOwner, type RunRecord, type RunRequest, thisOwner } from './run-record.ts';
 import type { RunStore } from './run-store.ts';
 
-export interface ExecutorServices {
+export interface RunWorkServices {
   readonly worker: Worker;
+  /** Of the program that is one run's process. */
+  readonly runCommand: () => WorkerCommand;
+  readonly onPoints: (id: string, points: readonly RunPoint[]) => void;
   readonly sessions: ModelSessions;
   readonly library: ModelLibrary;
   readonly comparison: Comparison;
@@ -21,14 +28,14 @@ export interface ExecutorServices {
 }
 
 type Request<K extends RunKind> = Extract<RunRequest, { kind: K }>;
-type KindExecutor<K extends RunKind> = (
+type KindOfWork<K extends RunKind> = (
   request: Request<K>,
   record: RunRecord,
   execution: Execution,
-  services: ExecutorServices,
+  services: RunWorkServices,
 ) => Promise<RunOutcome>;
 
-const executors: { readonly [K in RunKind]: KindExecutor<K> } = {
+const work: { readonly [K in RunKind]: KindOfWork<K> } = {
   score: async ({ source, settings }, _, { signal, onProgress }, { worker, sessions }) => {
     const blocks = (sessions.find(source)?.state.settings.removeLayers ?? 0) > 0;
     const view = await worker.request('score/run', { source, settings, blocks }, { signal, onProgress });
@@ -52,12 +59,17 @@ const executors: { readonly [K in RunKind]: KindExecutor<K> } = {
     };
   },
 
-  finetune: async ({ source, settings }, record, { signal, resume, onProgress }, services) => {
-    const result = await services.worker.request(
-      'finetune/run',
-      { run: record.id, source, settings, outputDirectory: services.store.directory(record.id), resume },
-      { signal, onProgress },
-    );
+  finetune: async ({ source, settings }, record, execution, services) => {
+    const folder = services.store.directory(record.id);
+    const owner =
+      execution.following ??
+      (await startOwn(folder, { source, settings, resume: execution.resume }, execution, services));
+    const { signal, onProgress } = execution;
+    const result = await followRun(folder, owner, {
+      signal,
+      onProgress,
+      onPoints: (points) => services.onPoints(record.id, points),
+    });
     await noteModel(result.best, services);
     return {
       summary: vscode.l10n.t('best top-1 {0} after {1} epochs', formatPercent(result.bestTop1, 1), result.epochs),
@@ -68,13 +80,21 @@ const executors: { readonly [K in RunKind]: KindExecutor<K> } = {
 
   evaluate: async ({ sources, settings }, record, { signal, onProgress, log }, services) => {
     const summaries: string[] = [];
+    const progress = new JobProgress('evaluate', sources.length);
     for (const [index, source] of sources.entries()) {
+      if (index > 0) progress.nextPart();
       const prefix = sources.length > 1 ? `${modelTitle(source)} (${index + 1}/${sources.length}): ` : '';
       const predictionsFile = path.join(services.store.directory(record.id), `predictions-${index}.json`);
       const result = await services.worker.request(
         'evaluate/run',
         { source, settings, predictionsFile },
-        { signal, onProgress: (report) => onProgress({ ...report, phase: prefix + report.phase }) },
+        {
+          signal,
+          onProgress: (report) => {
+            const shown = progress.of(report);
+            onProgress({ ...shown, phase: prefix + shown.phase });
+          },
+        },
       );
       await services.comparison.add(result, predictionsFile);
       summaries.push(
@@ -96,16 +116,30 @@ const executors: { readonly [K in RunKind]: KindExecutor<K> } = {
   },
 };
 
+async function startOwn(
+  folder: string,
+  start: RunStart,
+  { runsIn }: Execution,
+  { runCommand }: RunWorkServices,
+): Promise<RunOwner> {
+  const owner = { host: thisOwner().host, pid: await startRun(folder, start, runCommand()) };
+  await runsIn(owner);
+  return owner;
+}
+
 /** Reads a file that a run has written, so that the Models view has its figures. */
-async function noteModel(file: string, { worker, library }: ExecutorServices): Promise<void> {
+async function noteModel(file: string, { worker, library }: RunWorkServices): Promise<void> {
   const opened = await worker.request('model/open', { source: { kind: 'file', path: file } });
   if (opened.kind === 'model') await library.add(opened.model);
 }
 
-export const executorFor =
-  (services: ExecutorServices): Executor =>
+export const runWorkFor =
+  (services: RunWorkServices): RunWork =>
   (record, execution) => {
     const { request } = record;
-    const executor = executors[request.kind] as KindExecutor<typeof request.kind>;
-    return executor(request as never, record, execution, services);
+    const doIt = work[request.kind] as KindOfWork<typeof request.kind>;
+    if (request.kind === 'evaluate') return doIt(request as never, record, execution, services);
+    const progress = new JobProgress(request.kind);
+    const onProgress: Execution['onProgress'] = (report) => execution.onProgress(progress.of(report));
+    return doIt(request as never, record, { ...execution, onProgress }, services);
   };

@@ -206,7 +206,6 @@ export class WorkerSupervisor {
       });
     });
     worker.on('progress', ({ token, report }) => this.flights.get(token)?.progress(report));
-    worker.on('run/point', (value) => this.emit('run/point', value));
     worker.on('log', (value) => this.emit('log', value));
     void worker.death.then((death) => this.afterDeath(worker, describeDeath(death), true));
     let timer: NodeJS.Timeout | undefined;

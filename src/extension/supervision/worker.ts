@@ -2,7 +2,8 @@
 import * as vscode from 'vscode';
 import type { ParamsOf, ResultOf, WorkerMethod } from '../../protocol/messages.ts';
 import type { Log } from '../log.ts';
-import { onSettingChange, setting } from '../settings.ts';
+import { onSettingChange } from '../settings.ts';
+import { nodeCommand } from './node-command.ts';
 import { isCancelled, isWorkerLost, RequestError } from './request-error.ts';
 import { type RequestOptions, WorkerSupervisor } from './worker-supervisor.ts';
 
@@ -17,6 +18,7 @@ const ASKED_AGAIN: ReadonlySet<WorkerMethod> = new Set<WorkerMethod>([
   'plan/compute',
   'plan/export',
   'finetune/defaults',
+  'finetune/check',
   'run/history',
   'evaluate/changed',
   'runtime/status',
@@ -31,18 +33,7 @@ export class Worker implements vscode.Disposable {
     private readonly log: Log,
   ) {
     this.supervisor = new WorkerSupervisor({
-      command: () => ({
-        entry: vscode.Uri.joinPath(context.extensionUri, 'dist', 'worker.cjs').fsPath,
-        node: setting('espalier.worker.node') || undefined,
-        execArgv: [`--max-old-space-size=${setting('espalier.worker.memory')}`],
-        // The desktop's extension host is Electron, which runs scripts as Node only when told to.
-        env: {
-          ELECTRON_RUN_AS_NODE: '1',
-          ESPALIER_BACKEND: setting('espalier.backend'),
-          // Scores survive the worker here, also where the workspace cannot be written to.
-          ESPALIER_SCORES: vscode.Uri.joinPath(context.storageUri ?? context.globalStorageUri, 'scores').fsPath,
-        },
-      }),
+      command: () => nodeCommand(context, 'worker.cjs'),
       log: (line) => log.info(`worker: ${line}`),
     });
     this.supervisor.on('worker/ready', ({ pid, node }) => log.info(`worker ${pid} runs on Node ${node}`));

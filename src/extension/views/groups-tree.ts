@@ -140,8 +140,9 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
     switch (element.type) {
       case 'scope': {
         const scope = this.session!.state.groups!.scopes[element.scope];
-        const item = new vscode.TreeItem(vscode.l10n.t('Scope {0}', element.scope), Collapsed);
-        item.description = `${groupCount(scope.groups.length)} · ${vscode.l10n.t('{0} channels', formatCount(scope.channels))}`;
+        const item = new vscode.TreeItem(scope.name, Collapsed);
+        const many = formatCount(scope.channels);
+        item.description = `${groupCount(scope.groups.length)} · ${scope.kind === 'heads' ? vscode.l10n.t('{0} heads', many) : vscode.l10n.t('{0} channels', many)}`;
         item.tooltip = scope.label;
         item.iconPath = new vscode.ThemeIcon('symbol-namespace', scopeIconColor(element.scope));
         item.contextValue = 'scope';

@@ -59,13 +59,15 @@ export class Session {
 
   /** Processes of the worker that this session's windows have started. */
   workers(): readonly number[] {
+    return this.processes('worker.cjs');
+  }
+
+  private processes(program: 'worker.cjs' | 'run.cjs'): readonly number[] {
     return readdirSync('/proc').flatMap((name) => {
       if (!/^\d+$/.test(name)) return [];
       try {
         const line = readFileSync(`/proc/${name}/cmdline`, 'utf8');
-        return line.includes(this.folder) && line.includes('worker.cjs') && !line.includes('decode-thread')
-          ? [Number(name)]
-          : [];
+        return line.includes(this.folder) && line.includes(program) ? [Number(name)] : [];
       } catch {
         return []; // ended meanwhile
       }
@@ -74,8 +76,17 @@ export class Session {
 
   /** Kills the worker as the kernel would that needs memory. */
   killWorkers(): void {
-    const found = this.workers();
-    if (found.length === 0) throw new Error('no worker runs');
+    this.kill('worker.cjs');
+  }
+
+  /** Kills the process of the finetuning run. */
+  killRuns(): void {
+    this.kill('run.cjs');
+  }
+
+  private kill(program: 'worker.cjs' | 'run.cjs'): void {
+    const found = this.processes(program);
+    if (found.length === 0) throw new Error(`no ${program} runs`);
     for (const pid of found) process.kill(pid, 'SIGKILL');
   }
 

@@ -25,14 +25,21 @@ function noticeOf(store: Store, staleFor: number): Notice | undefined {
   if (!host.groups) return { text: t('Looking for groups of channels that hang together…') };
   if (host.planStale && host.plan && staleFor >= STALE_AFTER_MS && !store.planPending)
     return { text: t('The plan shown is from before the last change. Move the target to plan again.') };
+  if (host.scores?.criterion === 'l1' && !host.plan)
+    return {
+      text: t(
+        'Scored by the size of its weights (L1). Set a target, or score with images first: it ranks channels by what they do.',
+      ),
+      action: 'score',
+      label: t('Score Channels…'),
+    };
   if (!host.scores)
     return {
       text: t('Not scored yet: widths are planned by ratio alone. Score channels to rank them by what they do.'),
       action: 'score',
       label: t('Score Channels…'),
     };
-  if (!host.plan)
-    return { text: t('Scored with {0}. Set a FLOP target: drag the slider or write 50%.', host.scores.label) };
+  if (!host.plan) return { text: t('Scored with {0}. Set a target: drag the slider or write 50%.', host.scores.label) };
   return host.message ? { text: host.message } : undefined;
 }
 

@@ -8,6 +8,8 @@ import type { Store } from '../model/store.ts';
 import { percent, t } from '../text.ts';
 
 const STEPS = 1000;
+/** Where the track is marked, in percent of the dense model. */
+const TICKS = [25, 50, 75];
 
 export class TargetControl {
   readonly root: HTMLElement;
@@ -32,11 +34,11 @@ export class TargetControl {
       max: STEPS,
       step: 1,
       class: 'target-slider',
-      'aria-label': t('FLOP target'),
+      'aria-label': t('Target (MACs)'),
       'aria-describedby': 'target-note',
     });
     this.#band = element('div', { class: 'target-band' });
-    this.#text = textField({ label: t('FLOP target as text'), onChange: (text) => this.#typed(text) });
+    this.#text = textField({ label: t('Target (MACs) as text'), onChange: (text) => this.#typed(text) });
     this.#text.classList.add('target-text');
     this.#text.title = t('2.05G, 4200M, 50% or -30%');
     this.#share = element('span', { class: 'target-share number muted' });
@@ -44,9 +46,9 @@ export class TargetControl {
     this.#note = element('span', { class: 'target-note', id: 'target-note' });
     this.root = element(
       'div',
-      { class: 'target', role: 'group', 'aria-label': t('FLOP target') },
-      element('span', { class: 'target-label' }, t('FLOP target')),
-      element('div', { class: 'target-track' }, this.#band, this.#slider),
+      { class: 'target', role: 'group', 'aria-label': t('Target (MACs)') },
+      element('span', { class: 'target-label' }, t('Target (MACs)')),
+      element('div', { class: 'target-track' }, this.#band, ...ticks(), this.#slider),
       this.#text,
       this.#share,
       this.#reached,
@@ -109,6 +111,7 @@ export class TargetControl {
     this.#slider.disabled = !ready;
     this.#text.disabled = !ready;
     const shown = target ?? dense;
+    this.#slider.style.setProperty('--value', dense ? String(shown / dense) : '1');
     if (dense === 0) this.#slider.value = String(STEPS);
     else {
       this.#slider.value = String(Math.round((shown / dense) * STEPS));
@@ -141,3 +144,11 @@ export class TargetControl {
     this.#note.hidden = !this.#problem;
   }
 }
+
+/** Marks behind the slider; they say nothing that its value does not. */
+const ticks = (): HTMLElement[] =>
+  TICKS.map((percent) => {
+    const tick = element('div', { class: 'target-tick', 'aria-hidden': 'true' });
+    tick.style.setProperty('--at', String(percent / 100));
+    return tick;
+  });

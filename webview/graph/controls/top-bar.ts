@@ -132,7 +132,7 @@ export class TopBar {
           ? t('{0} is under way.', host.task.title)
           : '');
     for (const [action, made] of this.#runs) {
-      const reason = why || (action === 'prune' && !host.plan ? t('Set a FLOP target first.') : '');
+      const reason = why || (action === 'prune' && !host.plan ? t('Set a target first.') : '');
       made.disabled = reason !== '';
       made.title = reason;
     }

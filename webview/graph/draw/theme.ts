@@ -1,5 +1,5 @@
 /** The theme's colours as the canvas needs them: read from --vscode-* variables, again whenever the theme changes. */
-import { SCOPE_COLORS } from '../../../src/protocol/scope-colors.ts';
+import { SCOPE_COLORS, THEME_COLORS } from '../../../src/protocol/scope-colors.ts';
 
 export interface Theme {
   readonly background: string;
@@ -26,7 +26,7 @@ export function readTheme(root: HTMLElement = document.documentElement, body: HT
   const style = getComputedStyle(root);
   const pick = (...names: string[]): string => {
     for (const name of names) {
-      const value = style.getPropertyValue(`--vscode-${name}`).trim();
+      const value = style.getPropertyValue(`--vscode-${name.replaceAll('.', '-')}`).trim();
       if (value) return value;
     }
     return 'CanvasText';
@@ -51,7 +51,8 @@ export function readTheme(root: HTMLElement = document.documentElement, body: HT
     warning: pick('editorWarning-foreground', 'charts-yellow'),
     badge: pick('badge-background'),
     badgeText: pick('badge-foreground'),
-    charts: SCOPE_COLORS.map((color) => pick(color.replace('.', '-'))),
+    // The extension's own colours are not there before the first reload after it was installed: the theme's stand in.
+    charts: SCOPE_COLORS.map((color) => pick(color, THEME_COLORS[color], 'foreground')),
     stream: pick('charts-lines', 'descriptionForeground'),
     fontFamily: style.getPropertyValue('--vscode-font-family').trim() || 'sans-serif',
     highContrast,

@@ -1,5 +1,5 @@
 /** A layer's group and scope: who is tied to it, who competes with it, and how it stands among them. */
-import type { Side } from '../../../src/protocol/graph-view.ts';
+import type { ScopeView, Side } from '../../../src/protocol/graph-view.ts';
 import { element } from '../../shared/dom.ts';
 import type { Actions } from '../actions.ts';
 import { scopeLook, type Theme } from '../draw/theme.ts';
@@ -117,16 +117,23 @@ export function scopeSection(context: Context, item: number, group: number): HTM
         height: 64,
         label:
           threshold === null
-            ? t('Scores of scope {0}, this group in front', scope)
-            : t('Scores of scope {0}, this group in front; channels up to {1} go', scope, figure(threshold)),
+            ? t('Scores of {0}, this group in front', view.name)
+            : t('Scores of {0}, this group in front; channels up to {1} go', view.name, figure(threshold)),
       })
     : element('p', { class: 'muted' }, t('Not scored yet.'));
   return section(
-    t('Scope {0}: {1} such groups, {2} channels', scope, view.groups.length, integer(view.channels)),
+    scopeTitle(view),
     head,
     body,
     link(selected ? t('Back to the group') : t('Select the whole scope'), () =>
       actions.select(item, { scope: selected ? false : scope, tell: true }),
     ),
   );
+}
+
+/** `residual stream: 3 such groups, 112 channels`, in the words for one and for heads. */
+export function scopeTitle({ name, kind, groups, channels }: ScopeView): string {
+  const such = groups.length === 1 ? t('one such group') : t('{0} such groups', groups.length);
+  const many = kind === 'heads' ? t('{0} heads', integer(channels)) : t('{0} channels', integer(channels));
+  return `${name}: ${such}, ${many}`;
 }

@@ -45,12 +45,12 @@ export function itemLines(tree: Tree, overlay: Overlay, item: number): string[] 
   return lines;
 }
 
-/** A group in one line: `layer1.0.conv1.out: 64 channels, 5 members, scope 3`. */
+/** A group in one line: `layer1.0.conv1.out: 64 channels, 5 members, block inside`. */
 export function groupLine(index: GroupIndex, group: number): string {
   const { name, channels, channelGroups, members, scope, frozen } = index.view.groups[group];
   const unit = scope >= 0 && index.view.scopes[scope]?.kind === 'heads' ? t('heads') : t('channels');
   const repeated = channelGroups > 1 ? t(' in each of {0} groups', channelGroups) : '';
-  const place = frozen ? t('not pruned: {0}', frozen) : t('scope {0}', scope);
+  const place = frozen ? t('not pruned: {0}', frozen) : (index.view.scopes[scope]?.name ?? '');
   return `${name}: ${t('{0} {1}{2}, {3} members', integer(channels), unit, repeated, members.length)}, ${place}`;
 }
 
@@ -58,7 +58,7 @@ export function groupLine(index: GroupIndex, group: number): string {
 export function spoken(tree: Tree, overlay: Overlay, groups: GroupIndex | null, item: number, member: boolean): string {
   const parts = [tree.items[item].name, ...itemLines(tree, overlay, item)];
   const { scope } = overlay.figures[item];
-  if (groups && scope >= 0) parts.push(t('scope {0}', scope));
+  if (groups && scope >= 0) parts.push(t('scope {0}', groups.view.scopes[scope].name));
   if (member) parts.push(t('in the selected group'));
   return parts.join(', ').replaceAll('→', t('to'));
 }

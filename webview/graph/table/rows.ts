@@ -10,6 +10,8 @@ export interface LayerRow {
   readonly type: string;
   /** −1 when its outputs cannot be pruned. */
   readonly scope: number;
+  /** '' when they cannot. */
+  readonly scopeName: string;
   readonly width: number;
   readonly kept: number;
   readonly macs: number;
@@ -19,7 +21,7 @@ export interface LayerRow {
   readonly importance: number | undefined;
 }
 
-export function layerRows(tree: Tree, overlay: Overlay): LayerRow[] {
+export function layerRows(tree: Tree, overlay: Overlay, groups: GroupIndex | null): LayerRow[] {
   return tree.view.nodes.flatMap((node, index) => {
     if (node.inWidth <= 0) return [];
     const item = tree.itemOfNode[index];
@@ -30,6 +32,7 @@ export function layerRows(tree: Tree, overlay: Overlay): LayerRow[] {
         name: node.id,
         type: node.label,
         scope: f.scope,
+        scopeName: groups?.view.scopes[f.scope]?.name ?? '',
         width: f.width,
         kept: f.keptWidth,
         macs: f.macs,
@@ -43,6 +46,7 @@ export function layerRows(tree: Tree, overlay: Overlay): LayerRow[] {
 
 export interface ScopeRow {
   readonly scope: number;
+  readonly name: string;
   readonly label: string;
   readonly kind: string;
   readonly groups: number;
@@ -54,6 +58,7 @@ export interface ScopeRow {
 export function scopeRows(index: GroupIndex, host: GraphEditorState): ScopeRow[] {
   return index.view.scopes.map((view, scope) => ({
     scope,
+    name: view.name,
     label: view.label,
     kind: view.kind,
     groups: view.groups.length,

@@ -118,7 +118,7 @@ export class Panel {
       const page = this.#pages.get(name);
       if (page) page.hidden = name !== tab;
     }
-    if (tab === 'layers') this.#layers.rows = tree && overlay ? layerRows(tree, overlay) : [];
+    if (tab === 'layers') this.#layers.rows = tree && overlay ? layerRows(tree, overlay, groups) : [];
     if (tab === 'scopes') this.#scopes.rows = groups ? scopeRows(groups, host) : [];
     if (tab === 'plan') this.#askPlanText();
     this.#select();
@@ -128,7 +128,7 @@ export class Panel {
   #askPlanText(): void {
     clearTimeout(this.#timer);
     if (!this.#store.host.plan) {
-      this.#plan.textContent = t('No plan yet. Set a FLOP target, and what stays of each group is listed here.');
+      this.#plan.textContent = t('No plan yet. Set a target, and what stays of each group is listed here.');
       return;
     }
     this.#timer = setTimeout(() => this.#actions.send('graph/planText', null), PLAN_TEXT_AFTER_MS);

@@ -37,7 +37,7 @@ export class GraphArea {
     this.#prunedHint = element(
       'div',
       { class: 'pane-hint muted' },
-      t('No plan yet. Set a FLOP target: what is left of the network stands here.'),
+      t('No plan yet. Set a target: what is left of the network stands here.'),
     );
     this.panes.pruned.root.append(this.#prunedHint);
     this.#message = element('div', { class: 'message', role: 'status' });

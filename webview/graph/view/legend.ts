@@ -77,8 +77,7 @@ export class Legend {
         'button',
         { class: 'legend-scope', type: 'button', title: view.label, 'aria-pressed': String(selection.scope === scope) },
         scopeMark(theme, scope),
-        element('span', {}, `s${scope}`),
-        element('span', { class: 'legend-label' }, view.label),
+        element('span', { class: 'legend-label' }, view.name),
         element('span', { class: 'number muted' }, integer(view.channels)),
       );
       button.addEventListener('click', () => this.#selectScope(scope));

@@ -1,0 +1,70 @@
+/**
+ * The files by which a finetuning run talks with windows. It has a process of its own that outlives the window that started it; whoever
+ * opens the folder later follows it by the same files, on another machine of a shared file system too.
+ */
+import type { ErrorShape, FinetuneResult, FinetuneSettings, ModelSource, ProgressReport, RunPoint } from './values.ts';
+
+/** All in the run's own folder, which is where it writes and nowhere else. */
+export const RUN_FILES = {
+  /** `RunStart`: what the process reads when it starts. */
+  start: 'start.json',
+  /** `RunLive`: written anew while it runs. */
+  live: 'live.json',
+  /** `RunOrder`: what a window wants of it. */
+  order: 'order.json',
+  /** `RunEnd`: there as soon as it has ended by itself. */
+  end: 'end.json',
+  /** What it said. */
+  log: 'log.txt',
+  metrics: 'metrics.jsonl',
+} as const;
+
+export interface RunStart {
+  readonly source: ModelSource;
+  readonly settings: FinetuneSettings;
+  readonly resume: boolean;
+}
+
+export interface RunLive {
+  readonly pid: number;
+  readonly host: string;
+  readonly progress: ProgressReport;
+}
+
+/** `pause` holds after the current step, `stopAfterEpoch` ends the run in order, `stop` ends it now. */
+export type RunControl = 'pause' | 'continue' | 'stopAfterEpoch' | 'stop';
+
+export interface RunOrder {
+  readonly action: RunControl;
+  /** Tells two orders of the same kind apart. */
+  readonly time: string;
+}
+
+export type RunEnd =
+  | { readonly kind: 'ended'; readonly result: FinetuneResult }
+  | { readonly kind: 'failed'; readonly error: ErrorShape };
+
+/** A line of metrics.jsonl as a point of the curves: what it does not know it leaves out. Undefined for what is no such line. */
+export function runPoint(line: unknown): RunPoint | undefined {
+  if (typeof line !== 'object' || line === null) return undefined;
+  const fields = line as Readonly<Record<string, unknown>>;
+  const number = (name: string): number | undefined => {
+    const value = fields[name];
+    return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+  };
+  const { kind } = fields;
+  const [step, epoch] = [number('step'), number('epoch')];
+  if ((kind !== 'step' && kind !== 'epoch') || step === undefined || epoch === undefined) return undefined;
+  return {
+    kind,
+    step,
+    epoch,
+    loss: number('loss'),
+    learningRate: number('learningRate'),
+    imagesPerSecond: number('imagesPerSecond'),
+    top1: number('top1'),
+    top5: number('top5'),
+    validationLoss: number('validationLoss'),
+    images: number('images'),
+  };
+}

@@ -1,0 +1,86 @@
+/** Finetuning as the editor asks for it: flags by name, the run's folder as the only place it writes to. */
+
+import { UserError } from '../common/errors.ts';
+import { flagName, parseFlags } from '../common/flags.ts';
+import type { RunContext } from '../common/progress.ts';
+import { createExecutor } from '../engine/compute/backends.ts';
+import { finetuneModel } from '../engine/jobs/finetune.ts';
+import type { ModelRequest } from '../engine/jobs/model.ts';
+import { RECIPES, type RecipeName } from '../engine/training/recipes.ts';
+import { RunDirectory } from '../engine/training/run-directory.ts';
+import { type TrainingOptions, trainingFlags } from '../engine/training/training-options.ts';
+import type { RunStart } from '../protocol/run-files.ts';
+import type { FinetuneResult, ModelSource } from '../protocol/values.ts';
+import { backendOptions } from './backend.ts';
+import type { Handler } from './handler.ts';
+
+/** Flags that are worth a look before a run, whatever the recipe. */
+const SHOWN_FLAGS: readonly (keyof TrainingOptions)[] = [
+  'epochs',
+  'batchSize',
+  'opt',
+  'lr',
+  'momentum',
+  'weightDecay',
+  'lrScheduler',
+  'lrWarmupEpochs',
+  'labelSmoothing',
+  'seed',
+];
+
+export const finetuneDefaults: Handler<'finetune/defaults'> = ({ recipe, dataPath }) => {
+  if (!Object.hasOwn(RECIPES, recipe)) throw new UserError(`There is no recipe "${recipe}".`);
+  const chosen: Partial<TrainingOptions> = RECIPES[recipe as RecipeName];
+  const keys = new Set<string>([...SHOWN_FLAGS, ...Object.keys(chosen)]);
+  const flags = [...keys].flatMap((key) => {
+    const value = chosen[key as keyof TrainingOptions] ?? trainingFlags[key as keyof TrainingOptions].initial;
+    return value === undefined ? [] : [[flagName(key), value as string | number | boolean] as const];
+  });
+  return { recipe, dataPath, flags: Object.fromEntries(flags) };
+};
+
+/** Flags by name as the options of a run; unknown names and impossible values are UsageErrors that name them. */
+function optionsOf(flags: Readonly<Record<string, string | number | boolean>>): TrainingOptions {
+  const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+  return parseFlags(trainingFlags, args).values;
+}
+
+/** Each flag by itself, so that all that is wrong is said at once. */
+export const checkFinetune: Handler<'finetune/check'> = ({ flags }) =>
+  Object.entries(flags).flatMap(([name, value]) => {
+    try {
+      optionsOf({ [name]: value });
+      return [];
+    } catch (error) {
+      return [error instanceof Error ? error.message : String(error)];
+    }
+  });
+
+const modelRequest = (source: ModelSource): ModelRequest =>
+  source.kind === 'zoo' ? { model: source.name } : { model: source.path, useEma: source.useEma ?? false };
+
+/** @param directory the run's folder; `gate`: awaited before every step */
+export async function runFinetune(
+  directory: string,
+  { source, settings, resume }: RunStart,
+  gate: () => Promise<'stop' | undefined>,
+  context: RunContext,
+): Promise<FinetuneResult> {
+  const options = { ...optionsOf(settings.flags), outputDir: directory };
+  const started = await RunDirectory.open(directory).then(
+    () => true,
+    () => false,
+  );
+  const report = await finetuneModel(
+    {
+      model: modelRequest(source),
+      dataPath: settings.dataPath,
+      // A run that was stopped before it wrote anything begins again.
+      options: resume && started ? { ...options, resume: directory } : options,
+    },
+    { executor: await createExecutor(backendOptions()), gate },
+    context,
+  );
+  const { epochs, bestTop1, lastTop1, loss, imagesPerSecond, best, stopped, outputDirectory } = report;
+  return { epochs, bestTop1, lastTop1, loss, imagesPerSecond, outputDirectory, best, stopped };
+}
