@@ -89,35 +89,36 @@ const COPIED = [
   ...['weight', 'bias', 'running_mean', 'running_var'].map((p) => `norm2.${p}`),
 ];
 
-test('channels that others repeat are made good exactly, through every form of convolution', async () => {
-  const graph = manyLayers();
-  const copies = Object.fromEntries([
-    ...COPIED.map((name) => [name, PAIRS]),
-    ['fc.weight', [[11, 2]]],
-    ['fc.bias', [[11, 2]]],
-  ]);
-  const weights = withCopies(fillWeights(graph), copies);
-  const plan: KeptChannels = {
-    groups: [
-      { root: 'expand', side: 'out', width: 4, kept: [0, 1, 2] },
-      { root: 'fc', side: 'out', width: 12, kept: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10] },
-    ],
-    heads: [],
-  };
-  const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
-  const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
-  const report = await repairModel(
-    { student, weights: left, teacher: graph, teacherWeights: weights, kept },
-    { dataPath: images, images: 100 },
-    executor,
-  );
-  const done = report.layers.map(({ layer }) => layer);
-  assert.deepEqual(done, ['depthwise', 'grouped', 'project', 'fc', 'head']);
-  const [unrepaired, repaired] = report.candidates;
-  assert.ok((unrepaired.divergence.distance ?? 0) > 1e-3);
-  assert.ok(repaired.divergence.distance < 1e-6, `${repaired.divergence.distance}`);
-  for (const { layer, errorAfter } of report.layers) assert.ok(errorAfter < 1e-4, `${layer} is off by ${errorAfter}`);
-});
+for (const backend of ['auto', 'embedded'] as const)
+  test(`channels that others repeat are made good exactly, through every form of convolution (${backend})`, async () => {
+    const graph = manyLayers();
+    const copies = Object.fromEntries([
+      ...COPIED.map((name) => [name, PAIRS]),
+      ['fc.weight', [[11, 2]]],
+      ['fc.bias', [[11, 2]]],
+    ]);
+    const weights = withCopies(fillWeights(graph), copies);
+    const plan: KeptChannels = {
+      groups: [
+        { root: 'expand', side: 'out', width: 4, kept: [0, 1, 2] },
+        { root: 'fc', side: 'out', width: 12, kept: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10] },
+      ],
+      heads: [],
+    };
+    const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
+    const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
+    const report = await repairModel(
+      { student, weights: left, teacher: graph, teacherWeights: weights, kept },
+      { dataPath: images, images: 100 },
+      await createExecutor({ backend, threads: 1 }),
+    );
+    const done = report.layers.map(({ layer }) => layer);
+    assert.deepEqual(done, ['depthwise', 'grouped', 'project', 'fc', 'head']);
+    const [unrepaired, repaired] = report.candidates;
+    assert.ok((unrepaired.divergence.distance ?? 0) > 1e-3);
+    assert.ok(repaired.divergence.distance < 1e-6, `${repaired.divergence.distance}`);
+    for (const { layer, errorAfter } of report.layers) assert.ok(errorAfter < 1e-4, `${layer} is off by ${errorAfter}`);
+  });
 
 /** Tokens, one attention layer with a residual, a classifier. */
 function attentionNetwork(): Graph {
