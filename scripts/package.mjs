@@ -93,7 +93,9 @@ const sharpPackages = (name) =>
 
 const nativeOnnx = {
   'onnxruntime-node': (file) =>
-    /^(package\.json|LICENSE|dist\/[^/]*\.js)$/.test(file) || file.startsWith(`bin/napi-v6/${packed.library}/`),
+    /^(package\.json|LICENSE|dist\/[^/]*\.js)$/.test(file) ||
+    // macOS's library is there twice: the addon loads the one named by its major version.
+    (file.startsWith(`bin/napi-v6/${packed.library}/`) && !/\.\d+\.\d+\.\d+\.dylib$/.test(file)),
 };
 /** What Node's entry point of the WebAssembly build loads. */
 const WEB_FILES = /^(package\.json|LICENSE|dist\/(ort\.node\.min\.m?js|ort-wasm-simd-threaded\.(mjs|wasm)))$/;
