@@ -154,6 +154,9 @@ export const prune = command({
     for (const note of model.notes) say(note);
     const executor = lazyExecutor(values);
     const made = await makePruned(model, request, values, executor, context);
+    for (const note of made.notes) say(note);
+    if (made.plan.groups.some(({ stayed }) => stayed))
+      say('--max-pruning-ratio 0.9 lets no group lose more than 90 %, and so prunes them too');
     const report = await recalibrated(made, values, executor, context);
     if (values.savePlan) await writeFileAtomically(values.savePlan, `${JSON.stringify(report.plan, null, 1)}\n`);
     const { graph, weights, before, after, heads, seconds, keptBlocks } = report;
@@ -166,6 +169,7 @@ export const prune = command({
       scored: report.scored,
       ...(report.repair && { repair: repairJson(report.repair) }),
       ...(report.weighed && { weighed: report.weighed }),
+      ...(report.notes.length && { notes: report.notes }),
     };
     if (!graph || !weights) return { json: { ...json, plan: report.plan }, text: formatPlan(report.plan) };
     const accuracy: { before?: Accuracy; after?: Accuracy } = values.testAccuracy

@@ -49,7 +49,7 @@ function downsample(b: GraphBuilder, path: string, x: ValueId, out: number): Val
 }
 
 function build(name: string, config: ConvNeXtConfig, options: BuildOptions = {}): Graph {
-  const b = new GraphBuilder(options.shapes);
+  const b = new GraphBuilder(options.shapes, options.revise);
   const input = imageNetInput(options.inputSize, { interpolation: 'bicubic' });
   b.module('stem', 'Sequential');
   let x = b.conv('stem.0', b.input(input), { out: config.widths[0], kernel: 4, stride: 4, bias: true });

@@ -100,7 +100,7 @@ function token(b: GraphBuilder, x: ValueId, index: number, name: string): ValueI
 }
 
 function build(name: string, config: VisionTransformerConfig, options: BuildOptions = {}): Graph {
-  const b = new GraphBuilder(options.shapes);
+  const b = new GraphBuilder(options.shapes, options.revise);
   const { side, patch } = geometry(config.distilled ? 2 : 1, options);
   const input = inputConfig(side, config);
   let x = embed(b, b.input(input), config, patch);

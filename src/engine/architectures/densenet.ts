@@ -33,7 +33,7 @@ function transition(b: GraphBuilder, path: string, x: ValueId): ValueId {
 }
 
 function build(name: string, usual: readonly number[], options: BuildOptions = {}): Graph {
-  const b = new GraphBuilder(options.shapes);
+  const b = new GraphBuilder(options.shapes, options.revise);
   const input = imageNetInput(options.inputSize, { interpolation: 'bicubic' });
   b.module('features', 'Sequential');
   let x = b.conv('features.conv0', b.input(input), { out: STEM_WIDTH, kernel: 7, stride: 2, padding: 3 });

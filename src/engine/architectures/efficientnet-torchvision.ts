@@ -48,7 +48,7 @@ function block(b: GraphBuilder, plan: BlockPlan, x: ValueId): ValueId {
 }
 
 export function buildTorchvisionEfficientNet(name: string, options: BuildOptions): Graph {
-  const b = new GraphBuilder(options.shapes);
+  const b = new GraphBuilder(options.shapes, options.revise);
   const input = imageNetInput(options.inputSize, { interpolation: 'bicubic' });
   b.module('features', 'Sequential');
   let x = convNorm(b, 'features.0', b.input(input), { out: STEM_WIDTH, kernel: 3, stride: 2 });

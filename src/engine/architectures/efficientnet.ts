@@ -60,7 +60,7 @@ function block(b: GraphBuilder, config: EfficientNetConfig, plan: BlockPlan, x: 
 
 function build(name: string, config: EfficientNetConfig, options: BuildOptions = {}): Graph {
   if (config.torchvision && isTorchvisionEfficientNet(options)) return buildTorchvisionEfficientNet(name, options);
-  const b = new GraphBuilder(options.shapes);
+  const b = new GraphBuilder(options.shapes, options.revise);
   const input = imageNetInput(options.inputSize, { interpolation: 'bicubic' });
   let x = b.conv('conv_stem', b.input(input), { out: STEM_WIDTH, kernel: 3, stride: 2, padding: 1 });
   x = batchNormAct(b, 'bn1', x, config.act);

@@ -33,7 +33,7 @@ function block(b: GraphBuilder, plan: BlockPlan, x: ValueId): ValueId {
 }
 
 function build(name: string, options: BuildOptions = {}): Graph {
-  const b = new GraphBuilder(options.shapes);
+  const b = new GraphBuilder(options.shapes, options.revise);
   const input = imageNetInput(options.inputSize);
   b.module('features', 'Sequential');
   let x = convNormReLU6(b, 'features.0', b.input(input), { out: STEM_WIDTH, kernel: 3, stride: 2 });

@@ -26,6 +26,8 @@ interface FoundArchitecture {
   readonly variant: Variant;
   /** What the person should know: another model that fits as well. */
   readonly notes: readonly string[];
+  /** The same network built again, with more asked of it. */
+  readonly build: (more: BuildOptions) => Graph;
 }
 
 /** Known but for the heads of its attention layers: ask, then call again with `heads`. */
@@ -258,7 +260,9 @@ export function recogniseArchitecture(file: CheckpointShapes, hints: RecogniseHi
     const { graph, differences } = attempt(variant, file, { ...options, heads });
     if (graph && !differences.length) {
       if (candidates.length) return ambiguous(variant, graph, candidates);
-      return { kind: 'found', graph, variant, notes: twinNotes(list) };
+      const build = (more: BuildOptions): Graph =>
+        variant.build({ ...options, heads, shapes: (tensor) => file.get(tensor), ...more });
+      return { kind: 'found', graph, variant, notes: twinNotes(list), build };
     }
     best ??= { variant, differences };
   }

@@ -74,7 +74,7 @@ function block(b: GraphBuilder, plan: BlockPlan, x: ValueId): ValueId {
 }
 
 function build(name: string, config: RegNetConfig, options: BuildOptions = {}): Graph {
-  const b = new GraphBuilder(options.shapes);
+  const b = new GraphBuilder(options.shapes, options.revise);
   const input = imageNetInput(options.inputSize, { interpolation: 'bicubic' });
   let x = convNorm(b, 'stem', b.input(input), { out: STEM_WIDTH, kernel: 3, stride: 2 }, 'relu');
   const depths = config.depths.map((usual, stage) =>

@@ -82,7 +82,7 @@ function block(b: GraphBuilder, config: ResNetConfig, plan: BlockPlan, x: ValueI
 }
 
 function build(name: string, config: ResNetConfig, options: BuildOptions = {}): Graph {
-  const b = new GraphBuilder(options.shapes);
+  const b = new GraphBuilder(options.shapes, options.revise);
   const input = imageNetInput(options.inputSize);
   let x = b.input(input);
   x = b.batchNorm('bn1', b.conv('conv1', x, { out: 64, kernel: 7, stride: 2, padding: 3 }));

@@ -14,16 +14,36 @@ interface SwinConfig {
   readonly depths: readonly number[];
   readonly width: number;
   readonly heads: readonly number[];
+  /** Side of the windows of each stage; 7 in all by default. */
+  readonly windows?: readonly [number, number, number, number];
+  /** Side of the image; 224 by default. */
+  readonly side?: number;
 }
 
+const SIZES = {
+  tiny: { depths: [2, 2, 6, 2], width: 96, heads: [3, 6, 12, 24] },
+  small: { depths: [2, 2, 18, 2], width: 96, heads: [3, 6, 12, 24] },
+  base: { depths: [2, 2, 18, 2], width: 128, heads: [4, 8, 16, 32] },
+  large: { depths: [2, 2, 18, 2], width: 192, heads: [6, 12, 24, 48] },
+} as const;
+const WIDE = { windows: [12, 12, 12, 12], side: 384 } as const;
+
+/** The last three are S3's (Chen et al. 2021), whose search found windows of 14. */
 const CONFIGS: Readonly<Record<string, SwinConfig>> = {
-  swin_tiny_patch4_window7_224: { depths: [2, 2, 6, 2], width: 96, heads: [3, 6, 12, 24] },
-  swin_small_patch4_window7_224: { depths: [2, 2, 18, 2], width: 96, heads: [3, 6, 12, 24] },
-  swin_base_patch4_window7_224: { depths: [2, 2, 18, 2], width: 128, heads: [4, 8, 16, 32] },
+  swin_tiny_patch4_window7_224: SIZES.tiny,
+  swin_small_patch4_window7_224: SIZES.small,
+  swin_base_patch4_window7_224: SIZES.base,
+  swin_base_patch4_window12_384: { ...SIZES.base, ...WIDE },
+  swin_large_patch4_window7_224: SIZES.large,
+  swin_large_patch4_window12_384: { ...SIZES.large, ...WIDE },
+  swin_s3_tiny_224: { ...SIZES.tiny, windows: [7, 7, 14, 7] },
+  swin_s3_small_224: { ...SIZES.small, windows: [14, 14, 14, 7] },
+  swin_s3_base_224: { ...SIZES.small, depths: [2, 2, 30, 2], windows: [7, 7, 14, 7] },
 };
 
 const PATCH = 4;
-const WINDOW = 7;
+const USUAL_WINDOW = 7;
+const USUAL_SIDE = 224;
 const HEAD_DIM = 32;
 const MLP_RATIO = 4;
 const EPS = 1e-5;
@@ -44,6 +64,7 @@ function mergePatches(b: GraphBuilder, path: string, x: ValueId, out: number): V
 
 interface StagePlan {
   readonly heads: number;
+  readonly window: number;
   readonly headsOf: (attention: string) => number | undefined;
   /** Mask of this stage's shifted windows, made when the first block needs it. */
   readonly mask: (shift: Shift) => ValueId;
@@ -51,11 +72,9 @@ interface StagePlan {
 
 function attend(b: GraphBuilder, path: string, x: ValueId, index: number, stage: StagePlan): ValueId {
   const [, height, width, channels] = b.shape(x);
-  const window = [windowSide(height, WINDOW), windowSide(width, WINDOW)] as const;
-  const shift: Shift = [height, width].map((size) => (index % 2 && size > WINDOW ? WINDOW >> 1 : 0)) as [
-    number,
-    number,
-  ];
+  const window = [windowSide(height, stage.window), windowSide(width, stage.window)] as const;
+  const shiftOf = (size: number): number => (index % 2 && size > stage.window ? stage.window >> 1 : 0);
+  const shift: Shift = [shiftOf(height), shiftOf(width)];
   const shifted = shift.some(Boolean);
   const rolled = shifted
     ? b.add('roll', path, [x], { axes: [1, 2], shifts: [-shift[0], -shift[1]] }, {}, { suffix: 'shift' })
@@ -97,10 +116,31 @@ function embed(b: GraphBuilder, x: ValueId, width: number): ValueId {
   return b.layerNorm('patch_embed.norm', nhwc, { eps: EPS });
 }
 
+/** Sides of the windows of each stage: the checkpoint's bias tables say them, [(2 · side − 1)², heads]. */
+function windowsOf({ windows }: SwinConfig, { shapes }: BuildOptions): readonly number[] {
+  return [0, 1, 2, 3].map((stage) => {
+    const rows = shapes?.(`layers.${stage}.blocks.0.attn.relative_position_bias_table`)?.[0];
+    const side = rows === undefined ? Number.NaN : (Math.sqrt(rows) + 1) / 2;
+    return Number.isInteger(side) ? side : (windows?.[stage] ?? USUAL_WINDOW);
+  });
+}
+
+/**
+ * Side of the image: as asked for, else the network's own. A last window larger than that image would need, or half as
+ * large as the one before it, was the whole image of its stage.
+ */
+function imageSide(config: SwinConfig, windows: readonly number[], { inputSize, shapes }: BuildOptions): number {
+  const usual = config.side ?? USUAL_SIDE;
+  if (inputSize !== undefined) return inputSize;
+  if (!shapes) return usual;
+  const whole = PATCH * 8 * windows[3];
+  return whole > USUAL_SIDE || (2 * windows[3] === windows[2] && windows[3] < USUAL_WINDOW) ? whole : USUAL_SIDE;
+}
+
 function build(name: string, config: SwinConfig, options: BuildOptions = {}): Graph {
-  const b = new GraphBuilder(options.shapes);
-  const side = options.inputSize ?? 224;
-  const input = imageNetInput(side, { interpolation: 'bicubic' });
+  const b = new GraphBuilder(options.shapes, options.revise);
+  const windows = windowsOf(config, options);
+  const input = imageNetInput(imageSide(config, windows, options), { interpolation: 'bicubic' });
   let x = embed(b, b.input(input), config.width);
   const depths = config.depths.map((usual, stage) =>
     blockCount(options.shapes, 'patch_embed.proj.weight', (i) => `layers.${stage}.blocks.${i}.norm1.weight`, usual),
@@ -114,11 +154,13 @@ function build(name: string, config: SwinConfig, options: BuildOptions = {}): Gr
     b.module(`${path}.blocks`, 'Sequential');
     let mask: ValueId | undefined;
     const [, height, width] = b.shape(x);
+    const window = windows[index];
     const stage: StagePlan = {
       heads: config.heads[index],
+      window,
       headsOf: (attention) => options.heads?.(attention),
       mask: (shift) => {
-        mask ??= shiftMask(b, path, [height, width], [windowSide(height, WINDOW), windowSide(width, WINDOW)], shift);
+        mask ??= shiftMask(b, path, [height, width], [windowSide(height, window), windowSide(width, window)], shift);
         return mask;
       },
     };

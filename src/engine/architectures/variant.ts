@@ -1,6 +1,6 @@
 /** What a family file gives to the registry: variants as data, one builder for all of them. */
 import { usualResize } from '../../common/image-size.ts';
-import type { ParameterShapes } from '../graph/builder.ts';
+import type { ParameterShapes, Revise } from '../graph/builder.ts';
 import type { Graph, InputConfig } from '../graph/graph.ts';
 
 export interface BuildOptions {
@@ -16,6 +16,8 @@ export interface BuildOptions {
   readonly dropPath?: number;
   /** Dropout before the classifier; the family's own by default (0 in timm). */
   readonly dropout?: number;
+  /** Layers that are other than the family's, as a pickled module says. */
+  readonly revise?: Revise;
 }
 
 export interface Variant {

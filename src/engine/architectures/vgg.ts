@@ -67,7 +67,7 @@ function timmHead(b: GraphBuilder, x: ValueId, classes: number, drop = 0): Value
 }
 
 function build(name: string, config: VggConfig, options: BuildOptions = {}): Graph {
-  const b = new GraphBuilder(options.shapes);
+  const b = new GraphBuilder(options.shapes, options.revise);
   const input = imageNetInput(options.inputSize);
   const x = features(b, b.input(input), config);
   const timm = options.shapes?.('pre_logits.fc1.weight') !== undefined;

@@ -15,6 +15,12 @@ import type { DType } from './tensor.ts';
 /** Parameter shapes of a checkpoint by state-dict name; undefined for the architecture's own. */
 export type ParameterShapes = (name: string) => readonly number[] | undefined;
 
+/** A node as it is to be instead: with other attributes, or whatever the function builds in its place (its input, to leave it out). */
+export type Revision = GraphNode | ((b: GraphBuilder) => ValueId);
+
+/** Looks at every node before it is added; undefined leaves it as it is. `inputs`: shapes of its inputs. */
+export type Revise = (node: GraphNode, inputs: readonly Shape[]) => Revision | undefined;
+
 export interface NodeOptions {
   /** Appended to the module path to name a function call: `add`, `relu2`. */
   readonly suffix?: string;
@@ -42,9 +48,13 @@ export class GraphBuilder {
   readonly #parameters = new Map<string, ParameterSpec>();
   readonly #modules: ModuleSpec[] = [];
   readonly #given: ParameterShapes;
+  readonly #revise: Revise;
+  /** What a revision builds is not revised again. */
+  #revising = false;
 
-  constructor(given: ParameterShapes = () => undefined) {
+  constructor(given: ParameterShapes = () => undefined, revise: Revise = () => undefined) {
     this.#given = given;
+    this.#revise = revise;
   }
 
   shape(id: ValueId): Shape {
@@ -81,14 +91,24 @@ export class GraphBuilder {
     const id = this.#free.find(base, (name) => this.#shapes.has(name));
     const { moduleType = '', counted = moduleType !== '' && !UNCOUNTED_MODULES.has(moduleType) } = options;
     const node = { id, kind, attributes, inputs, parameters, module, moduleType, counted } as unknown as GraphNode;
-    const shape = nodeShape(
-      node,
-      inputs.map((input) => this.shape(input)),
-      (role) => this.#parameters.get(parameters[role as ParameterRole] ?? '')?.shape,
-    );
-    this.#nodes.push(node);
+    const inputShapes = inputs.map((input) => this.shape(input));
+    const revised = (!this.#revising && this.#revise(node, inputShapes)) || node;
+    if (typeof revised === 'function') return this.#replacement(revised);
+    const parameterShape = (role: string): readonly number[] | undefined =>
+      this.#parameters.get(parameters[role as ParameterRole] ?? '')?.shape;
+    const shape = nodeShape(revised, inputShapes, parameterShape);
+    this.#nodes.push(revised);
     this.#shapes.set(id, shape);
     return id;
+  }
+
+  #replacement(build: (b: GraphBuilder) => ValueId): ValueId {
+    this.#revising = true;
+    try {
+      return build(this);
+    } finally {
+      this.#revising = false;
+    }
   }
 
   input(input: InputConfig, id = 'input'): ValueId {

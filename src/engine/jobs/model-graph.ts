@@ -2,12 +2,14 @@
 import path from 'node:path';
 import { UserError } from '../../common/errors.ts';
 import { type HeadChoice, headsOfGraph } from '../architectures/head-choices.ts';
-import { recogniseArchitecture } from '../architectures/recognise.ts';
+import { type FoundArchitecture, recogniseArchitecture } from '../architectures/recognise.ts';
 import { findVariant } from '../architectures/registry.ts';
 import type { BuildOptions, Variant } from '../architectures/variant.ts';
-import type { OpenCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { ModuleRecord, OpenCheckpoint } from '../checkpoint/checkpoint.ts';
+import { recordedLayers } from '../checkpoint/modules/revisions.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { graphFromJson } from '../graph/serialize.ts';
+import { validateGraph } from '../graph/validate.ts';
 import type { ModelRequest } from './model-types.ts';
 import { type RecordHints, recordHints } from './module-record-hints.ts';
 import { GRAPH_KEY } from './record.ts';
@@ -121,6 +123,22 @@ function recordedGraph(checkpoint: OpenCheckpoint, text: string, request: BuildO
   throw new UserError(`${checkpoint.path}: ${saved.name} cannot be built anew with ${changes.join(', ')}${reason}.`);
 }
 
+/** A recognised network with its layers as a pickled module has them. Throws UserError where a layer cannot be taken over. */
+function asPickled(
+  { path: file }: OpenCheckpoint,
+  root: ModuleRecord,
+  found: FoundArchitecture,
+): Pick<FoundArchitecture, 'graph' | 'notes'> {
+  try {
+    const { revise, notes } = recordedLayers(found.graph, root);
+    const graph = found.build({ revise });
+    validateGraph(graph);
+    return { graph, notes: [...found.notes, ...notes] };
+  } catch (error) {
+    throw new UserError(`${file}: taken for ${found.variant.name}, but ${(error as Error).message}`);
+  }
+}
+
 /** Tensors beside the network's own that a checkpoint may hold: what a run needs to go on. */
 export const isRunState = (name: string): boolean => /^(optimizer|ema)\//.test(name);
 
@@ -153,8 +171,9 @@ export function graphOf(
   });
   if (variant && found.kind !== 'unknown' && found.variant !== variant) throw holdsAnother(found.variant.name);
   if (found.kind === 'found') {
+    const { graph, notes } = checkpoint.module ? asPickled(checkpoint, checkpoint.module, found) : found;
     const asRecorded = hints && request.dropPath === undefined;
-    return { graph: asRecorded ? withRecordedRates(found.graph, hints) : found.graph, notes: found.notes };
+    return { graph: asRecorded ? withRecordedRates(graph, hints) : graph, notes };
   }
   if (found.kind === 'unknown')
     throw new UnknownNetworkError(

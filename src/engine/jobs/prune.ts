@@ -9,6 +9,7 @@ import type { Weights } from '../graph/tensor.ts';
 import { couple } from '../pruning/coupling/couple.ts';
 import type { Groups } from '../pruning/coupling/groups.ts';
 import { ignoreLayers } from '../pruning/planning/ignore.ts';
+import { frozenNotes, keptWholeNotes } from '../pruning/planning/plan-notes.ts';
 import type { Plan } from '../pruning/planning/plan-types.ts';
 import type { TargetOptions } from '../pruning/planning/target.ts';
 import { type Pruned, prune } from '../pruning/rebuilding/apply-plan.ts';
@@ -64,6 +65,8 @@ export interface PruneReport {
   /** Plans that were weighed against each other, repaired: divergence from the dense network on held-out images. */
   readonly weighed?: readonly WeighedPlan[];
   readonly seconds: PruneSeconds;
+  /** What the person should know: what could not be pruned, and what stayed whole. */
+  readonly notes: readonly string[];
 }
 
 export interface WeighedPlan {
@@ -191,6 +194,7 @@ export async function pruneModel(
     plan,
     record: prunedRecord(model, request, plan),
     before,
+    notes: [...frozenNotes(groups), ...keptWholeNotes(plan)],
     ...(plan.blocks && { keptBlocks: plan.blocks.kept }),
     scored,
     seconds: watch.seconds,

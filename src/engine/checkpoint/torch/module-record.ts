@@ -3,7 +3,7 @@
 import type { Budget } from '../../../common/budget.ts';
 import { UserError } from '../../../common/errors.ts';
 import { type AttributeValue, plainValue } from './attributes.ts';
-import { PickleDict, PickleObject, PickleSet, type PickleValue } from './pickle-values.ts';
+import { PickleDict, PickleGlobal, PickleObject, PickleSet, type PickleValue } from './pickle-values.ts';
 import { type StateEntries, stateTensor } from './state-entries.ts';
 
 /** One module of a pickled network: data, from which an architecture can be recognised and built anew. */
@@ -21,6 +21,8 @@ export interface ModuleRecord {
   readonly absentParameters: readonly string[];
   /** Names of its buffers, those outside of the state dict included. */
   readonly buffers: readonly string[];
+  /** Functions that run before or after its forward, by name: they may change what it computes. */
+  readonly hooks: readonly string[];
 }
 
 const MAX_DEPTH = 200;
@@ -72,6 +74,7 @@ export function walkModule(root: PickleObject, budget: Budget): { module: Module
       parameters: parameters.filter(([, value]) => value !== null).map(([name]) => name),
       absentParameters: parameters.filter(([, value]) => value === null).map(([name]) => name),
       buffers: buffers.filter(([, value]) => value !== null).map(([name]) => name),
+      hooks: hooksOf(module),
     };
   };
 
@@ -85,6 +88,20 @@ function join(path: string, name: string): string {
 function dictEntries(value: PickleValue | undefined): [string, PickleValue][] {
   if (!(value instanceof PickleDict)) return [];
   return [...value].filter((entry): entry is [string, PickleValue] => typeof entry[0] === 'string');
+}
+
+function hooksOf(module: PickleObject): string[] {
+  return ['_forward_pre_hooks', '_forward_hooks'].flatMap((kind) => {
+    const hooks = module.attribute(kind);
+    // An OrderedDict is a record of a call with entries.
+    const values = hooks instanceof PickleDict ? hooks : hooks instanceof PickleObject ? hooks.entries : [];
+    return [...values].map(([, hook]) => hookName(hook));
+  });
+}
+
+function hookName(hook: PickleValue): string {
+  if (hook instanceof PickleGlobal) return hook.qualifiedName;
+  return hook instanceof PickleObject ? hook.className : 'a function';
 }
 
 /** `nn.Module`'s own bookkeeping. */

@@ -53,6 +53,8 @@ export interface PlannedGroup {
   /** Channels that stay, ascending: of each of the channel groups. */
   readonly kept: readonly number[];
   readonly why: string;
+  /** That it stays whole although its scores are among the lowest: it would lose everything. */
+  readonly stayed?: 'emptied';
 }
 
 export interface PlannedHeads {
@@ -61,6 +63,7 @@ export interface PlannedHeads {
   readonly count: number;
   readonly kept: readonly number[];
   readonly why: string;
+  readonly stayed?: 'emptied';
 }
 
 /** Whole blocks that go after the channels. */

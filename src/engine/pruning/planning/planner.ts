@@ -85,7 +85,9 @@ function describeGroup(
   const ranked = dims[group.id];
   const scope = choice.scopes.find(({ scope: { groups } }) => groups.includes(group.id))?.scope.id;
   const kept = ranked ? keepHighest(ranked, choice.dims[group.id]) : all(width);
-  return [{ root, side, scope, width, channelGroups, kept, why: whyGroup(group, choice, ranked, options) }];
+  const why = whyGroup(group, choice, ranked, options);
+  const stayed = choice.skipped.has(group.id) && { stayed: 'emptied' as const };
+  return [{ root, side, scope, width, channelGroups, kept, why, ...stayed }];
 }
 
 function whyGroup(group: Group, choice: Choice, ranked: Ranked | undefined, options: ResolvedOptions): string {
@@ -111,7 +113,7 @@ function describeHeads(
   const kept = ranked ? keepHighest(ranked, removed) : all(count);
   if (removed) return { layer, count, kept, why: `${removed} of ${count} have the lowest scores` };
   if (groups.some((group) => choice.skipped.has(group)))
-    return { layer, count, kept, why: 'stays: it would lose everything' };
+    return { layer, count, kept, why: 'stays: it would lose everything', stayed: 'emptied' };
   if (!ranked)
     return { layer, count, kept, why: count === 1 ? 'stays: its last head' : 'stays: its channels are frozen' };
   return { layer, count, kept, why: headRatio > 0 ? 'all its scores are above the threshold' : 'stays: no head ratio' };
