@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
 
-const PYTHON = process.env['ESPALIER_TEST_PYTHON'] ?? 'python3';
+export const PYTHON = process.env['ESPALIER_TEST_PYTHON'] ?? 'python3';
 
 /** Whether these modules can be found, without importing them. */
 function hasModules(modules: readonly string[]): boolean {

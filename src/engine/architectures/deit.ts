@@ -1,46 +1,41 @@
 /**
- * Vision transformers: ViT (Dosovitskiy et al. 2021) and DeiT (Touvron et al. 2021) with and without distillation token,
- * with timm's state-dict names. A distilled DeiT has two heads: their mean in evaluation, both in training.
+ * Vision transformers: ViT (Dosovitskiy et al. 2021), DeiT (Touvron et al. 2021) with and without distillation token, DeiT III
+ * and DINOv2 (layer scale; registers of Darcet et al. 2023), with timm's state-dict names. A distilled DeiT has two heads:
+ * their mean in evaluation, both in training.
  */
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, InputConfig, ValueId } from '../graph/graph.ts';
 import { likelyHeads, selfAttention } from './attention.ts';
 import { blockCount, depthRamp, dropout, mlp, residual } from './layers.ts';
 import { type BuildOptions, imageNetInput, type Variant } from './variant.ts';
+import { VISION_TRANSFORMERS, type VisionTransformerConfig } from './vision-transformer-variants.ts';
 
-interface VisionTransformerConfig {
-  readonly width: number;
-  readonly heads: number;
-  readonly distilled?: boolean;
-  /** Mean and std ½ instead of ImageNet's: the ViTs of the original authors. */
-  readonly halfNorm?: boolean;
-}
-
-const DEPTH = 12;
 const PATCH = 16;
-const HEAD_DIM = 64;
+const DEPTH = 12;
+const SIDE = 224;
 const MLP_RATIO = 4;
 
-const SIZES = {
-  tiny: { width: 192, heads: 3 },
-  small: { width: 384, heads: 6 },
-  base: { width: 768, heads: 12 },
-} as const;
-
-function configs(): [string, VisionTransformerConfig][] {
-  return Object.entries(SIZES).flatMap(([size, config]): [string, VisionTransformerConfig][] => [
-    [`deit_${size}_distilled_patch16_224`, { ...config, distilled: true }],
-    [`deit_${size}_patch16_224`, config],
-    [`vit_${size}_patch16_224`, { ...config, halfNorm: true }],
-  ]);
+interface Geometry {
+  readonly side: number;
+  readonly patch: number;
+  readonly registers: number;
+  /** Whether class token and registers have a position of their own. */
+  readonly embedsPrefix: boolean;
 }
 
-/** Image side and patch size: as asked for, else as a square grid of the checkpoint's position embedding, else 224. */
-function geometry(prefix: number, options: BuildOptions): { side: number; patch: number } {
-  const patch = options.shapes?.('patch_embed.proj.weight')?.[2] ?? PATCH;
-  const tokens = options.shapes?.('pos_embed')?.[1];
-  const grid = tokens === undefined ? 224 / PATCH : Math.sqrt(tokens - prefix);
-  return { side: options.inputSize ?? (Number.isInteger(grid) ? grid * patch : 224), patch };
+const isSquare = (count: number): boolean => Number.isInteger(Math.sqrt(count));
+
+/** Image side, patch size and what has a position: by the checkpoint's tensors, else the network's own. */
+function geometry(config: VisionTransformerConfig, { shapes, inputSize }: BuildOptions): Geometry {
+  const patch = shapes?.('patch_embed.proj.weight')?.[2] ?? config.patch ?? PATCH;
+  const registers = shapes ? (shapes('reg_token')?.[1] ?? 0) : (config.registers ?? 0);
+  const prefix = (config.distilled ? 2 : 1) + registers;
+  const usual = config.side ?? SIDE;
+  const tokens = shapes?.('pos_embed')?.[1];
+  if (tokens === undefined) return { side: inputSize ?? usual, patch, registers, embedsPrefix: !config.bareClass };
+  const embedsPrefix = isSquare(tokens - prefix) || !isSquare(tokens);
+  const grid = Math.sqrt(tokens - (embedsPrefix ? prefix : 0));
+  return { side: inputSize ?? (Number.isInteger(grid) ? grid * patch : usual), patch, registers, embedsPrefix };
 }
 
 function inputConfig(side: number, config: VisionTransformerConfig): InputConfig {
@@ -51,46 +46,61 @@ function inputConfig(side: number, config: VisionTransformerConfig): InputConfig
   });
 }
 
-/** Patches as tokens [N, L, C], class (and distillation) token before them, plus the position embedding. */
-function embed(b: GraphBuilder, x: ValueId, config: VisionTransformerConfig, patch: number): ValueId {
+/**
+ * Patches as tokens [N, L, C], with class token, registers and distillation token before them, plus the position embedding:
+ * of all tokens, or of the patches alone.
+ */
+function embed(b: GraphBuilder, x: ValueId, config: VisionTransformerConfig, at: Geometry): ValueId {
   b.module('patch_embed', 'PatchEmbed');
+  const { patch, registers, embedsPrefix } = at;
   const patches = b.conv('patch_embed.proj', x, { out: config.width, kernel: patch, stride: patch, bias: true });
   const [, width, rows, columns] = b.shape(patches);
   const flat = b.reshape('patch_embed', patches, [-1, width, rows * columns], 'flatten');
   const tokens = b.transpose('patch_embed', flat, [0, 2, 1], 'transpose');
-  const prefix = ['cls_token', ...(config.distilled ? ['dist_token'] : [])].map((name) =>
-    b.expand('', b.value(name, [1, 1, width]), [-1, 1, width], `${name}_expand`),
-  );
-  const all = b.concat('', [...prefix, tokens], 1);
+  const names = ['cls_token', ...(registers ? ['reg_token'] : []), ...(config.distilled ? ['dist_token'] : [])];
+  const prefix = names.map((name) => {
+    const count = name === 'reg_token' ? registers : 1;
+    return b.expand('', b.value(name, [1, count, width]), [-1, count, width], `${name}_expand`);
+  });
+  const length = prefix.reduce((sum, id) => sum + b.shape(id)[1], 0);
   // The number of tokens is the image's: another one in the checkpoint is for the loader to resize.
-  const position = b.add(
-    'parameter',
-    '',
-    [],
-    {},
-    { value: b.parameter('pos_embed', [1, rows * columns + prefix.length, width]) },
-    { suffix: 'pos_embed' },
-  );
-  return b.plus('', all, position, 'add_pos_embed');
+  const count = rows * columns + (embedsPrefix ? length : 0);
+  const value = b.parameter('pos_embed', [1, count, width]);
+  const position = (): ValueId => b.add('parameter', '', [], {}, { value }, { suffix: 'pos_embed' });
+  if (!embedsPrefix) return b.concat('', [...prefix, b.plus('', tokens, position(), 'add_pos_embed')], 1);
+  const all = b.concat('', [...prefix, tokens], 1);
+  return b.plus('', all, position(), 'add_pos_embed');
 }
 
-function block(
-  b: GraphBuilder,
-  path: string,
-  x: ValueId,
-  attention: { heads: number; width: number },
-  drop: number,
-): ValueId {
+/** Layer scale (Touvron et al. 2021): a factor for each channel of a residual branch, where the network has it. */
+function layerScale(b: GraphBuilder, path: string, x: ValueId, scales: boolean): ValueId {
+  const name = `${path}.gamma`;
+  if (!(b.given(name) || scales)) return x;
+  b.module(path, 'LayerScale');
+  return b.times(path, x, b.value(name, [b.shape(x)[2]]), 'scale');
+}
+
+interface BlockPlan {
+  readonly attention: { readonly heads: number; readonly width: number };
+  readonly drop: number;
+  readonly scales: boolean;
+  readonly mlpRatio: number;
+}
+
+function block(b: GraphBuilder, path: string, x: ValueId, plan: BlockPlan): ValueId {
   b.module(path, 'Block');
+  const { attention, drop, scales, mlpRatio } = plan;
   const width = b.shape(x)[2];
   const attended = selfAttention(b, `${path}.attn`, b.layerNorm(`${path}.norm1`, x), {
     type: 'Attention',
     ...attention,
   });
-  const y = residual(b, path, x, attended, { path: `${path}.drop_path1`, probability: drop }, 'add1');
-  const hidden = b.given(`${path}.mlp.fc1.weight`)?.[0] ?? MLP_RATIO * width;
+  const scaled = layerScale(b, `${path}.ls1`, attended, scales);
+  const y = residual(b, path, x, scaled, { path: `${path}.drop_path1`, probability: drop }, 'add1');
+  const hidden = b.given(`${path}.mlp.fc1.weight`)?.[0] ?? Math.floor(mlpRatio * width);
   const mixed = mlp(b, `${path}.mlp`, b.layerNorm(`${path}.norm2`, y), { hidden, out: width });
-  return residual(b, path, y, mixed, { path: `${path}.drop_path2`, probability: drop }, 'add2');
+  const branch = layerScale(b, `${path}.ls2`, mixed, scales);
+  return residual(b, path, y, branch, { path: `${path}.drop_path2`, probability: drop }, 'add2');
 }
 
 /** Token `index` of [N, L, C] as [N, C]. */
@@ -101,21 +111,25 @@ function token(b: GraphBuilder, x: ValueId, index: number, name: string): ValueI
 
 function build(name: string, config: VisionTransformerConfig, options: BuildOptions = {}): Graph {
   const b = new GraphBuilder(options.shapes, options.revise);
-  const { side, patch } = geometry(config.distilled ? 2 : 1, options);
-  const input = inputConfig(side, config);
-  let x = embed(b, b.input(input), config, patch);
+  const at = geometry(config, options);
+  const input = inputConfig(at.side, config);
+  let x = embed(b, b.input(input), config, at);
   b.module('blocks', 'Sequential');
-  const depth = blockCount(options.shapes, 'patch_embed.proj.weight', (i) => `blocks.${i}.norm1.weight`, DEPTH);
+  const usual = config.depth ?? DEPTH;
+  const depth = blockCount(options.shapes, 'patch_embed.proj.weight', (i) => `blocks.${i}.norm1.weight`, usual);
+  const scales = options.shapes === undefined && Boolean(config.layerScale);
+  const dense = { heads: config.heads, headDim: config.width / config.heads };
   depthRamp(depth, options.dropPath).forEach((drop, i) => {
     const path = `blocks.${i}`;
     const width = (b.given(`${path}.attn.qkv.weight`)?.[0] ?? 3 * config.width) / 3;
-    const heads = options.heads?.(`${path}.attn`) ?? likelyHeads(width, { heads: config.heads, headDim: HEAD_DIM });
-    x = block(b, path, x, { heads, width }, drop);
+    const heads = options.heads?.(`${path}.attn`) ?? likelyHeads(width, dense);
+    const mlpRatio = config.mlpRatio ?? MLP_RATIO;
+    x = block(b, path, x, { attention: { heads, width }, drop, scales, mlpRatio });
   });
   x = b.layerNorm('norm', x);
   const classes = options.shapes?.('head.weight')?.[0] ?? options.classes ?? 1000;
   const header = { name, family: 'deit', input, classes };
-  const order = ['cls_token', 'pos_embed', 'dist_token'];
+  const order = ['cls_token', 'reg_token', 'pos_embed', 'dist_token'];
   const classToken = token(b, x, 0, 'class_token');
   if (!config.distilled)
     return b.finish(
@@ -130,9 +144,10 @@ function build(name: string, config: VisionTransformerConfig, options: BuildOpti
   return b.finish(header, mean, [head, headDist], order);
 }
 
-export const deitVariants: readonly Variant[] = configs().map(([name, config]) => ({
+export const deitVariants: readonly Variant[] = VISION_TRANSFORMERS.map(([name, config]) => ({
   name,
   family: 'deit',
+  ...(config.exact && { exact: true }),
   signatures: [['patch_embed.proj.weight', 'pos_embed', config.distilled ? 'head_dist.weight' : 'head.weight']],
   build: (options) => build(name, config, options),
 }));

@@ -7,20 +7,29 @@ import type { Graph, ValueId } from '../graph/graph.ts';
 import { batchNormAct, blockCount, classify, globalPool } from './layers.ts';
 import { type BuildOptions, imageNetInput, type Variant } from './variant.ts';
 
-const DEPTHS = { densenet121: [6, 12, 24, 16], densenet169: [6, 12, 32, 32] } as const;
-/** New channels of each layer. */
-const GROWTH = 32;
+interface DenseNetConfig {
+  readonly depths: readonly number[];
+  /** New channels of each layer. */
+  readonly growth: number;
+  readonly stem: number;
+}
+
+const CONFIGS: Readonly<Record<string, DenseNetConfig>> = {
+  densenet121: { depths: [6, 12, 24, 16], growth: 32, stem: 64 },
+  densenet161: { depths: [6, 12, 36, 24], growth: 48, stem: 96 },
+  densenet169: { depths: [6, 12, 32, 32], growth: 32, stem: 64 },
+  densenet201: { depths: [6, 12, 48, 32], growth: 32, stem: 64 },
+};
 /** Channels of a layer's 1 × 1 convolution for each new channel. */
 const BOTTLENECK = 4;
-const STEM_WIDTH = 64;
 
-/** The input and `GROWTH` new channels computed from it, side by side. */
-function denseLayer(b: GraphBuilder, path: string, x: ValueId): ValueId {
+/** The input and `growth` new channels computed from it, side by side. */
+function denseLayer(b: GraphBuilder, path: string, x: ValueId, growth: number): ValueId {
   b.module(path, 'DenseLayer');
   let y = batchNormAct(b, `${path}.norm1`, x, 'relu');
-  y = b.conv(`${path}.conv1`, y, { out: BOTTLENECK * GROWTH, kernel: 1 });
+  y = b.conv(`${path}.conv1`, y, { out: BOTTLENECK * growth, kernel: 1 });
   y = batchNormAct(b, `${path}.norm2`, y, 'relu');
-  y = b.conv(`${path}.conv2`, y, { out: GROWTH, kernel: 3, padding: 1 });
+  y = b.conv(`${path}.conv2`, y, { out: growth, kernel: 3, padding: 1 });
   return b.concat(path, [x, y], 1);
 }
 
@@ -32,18 +41,18 @@ function transition(b: GraphBuilder, path: string, x: ValueId): ValueId {
   return b.averagePool(`${path}.pool`, narrowed, 2, 2);
 }
 
-function build(name: string, usual: readonly number[], options: BuildOptions = {}): Graph {
+function build(name: string, { depths: usual, growth, stem }: DenseNetConfig, options: BuildOptions = {}): Graph {
   const b = new GraphBuilder(options.shapes, options.revise);
   const input = imageNetInput(options.inputSize, { interpolation: 'bicubic' });
   b.module('features', 'Sequential');
-  let x = b.conv('features.conv0', b.input(input), { out: STEM_WIDTH, kernel: 7, stride: 2, padding: 3 });
+  let x = b.conv('features.conv0', b.input(input), { out: stem, kernel: 7, stride: 2, padding: 3 });
   x = b.maxPool('features.pool0', batchNormAct(b, 'features.norm0', x, 'relu'), 3, 2, 1);
   usual.forEach((depth, i) => {
     const path = `features.denseblock${i + 1}`;
     b.module(path, 'DenseBlock');
     const layer = (n: number): string => `${path}.denselayer${n + 1}`;
     const count = blockCount(options.shapes, 'features.conv0.weight', (n) => `${layer(n)}.conv1.weight`, depth);
-    for (let n = 0; n < count; n++) x = denseLayer(b, layer(n), x);
+    for (let n = 0; n < count; n++) x = denseLayer(b, layer(n), x, growth);
     if (i < usual.length - 1) x = transition(b, `features.transition${i + 1}`, x);
   });
   x = batchNormAct(b, 'features.norm5', x, 'relu');
@@ -51,9 +60,9 @@ function build(name: string, usual: readonly number[], options: BuildOptions = {
   return classify(b, x, { name, family: 'densenet', input }, options, { linear: 'classifier', dropout: 'head_drop' });
 }
 
-export const denseNetVariants: readonly Variant[] = Object.entries(DEPTHS).map(([name, depths]) => ({
+export const denseNetVariants: readonly Variant[] = Object.entries(CONFIGS).map(([name, config]) => ({
   name,
   family: 'densenet',
   signatures: [['features.conv0.weight', 'features.norm5.weight']],
-  build: (options) => build(name, depths, options),
+  build: (options) => build(name, config, options),
 }));

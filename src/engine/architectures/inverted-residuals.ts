@@ -44,6 +44,38 @@ export const HEAD_WIDTH = 1280;
 /** Squeezed channels for each channel that enters a block of EfficientNet. */
 export const SQUEEZE = 0.25;
 
+/** Multiples of the widths and depths of a network's smallest member. */
+export interface Scaling {
+  readonly width?: number;
+  readonly depth?: number;
+  /** How a fractional depth becomes a whole one. */
+  readonly round?: 'up' | 'nearest';
+  /** Whether the first and the last stage keep their depth, and stem and head their width. */
+  readonly fixedEnds?: boolean;
+}
+
+const WIDTH_STEP = 8;
+
+/** A width times a factor, as a multiple of 8 that is not more than a tenth narrower. */
+export function scaledWidth(width: number, factor = 1): number {
+  const exact = width * factor;
+  const rounded = Math.max(WIDTH_STEP, Math.floor((exact + WIDTH_STEP / 2) / WIDTH_STEP) * WIDTH_STEP);
+  return rounded < 0.9 * exact ? rounded + WIDTH_STEP : rounded;
+}
+
+/** Stages of a larger or smaller member of a family (Tan & Le 2019, section 3.3). */
+export function scaledStages(
+  stages: readonly StageConfig[],
+  { width, depth = 1, round, fixedEnds }: Scaling,
+): readonly StageConfig[] {
+  return stages.map((config, i) => {
+    const keepsDepth = fixedEnds && (i === 0 || i === stages.length - 1);
+    const exact = config.depth * (keepsDepth ? 1 : depth);
+    const whole = round === 'nearest' ? Math.max(1, Math.round(exact)) : Math.ceil(exact);
+    return { ...config, width: scaledWidth(config.width, width), depth: whole };
+  });
+}
+
 export interface BlockPlan extends Omit<StageConfig, 'depth'> {
   readonly path: string;
   /** Probability of stochastic depth. */
@@ -58,8 +90,9 @@ export function blockPlans(
   pathOf: (stage: number, block: number) => string,
   depthOf: (stage: number) => number,
   dropPath = 0,
+  stemWidth = STEM_WIDTH,
 ): BlockPlan[] {
-  let width = STEM_WIDTH;
+  let width = stemWidth;
   const plans = stages.flatMap((config, s) =>
     Array.from({ length: depthOf(s) }, (_, i) => {
       const stride = i === 0 ? config.stride : 1;

@@ -15,14 +15,44 @@ export function activationModule(b: GraphBuilder, path: string, x: ValueId, kind
  * timm's BatchNormAct2d: a batch norm that ends in an activation, its submodule `act`. The reference's counter does not
  * know the class, so the norm is not counted; the activation is.
  */
-export function batchNormAct(b: GraphBuilder, path: string, x: ValueId, act?: ActivationFunction): ValueId {
-  const y = b.batchNorm(path, x, { moduleType: 'BatchNormAct2d' });
+export function batchNormAct(
+  b: GraphBuilder,
+  path: string,
+  x: ValueId,
+  act?: ActivationFunction,
+  eps?: number,
+): ValueId {
+  const y = b.batchNorm(path, x, { moduleType: 'BatchNormAct2d', ...(eps !== undefined && { eps }) });
   return act ? activationModule(b, `${path}.act`, y, act) : y;
 }
 
 /** Global average pooling of [N, C, H, W] to [N, C] by an nn.AdaptiveAvgPool2d module, which the counter sees. */
 export function globalPool(b: GraphBuilder, path: string, x: ValueId): ValueId {
   return b.mean(path, x, [2, 3], false, { moduleType: 'AdaptiveAvgPool2d', suffix: '' });
+}
+
+/** `x` with its first row and column before, and its last after, the border itself left out (PyTorch's reflection by one). */
+function reflected(b: GraphBuilder, path: string, x: ValueId): ValueId {
+  let y = x;
+  for (const axis of [2, 3]) {
+    const size = b.shape(y)[axis];
+    const before = b.slice(path, y, axis, 1, 2, 1, 'before');
+    const after = b.slice(path, y, axis, size - 2, size - 1, 1, 'after');
+    y = b.concat(path, [before, y, after], axis, 'reflected');
+  }
+  return y;
+}
+
+/**
+ * timm's BlurPool2d (Zhang 2019) with a filter of 3 and a stride of 2: [1 2 1] / 4 along both dimensions, which is two
+ * averages of two in turn.
+ */
+export function blurPool(b: GraphBuilder, path: string, x: ValueId, border: 'reflect' | 'zeros'): ValueId {
+  b.module(path, 'BlurPool2d');
+  const padded = border === 'reflect' ? reflected(b, path, x) : x;
+  const plain = { moduleType: '' } as const;
+  const once = b.averagePool(path, padded, 2, 1, { ...plain, suffix: 'blur1', padding: border === 'zeros' ? 1 : 0 });
+  return b.averagePool(path, once, 2, 2, { ...plain, suffix: 'blur2' });
 }
 
 /** nn.Dropout; nothing is added where it would drop nothing. */
@@ -81,10 +111,14 @@ export function mlp(
   x: ValueId,
   widths: { readonly hidden: number; readonly out: number },
   geluCounted = true,
+  act: 'gelu' | 'geluTanh' = 'gelu',
 ): ValueId {
   b.module(path, 'Mlp');
   const hidden = b.linear(`${path}.fc1`, x, widths.hidden);
-  const active = b.activation(`${path}.act`, hidden, 'gelu', { moduleType: 'GELU', counted: geluCounted });
+  const active = b.activation(`${path}.act`, hidden, act, {
+    moduleType: act === 'gelu' ? 'GELU' : 'GELUTanh',
+    counted: geluCounted,
+  });
   return b.linear(`${path}.fc2`, active, widths.out);
 }
 

@@ -5,12 +5,15 @@
 import { type Graph, parametersByName } from '../graph/graph.ts';
 import { formatShape } from '../graph/shapes.ts';
 import { validateGraph } from '../graph/validate.ts';
+import { type CheckpointShapes, denseGraph } from './dense-graph.ts';
 import { foreignNetwork } from './foreign-names.ts';
 import { type HeadChoice, mostHeads, openHeads } from './head-choices.ts';
+import { lookAlikeNamedIn } from './look-alikes.ts';
+import { headNotes, NAMED_COST, twinNotes } from './recognition-notes.ts';
 import { findVariant, variants } from './registry.ts';
 import type { BuildOptions, Variant } from './variant.ts';
 
-export type CheckpointShapes = ReadonlyMap<string, readonly number[]>;
+export type { CheckpointShapes } from './dense-graph.ts';
 
 /** What is known beside names and shapes: build options are passed on. */
 export interface RecogniseHints extends Omit<BuildOptions, 'shapes' | 'classes'> {
@@ -61,14 +64,8 @@ const SHOWN = 4;
 /** A name that does not fit weighs as much as a tensor that is e⁴ times too narrow. */
 const NAME_COST = 4;
 const WIDER_COST = 3;
-
-const denseGraphs = new Map<Variant, Graph>();
-
-function denseGraph(variant: Variant): Graph {
-  const graph = denseGraphs.get(variant) ?? variant.build();
-  denseGraphs.set(variant, graph);
-  return graph;
-}
+/** Another number of positions: it decides between networks that differ in nothing else. */
+const POSITIONS_COST = 0.5;
 
 const namesOf = (file: CheckpointShapes): string[] => [...file.keys()].filter((name) => !IGNORED.test(name));
 const wantedOf = (graph: Graph): CheckpointShapes =>
@@ -85,23 +82,35 @@ function shapeCost(found: readonly number[], dense: readonly number[]): number {
 
 /** How far a checkpoint is from a variant's dense network. */
 function variantCost(variant: Variant, file: CheckpointShapes): number {
-  const wanted = wantedOf(denseGraph(variant));
+  const wanted = wantedOf(denseGraph(variant, file));
   let cost = 0;
   for (const [name, shape] of wanted) {
     const found = file.get(name);
     if (!found) cost += NAME_COST;
     else if (!POSITIONS.test(name)) cost += shapeCost(found, shape);
+    else if (formatShape(found) !== formatShape(shape)) cost += POSITIONS_COST;
   }
   for (const name of namesOf(file)) if (!wanted.has(name)) cost += NAME_COST;
   return cost;
 }
 
+/** Whether a checkpoint has a variant's unpruned widths, whatever its classes are. */
+function isDense(variant: Variant, file: CheckpointShapes): boolean {
+  const graph = denseGraph(variant, file);
+  return [...wantedOf(graph)].every(
+    ([name, shape]) =>
+      shape[0] === graph.classes || POSITIONS.test(name) || formatShape(file.get(name) ?? []) === formatShape(shape),
+  );
+}
+
 /** Variants whose tell-tale names the checkpoint has, the likeliest first; a name given as a hint goes before all. */
 function ranked(file: CheckpointShapes, hint: string | undefined): { variant: Variant; cost: number }[] {
-  const fits = variants.filter((v) => v.signatures.some((names) => names.every((name) => file.has(name))));
+  const fits = variants
+    .filter((v) => v.signatures.some((names) => names.every((name) => file.has(name))))
+    .filter((v) => !v.exact || isDense(v, file));
   const named = hint === undefined ? undefined : (findVariant(hint) ?? variantNamedIn(hint));
   return fits
-    .map((variant) => ({ variant, cost: variant === named ? -1 : variantCost(variant, file) }))
+    .map((variant) => ({ variant, cost: variant === named ? NAMED_COST : variantCost(variant, file) }))
     .sort((a, b) => a.cost - b.cost);
 }
 
@@ -163,6 +172,14 @@ function unknown(variant: Variant, differences: readonly string[], hints: Recogn
       `${differences.slice(0, SHOWN).join('; ')}${more}. ${ADVICE}`,
   };
 }
+
+/** A network that is named, fits another's tensors, and cannot be built. */
+const unbuilt = (name: string, of: string): UnknownArchitecture => ({
+  kind: 'unknown',
+  nearest: of,
+  differences: [],
+  message: `${name} has the tensors of ${of} and computes something else, which Espalier cannot build. ${ADVICE}`,
+});
 
 const ADVICE =
   '`espalier models` lists the networks that can be opened; most other classifiers open once they are exported to ONNX.';
@@ -235,14 +252,6 @@ function ambiguous(variant: Variant, graph: Graph, candidates: readonly HeadChoi
   };
 }
 
-/** Other models with the same tensors, which differ in what no tensor shows. */
-function twinNotes(list: readonly { variant: Variant; cost: number }[]): string[] {
-  const [first, ...rest] = list;
-  const twins = rest.filter(({ cost }) => cost === first.cost).map(({ variant }) => variant.name);
-  if (!twins.length) return [];
-  return [`opened as ${first.variant.name}; ${twins.join(', ')} has the same tensors, with other image normalisation`];
-}
-
 /**
  * Recognises the architecture of a checkpoint, in milliseconds.
  *
@@ -251,18 +260,25 @@ function twinNotes(list: readonly { variant: Variant; cost: number }[]): string[
 export function recogniseArchitecture(file: CheckpointShapes, hints: RecogniseHints = {}): Recognition {
   const { name, moduleType: _, ...options } = hints;
   const list = ranked(file, name);
+  const alike = name === undefined ? undefined : lookAlikeNamedIn(name);
+  if (alike && list.some(({ variant }) => variant.name === alike.of)) return unbuilt(alike.name, alike.of);
   let best: { variant: Variant; differences: string[] } | undefined;
   for (const { variant } of list) {
     const known = (attention: string): number | undefined => options.heads?.(attention);
-    const candidates = openHeads(denseGraph(variant), file, () => familyHeads(variant.family), known);
+    const candidates = openHeads(denseGraph(variant, file), file, () => familyHeads(variant.family), known);
     const suggested = new Map(candidates.map((c) => [c.attention, c.suggested]));
     const heads = (attention: string): number | undefined => known(attention) ?? suggested.get(attention);
     const { graph, differences } = attempt(variant, file, { ...options, heads });
     if (graph && !differences.length) {
       if (candidates.length) return ambiguous(variant, graph, candidates);
+      const fits = (twin: Variant): Graph | undefined => {
+        const other = attempt(twin, file, { ...options, heads });
+        return other.differences.length ? undefined : other.graph;
+      };
       const build = (more: BuildOptions): Graph =>
         variant.build({ ...options, heads, shapes: (tensor) => file.get(tensor), ...more });
-      return { kind: 'found', graph, variant, notes: twinNotes(list), build };
+      const notes = [...twinNotes(list, { variant, graph }, fits), ...headNotes(variant, file, known)];
+      return { kind: 'found', graph, variant, notes, build };
     }
     best ??= { variant, differences };
   }

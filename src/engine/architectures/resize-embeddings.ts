@@ -140,8 +140,8 @@ export function resizedForGraph(name: string, tensor: Tensor, shape: readonly nu
   if (!sameWidth) return undefined;
   if (name.endsWith('relative_position_bias_table')) return resizeRelativePositionBias(tensor, shape[0]);
   if (!name.endsWith('pos_embed')) return undefined;
-  // One or two tokens stand before a square grid: class token, and distillation token.
-  const prefix = [1, 2].find(
+  // Before a square grid stand no, one or two tokens (class token, distillation token), or registers as well.
+  const prefix = [0, 1, 2, 5, 9].find(
     (p) => Number.isInteger(Math.sqrt(shape[1] - p)) && Number.isInteger(Math.sqrt(tensor.shape[1] - p)),
   );
   return prefix === undefined ? undefined : resizePositionEmbedding(tensor, shape[1], prefix);

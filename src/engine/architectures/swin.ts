@@ -44,6 +44,7 @@ const CONFIGS: Readonly<Record<string, SwinConfig>> = {
 const PATCH = 4;
 const USUAL_WINDOW = 7;
 const USUAL_SIDE = 224;
+const STAGES = [0, 1, 2, 3] as const;
 const HEAD_DIM = 32;
 const MLP_RATIO = 4;
 const EPS = 1e-5;
@@ -116,31 +117,48 @@ function embed(b: GraphBuilder, x: ValueId, width: number): ValueId {
   return b.layerNorm('patch_embed.norm', nhwc, { eps: EPS });
 }
 
-/** Sides of the windows of each stage: the checkpoint's bias tables say them, [(2 · side − 1)², heads]. */
-function windowsOf({ windows }: SwinConfig, { shapes }: BuildOptions): readonly number[] {
-  return [0, 1, 2, 3].map((stage) => {
-    const rows = shapes?.(`layers.${stage}.blocks.0.attn.relative_position_bias_table`)?.[0];
-    const side = rows === undefined ? Number.NaN : (Math.sqrt(rows) + 1) / 2;
-    return Number.isInteger(side) ? side : (windows?.[stage] ?? USUAL_WINDOW);
-  });
+interface Windows {
+  /** Side of the windows of each stage, where the image is large enough. */
+  readonly windows: readonly number[];
+  /** Side of the image. */
+  readonly side: number;
+}
+
+/** Sides of the windows that a checkpoint's bias tables are for, [(2 · side − 1)², heads]; undefined for one without. */
+function tableSides({ shapes }: BuildOptions): readonly number[] | undefined {
+  const rows = STAGES.map((stage) => shapes?.(`layers.${stage}.blocks.0.attn.relative_position_bias_table`)?.[0]);
+  const sides = rows.map((count) => (Math.sqrt(count ?? Number.NaN) + 1) / 2);
+  return sides.every(Number.isInteger) ? sides : undefined;
 }
 
 /**
- * Side of the image: as asked for, else the network's own. A last window larger than that image would need, or half as
- * large as the one before it, was the whole image of its stage.
+ * The network's own windows and image where its tables are for them, or for a smaller image that cut the windows; else
+ * the tables' windows.
  */
-function imageSide(config: SwinConfig, windows: readonly number[], { inputSize, shapes }: BuildOptions): number {
-  const usual = config.side ?? USUAL_SIDE;
-  if (inputSize !== undefined) return inputSize;
-  if (!shapes) return usual;
-  const whole = PATCH * 8 * windows[3];
-  return whole > USUAL_SIDE || (2 * windows[3] === windows[2] && windows[3] < USUAL_WINDOW) ? whole : USUAL_SIDE;
+function windowsOf(config: SwinConfig, options: BuildOptions): Windows {
+  const own = { windows: config.windows ?? STAGES.map(() => USUAL_WINDOW), side: config.side ?? USUAL_SIDE };
+  const sides = tableSides(options);
+  if (!sides) return own;
+  const fits = (side: number): boolean =>
+    STAGES.every((stage) => windowSide(side / (PATCH << stage), own.windows[stage]) === sides[stage]);
+  for (const side of [own.side, (PATCH << 3) * sides[3]]) if (fits(side)) return { ...own, side };
+  return { windows: sides, side: imageSide(sides) };
+}
+
+/**
+ * Side of the image for windows of these sides: a last window larger than the usual image's, or half as large as the one
+ * before it, was the whole image of its stage.
+ */
+function imageSide(windows: readonly number[]): number {
+  const whole = (PATCH << 3) * windows[3];
+  const wasCut = 2 * windows[3] === windows[2] && windows[3] < USUAL_WINDOW;
+  return whole > USUAL_SIDE || wasCut ? whole : USUAL_SIDE;
 }
 
 function build(name: string, config: SwinConfig, options: BuildOptions = {}): Graph {
   const b = new GraphBuilder(options.shapes, options.revise);
-  const windows = windowsOf(config, options);
-  const input = imageNetInput(imageSide(config, windows, options), { interpolation: 'bicubic' });
+  const { windows, side } = windowsOf(config, options);
+  const input = imageNetInput(options.inputSize ?? side, { interpolation: 'bicubic' });
   let x = embed(b, b.input(input), config.width);
   const depths = config.depths.map((usual, stage) =>
     blockCount(options.shapes, 'patch_embed.proj.weight', (i) => `layers.${stage}.blocks.${i}.norm1.weight`, usual),

@@ -16,6 +16,8 @@ export interface BuildOptions {
   readonly dropPath?: number;
   /** Dropout before the classifier; the family's own by default (0 in timm). */
   readonly dropout?: number;
+  /** torchvision's form of a network that it names and builds in another way. */
+  readonly torchvision?: boolean;
   /** Layers that are other than the family's, as a pickled module says. */
   readonly revise?: Revise;
 }
@@ -29,6 +31,8 @@ export interface Variant {
    * for each way in which libraries name them.
    */
   readonly signatures: readonly (readonly string[])[];
+  /** Taken for a checkpoint of just its widths only: a toy, whose activations and eps no other small network has. */
+  readonly exact?: boolean;
   build(options?: BuildOptions): Graph;
 }
 

@@ -8,6 +8,7 @@ import { FreeNames } from '../../common/free-names.ts';
 import type { ActivationFunction } from './activations.ts';
 import type { Graph, GraphNode, GraphOutput, InputConfig, ModuleSpec, ParameterSpec, ValueId } from './graph.ts';
 import type { OperationAttributes, OperationKind, Pair, ParameterRole, Shape, SpatialPadding } from './operations.ts';
+import { tensorFlowPadding } from './padding.ts';
 import { UNCOUNTED_MODULES } from './reference-quirks.ts';
 import { nodeShape } from './shapes.ts';
 import type { DType } from './tensor.ts';
@@ -32,7 +33,8 @@ export interface ConvOptions {
   readonly out: number;
   readonly kernel: number;
   readonly stride?: number;
-  readonly padding?: number;
+  /** Zeros on every side, or TensorFlow's SAME for the size that enters. */
+  readonly padding?: number | 'same';
   readonly groups?: number;
   readonly bias?: boolean;
 }
@@ -125,13 +127,19 @@ export class GraphBuilder {
     const groups = requested === 1 ? 1 : given ? Math.max(1, into / given[1]) : requested;
     const weight = this.parameter(`${path}.weight`, [out, into / groups, kernel, kernel]);
     const parameters = bias ? { weight, bias: this.parameter(`${path}.bias`, [out]) } : { weight };
+    const window = { kernel: pair(kernel), stride: pair(stride), dilation: pair(1) } as const;
+    const [, , height, width] = this.shape(x);
+    const zeros = padding === 'same' ? tensorFlowPadding(window, [height, width]) : padded(padding);
     return this.add(
       'conv',
       path,
       [x],
-      { kernel: pair(kernel), stride: pair(stride), padding: padded(padding), dilation: pair(1), groups },
+      { kernel: window.kernel, stride: window.stride, padding: zeros, dilation: window.dilation, groups },
       parameters,
-      { moduleType: 'Conv2d', ...node },
+      {
+        moduleType: 'Conv2d',
+        ...node,
+      },
     );
   }
 

@@ -1,5 +1,6 @@
 /** What a whole pickled timm or torchvision module says of its network beside names and shapes. */
 import type { AttributeValue, ModuleRecord } from '../checkpoint/checkpoint.ts';
+import { modulesOf, RecordPaths } from '../checkpoint/modules/record-paths.ts';
 
 export interface RecordHints {
   /** timm's name of the architecture. */
@@ -18,11 +19,6 @@ const HEAD_DROPOUT = /^(head_drop|head\.drop|classifier\.[025])$/;
 const numberOf = (value: AttributeValue | undefined): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 
-function* modulesOf(record: ModuleRecord): Generator<ModuleRecord> {
-  yield record;
-  for (const child of record.children.values()) yield* modulesOf(child);
-}
-
 function architectureOf({ attributes }: ModuleRecord): string | undefined {
   const config = attributes['pretrained_cfg'];
   if (config === null || typeof config !== 'object' || Array.isArray(config)) return undefined;
@@ -35,12 +31,13 @@ const isClass = ({ className }: ModuleRecord, name: string): boolean => classNam
 /** Reads a record; attributes that are not there, or not what they should be, say nothing. */
 export function recordHints(root: ModuleRecord): RecordHints {
   const heads = new Map<string, number>();
+  const paths = new RecordPaths(root);
   const dropPaths = new Map<string, number>();
   let dropout = numberOf(root.attributes['drop_rate']);
   for (const module of modulesOf(root)) {
     const { path, attributes } = module;
     const count = numberOf(attributes['num_heads']);
-    if (count !== undefined) heads.set(path, count);
+    if (count !== undefined) heads.set(paths.path(module), count);
     if (isClass(module, 'DropPath')) dropPaths.set(path, numberOf(attributes['drop_prob']) ?? 0);
     if (isClass(module, 'Dropout') && HEAD_DROPOUT.test(path)) dropout = numberOf(attributes['p']) ?? dropout;
   }

@@ -227,7 +227,7 @@ def shake(model):
     for parameter in model.parameters():
         if parameter.ndim == 1:
             parameter.data.add_(torch.randn_like(parameter) * 0.2)
-        elif parameter.std() < 0.05:
+        elif parameter.ndim == 2 and parameter.std() < 0.05:
             parameter.data.normal_(0, 0.1)
     return model.eval()
 

@@ -131,7 +131,8 @@ test('an old Swin file with its computed buffers, at another window and image si
   const saved = folder.file('swin.pth', file.save(dict({ model: orderedDict(file.entries(old)) })));
   // 64 / 4 = 16 positions a side: 16, 8, 4 and 2, the last two in windows of their own size.
   await assertOpens({ model: saved, inputSize: 64 }, { graph, weights });
-  const larger = await openModel({ model: saved });
+  assert.equal((await openModel({ model: saved })).graph.input.height, 64);
+  const larger = await openModel({ model: saved, inputSize: 224 });
   assert.equal(larger.graph.input.height, 224);
   const table = (await larger.weights()).get('layers.3.blocks.0.attn.relative_position_bias_table');
   assert.deepEqual(table?.shape, [13 * 13, 24]);
@@ -164,6 +165,13 @@ test('a bare state dict of a pruned transformer: the heads are asked for, the li
   await assert.rejects(openModel({ model: bare, heads: [7] }), /does not divide|do not divide/);
 });
 
+/** Class and attributes that PyTorch gives a layer of a ViT. */
+function layerClass(name: string): [module: string, type: string, attributes: Record<string, number | number[]>] {
+  if (/norm/.test(name)) return ['torch.nn.modules.normalization', 'LayerNorm', { eps: 1e-6 }];
+  if (name === 'patch_embed.proj') return ['torch.nn.modules.conv', 'Conv2d', { stride: [16, 16] }];
+  return ['torch.nn.modules.linear', 'Linear', {}];
+}
+
 test('a whole pickled module: heads, drop rates and name are the record’s', async () => {
   const graph = prunedDeit('vit_tiny_patch16_224');
   const weights = fillWeights(graph);
@@ -171,10 +179,12 @@ test('a whole pickled module: heads, drop rates and name are the record’s', as
   const entries = file.entries(weights);
   const leaf = (name: string, attributes = {}) => {
     const own = Object.entries(entries).filter(([key]) => key.slice(0, key.lastIndexOf('.')) === name);
-    return instance('torch.nn', 'Module', {
+    const [module, type, more] = layerClass(name);
+    return instance(module, type, {
       _parameters: dict(Object.fromEntries(own.map(([key, value]) => [key.slice(name.length + 1), value]))),
       _buffers: dict({}),
       _modules: dict({}),
+      ...more,
       ...attributes,
     });
   };
@@ -193,7 +203,11 @@ test('a whole pickled module: heads, drop rates and name are the record’s', as
       ),
       drop_path1: drop(rate),
       norm2: leaf(`${at}.norm2`),
-      mlp: parent('timm.layers.mlp', 'Mlp', { fc1: leaf(`${at}.mlp.fc1`), fc2: leaf(`${at}.mlp.fc2`) }),
+      mlp: parent('timm.layers.mlp', 'Mlp', {
+        fc1: leaf(`${at}.mlp.fc1`),
+        act: parent('timm.layers.activations', 'GELU', {}),
+        fc2: leaf(`${at}.mlp.fc2`),
+      }),
       drop_path2: drop(rate),
     });
   };

@@ -22,10 +22,10 @@ for (const [file, loss] of [
 ] as const)
   test(`module-attributes: ${file} is computed with its own layers`, { skip: noReports }, async () => {
     const folder = path.join(reports, 'module-attributes');
-    const { graph, weights } = await openModel({ model: path.join(folder, `${file}.pth`) });
+    const { graph, weights, record } = await openModel({ model: path.join(folder, `${file}.pth`) });
     const interpolation = file === 'deit_relu' ? 'bicubic' : 'bilinear';
     const request = { dataPath: path.join(folder, 'data'), interpolation, valResize: 256, batchSize: 32 } as const;
-    const found = await evaluateModel({ graph, weights: await weights() }, request);
+    const found = await evaluateModel({ graph, weights: await weights(), record }, request);
     assert.equal(found.images, 30);
     assert.ok(Math.abs(found.loss - loss) < 2e-5, `loss ${found.loss}`);
   });

@@ -1,7 +1,9 @@
 /** Layers without parameters (activations, pooling): what a class and its attributes compute. */
+
+import type { ActivationFunction } from '../../graph/activations.ts';
 import type { Revision } from '../../graph/builder.ts';
 import type { GraphNode } from '../../graph/graph.ts';
-import type { ActivationFunction, OperationAttributes, Pair, Shape } from '../../graph/operations.ts';
+import type { OperationAttributes, Pair, Shape } from '../../graph/operations.ts';
 import type { ModuleRecord } from '../torch/module-record.ts';
 import {
   isLibraryClass,
@@ -145,6 +147,15 @@ const inertAttributes: Readonly<Record<string, (layer: ModuleRecord) => boolean>
 export const isInert = (layer: ModuleRecord): boolean =>
   isLibraryClass(layer) && (inert.test(shortClass(layer)) || Boolean(inertAttributes[shortClass(layer)]?.(layer)));
 export const isIdentity = (layer: ModuleRecord): boolean => layer.className.endsWith('.Identity');
+
+/** timm's blur of three with a stride of two, which a Graph builds of several nodes: whether a layer is one. */
+export function isBlur(layer: ModuleRecord): boolean {
+  if (!isLibraryClass(layer) || shortClass(layer) !== 'BlurPool2d') return false;
+  requireAttribute(layer, 'filt_size', 3);
+  requireAttribute(layer, 'stride', 2);
+  requireAttribute(layer, 'pad_mode', 'reflect', 'constant');
+  return true;
+}
 
 /** What such a layer can stand for; undefined for a class that is not known. */
 export function categoryOf(layer: ModuleRecord): Category | undefined {

@@ -47,7 +47,8 @@ export class RecordPaths {
   }
 
   #place(module: ModuleRecord): string {
-    const inside = [...modulesOf(module)].flatMap(tensorsOf).map((name) => parentOf(this.#names.get(name) ?? name));
-    return inside.length ? commonPath(inside) : module.path;
+    const inside = [...modulesOf(module)].flatMap(tensorsOf);
+    const renamed = inside.map((name) => this.#names.get(name) ?? name);
+    return renamed.some((name, i) => name !== inside[i]) ? commonPath(renamed.map(parentOf)) : module.path;
   }
 }

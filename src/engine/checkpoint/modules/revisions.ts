@@ -8,7 +8,7 @@ import type { Shape } from '../../graph/operations.ts';
 import type { ModuleRecord } from '../torch/module-record.ts';
 import { checkComposite, forwardNodes, recordedScale } from './composite-layers.ts';
 import { isLibraryClass, refuseLayer, shortClass } from './layer-record.ts';
-import { type Category, categoryOf, categoryOfNode, isInert, plainNode } from './plain-layers.ts';
+import { type Category, categoryOf, categoryOfNode, isBlur, isInert, plainNode } from './plain-layers.ts';
 import { modulesOf, RecordPaths } from './record-paths.ts';
 import { isWeighted, weightedNode } from './weighted-layers.ts';
 
@@ -104,7 +104,7 @@ class Comparison {
     const nodes = here.filter((node) => node.id === node.module && this.#isOpen(node));
     for (const node of nodes) this.#claim(layer, node);
     // VGG's pooling to 7 × 7 is several nodes where the image's size does not divide.
-    return nodes.length > 0 || (categoryOf(layer) === 'pool' && here.length > 0);
+    return nodes.length > 0 || (here.length > 0 && (categoryOf(layer) === 'pool' || isBlur(layer)));
   }
 
   #claim(layer: ModuleRecord, node: GraphNode): void {

@@ -1,6 +1,7 @@
 /** Layers with parameters: what a class and its attributes make of the node that the architecture has in that place. */
 import type { GraphNode } from '../../graph/graph.ts';
 import type { OperationAttributes, Shape, SpatialPadding } from '../../graph/operations.ts';
+import { splitPadding, tensorFlowPadding } from '../../graph/padding.ts';
 import type { ModuleRecord } from '../torch/module-record.ts';
 import {
   isLibraryClass,
@@ -18,17 +19,11 @@ type Weighted = GraphNode<WeightedKind>;
 /** `input`: the shape that enters the layer. */
 type Rule<K extends WeightedKind> = (layer: ModuleRecord, node: GraphNode<K>, input: Shape) => OperationAttributes[K];
 
-/** Zeros on both sides of one dimension so that every output has a whole window; the odd one after (TensorFlow's and PyTorch's `same`). */
-function samePadding(total: number): [before: number, after: number] {
-  const before = total >> 1;
-  return [before, total - before];
-}
-
 function padding(layer: ModuleRecord, { kernel, dilation }: OperationAttributes['conv']): SpatialPadding {
   const text = layer.attributes['padding'];
   if (text === 'same') {
-    const [top, bottom] = samePadding(dilation[0] * (kernel[0] - 1));
-    const [left, right] = samePadding(dilation[1] * (kernel[1] - 1));
+    const [top, bottom] = splitPadding(dilation[0] * (kernel[0] - 1));
+    const [left, right] = splitPadding(dilation[1] * (kernel[1] - 1));
     return { top, bottom, left, right };
   }
   const [rows, columns] = text === 'valid' ? [0, 0] : pairAttribute(layer, 'padding', 0);
@@ -53,20 +48,6 @@ const sameConvolution: Rule<'conv'> = (layer, node, input) => {
   const attributes = convolution({ ...layer, attributes: { ...layer.attributes, padding: 0 } }, node, input);
   return { ...attributes, padding: tensorFlowPadding(attributes, [input[2], input[3]]) };
 };
-
-/** Padding of TensorFlow's SAME: ⌈size / stride⌉ outputs. */
-export function tensorFlowPadding(
-  { kernel, stride, dilation }: Pick<OperationAttributes['conv'], 'kernel' | 'stride' | 'dilation'>,
-  size: readonly [number, number],
-): SpatialPadding {
-  const along = (i: 0 | 1): [number, number] => {
-    const outputs = Math.ceil(size[i] / stride[i]);
-    return samePadding(Math.max((outputs - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 - size[i], 0));
-  };
-  const [top, bottom] = along(0);
-  const [left, right] = along(1);
-  return { top, bottom, left, right };
-}
 
 const batchNorm: Rule<'batchNorm'> = (layer, node) => {
   // Without a momentum PyTorch averages over all batches, which matters in training only.
