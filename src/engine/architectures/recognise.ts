@@ -13,17 +13,15 @@ import { headNotes, NAMED_COST, twinNotes } from './recognition-notes.ts';
 import { findVariant, variants } from './registry.ts';
 import type { BuildOptions, Variant } from './variant.ts';
 
-export type { CheckpointShapes } from './dense-graph.ts';
-
 /** What is known beside names and shapes: build options are passed on. */
-export interface RecogniseHints extends Omit<BuildOptions, 'shapes' | 'classes'> {
+interface RecogniseHints extends Omit<BuildOptions, 'shapes' | 'classes'> {
   /** A model name, or a text that may hold one, such as a file name. */
   readonly name?: string;
   /** Class of a whole pickled module, for the message when it is none that is known. */
   readonly moduleType?: string;
 }
 
-interface FoundArchitecture {
+export interface FoundArchitecture {
   readonly kind: 'found';
   readonly graph: Graph;
   readonly variant: Variant;
@@ -54,7 +52,7 @@ interface UnknownArchitecture {
   readonly message: string;
 }
 
-export type Recognition = FoundArchitecture | AmbiguousArchitecture | UnknownArchitecture;
+type Recognition = FoundArchitecture | AmbiguousArchitecture | UnknownArchitecture;
 
 /** Counters that checkpoints may lack, and buffers that are computed, not learned. */
 const IGNORED = /(num_batches_tracked|relative_position_index|attn_mask|total_ops|total_params)$/;

@@ -29,7 +29,7 @@ export interface NodeOptions {
   readonly counted?: boolean;
 }
 
-export interface ConvOptions {
+interface ConvOptions {
   readonly out: number;
   readonly kernel: number;
   readonly stride?: number;

@@ -10,7 +10,7 @@ export const shortClass = ({ className }: ModuleRecord): string => className.sli
 /** Whether a class is PyTorch's, torchvision's or timm's, so that its forward is known by its name. */
 export const isLibraryClass = ({ className }: ModuleRecord): boolean => /^(torch|torchvision|timm)\./.test(className);
 
-export const layerName = (layer: ModuleRecord): string =>
+const layerName = (layer: ModuleRecord): string =>
   `${layer.path || 'the network'} (${isLibraryClass(layer) ? shortClass(layer) : layer.className})`;
 
 const ADVICE = 'Export the network to ONNX, which says what it computes.';

@@ -12,7 +12,7 @@ import { type Category, categoryOf, categoryOfNode, isBlur, isInert, plainNode }
 import { modulesOf, RecordPaths } from './record-paths.ts';
 import { isWeighted, weightedNode } from './weighted-layers.ts';
 
-export interface RecordedLayers {
+interface RecordedLayers {
   /** Builds the network with its layers as they are in the record. */
   readonly revise: Revise;
   /** What the person should know: classes whose forward is not known. */
