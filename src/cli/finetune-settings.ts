@@ -1,5 +1,6 @@
 /** From the command line of `espalier finetune` to a run's request, and what is said of it before it starts. */
 
+import { UsageError } from '../common/errors.ts';
 import { type FlagValues, flag, flagName } from '../common/flags.ts';
 import { type FinetuneRequest, resumedRequest } from '../engine/jobs/finetune-request.ts';
 import { linearRate, RECIPE_NAMES, RECIPES } from '../engine/training/recipes.ts';
@@ -68,7 +69,10 @@ export async function finetuneRequest(
   given: Given,
   positionals: readonly string[],
 ): Promise<FinetuneRequest> {
-  return values.resume === undefined ? newRequest(values, given, positionals) : resumed(values.resume, values, given);
+  if (values.resume === undefined) return newRequest(values, given, positionals);
+  if (positionals.length > 0)
+    throw new UsageError(`unexpected argument "${positionals[0]}": the model is that of the run in --resume`);
+  return resumed(values.resume, values, given);
 }
 
 /** Every setting, as the flags that would give it, one a line. */

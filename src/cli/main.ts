@@ -41,6 +41,8 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(`${helpText(name)}\n`);
     return 0;
   }
+  const stray = positionals.at(command.most ?? 0);
+  if (stray !== undefined) throw new UsageError(`unexpected argument "${stray}": espalier ${name} ${command.usage}`);
   if (computes(command.flags) && !isSupervised()) return supervise(args);
   const bar = new ProgressBar();
   // What only reads has nothing to tidy up: Ctrl-C ends it at once, whatever it is in the middle of.

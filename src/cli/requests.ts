@@ -18,7 +18,10 @@ function headList(text: string | undefined): readonly number[] | undefined {
 
 /** The model of `--model` or of the first positional argument. */
 export function modelRequest(values: ModelValues, positionals: readonly string[] = []): ModelRequest {
-  const model = values.model ?? positionals[0];
+  const [named] = positionals;
+  if (values.model !== undefined && named !== undefined)
+    throw new UsageError(`unexpected argument "${named}": the model is ${values.model} already`);
+  const model = values.model ?? named;
   if (!model) throw new UsageError('no model: give --model NAME|FILE');
   const heads = headList(values.heads);
   return {

@@ -79,6 +79,16 @@ function findFlag(table: FlagTable, name: string): string {
   throw new UsageError(`unknown option ${dashed}`);
 }
 
+const YES: ReadonlySet<string> = new Set(['true', 'yes', '1']);
+const NO: ReadonlySet<string> = new Set(['false', 'no', '0']);
+
+function toBoolean(key: string, text: string): boolean {
+  const word = text.toLowerCase();
+  if (!YES.has(word) && !NO.has(word))
+    throw new UsageError(`--${flagName(key)} takes true, false, yes, no, 1 or 0, got "${text}"`);
+  return YES.has(word);
+}
+
 function convert(key: string, spec: FlagOf<unknown>, text: string): unknown {
   const name = `--${flagName(key)}`;
   if (spec.kind === 'number' || spec.kind === 'integer') {
@@ -86,6 +96,8 @@ function convert(key: string, spec: FlagOf<unknown>, text: string): unknown {
     if (text.trim() === '' || !Number.isFinite(value)) throw new UsageError(`${name} needs a number, got "${text}"`);
     if (spec.kind === 'integer' && !Number.isInteger(value))
       throw new UsageError(`${name} needs an integer, got ${text}`);
+    if (spec.kind === 'integer' && !Number.isSafeInteger(value))
+      throw new UsageError(`${name} needs an integer up to 2^53 − 1, got ${text}`);
     return value;
   }
   if (spec.choices && !spec.choices.includes(text))
@@ -118,7 +130,7 @@ export function parseFlags<T extends FlagTable>(table: T, args: readonly string[
     const spec = table[key];
     given.add(key);
     if (spec.kind === 'boolean') {
-      values[key] = rest.length ? rest.join('=') !== 'false' : true;
+      values[key] = rest.length ? toBoolean(key, rest.join('=')) : true;
       continue;
     }
     const taken: string[] = rest.length ? [rest.join('=')] : [];

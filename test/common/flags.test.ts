@@ -24,6 +24,20 @@ test('a list takes values until the next flag; negative numbers are values', () 
   assert.deepEqual(positionals, ['file']);
 });
 
+test('booleans take six words, in any case, and nothing else', () => {
+  const table = { quick: flag.boolean('') };
+  const of = (text: string): boolean => parseFlags(table, [`--quick=${text}`]).values.quick;
+  assert.deepEqual(['true', 'YES', '1', 'false', 'No', '0'].map(of), [true, true, true, false, false, false]);
+  for (const text of ['', 'on', 'flase', '2']) assert.throws(() => of(text), UsageError, text);
+});
+
+test('integers are those that a number can hold exactly', () => {
+  const table = { seed: flag.integer(0, '') };
+  assert.equal(parseFlags(table, ['--seed', '9007199254740991']).values.seed, Number.MAX_SAFE_INTEGER);
+  for (const text of ['9007199254740992', '-9007199254740993', '1e300'])
+    assert.throws(() => parseFlags(table, ['--seed', text]), /--seed needs an integer/, text);
+});
+
 test('wrong options name themselves', () => {
   const fails = (args: string[], message: RegExp) =>
     assert.throws(

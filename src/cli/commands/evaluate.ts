@@ -11,6 +11,7 @@ import { formatCount, formatPercent, say } from '../terminal.ts';
 export const evaluate = command({
   summary: 'top-1, top-5, loss and images per second on a data set',
   usage: '--model NAME|FILE [--ckpt FILE] --data-path DIR',
+  most: 1,
   flags: {
     ...modelFlags,
     ...dataFlags,

@@ -15,6 +15,7 @@ const describe = ({ difference, largest, runtime, backend }: Verification): stri
 export const exportCommand = command({
   summary: 'write a model as safetensors, pth, onnx or a PyTorch module in Python',
   usage: '--model FILE --format FORMAT --output PATH',
+  most: 1,
   flags: {
     ...modelFlags,
     format: flag.choice(EXPORT_FORMATS, undefined, 'format'),

@@ -36,6 +36,7 @@ async function testOnly(request: FinetuneRequest, executor: Executor, context: R
 export const finetune = command({
   summary: 'finetune a model; resumable, with checkpoints and metrics in a folder of the run',
   usage: '--model FILE --data-path DIR --output-dir DIR',
+  most: 1,
   flags: finetuneFlags,
   run: async ({ values, given, positionals }, context) => {
     const request = await finetuneRequest(values, given, positionals);

@@ -12,6 +12,7 @@ export const groups = command({
   summary: 'coupled groups of channels and their scopes',
   readsOnly: true,
   usage: 'MODEL|FILE',
+  most: 1,
   flags: {
     ...modelFlags,
     headDims: flag.boolean('head dims of attention are a scope of their own, as with --head-dim-pruning-ratio'),

@@ -26,6 +26,7 @@ export const info = command({
   summary: 'MACs, parameters, heads and layers of a model',
   readsOnly: true,
   usage: 'MODEL|FILE',
+  most: 1,
   flags: {
     ...modelFlags,
     inputSize: flag.integer(undefined, "side of the image (default: the model's)"),

@@ -141,6 +141,7 @@ async function recalibrated(
 export const prune = command({
   summary: 'score, plan and prune; to a ratio or to a FLOP target',
   usage: '--model NAME|FILE [--ckpt FILE] [--data-path DIR] --target-macs 50% --save-as OUT',
+  most: 1,
   flags: pruneFlags,
   run: async ({ values, positionals }, context) => {
     checkPruneFlags(values);

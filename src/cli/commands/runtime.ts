@@ -9,6 +9,7 @@ import { command } from '../command.ts';
 export const runtime = command({
   summary: "install TensorFlow's library, or say what computes here",
   usage: 'status|install',
+  most: 1,
   flags: {
     variant: flag.choice(['cpu', 'gpu'], undefined, 'which TensorFlow (default: gpu where there is an NVIDIA driver)'),
     force: flag.boolean('install again'),
