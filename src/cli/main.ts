@@ -47,7 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
   const bar = new ProgressBar();
   // What only reads has nothing to tidy up: Ctrl-C ends it at once, whatever it is in the middle of.
   const signal = command.readsOnly ? new AbortController().signal : abortOnInterrupt();
-  const context = { signal, progress: bar.report };
+  const context = { signal, progress: bar.report, note: say };
   try {
     const result = await command.run({ values, given, positionals }, context);
     bar.finish();

@@ -146,6 +146,20 @@ export function parseFlags<T extends FlagTable>(table: T, args: readonly string[
   return { values: values as FlagValues<T>, given, positionals };
 }
 
+const TYPE_OF = { string: 'string', number: 'number', integer: 'number', boolean: 'boolean', list: 'object' } as const;
+
+/** The key of a value that a table's flag cannot have, among values that a file gave; undefined where all can be. */
+export function wrongValue(table: FlagTable, values: Readonly<Record<string, unknown>>): string | undefined {
+  return Object.keys(table).find((key) => {
+    const [{ kind, choices }, value] = [table[key], values[key]];
+    if (value === undefined) return false;
+    if (typeof value !== TYPE_OF[kind]) return true;
+    if (kind === 'list') return !(Array.isArray(value) && value.every((one) => typeof one === 'string'));
+    if (kind === 'integer' && !Number.isSafeInteger(value)) return true;
+    return choices !== undefined && !choices.includes(value as string);
+  });
+}
+
 /** The table as help text, one flag a line. */
 export function formatFlags(table: FlagTable): string {
   const rows = Object.entries(table).map(([key, spec]) => {

@@ -16,6 +16,8 @@ export type Progress = (report: ProgressReport) => void;
 export interface RunContext {
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
+  /** Hears what the person should know and is no error, a sentence each. */
+  readonly note?: (text: string) => void;
 }
 
 /** Throws the signal's reason if it is aborted: call it between steps. */

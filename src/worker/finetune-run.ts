@@ -3,9 +3,9 @@
 import { UserError } from '../common/errors.ts';
 import { flagName, parseFlags } from '../common/flags.ts';
 import type { RunContext } from '../common/progress.ts';
-import { createExecutor } from '../engine/compute/backends.ts';
 import { finetuneModel } from '../engine/jobs/finetune.ts';
 import type { ModelRequest } from '../engine/jobs/model.ts';
+import { executorOfRun } from '../engine/jobs/run-backend.ts';
 import { RECIPES, type RecipeName } from '../engine/training/recipes.ts';
 import { RunDirectory } from '../engine/training/run-directory.ts';
 import { type TrainingOptions, trainingFlags } from '../engine/training/training-options.ts';
@@ -78,7 +78,7 @@ export async function runFinetune(
       // A run that was stopped before it wrote anything begins again.
       options: resume && started ? { ...options, resume: directory } : options,
     },
-    { executor: await createExecutor(backendOptions()), gate },
+    { executor: await executorOfRun(backendOptions(), resume && started ? directory : undefined, context), gate },
     context,
   );
   const { epochs, bestTop1, lastTop1, loss, imagesPerSecond, best, stopped, outputDirectory } = report;

@@ -18,6 +18,9 @@ const STOP_TIMEOUT_MS = 1500;
 
 const running = new Set<AbortController>();
 
+/** To the extension's output channel. */
+const note = (text: string): void => void process.stderr.write(`${text}\n`);
+
 function serve<M extends WorkerMethod>(connection: MessageConnection, method: M, handler: Handler<M>): void {
   const notify = <K extends keyof WorkerNotifications>(name: K, value: WorkerNotifications[K]): void => {
     void connection.sendNotification(name, value);
@@ -31,7 +34,7 @@ function serve<M extends WorkerMethod>(connection: MessageConnection, method: M,
     cancellation.onCancellationRequested(() => controller.abort());
     const meter = new ProgressMeter((report) => token && notify('progress', { token, report }));
     try {
-      return await handler(params, { signal: controller.signal, progress: meter.report, notify });
+      return await handler(params, { signal: controller.signal, progress: meter.report, note, notify });
     } catch (error) {
       return toResponseError(error, controller.signal);
     } finally {

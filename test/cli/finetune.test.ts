@@ -24,6 +24,8 @@ const tiny = (output: string, more = ''): string[] =>
     .split(/\s+/);
 
 test('killed three times, it comes to the same result', { skip }, () => assertSurvivesKills(work, images, 3, 3));
+test('killed twice with the built-in backend, it goes on with it', () =>
+  assertSurvivesKills(work, images, 2, 2, 'embedded'));
 
 test('Ctrl-C ends it between two steps, with exit code 1 and files that are whole', { skip }, async () => {
   const { child, ended, said } = await start(tiny('interrupted', '--epochs 1000 --print-freq 1 --lr 0.01'));

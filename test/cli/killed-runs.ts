@@ -1,8 +1,9 @@
 /** Runs that are killed again and again, as by a machine that fails. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { BackendName } from '../../src/engine/compute/executor.ts';
 import { Random } from '../../src/engine/data/random.ts';
 import { assertSameRun } from '../engine/training/tiny.ts';
 import { espalier, start } from './cli.ts';
@@ -34,16 +35,17 @@ async function killedOnTheWay(args: readonly string[], metrics: string, random: 
   return code === null;
 }
 
-/** Trains without a break and with `kills` of them, and asserts that nothing in the results tells which was which. */
+/** Trains without a break and with `kills` of them, naming the backend only at the beginning, and asserts that nothing in the results tells which was which. */
 export async function assertSurvivesKills(
   folder: string,
   images: string,
   kills: number,
   epochs: number,
+  backend: BackendName = 'tensorflow',
 ): Promise<void> {
-  const [unbroken, broken] = ['unbroken', 'broken'].map((name) => path.join(folder, name));
+  const [unbroken, broken] = ['unbroken', 'broken'].map((name) => path.join(folder, `${name}-${backend}`));
   const begin = (output: string): string[] =>
-    `finetune ${SETTINGS} --data-path ${images} --output-dir ${output} --epochs ${epochs} --save-interval ${SAVE_EVERY_MINUTES}`.split(
+    `finetune ${SETTINGS} --data-path ${images} --output-dir ${output} --epochs ${epochs} --save-interval ${SAVE_EVERY_MINUTES} --backend ${backend}`.split(
       ' ',
     );
   const whole = await espalier(begin(unbroken), { alone: true });
@@ -58,4 +60,5 @@ export async function assertSurvivesKills(
   const last = await espalier(args, { alone: true });
   assert.equal(last.code, 0, last.stderr);
   await assertSameRun(unbroken, broken);
+  assert.deepEqual(readdirSync(broken).sort(), readdirSync(unbroken).sort(), 'something is left behind');
 }

@@ -17,7 +17,10 @@ const badUsage: readonly (readonly [args: string, message: RegExp])[] = [
   ['finetune --model resnet20 --data-path . --aa original', /--aa original is not known/],
   ['export --model resnet20', /export needs --format and --output/],
   ['finetune --model resnet20 --data-path . --epochs 9007199254740993', /--epochs needs an integer up to 2\^53 − 1/],
-  ['finetune --model resnet20 --data-path . --no-augment=maybe', /--no-augment takes true, false, yes, no, 1 or 0, got "maybe"/],
+  [
+    'finetune --model resnet20 --data-path . --no-augment=maybe',
+    /--no-augment takes true, false, yes, no, 1 or 0, got "maybe"/,
+  ],
   ['finetune --model resnet20 --no-augment false', /unexpected argument "false": the model is resnet20 already/],
   ['finetune --resume somewhere resnet20', /unexpected argument "resnet20": the model is that of the run in --resume/],
   ['info resnet20 resnet32', /unexpected argument "resnet32": espalier info/],

@@ -1,10 +1,15 @@
-/** Twenty kills at random moments, each resumed: the result is the unbroken run's, bit for bit. */
+/** Fifty kills of each backend at random moments, each resumed without naming it: the result is the unbroken run's, bit for bit. */
 import { test } from 'node:test';
 import { assertSurvivesKills } from '../cli/killed-runs.ts';
 import { skipWithoutRuntime, tinyImages, workFolder } from '../engine/training/tiny.ts';
 
 const work = workFolder();
+const KILLS = 50;
 
-test('killed twenty times, it comes to the same result', { skip: skipWithoutRuntime }, async () => {
-  await assertSurvivesKills(work, await tinyImages(work), 20, 20);
-});
+for (const [backend, skip] of [
+  ['tensorflow', skipWithoutRuntime],
+  ['embedded', false],
+] as const)
+  test(`${backend}: killed ${KILLS} times, it comes to the same result`, { skip }, async () => {
+    await assertSurvivesKills(work, await tinyImages(work), KILLS, KILLS, backend);
+  });

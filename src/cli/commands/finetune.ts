@@ -1,10 +1,10 @@
 /** `espalier finetune`: train a (pruned) model; the flags are those of the paper's train.py. */
 
 import type { RunContext } from '../../common/progress.ts';
-import { createExecutor } from '../../engine/compute/backends.ts';
 import type { Executor } from '../../engine/compute/executor.ts';
 import { type FinetuneRequest, finetuneModel, type Prepared } from '../../engine/jobs/finetune.ts';
 import { testModel } from '../../engine/jobs/finetune-test.ts';
+import { backendRemark, recordedBackend, runExecutor } from '../../engine/jobs/run-backend.ts';
 import { type CommandResult, command } from '../command.ts';
 import { describePrepared, metricsPrinter } from '../finetune-output.ts';
 import { describeRequest, finetuneFlags, finetuneRequest, remarks } from '../finetune-settings.ts';
@@ -43,13 +43,23 @@ export const finetune = command({
     const { options } = request;
     say(describeRequest(request));
     for (const remark of remarks(values, given, options)) say(remark);
-    const executor = await createExecutor({ ...values, products: options.amp ? 'bfloat16' : 'float32' });
+    const recorded =
+      options.resume === undefined || options.testOnly ? undefined : await recordedBackend(options.resume);
+    const executor = await runExecutor({ ...values, products: options.amp ? 'bfloat16' : 'float32' }, recorded);
+    const remark = backendRemark(executor, recorded);
+    if (remark) say(remark);
     if (options.amp) say(ampRemark(executor));
     if (options.testOnly) return testOnly(request, executor, context);
     const onPrepared = (prepared: Prepared): void => describePrepared(prepared).forEach(say);
     const onStart = (directory: string): void => say(`run: ${directory} (${executor.label})`);
     const onMetrics = metricsPrinter(options.printFreq);
-    const report = await finetuneModel(request, { executor, onPrepared, onStart, onMetrics }, context);
+    const threads = values.threads ?? recorded?.threads;
+    const compute = {
+      ...(threads !== undefined && { threads }),
+      ...((values.float64 || recorded?.float64) && { float64: true }),
+    };
+    const hooks = { executor, compute, onPrepared, onStart, onMetrics };
+    const report = await finetuneModel(request, hooks, context);
     for (const [file, reason] of report.skipped) say(`skipped ${file}: ${reason}`);
     const {
       epochs,

@@ -89,6 +89,13 @@ export class ImageLoader {
     return dropLast ? Math.floor(this.entries / batchSize) : Math.ceil(this.entries / batchSize);
   }
 
+  /** Files of the first batches of the first epoch, in their order. Opens nothing. */
+  files(batches: number): readonly string[] {
+    const { samples, batchSize } = this.options;
+    const order = epochOrder(samples.length, 0, this.options);
+    return Array.from(order.subarray(0, batches * batchSize), (slot) => samples[slot].file);
+  }
+
   /**
    * The batches of an epoch, in order. Leaving the loop stops the work behind it.
    * @throws UserError when more than 1 % of the images are unreadable

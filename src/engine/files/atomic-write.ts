@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import * as nodeFs from 'node:fs/promises';
 import path from 'node:path';
 import { fileError } from './file-errors.ts';
+import { isAlive, ownProcessId, parseProcessId } from './process-id.ts';
 
 /** The part of `node:fs/promises` that writing needs; tests put a full disk in its place. */
 export type WriteFs = Pick<typeof nodeFs, 'open' | 'rename' | 'rm' | 'realpath' | 'stat'>;
@@ -38,11 +39,32 @@ export async function writeAtomically(
   }
 }
 
+/** As much of a file's name as leaves room for what follows it in a temporary one's. */
+const stemOf = (file: string): string => Buffer.from(path.basename(file)).subarray(0, 80).toString();
+
+/** `.NAME.PROCESS.RANDOM.tmp`: whose it is, so that it is known when nobody will finish it. */
+const temporaryName = (file: string): string =>
+  `.${stemOf(file)}.${ownProcessId()}.${randomBytes(6).toString('hex')}.tmp`;
+
+const TEMPORARY = /^\..*\.(\d+-\d*-[\w-]*)\.[0-9a-f]{12}\.tmp$/s;
+
+/** Removes temporary files in `folder` whose process has ended, killed while it wrote. `file`: only those of this one. */
+export async function removeAbandoned(folder: string, file?: string): Promise<void> {
+  const names = await nodeFs.readdir(folder).catch(() => []);
+  for (const name of names) {
+    if (file !== undefined && !name.startsWith(`.${stemOf(file)}.`)) continue;
+    const owner = parseProcessId(TEMPORARY.exec(name)?.[1] ?? '');
+    // What cannot be removed is in nobody's way.
+    if (owner && !isAlive(owner)) await nodeFs.rm(path.join(folder, name), { force: true }).catch(() => undefined);
+  }
+}
+
 async function replace(file: string, produce: (sink: WriteSink) => Promise<void>, fs: WriteFs): Promise<void> {
   const folder = path.dirname(file);
   const earlier = await fs.stat(file).catch(() => undefined);
   if (earlier?.isDirectory()) throw Object.assign(new Error('is a folder'), { code: 'EISDIR' });
-  const temporary = path.join(folder, `.${path.basename(file).slice(0, 100)}.${randomBytes(6).toString('hex')}.tmp`);
+  await removeAbandoned(folder, file);
+  const temporary = path.join(folder, temporaryName(file));
   const handle = await fs.open(temporary, 'wx', earlier ? earlier.mode & 0o777 : 0o666);
   try {
     try {

@@ -8,7 +8,6 @@ import type { Executor } from '../compute/executor.ts';
 import type { Program } from '../compute/programs/program.ts';
 import { gradientName, gradientProgram } from '../compute/programs/programs.ts';
 import { squaredGradientProgram } from '../compute/programs/squared-gradients.ts';
-import { openImageFolder } from '../data/image-folder.ts';
 import type { ImageLoader } from '../data/loader.ts';
 import type { Graph } from '../graph/graph.ts';
 import { toFloat32, type Weights } from '../graph/tensor.ts';
@@ -63,6 +62,9 @@ interface Accumulation {
   readonly divisor: (images: number) => number;
 }
 
+/** Images of a batch where nothing is said. */
+const BATCH_SIZE = 64;
+
 type Accumulate = (graph: Graph, data: GradientData, every: boolean) => Accumulation;
 
 /**
@@ -70,13 +72,13 @@ type Accumulate = (graph: Graph, data: GradientData, every: boolean) => Accumula
  * layer's weight or bias have no such pass: where `every` parameter is asked for, images go one by one.
  */
 const accumulations: { readonly [U in Exclude<GradientUse, 'none'>]: Accumulate } = {
-  sum: (graph, { batchSize = 64, batches }) => ({
+  sum: (graph, { batchSize = BATCH_SIZE, batches }) => ({
     program: gradientProgram(graph, { targets: 'labels', accumulate: 'sum' }),
     batchSize,
     runs: batches,
     divisor: () => 1,
   }),
-  meanSquare: (graph, { batchSize = 64, batches }, every) => ({
+  meanSquare: (graph, { batchSize = BATCH_SIZE, batches }, every) => ({
     program: every
       ? gradientProgram(graph, { targets: 'labels', accumulate: 'squares' })
       : squaredGradientProgram(graph, { targets: 'labels' }),
@@ -160,7 +162,8 @@ async function accumulate(
   return images;
 }
 
-/** Files that the gradients of a request would be taken from: part of the key of cached scores. */
-export async function trainingFiles(data: GradientData): Promise<readonly string[]> {
-  return (await openImageFolder(data.dataPath, 'train')).samples.map((sample) => sample.file);
+/** Files that the gradients of a request are taken from, in order: their contents are part of the key of cached scores. */
+export async function gradientFilesOf(graph: Graph, data: GradientData): Promise<readonly string[]> {
+  const { batchSize = BATCH_SIZE, batches } = data;
+  return (await gradientLoader(graph, { ...data, batchSize })).files(batches);
 }

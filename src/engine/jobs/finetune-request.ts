@@ -1,8 +1,9 @@
 /** What a finetuning run is asked to do, as it is kept in run.json, and taking a request up again. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { UserError } from '../../common/errors.ts';
-import { flagDefaults } from '../../common/flags.ts';
+import * as v from 'valibot';
+import { flagDefaults, wrongValue } from '../../common/flags.ts';
+import type { BackendName } from '../compute/executor.ts';
 import type { Cost } from '../graph/macs.ts';
 import { withScaledRate } from '../training/recipes.ts';
 import { RunDirectory } from '../training/run-directory.ts';
@@ -18,19 +19,59 @@ export interface FinetuneRequest {
   readonly options: TrainingOptions;
 }
 
+/** What a run computes with: it changes the run's numbers, so it is one of its settings. */
+export interface RunBackend {
+  readonly backend: BackendName;
+  /** Version, device and precision, for the person: `TensorFlow 2.21, CPU`. */
+  readonly label: string;
+  /** Where they were chosen: sums depend on how they are split. */
+  readonly threads?: number;
+  readonly float64?: boolean;
+}
+
 /** `run.json`: enough to start the run again, and what became of it. */
 export interface RunFile {
   readonly version: 1;
   readonly state: 'running' | 'stopped' | 'failed' | 'done';
   readonly request: FinetuneRequest;
   readonly model: string;
+  /** What it is computed with, for the person. */
   readonly backend: string;
+  /** The same as settings; runs of earlier versions lack it. */
+  readonly compute?: Omit<RunBackend, 'label'>;
   /** When it was started first. ISO 8601. */
   readonly started: string;
   readonly cost: Cost;
   readonly summary?: FinetuneSummary;
   readonly error?: string;
 }
+
+const runFileSchema = v.looseObject({
+  version: v.literal(1),
+  state: v.picklist(['running', 'stopped', 'failed', 'done']),
+  request: v.looseObject({
+    model: v.looseObject({ model: v.string(), ckpt: v.optional(v.string()) }),
+    dataPath: v.string(),
+    synsets: v.optional(v.string()),
+    options: v.pipe(
+      v.record(v.string(), v.unknown()),
+      v.check((options) => wrongValue(trainingFlags, options) === undefined),
+    ),
+  }),
+  model: v.string(),
+  backend: v.string(),
+  compute: v.optional(
+    v.looseObject({
+      backend: v.picklist(['tensorflow', 'embedded']),
+      threads: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
+      float64: v.optional(v.boolean()),
+    }),
+  ),
+  started: v.string(),
+});
+
+/** Whether a value is what a run's run.json holds, as far as a run is resumed from it. */
+export const isRunFile = (value: unknown): value is RunFile => v.is(runFileSchema, value);
 
 /** A file's name made absolute, so that a run can be resumed from another folder; names of the zoo stay. */
 const absolute = (place: string): string => (existsSync(place) ? path.resolve(place) : place);
@@ -74,8 +115,7 @@ export function evaluationData({ dataPath, synsets, options }: FinetuneRequest):
  */
 export async function resumedRequest(place: string): Promise<FinetuneRequest> {
   const run = await RunDirectory.open(place);
-  const { request } = await run.readRun<RunFile>();
-  if (!request?.options) throw new UserError(`${run.path} cannot be resumed: its run.json names no settings.`);
+  const { request } = await run.readRun(isRunFile);
   const options = { ...flagDefaults(trainingFlags), ...request.options };
   return { ...request, options: { ...options, resume: run.path, outputDir: run.path, overwrite: false } };
 }

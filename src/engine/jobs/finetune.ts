@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
-import { createExecutor } from '../compute/backends.ts';
 import type { Executor, Session } from '../compute/executor.ts';
 import type { Program } from '../compute/programs/program.ts';
 import type { LabelledFolder } from '../data/class-map.ts';
@@ -19,11 +18,19 @@ import type { TrainingOptions } from '../training/training-options.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { dataFor, openImages } from './evaluate.ts';
 import { type FinetuneModels, openFinetuneModels } from './finetune-models.ts';
-import { evaluationData, type FinetuneRequest, type RunFile, settledRequest } from './finetune-request.ts';
+import {
+  evaluationData,
+  type FinetuneRequest,
+  isRunFile,
+  type RunBackend,
+  type RunFile,
+  settledRequest,
+} from './finetune-request.ts';
 import { Handover } from './handover.ts';
 import { type Model, modelMetadata } from './model.ts';
 import { recalibratedWeights } from './recalibrate.ts';
 import { withStep } from './record.ts';
+import { executorOfRun } from './run-backend.ts';
 import { type OpenTeacher, openTeacher, openTeacherModel } from './teacher.ts';
 
 export { type FinetuneRequest, resumedRequest } from './finetune-request.ts';
@@ -40,7 +47,10 @@ export interface FinetuneReport extends FinetuneSummary {
 }
 
 export interface FinetuneHooks {
+  /** Of `executorOfRun`; by default what the run was begun with, or the best that there is. */
   readonly executor?: Executor;
+  /** How it was made, to be the same when the run is resumed. */
+  readonly compute?: Pick<RunBackend, 'threads' | 'float64'>;
   readonly onMetrics?: (line: MetricsLine) => void;
   readonly gate?: FinetuneJob['gate'];
   /** Hears what the run begins with, before anything is written. */
@@ -82,15 +92,46 @@ export async function finetuneModel(
   hooks: FinetuneHooks = {},
   context: RunContext = {},
 ): Promise<FinetuneReport> {
-  const prepared = await prepare(settledRequest(request), context);
-  hooks.onPrepared?.(prepared);
-  const executor = hooks.executor ?? (await createExecutor());
-  const run = await openRun(prepared);
-  hooks.onStart?.(run.path);
-  const file = await runFile(prepared, run, executor);
-  await run.writeRun(file);
+  const settled = settledRequest(request);
+  const { resume } = settled.options;
+  const from = resume === undefined ? undefined : await RunDirectory.open(resume);
+  const executor = hooks.executor ?? (await executorOfRun({}, resume, context));
+  // A run that is continued in its folder is locked before its state is read.
+  if (from && isPlaceOf(from, settled.options)) await from.lock();
   try {
-    const { skipped, validationImages, ...summary } = await trainModel({ ...prepared, run, executor, hooks }, context);
+    const prepared = await prepare(settled, from, context);
+    hooks.onPrepared?.(prepared);
+    return await runPrepared(prepared, executor, hooks, context);
+  } finally {
+    await from?.release();
+  }
+}
+
+const isPlaceOf = (run: RunDirectory, { outputDir }: TrainingOptions): boolean =>
+  outputDir !== undefined && path.resolve(outputDir) === run.path;
+
+async function runPrepared(
+  prepared: Prepared,
+  executor: Executor,
+  hooks: FinetuneHooks,
+  context: RunContext,
+): Promise<FinetuneReport> {
+  const run = await openRun(prepared, context);
+  try {
+    hooks.onStart?.(run.path);
+    const file = await runFile(prepared, run, executor, hooks.compute);
+    await run.writeRun(file);
+    return await trainAndRecord({ ...prepared, run, executor, hooks }, file, context);
+  } finally {
+    await run.release();
+  }
+}
+
+/** run.json says what became of the run, whatever that is. */
+async function trainAndRecord(setup: Running, file: RunFile, context: RunContext): Promise<FinetuneReport> {
+  const { run, executor } = setup;
+  try {
+    const { skipped, validationImages, ...summary } = await trainModel(setup, context);
     await run.writeRun({ ...file, state: summary.stopped === 'finished' ? 'done' : 'stopped', summary });
     return {
       ...summary,
@@ -109,7 +150,11 @@ export async function finetuneModel(
   }
 }
 
-async function prepare(request: FinetuneRequest, context: RunContext): Promise<Prepared> {
+async function prepare(
+  request: FinetuneRequest,
+  from: RunDirectory | undefined,
+  context: RunContext,
+): Promise<Prepared> {
   const { options } = request;
   checkOptions(options);
   const models = await openFinetuneModels(request.model, options);
@@ -123,8 +168,7 @@ async function prepare(request: FinetuneRequest, context: RunContext): Promise<P
   const common = { request, options, models, train, validation, ...(teacher && { teacher }) };
   const fresh = async (): Promise<Handover<Weights>> =>
     new Handover(await startingWeights(models.model, options.seed, context));
-  if (options.resume === undefined) return { ...common, weights: await fresh() };
-  const from = await RunDirectory.open(options.resume);
+  if (!from) return { ...common, weights: await fresh() };
   // Killed before the first checkpoint: the run begins again.
   if (!existsSync(from.file(LATEST))) return { ...common, from, weights: await fresh() };
   const { tensors, progress } = await readRunState(from.file(LATEST));
@@ -154,31 +198,38 @@ async function startingWeights(model: Model, seed: number, context: RunContext):
   return model.hasWeights ? model.weights(context) : initialiseWeights(model.graph, seed);
 }
 
-/** The run's folder: the one that is resumed, or a new one with what there was of a resumed run. */
-async function openRun({ options, models, from, progress }: Prepared): Promise<RunDirectory> {
+/** The run's folder, locked: the one that is resumed, or a new one with what there was of a resumed run. */
+async function openRun({ options, models, from, progress }: Prepared, { note }: RunContext): Promise<RunDirectory> {
   const place = options.outputDir ?? path.join('.espalier', 'runs', runName(models.model.graph.name));
-  const isSame = from && path.resolve(place) === from.path;
-  const run = isSame ? from : await RunDirectory.create(place, options);
-  if (from) {
+  const run = from && isPlaceOf(from, options) ? from : await RunDirectory.create(place, options);
+  if (!from) return run;
+  try {
     await run.continueFrom(from);
-    await run.rewindMetrics(progress ?? { epoch: 0, step: 0 });
+    const damaged = await run.rewindMetrics(progress ?? { epoch: 0, step: 0 });
+    const lines = damaged === 1 ? 'a line' : `${damaged} lines`;
+    if (damaged) note?.(`${lines} of the run's metrics.jsonl could not be read and went`);
+    return run;
+  } catch (error) {
+    await run.release();
+    throw error;
   }
-  return run;
 }
 
 async function runFile(
   { request, options, models, from }: Prepared,
   run: RunDirectory,
   executor: Executor,
+  compute: FinetuneHooks['compute'],
 ): Promise<RunFile> {
   const { graph } = models.model;
-  const earlier = await from?.readRun<RunFile>();
+  const earlier = await from?.readRun(isRunFile);
   return {
     version: 1,
     state: 'running',
     request: { ...request, options: { ...options, outputDir: run.path } },
     model: graph.name,
     backend: executor.label,
+    compute: { ...compute, backend: executor.backend },
     started: earlier?.started ?? new Date().toISOString(),
     cost: graphCost(graph),
   };

@@ -1,8 +1,11 @@
 /** Iterative pruning: a part of the way, finetuning, the next part. */
 import path from 'node:path';
+import { UserError } from '../../common/errors.ts';
 import { targetMacs } from '../../common/flop-target.ts';
 import type { RunContext } from '../../common/progress.ts';
 import type { Executor } from '../compute/executor.ts';
+import { type Holder, lockAdvice, withLock } from '../files/lock.ts';
+import { describeProcess } from '../files/process-id.ts';
 import { graphCost } from '../graph/macs.ts';
 import { parseTarget } from '../pruning/planning/target.ts';
 import type { TrainingOptions } from '../training/training-options.ts';
@@ -58,6 +61,26 @@ export async function pruneIteratively(
   executor: () => Promise<Executor>,
   context: RunContext = {},
   { onPruned, ...hooks }: IterativeHooks = {},
+): Promise<PruneReport> {
+  // A second one into this folder would put its networks in the place of the first one's.
+  return withLock(path.join(request.folder, '.lock'), busyFolder(request.folder), () =>
+    pruneStepByStep(model, request, executor, context, { onPruned, ...hooks }),
+  );
+}
+
+const busyFolder =
+  (folder: string) =>
+  (holder: Holder): Error =>
+    new UserError(
+      `${describeProcess(holder)} prunes into ${folder}: wait until it has ended, or choose another folder.${lockAdvice(holder)}`,
+    );
+
+async function pruneStepByStep(
+  model: Model,
+  request: IterativeRequest,
+  executor: () => Promise<Executor>,
+  context: RunContext,
+  { onPruned, ...hooks }: IterativeHooks,
 ): Promise<PruneReport> {
   const base = graphCost(model.graph);
   let current = model;

@@ -8,12 +8,15 @@ import type { RunContext } from '../../common/progress.ts';
 import { readSafetensors } from '../checkpoint/safetensors/safetensors.ts';
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
 import type { Executor } from '../compute/executor.ts';
+import { removeAbandoned } from '../files/atomic-write.ts';
+import { contentHash } from '../files/content-hash.ts';
+import { fileError, systemErrorCode } from '../files/file-errors.ts';
 import { graphToJson } from '../graph/serialize.ts';
 import type { Tensor, Weights } from '../graph/tensor.ts';
 import type { Groups } from '../pruning/coupling/groups.ts';
 import { type GradientSource, type Scores, scoreGroups } from '../pruning/scoring/importance.ts';
 import type { Normaliser } from '../pruning/scoring/normalisers.ts';
-import { type GradientData, gradientsFromData, gradientsFromFiles, trainingFiles } from './collect-gradients.ts';
+import { type GradientData, gradientFilesOf, gradientsFromData, gradientsFromFiles } from './collect-gradients.ts';
 import { dataFor } from './evaluate.ts';
 import type { ModelRecord } from './record.ts';
 
@@ -59,7 +62,12 @@ function hashWeights(hash: Hash, weights: Weights): void {
 }
 
 /** Everything that the scores depend on, as a file name. */
-async function cacheKey(groups: Groups, weights: Weights, request: ScoreRequest): Promise<string> {
+async function cacheKey(
+  groups: Groups,
+  weights: Weights,
+  request: ScoreRequest,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const hash = createHash('sha256');
   const { criterion, normaliser, data, seed, float64 } = request;
   hash.update(graphToJson(groups.graph));
@@ -68,7 +76,7 @@ async function cacheKey(groups: Groups, weights: Weights, request: ScoreRequest)
   if (data) {
     const { workers: _, ...images } = data;
     hash.update(JSON.stringify(images));
-    for (const file of await trainingFiles(data)) hash.update(`${file}\n`);
+    hash.update(await contentHash(await gradientFilesOf(groups.graph, data), signal));
   }
   return hash.digest('hex').slice(0, 40);
 }
@@ -77,7 +85,8 @@ async function readCached(file: string, groups: Groups, request: ScoreRequest): 
   const cached = await readSafetensors(file).catch(() => undefined);
   if (!cached) return undefined;
   const now = new Date();
-  await utimes(file, now, now);
+  // It is used again, so it goes last. Where that cannot be written, the scores are right all the same.
+  await utimes(file, now, now).catch(() => undefined);
   return {
     criterion: request.criterion,
     normaliser: request.normaliser ?? 'mean',
@@ -85,13 +94,26 @@ async function readCached(file: string, groups: Groups, request: ScoreRequest): 
   };
 }
 
+/** Keeps scores for the next time; where that cannot be, nothing is lost but that, and it is said. */
+async function keepCached(folder: string, file: string, scores: Scores, { note }: RunContext): Promise<void> {
+  try {
+    await writeCached(folder, file, scores);
+  } catch (error) {
+    if (!systemErrorCode(error) && !(error instanceof UserError)) throw error;
+    note?.(`The scores could not be kept for the next time. ${error instanceof Error ? error.message : ''}`.trim());
+  }
+}
+
 async function writeCached(folder: string, file: string, scores: Scores): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw fileError('make the folder', folder, error);
+  });
+  await removeAbandoned(folder);
   const tensors = scores.channels.flatMap((data, id): [string, Tensor][] =>
     data ? [[channelsName(id), { dtype: 'float64', shape: [data.length], data }]] : [],
   );
   await writeSafetensors(file, new Map(tensors));
-  const files = (await readdir(folder)).map((name) => path.join(folder, name));
+  const files = (await readdir(folder)).filter((name) => !name.startsWith('.')).map((name) => path.join(folder, name));
   if (files.length <= MOST_CACHED) return;
   const aged = await Promise.all(files.map(async (f) => ({ f, time: (await stat(f)).mtimeMs })));
   aged.sort((a, b) => a.time - b.time);
@@ -129,7 +151,7 @@ export async function scoreModel(
 ): Promise<ScoreReport> {
   const { cache, criterion, normaliser, seed } = request;
   const folder = cache && needsGradients(criterion) && !request.gradientFiles?.length ? cache : undefined;
-  const file = folder && path.join(folder, `${await cacheKey(groups, weights, request)}.safetensors`);
+  const file = folder && path.join(folder, `${await cacheKey(groups, weights, request, context.signal)}.safetensors`);
   if (file && !options.gradients) {
     const scores = await readCached(file, groups, request);
     if (scores) return { scores, cached: true };
@@ -146,6 +168,6 @@ export async function scoreModel(
     },
     context,
   );
-  if (folder && file) await writeCached(folder, file, scores);
+  if (folder && file) await keepCached(folder, file, scores, context);
   return { scores, cached: false, ...(gradients && { gradients }) };
 }

@@ -8,11 +8,15 @@ import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts
 import type { Sample } from '../data/image-folder.ts';
 import { ImageLoader } from '../data/loader.ts';
 import type { Transform } from '../data/transforms.ts';
+import { contentHash, stampHash } from '../files/content-hash.ts';
+import type { Graph } from '../graph/graph.ts';
+import { graphToJson } from '../graph/serialize.ts';
 import { float32Tensor, toFloat32, type Weights } from '../graph/tensor.ts';
 import type { Teacher } from '../training/training-loop.ts';
 
 export interface CacheSource {
   readonly file: string;
+  readonly graph: Graph;
   readonly weights: Weights;
   readonly classes: number;
   readonly samples: readonly Sample[];
@@ -23,17 +27,22 @@ export interface CacheSource {
 }
 
 const LOGITS = 'logits';
+/** What teaches, and how it sees an image. */
 const KEY = 'espalier.teacher';
+/** What the images hold; and their sizes and times, which save reading them where they are the same. */
+const CONTENTS = 'espalier.teacher.images';
+const STAMPS = 'espalier.teacher.stamps';
 const MOST_BYTES = 2 ** 31;
 
-/** Everything that the logits depend on. */
-function keyOf({ weights, samples, transform }: CacheSource): string {
+/** Everything that the logits depend on but the images. */
+function keyOf({ graph, weights, transform }: CacheSource): string {
   const hash = createHash('sha256');
+  hash.update(graphToJson(graph));
   for (const [name, { data }] of weights) {
     hash.update(name);
     hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
-  hash.update(JSON.stringify([transform, samples.map(({ file }) => file)]));
+  hash.update(JSON.stringify(transform));
   return hash.digest('hex');
 }
 
@@ -71,36 +80,76 @@ export async function cachedTeacher(
   open: () => Promise<{ readonly compute: Teacher; close(): Promise<void> }>,
   context: RunContext,
 ): Promise<Teacher> {
-  const { file, samples, classes } = source;
+  const { samples, classes } = source;
   if (samples.length * classes * 4 > MOST_BYTES)
     throw new UserError(`--teacher-cache would need over 2 GB for ${samples.length} images of ${classes} classes.`);
-  const key = keyOf(source);
   const row = new Map(samples.map((sample, i) => [sample.file, i]));
-  let logits = await readLogits(file, key);
-  if (!logits) {
-    const teacher = await open();
-    logits = await computeAll(source, teacher.compute, context).finally(() => teacher.close());
-    const tensor = float32Tensor([samples.length, classes], logits);
-    await writeSafetensors(file, new Map([[LOGITS, tensor]]), { [KEY]: key }, context);
-  }
-  const all = logits;
+  const logits = await logitsOf(source, open, context);
   return async (batch) => {
     const rows = new Float32Array(batch.count * classes);
     batch.files.forEach((name, i) => {
       const at = row.get(name);
       if (at === undefined) throw new Error(`the teacher's cache has no ${name}`);
-      rows.set(all.subarray(at * classes, (at + 1) * classes), i * classes);
+      rows.set(logits.subarray(at * classes, (at + 1) * classes), i * classes);
     });
     return rows;
   };
 }
 
-/** The file's logits, or undefined where it is missing or for something else. Throws UserError for a damaged file. */
-async function readLogits(file: string, key: string): Promise<Float32Array | undefined> {
+/** The file's logits, where they are of this teacher and these images; else computed, and kept there. */
+async function logitsOf(
+  source: CacheSource,
+  open: () => Promise<{ readonly compute: Teacher; close(): Promise<void> }>,
+  context: RunContext,
+): Promise<Float32Array> {
+  const files = source.samples.map((sample) => sample.file);
+  const key = keyOf(source);
+  const cached = await readCache(source.file, key);
+  if (cached && (await isOfImages(cached, files, context))) return cached.logits;
+  const images = { [STAMPS]: await stampHash(files), [CONTENTS]: await contentHash(files, context.signal) };
+  const teacher = await open();
+  const logits = await computeAll(source, teacher.compute, context).finally(() => teacher.close());
+  await keep(source, logits, { [KEY]: key, ...images }, context);
+  return logits;
+}
+
+/** Writes the file; where that cannot be, the run goes on with what it holds, and it is said. */
+async function keep(
+  { file, samples, classes }: CacheSource,
+  logits: Float32Array,
+  metadata: Readonly<Record<string, string>>,
+  context: RunContext,
+): Promise<void> {
+  try {
+    const tensor = float32Tensor([samples.length, classes], logits);
+    await writeSafetensors(file, new Map([[LOGITS, tensor]]), metadata, context);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    context.note?.(`The teacher's outputs could not be kept for the next time. ${error.message}`);
+  }
+}
+
+interface Cached {
+  readonly logits: Float32Array;
+  readonly stamps: string | undefined;
+  readonly contents: string | undefined;
+}
+
+async function isOfImages(
+  { stamps, contents }: Cached,
+  files: readonly string[],
+  { signal }: RunContext,
+): Promise<boolean> {
+  return stamps === (await stampHash(files)) || contents === (await contentHash(files, signal));
+}
+
+/** The file's logits, or undefined where it is missing or of another teacher. Throws UserError for a damaged file. */
+async function readCache(file: string, key: string): Promise<Cached | undefined> {
   if (!existsSync(file)) return undefined;
   const { weights, metadata } = await readSafetensors(file);
   if (metadata[KEY] === undefined)
     throw new UserError(`${file} holds no teacher outputs: choose another file for --teacher-cache.`);
   const tensor = weights.get(LOGITS);
-  return tensor && metadata[KEY] === key ? toFloat32(tensor) : undefined;
+  if (!tensor || metadata[KEY] !== key) return undefined;
+  return { logits: toFloat32(tensor), stamps: metadata[STAMPS], contents: metadata[CONTENTS] };
 }

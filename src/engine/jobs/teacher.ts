@@ -72,6 +72,8 @@ export async function openTeacher(
     return { logits: compute, close };
   }
   const transform = trainingTransform(student, options);
-  const source = { file: teacherCache, weights, classes: student.classes, samples, transform, batchSize, workers };
+  const { graph } = teacher;
+  const { classes } = student;
+  const source = { file: teacherCache, graph, weights, classes, samples, transform, batchSize, workers };
   return { logits: await cachedTeacher(source, open, context), close: async () => undefined };
 }

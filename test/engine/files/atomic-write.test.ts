@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import path from 'node:path';
 import test, { afterEach, beforeEach } from 'node:test';
 import { UserError } from '../../../src/common/errors.ts';
 import { type WriteFs, writeAtomically, writeFileAtomically } from '../../../src/engine/files/atomic-write.ts';
+import { ownProcessId } from '../../../src/engine/files/process-id.ts';
 
 let folder = '';
 let target = '';
@@ -113,4 +115,14 @@ test('a full disk', { skip: !existsSync('/dev/full') && 'no /dev/full' }, async 
   };
   await assert.rejects(writeFileAtomically(target, 'x', full), /the disk is full/);
   assert.deepEqual(readdirSync(folder), []);
+});
+
+test('what a killed process has left of the same file is removed, what a living one writes is not', async () => {
+  const { pid } = spawnSync(process.execPath, ['-e', '']);
+  const temporary = (owner: string): string => `.model.pth.${owner}.0123456789ab.tmp`;
+  const dead = temporary(ownProcessId().replace(/^\d+/, String(pid)));
+  const [living, other] = [temporary(ownProcessId()), dead.replace('model', 'other')];
+  for (const name of [dead, living, other]) writeFileSync(path.join(folder, name), 'half');
+  await writeFileAtomically(path.join(folder, 'model.pth'), 'whole');
+  assert.deepEqual(readdirSync(folder).sort(), [living, other, 'model.pth'].sort());
 });

@@ -5,15 +5,18 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, test } from 'node:test';
 import { UserError } from '../../../src/common/errors.ts';
+import { createExecutor } from '../../../src/engine/compute/backends.ts';
 import { evaluateModel } from '../../../src/engine/jobs/evaluate.ts';
 import {
   type FinetuneHooks,
   type FinetuneReport,
   finetuneModel,
+  type RunFile,
   resumedRequest,
 } from '../../../src/engine/jobs/finetune.ts';
 import { testModel } from '../../../src/engine/jobs/finetune-test.ts';
 import { openModel } from '../../../src/engine/jobs/model.ts';
+import { backendRemark, recordedBackend, runExecutor } from '../../../src/engine/jobs/run-backend.ts';
 import { BEST, LATEST, RunDirectory } from '../../../src/engine/training/run-directory.ts';
 import { readRunState } from '../../../src/engine/training/run-state.ts';
 import type { TrainingOptions } from '../../../src/engine/training/training-options.ts';
@@ -253,10 +256,85 @@ test('--test-only evaluates, with the average where it is asked for, and writes 
   assert.deepEqual(await readdir(place('unbroken')), before);
 });
 
+test('two runs into one folder: the second is refused, the first goes on', { skip }, async () => {
+  let opened: () => void = () => undefined;
+  const started = new Promise<void>((resolve) => {
+    opened = resolve;
+  });
+  let goOn: () => void = () => undefined;
+  const held = new Promise<undefined>((resolve) => {
+    goOn = () => resolve(undefined);
+  });
+  const gate = (): Promise<undefined> => {
+    opened();
+    return held;
+  };
+  const first = train('shared', LIVELY, { gate });
+  await started;
+  const message = /A run is being written into .*shared by process \d+/;
+  await assert.rejects(train('shared', { ...LIVELY, overwrite: true }), message);
+  await assert.rejects(resume('shared'), message);
+  goOn();
+  await first;
+  await assertSame('unbroken', 'shared');
+});
+
+test('a run goes on with what it was begun with; another has to be asked for by name, and is said', {
+  skip,
+}, async () => {
+  const built = await createExecutor({ backend: 'embedded' });
+  const { hooks, signal } = abortAfter(2);
+  await assert.rejects(
+    train('built-in', {}, { ...hooks, executor: built, compute: { threads: 1 } }, signal),
+    /stopped/,
+  );
+  const recorded = await recordedBackend(place('built-in'));
+  assert.deepEqual(recorded, { backend: 'embedded', label: built.label, threads: 1 });
+  for (const backend of [undefined, 'auto', 'embedded'] as const) {
+    const executor = await runExecutor({ backend }, recorded);
+    assert.equal(executor.label, built.label);
+    assert.equal(backendRemark(executor, recorded), undefined);
+  }
+  const other = await runExecutor({ backend: 'tensorflow' }, recorded);
+  assert.equal(other.backend, 'tensorflow');
+  assert.match(backendRemark(other, recorded) ?? '', /was begun with ONNX Runtime .* and goes on with TensorFlow/);
+  // Another version or device of the same backend.
+  const elsewhere = { ...recorded, label: `${built.label}, another version` };
+  await assert.rejects(runExecutor({ backend: 'auto' }, elsewhere), /whose numbers differ\. .* --backend embedded/);
+  assert.equal((await runExecutor({ backend: 'embedded' }, elsewhere)).label, built.label);
+  // Without an executor of the caller's, the job finds the run's own.
+  const request = await resumedRequest(place('built-in'));
+  assert.equal((await finetuneModel(request)).backend, built.label);
+});
+
 test('run.json that is damaged, and no run at all', { skip }, async () => {
   await mkdir(place('damaged'));
   await writeFile(path.join(place('damaged'), 'run.json'), '{"version":');
   await assert.rejects(resume('damaged'), /run\.json cannot be read/);
+  const whole = JSON.parse(await readFile(path.join(place('unbroken'), 'run.json'), 'utf8')) as RunFile;
+  const { request } = whole;
+  const damaged: readonly unknown[] = [
+    null,
+    [],
+    7,
+    {},
+    { ...whole, request: 5 },
+    { ...whole, version: 2 },
+    { ...whole, backend: undefined },
+    { ...whole, compute: { backend: 'abacus' } },
+    { ...whole, request: { ...request, model: null } },
+    { ...whole, request: { ...request, options: { ...request.options, lr: 'fast' } } },
+    { ...whole, request: { ...request, options: { ...request.options, epochs: 1.5 } } },
+    { ...whole, request: { ...request, options: { ...request.options, opt: 'lion' } } },
+  ];
+  for (const value of damaged) {
+    await writeFile(path.join(place('damaged'), 'run.json'), JSON.stringify(value));
+    await assert.rejects(
+      resume('damaged'),
+      (error) => error instanceof UserError && /run\.json is damaged/.test(error.message),
+      JSON.stringify(value),
+    );
+  }
   await assert.rejects(resume('nowhere'), /holds no run: it has no run\.json/);
   await assert.rejects(resumedRequest(path.join(place('unbroken'), BEST)), /only latest\.safetensors has the state/);
 });

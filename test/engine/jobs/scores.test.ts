@@ -1,11 +1,13 @@
 /** Scores of a model on disk: used again for the same question, and for no other. */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { before, test } from 'node:test';
 import { buildModel } from '../../../src/engine/architectures/registry.ts';
 import { createExecutor } from '../../../src/engine/compute/backends.ts';
 import type { Executor } from '../../../src/engine/compute/executor.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
+import { gradientFilesOf } from '../../../src/engine/jobs/collect-gradients.ts';
 import { type ScoreRequest, scoreModel } from '../../../src/engine/jobs/scores.ts';
 import { couple } from '../../../src/engine/pruning/coupling/couple.ts';
 import { initialiseWeights } from '../../../src/engine/training/initialise.ts';
@@ -15,6 +17,11 @@ const work = workFolder();
 const graph = buildModel('resnet20', { inputSize: TINY.size }) as Graph;
 const groups = couple(graph);
 const weights = initialiseWeights(graph, 0);
+
+const trainingImages = (dataPath: string): string[] =>
+  readdirSync(path.join(dataPath, 'train'), { recursive: true, encoding: 'utf8' })
+    .map((name) => path.join(dataPath, 'train', name))
+    .filter((file) => statSync(file).isFile());
 
 let request: ScoreRequest;
 before(async () => {
@@ -52,4 +59,38 @@ test('other weights, images, criteria and precision are other questions', async 
   assert.equal((await score({ criterion: 'hessian' })).cached, false);
   assert.equal((await score({ float64: true })).cached, false);
   assert.equal((await score()).cached, true);
+});
+
+test('an image that was replaced is another question, whatever its name, size and time', async () => {
+  await score();
+  const { dataPath } = request.data as NonNullable<ScoreRequest['data']>;
+  const scored = await gradientFilesOf(graph, request.data as NonNullable<ScoreRequest['data']>);
+  assert.equal(scored.length, 32);
+  const [image] = scored;
+  const { atime, mtime } = statSync(image);
+  const bytes = readFileSync(image);
+  const changed = Buffer.from(bytes);
+  changed[changed.length - 10] ^= 1;
+  writeFileSync(image, changed);
+  utimesSync(image, atime, mtime);
+  assert.equal((await score()).cached, false);
+  writeFileSync(image, bytes);
+  assert.equal((await score()).cached, true);
+  // Images that no batch holds do not matter, as long as the order is the same.
+  const unseen = trainingImages(dataPath).find((file) => !scored.includes(file)) ?? assert.fail();
+  writeFileSync(unseen, 'no image');
+  assert.equal((await score()).cached, true);
+});
+
+test('a cache that cannot be written loses nothing, and is said', async () => {
+  const file = path.join(work, 'in-the-way');
+  writeFileSync(file, '');
+  const notes: string[] = [];
+  const changes = { ...request, cache: path.join(file, 'scores') };
+  const report = await scoreModel(groups, weights, changes, () => createExecutor(), {
+    note: (text) => notes.push(text),
+  });
+  assert.deepEqual(report.scores.channels, (await score()).scores.channels);
+  assert.equal(notes.length, 1);
+  assert.match(notes[0], /^The scores could not be kept for the next time\. Cannot make the folder .*in-the-way/);
 });

@@ -1,7 +1,7 @@
 /** Distillation: whom the teacher may teach, and logits that are computed once. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, test } from 'node:test';
 import { UserError } from '../../../src/common/errors.ts';
@@ -89,6 +89,44 @@ test('outputs computed once are the same as computed every time', { skip }, asyn
   const other = { ...cached, teacherModel: place('other.safetensors') };
   assert.notDeepEqual(await losses('third', other, third.executor), again);
   assert.equal(third.teachers(), 1);
+});
+
+test('an image that was replaced makes the outputs be computed anew; one that was only touched does not', {
+  skip,
+}, async () => {
+  const changes: Partial<TrainingOptions> = { noAugment: true, teacherCache: place('kept.safetensors') };
+  const folder = path.join(images, 'train');
+  const image = path.join(
+    folder,
+    (await readdir(folder, { recursive: true })).find((name) => /\.\w+$/.test(name)) ?? '',
+  );
+  const teachers = async (name: string): Promise<number> => {
+    const counted = counting();
+    await losses(name, changes, counted.executor);
+    return counted.teachers();
+  };
+  assert.equal(await teachers('kept-1'), 1);
+  assert.equal(await teachers('kept-2'), 0);
+  const bytes = await readFile(image);
+  const { atime, mtime } = await stat(image);
+  await writeFile(image, bytes);
+  assert.equal(await teachers('touched'), 0);
+  const changed = Buffer.from(bytes);
+  changed[changed.length - 10] ^= 1;
+  await writeFile(image, changed);
+  await utimes(image, atime, mtime);
+  assert.equal(await teachers('replaced'), 1);
+  await writeFile(image, bytes);
+});
+
+test('outputs that cannot be kept are used all the same, and it is said', { skip }, async () => {
+  const notes: string[] = [];
+  const teacherCache = path.join(place('teacher.safetensors'), 'logits.safetensors');
+  const options = { teacherModel: place('teacher.safetensors'), epochs: 1, noAugment: true, teacherCache };
+  const request = tinyRequest(images, { ...options, outputDir: place('not-kept') });
+  await finetuneModel(request, { executor: executor() }, { note: (text) => notes.push(text) });
+  assert.equal(notes.length, 1);
+  assert.match(notes[0], /^The teacher's outputs could not be kept for the next time\. Cannot write /);
 });
 
 test('a file that holds something else is not overwritten', { skip }, async () => {

@@ -13,7 +13,7 @@ import { makeNetwork } from '../export/exported.ts';
 const folder = testFolder();
 
 async function jsonOf<T>(command: Command, ...args: readonly string[]): Promise<T> {
-  const context = { signal: new AbortController().signal, progress: () => undefined };
+  const context = { signal: new AbortController().signal, progress: () => undefined, note: () => undefined };
   return (await command.run(parseFlags(command.flags, args), context)).json as T;
 }
 

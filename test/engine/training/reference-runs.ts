@@ -96,7 +96,7 @@ export async function runReference(name: RunName, executor: Executor, folder: st
     assert.equal(steps.length, reference.steps);
     return { expected: reference.runs[name], steps, tensors: await session.read() };
   } finally {
-    await Promise.all([training.close(), validation.close()]);
+    await Promise.all([training.close(), validation.close(), run.release()]);
     await session.dispose();
   }
 }

@@ -1,9 +1,11 @@
 /** A run's folder: what is kept, what is refused, and metrics that a kill has cut off. */
 import assert from 'node:assert/strict';
-import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { UserError } from '../../../src/common/errors.ts';
+import { ownProcessId } from '../../../src/engine/files/process-id.ts';
 import { BEST, LATEST, type MetricsLine, RunDirectory, runName } from '../../../src/engine/training/run-directory.ts';
 import { workFolder } from './tiny.ts';
 
@@ -16,6 +18,7 @@ async function runWith(name: string, lines: readonly MetricsLine[]): Promise<Run
   const run = await RunDirectory.create(place(name));
   await run.writeRun({ version: 1 });
   for (const line of lines) await run.append(line);
+  await run.release();
   return run;
 }
 
@@ -31,6 +34,59 @@ test('a line that was being written when the process was killed does not count',
   await run.rewindMetrics({ epoch: 0, step: 1 });
   await run.append(step(0, 1));
   assert.deepEqual(await run.metrics(), [step(0, 0), step(0, 1)]);
+});
+
+test('damaged lines are left out and counted, whatever they are', async () => {
+  const run = await runWith('damaged', [step(0, 0)]);
+  const damage = [
+    'null',
+    '5',
+    '"text"',
+    '[]',
+    '{}',
+    '{"kind":"step"}',
+    '{"kind":"epoch","epoch":"0","step":0}',
+    '\u0000',
+  ];
+  await appendFile(run.file('metrics.jsonl'), `${damage.join('\n')}\n\n${JSON.stringify(step(0, 1))}\n{"kind":`);
+  assert.deepEqual(await run.metrics(), [step(0, 0), step(0, 1)]);
+  assert.equal(await run.rewindMetrics({ epoch: 9, step: 9 }), damage.length + 1);
+  assert.equal(await run.rewindMetrics({ epoch: 9, step: 9 }), 0);
+  assert.deepEqual(await run.metrics(), [step(0, 0), step(0, 1)]);
+});
+
+test('metrics that cannot be read are an error, not a run without any', async () => {
+  const run = await runWith('unreadable', []);
+  await mkdir(run.file('metrics.jsonl'));
+  await assert.rejects(run.metrics(), /Cannot read .*metrics\.jsonl: it is a folder/);
+});
+
+test('a folder in which a run is written is nobody else’s, until the run releases it', async () => {
+  const run = await RunDirectory.create(place('locked'));
+  const message = new RegExp(
+    `A run is being written into .*locked by process ${process.pid} on .*choose another --output-dir`,
+  );
+  await assert.rejects(RunDirectory.create(place('locked'), { overwrite: true }), message);
+  await run.writeRun({ version: 1 });
+  await assert.rejects((await RunDirectory.open(run.path)).lock(), message);
+  await run.release();
+  const next = await RunDirectory.open(run.path);
+  await next.lock();
+  await next.lock();
+  await next.release();
+  assert.deepEqual(await readdir(run.path), ['run.json']);
+});
+
+test('what killed processes have left half-written goes when the next run begins', async () => {
+  const run = await runWith('leftovers', []);
+  const { pid } = spawnSync(process.execPath, ['-e', '']);
+  const dead = ownProcessId().replace(/^\d+/, String(pid));
+  const left = [`.latest.safetensors.${dead}.0123456789ab.tmp`, `.run.json.${dead}.0123456789ab.tmp`];
+  const kept = ['.mine.tmp', `.latest.safetensors.${ownProcessId()}.0123456789ab.tmp`];
+  for (const name of [...left, ...kept]) await writeFile(run.file(name), 'half');
+  await run.lock();
+  await run.release();
+  assert.deepEqual((await readdir(run.path)).sort(), [...kept, 'run.json'].sort());
 });
 
 test('rewinding drops what will be done again: steps by number, ends of epochs by epoch', async () => {
@@ -59,7 +115,7 @@ test('a folder with checkpoints is not taken for a new run', async () => {
       (error) => error instanceof UserError && error.message.includes(name),
     );
     assert.equal((await run.metrics()).length, 1);
-    await RunDirectory.create(run.path, { overwrite: true });
+    await (await RunDirectory.create(run.path, { overwrite: true })).release();
     assert.deepEqual((await readdir(run.path)).sort(), name === BEST ? [BEST, 'run.json'] : ['run.json']);
   }
 });
@@ -87,6 +143,7 @@ test('a run continued elsewhere takes its past with it', async () => {
   await to.continueFrom(from);
   assert.deepEqual(await to.metrics(), await from.metrics());
   assert.equal(await readFile(to.file(BEST), 'utf8'), 'weights');
+  await to.release();
   await from.continueFrom(from);
   assert.equal((await from.metrics()).length, 1);
 });

@@ -4,6 +4,8 @@ import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises
 import path from 'node:path';
 import { UserError } from '../../../common/errors.ts';
 import { type RunContext, throwIfAborted } from '../../../common/progress.ts';
+import { type Holder, lockAdvice, withLock } from '../../files/lock.ts';
+import { describeProcess } from '../../files/process-id.ts';
 import { ensureBinding } from './build-binding.ts';
 import { getWheel } from './download.ts';
 import { hasGpuDriver } from './gpu.ts';
@@ -18,7 +20,6 @@ import {
   runtimeFolder,
   TENSORFLOW_VERSION,
 } from './locate.ts';
-import { withLock } from './lock.ts';
 import { loadSucceeds } from './probe.ts';
 import { unpackWheel } from './unpack.ts';
 import { type Wheel, wheelsFor } from './wheels.ts';
@@ -56,7 +57,7 @@ export async function installRuntime(options: InstallOptions = {}): Promise<Inst
   const wheels = options.wheels ?? wheelsFor(platform, variant);
   const folder = runtimeFolder(variant, host.environment);
   throwIfAborted(signal);
-  return withLock(`${folder}.lock`, async () => {
+  return withLock(`${folder}.lock`, busyError, async () => {
     const installed = readManifest(folder);
     const complete = installed?.version === TENSORFLOW_VERSION && installed.variant === variant;
     if (!installed && !(await isFree(folder)) && host.environment.variables[RUNTIME_VARIABLE]) {
@@ -77,6 +78,11 @@ export async function installRuntime(options: InstallOptions = {}): Promise<Inst
     return { path: folder, version: probe.version, variant, alreadyInstalled, usesGpu: probe.gpu };
   });
 }
+
+const busyError = (holder: Holder): Error =>
+  new UserError(
+    `The TensorFlow runtime is being installed by ${describeProcess(holder)}. Wait for it to finish.${lockAdvice(holder)}`,
+  );
 
 const checksums = (wheels: readonly Wheel[]): Record<string, string> =>
   Object.fromEntries(wheels.map((wheel) => [wheel.file, wheel.sha256]));
