@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import * as v from 'valibot';
+import { UserError } from '../../common/errors.ts';
 import { flagDefaults, wrongValue } from '../../common/flags.ts';
 import type { BackendName } from '../compute/executor.ts';
 import type { Cost } from '../graph/macs.ts';
@@ -93,6 +94,25 @@ export function settledRequest(request: FinetuneRequest): FinetuneRequest {
       ...(teacherCache !== undefined && { teacherCache: path.resolve(teacherCache) }),
     },
   };
+}
+
+/** @throws UserError for settings that do not go together */
+export function checkOptions(options: TrainingOptions): void {
+  const { epochs, batchSize, startEpoch, resume, testOnly, noAugment, mixupAlpha, cutmixAlpha } = options;
+  const { teacherModel, teacherCkpt, teacherCache } = options;
+  if (testOnly) throw new UserError('--test-only trains nothing: evaluate the model instead.');
+  if (batchSize < 1) throw new UserError(`--batch-size must be at least 1, not ${batchSize}`);
+  if (epochs < 1) throw new UserError(`--epochs must be at least 1, not ${epochs}`);
+  if (resume === undefined && (startEpoch < 0 || startEpoch >= epochs))
+    throw new UserError(`--start-epoch ${startEpoch} leaves nothing of ${epochs} epochs`);
+  if (teacherModel === undefined && (teacherCkpt ?? teacherCache) !== undefined)
+    throw new UserError(
+      `--${teacherCkpt !== undefined ? 'teacher-ckpt' : 'teacher-cache'} teaches nothing by itself: name the teacher with --teacher-model.`,
+    );
+  if (teacherCache !== undefined && (!noAugment || mixupAlpha > 0 || cutmixAlpha > 0))
+    throw new UserError(
+      '--teacher-cache is right only where an image always looks the same: it needs --no-augment, without mixup and cutmix.',
+    );
 }
 
 /** The run's images as evaluation sees them. */

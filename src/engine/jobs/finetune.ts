@@ -1,7 +1,6 @@
 /** The finetuning job: model, images, optional teacher, a run's folder; resumed from where it was stopped or killed. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
 import type { Executor, Session } from '../compute/executor.ts';
 import type { Program } from '../compute/programs/program.ts';
@@ -19,6 +18,7 @@ import { collectGarbage } from './collect-garbage.ts';
 import { dataFor, openImages } from './evaluate.ts';
 import { type FinetuneModels, openFinetuneModels } from './finetune-models.ts';
 import {
+  checkOptions,
   evaluationData,
   type FinetuneRequest,
   isRunFile,
@@ -173,24 +173,6 @@ async function prepare(
   if (!existsSync(from.file(LATEST))) return { ...common, from, weights: await fresh() };
   const { tensors, progress } = await readRunState(from.file(LATEST));
   return { ...common, from, weights: new Handover(tensors), progress };
-}
-
-function checkOptions(options: TrainingOptions): void {
-  const { epochs, batchSize, startEpoch, resume, testOnly, noAugment, mixupAlpha, cutmixAlpha } = options;
-  const { teacherModel, teacherCkpt, teacherCache } = options;
-  if (testOnly) throw new UserError('--test-only trains nothing: evaluate the model instead.');
-  if (batchSize < 1) throw new UserError(`--batch-size must be at least 1, not ${batchSize}`);
-  if (epochs < 1) throw new UserError(`--epochs must be at least 1, not ${epochs}`);
-  if (resume === undefined && (startEpoch < 0 || startEpoch >= epochs))
-    throw new UserError(`--start-epoch ${startEpoch} leaves nothing of ${epochs} epochs`);
-  if (teacherModel === undefined && (teacherCkpt ?? teacherCache) !== undefined)
-    throw new UserError(
-      `--${teacherCkpt !== undefined ? 'teacher-ckpt' : 'teacher-cache'} teaches nothing by itself: name the teacher with --teacher-model.`,
-    );
-  if (teacherCache !== undefined && (!noAugment || mixupAlpha > 0 || cutmixAlpha > 0))
-    throw new UserError(
-      '--teacher-cache is right only where an image always looks the same: it needs --no-augment, without mixup and cutmix.',
-    );
 }
 
 /** Weights of the model, or random ones for a zoo model, which is then trained from nothing. */
