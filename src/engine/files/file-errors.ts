@@ -19,7 +19,7 @@ const reasons: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** The error's code, such as `ENOENT`; undefined if it is not the operating system's. */
-function systemErrorCode(error: unknown): string | undefined {
+export function systemErrorCode(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }

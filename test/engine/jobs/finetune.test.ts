@@ -11,9 +11,9 @@ import {
   type FinetuneHooks,
   type FinetuneReport,
   finetuneModel,
-  type RunFile,
   resumedRequest,
 } from '../../../src/engine/jobs/finetune.ts';
+import type { RunFile } from '../../../src/engine/jobs/finetune-request.ts';
 import { testModel } from '../../../src/engine/jobs/finetune-test.ts';
 import { openModel } from '../../../src/engine/jobs/model.ts';
 import { backendRemark, recordedBackend, runExecutor } from '../../../src/engine/jobs/run-backend.ts';
