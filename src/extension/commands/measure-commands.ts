@@ -55,7 +55,7 @@ const FORMATS: readonly {
 ];
 
 /** `resnet20-50pct.safetensors, finetuned` → `resnet20_50pct_finetuned`: a name that Python can import. */
-export function identifierOf(title: string): string {
+function identifierOf(title: string): string {
   const words = title.replace(/\.(safetensors|pth|pt|th|bin|onnx|ckpt|pt2)\b/gi, '').replace(/\W+/g, '_');
   const name = words.replace(/^_+|_+$/g, '') || 'model';
   return /^\d/.test(name) ? `model_${name}` : name;

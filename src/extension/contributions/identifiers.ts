@@ -3,7 +3,7 @@
 /** The editor of files that are nothing but models: a double click opens it. */
 export const EDITOR_ID = 'espalier.model';
 /** The same editor for files that may be anything: offered beside others. */
-export const OFFERED_EDITOR_ID = 'espalier.modelOffered';
+const OFFERED_EDITOR_ID = 'espalier.modelOffered';
 export const EDITOR_IDS: readonly string[] = [EDITOR_ID, OFFERED_EDITOR_ID];
 export const ZOO_SCHEME = 'espalier-zoo';
 /** Tabs that are restored after a restart. */

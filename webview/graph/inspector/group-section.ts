@@ -132,7 +132,7 @@ export function scopeSection(context: Context, item: number, group: number): HTM
 }
 
 /** `residual stream: 3 such groups, 112 channels`, in the words for one and for heads. */
-export function scopeTitle({ name, kind, groups, channels }: ScopeView): string {
+function scopeTitle({ name, kind, groups, channels }: ScopeView): string {
   const such = groups.length === 1 ? t('one such group') : t('{0} such groups', groups.length);
   const many = kind === 'heads' ? t('{0} heads', integer(channels)) : t('{0} channels', integer(channels));
   return `${name}: ${such}, ${many}`;
