@@ -12,6 +12,7 @@ import { prune } from './commands/prune.ts';
 import { repair } from './commands/repair.ts';
 import { runtime } from './commands/runtime.ts';
 import { sample } from './commands/sample.ts';
+import { trace } from './commands/trace.ts';
 
 export const commands: Readonly<Record<string, Command>> = {
   models,
@@ -25,5 +26,6 @@ export const commands: Readonly<Record<string, Command>> = {
   export: exportCommand,
   runtime,
   sample,
+  trace,
   demo,
 };

@@ -52,6 +52,7 @@ const rules: { readonly [K in OperationKind]: Rule<K> } = {
   parameter: last,
   constant: () => [],
   conv: () => [1],
+  convTranspose: () => [1],
   linear: last,
   matmul: (node, { axes, shapes, output }) => {
     const rank = output.length;
@@ -61,6 +62,7 @@ const rules: { readonly [K in OperationKind]: Rule<K> } = {
   },
   batchNorm: () => [1],
   layerNorm: (node) => [node.attributes.axis],
+  groupNorm: () => [1],
   activation: first,
   add: broadcast,
   subtract: broadcast,
@@ -76,6 +78,7 @@ const rules: { readonly [K in OperationKind]: Rule<K> } = {
   softmax: first,
   maxPool: first,
   averagePool: first,
+  resize: first,
   mean: (node, { axes, shapes }) => {
     if (node.attributes.keepDimensions) return axes[0];
     const kept = shapes[0].map((_, axis) => axis).filter((axis) => !node.attributes.axes.includes(axis));
@@ -86,6 +89,7 @@ const rules: { readonly [K in OperationKind]: Rule<K> } = {
   expand: broadcast,
   dropout: first,
   dropPath: first,
+  opaque: () => [],
 };
 
 /** Channel dimensions of every value. */

@@ -18,10 +18,12 @@ const labels: { readonly [K in OperationKind]: Label<K> } = {
     const kind = depthwise ? 'depthwise' : a.groups > 1 ? `conv in ${a.groups} groups` : 'conv';
     return `${kind} ${size(a.kernel)}${stride(a.stride)}`;
   },
+  convTranspose: ({ attributes: a }) => `transposed conv ${size(a.kernel)}${stride(a.stride)}`,
   linear: 'linear',
   matmul: ({ attributes: a }) => (a.transposeB ? 'product a·bᵀ' : 'product a·b'),
   batchNorm: 'batch norm',
   layerNorm: 'layer norm',
+  groupNorm: ({ attributes: a }) => `group norm, ${a.groups} groups`,
   activation: ({ attributes: a }) => activations[a.function].label,
   add: 'add',
   subtract: 'subtract',
@@ -36,12 +38,14 @@ const labels: { readonly [K in OperationKind]: Label<K> } = {
   softmax: 'softmax',
   maxPool: ({ attributes: a }) => `max pool ${size(a.kernel)}${stride(a.stride)}`,
   averagePool: ({ attributes: a }) => `average pool ${size(a.kernel)}${stride(a.stride)}`,
+  resize: ({ attributes: a }) => `resize to ${size(a.size)}`,
   mean: 'mean',
   roll: 'roll',
   gather: 'gather',
   expand: 'expand',
   dropout: 'dropout',
   dropPath: 'drop path',
+  opaque: ({ attributes: a }) => a.operator,
 };
 
 /** `conv 3×3 /2`, `depthwise 7×7`, `GELU`. */

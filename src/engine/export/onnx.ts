@@ -9,6 +9,7 @@ import { inferShapes } from '../graph/shapes.ts';
 import { toFloat32, type Weights } from '../graph/tensor.ts';
 import { OnnxWriter } from '../onnx-format/onnx-writer.ts';
 import { onOnnx, writeExpression } from './onnx-elementwise.ts';
+import { resizeAttributes } from './onnx-resize.ts';
 
 interface Scope {
   readonly writer: OnnxWriter;
@@ -77,6 +78,18 @@ const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
     };
     s.result('Conv', [s.input(0), s.parameter('weight'), ...bias], attributes);
   },
+  convTranspose: (node, s) => {
+    const { kernel, stride, padding, outputPadding, dilation, groups } = node.attributes;
+    const bias = node.parameters.bias ? [s.parameter('bias')] : [];
+    s.result('ConvTranspose', [s.input(0), s.parameter('weight'), ...bias], {
+      kernel_shape: kernel,
+      strides: stride,
+      pads: pads(padding),
+      output_padding: outputPadding,
+      dilations: dilation,
+      group: groups,
+    });
+  },
   linear: (node, s) => {
     const bias = node.parameters.bias ? [s.parameter('bias')] : [];
     if (s.inputShape(0).length === 2) {
@@ -111,6 +124,24 @@ const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
     const last = s.op('Transpose', [s.input(0)], { perm: moveAxis(rank, axis, rank - 1) });
     const y = s.op('LayerNormalization', [last, ...parameters], attributes);
     s.result('Transpose', [y], { perm: moveAxis(rank, rank - 1, axis) });
+  },
+  // GroupNormalization came with a later operator set: an instance norm of each group's channels as one long row says the same.
+  groupNorm: (node, s) => {
+    const { groups, eps } = node.attributes;
+    const [, channels, ...positions] = s.inputShape(0);
+    const integers = (name: string, values: readonly number[]): string =>
+      s.writer.integers(`${node.id}.${name}`, values);
+    const grouped = s.op('Reshape', [s.input(0), integers('grouped', [0, groups, -1])]);
+    const filled = (name: string, value: number): string =>
+      s.writer.float(`${node.id}.${name}`, [groups], new Float32Array(groups).fill(value));
+    const y = s.op('InstanceNormalization', [grouped, filled('ones', 1), filled('zeros', 0)], {
+      epsilon: { float: eps },
+    });
+    const back = s.op('Reshape', [y, integers('shape', [-1, channels, ...positions])]);
+    const [weight, bias] = (['weight', 'bias'] as const).map((role) =>
+      s.op('Reshape', [s.parameter(role), integers(role, [channels, ...positions.map(() => 1)])]),
+    );
+    s.result('Add', [s.op('Mul', [back, weight]), bias]);
   },
   activation: (node, s) => emitActivation(node.attributes, s),
   add: binary('Add'),
@@ -152,6 +183,22 @@ const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
       pads: pads(padding),
       count_include_pad: countPadding ? 1 : 0,
     }),
+  resize: (node, s) => {
+    const { size, scales } = node.attributes;
+    const [, channels] = s.inputShape(0);
+    const attributes = resizeAttributes(node.attributes);
+    if (scales) {
+      s.result(
+        'Resize',
+        [s.input(0), '', s.writer.float(`${node.id}.scales`, [4], Float32Array.of(1, 1, ...scales))],
+        attributes,
+      );
+      return;
+    }
+    const images = s.op('Shape', [s.images], { start: 0, end: 1 });
+    const sizes = s.op('Concat', [images, s.writer.integers(`${node.id}.size`, [channels, ...size])], { axis: 0 });
+    s.result('Resize', [s.input(0), '', '', sizes], attributes);
+  },
   mean: ({ attributes: { axes, keepDimensions } }, s) =>
     s.result('ReduceMean', [s.input(0)], { axes, keepdims: keepDimensions ? 1 : 0 }),
   roll: (node, s) => {
@@ -181,6 +228,9 @@ const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
   },
   dropout: identity,
   dropPath: identity,
+  opaque: ({ id, attributes: { operator, reason } }) => {
+    throw new UserError(`${id} (${operator}) cannot be written as ONNX: ${reason}. Save the model as .pt2 instead.`);
+  },
 };
 
 /** Ids of nodes that the outputs in evaluation need. */

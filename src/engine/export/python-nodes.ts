@@ -1,8 +1,10 @@
 /** One line of PyTorch for every operation of the Graph. */
 
+import { UserError } from '../../common/errors.ts';
 import { type ActivationAttributes, activations, slopeOf } from '../graph/activations.ts';
 import type { GraphNode } from '../graph/graph.ts';
 import type { OperationKind, ParameterRole, Shape, SpatialPadding } from '../graph/operations.ts';
+import { resizeMatrix } from '../graph/resize-matrix.ts';
 import { listed, PythonCode, py } from './python-writer.ts';
 
 /** What an emitter may ask for: Python expressions of inputs, parameters and constants. */
@@ -47,11 +49,36 @@ function activation(attributes: ActivationAttributes, x: PythonCode): PythonCode
 
 const everything = py`:`;
 
+const INTERPOLATIONS = { nearest: 'nearest', linear: 'bilinear', cubic: 'bicubic' } as const;
+
+/** PyTorch's function where it has the mode, else a product with a matrix along each axis. */
+function resize({ attributes: a }: GraphNode<'resize'>, s: PythonScope): PythonCode {
+  const mode = INTERPOLATIONS[a.mode];
+  const size = a.scales ? py`scale_factor=${a.scales}` : py`size=${a.size}`;
+  const corners = a.coordinates === 'alignCorners';
+  if (a.mode === 'nearest' && a.coordinates === 'asymmetric' && (a.rounding ?? 'floor') === 'floor')
+    return py`F.interpolate(${s.input(0)}, ${size}, mode=${mode})`;
+  if (a.mode !== 'nearest' && (a.coordinates === 'halfPixel' || corners))
+    return py`F.interpolate(${s.input(0)}, ${size}, mode=${mode}, align_corners=${corners})`;
+  const [, , height, width] = s.inputShape(0);
+  const rows = s.constant(resizeMatrix(a, 0, height), [height, a.size[0]]);
+  const columns = s.constant(resizeMatrix(a, 1, width), [width, a.size[1]]);
+  return py`${rows}.t() @ (${s.input(0)} @ ${columns})`;
+}
+
 export const pythonEmitters: { readonly [K in OperationKind]: Emitter<K> } = {
   input: (_, s) => s.input(0),
   parameter: (_, s) => s.parameter('value'),
   constant: (node, s) => s.constant(node.attributes.tensor.data, node.attributes.tensor.shape),
   conv: (node, s) => py`${s.owner('weight')}(${paddedInput(s.input(0), node.attributes.padding)})`,
+  convTranspose: ({ attributes: { stride, padding, outputPadding, dilation, groups }, parameters }, s) => {
+    const bias = parameters.bias ? s.parameter('bias') : py`None`;
+    const even = isEven(padding);
+    const plain = py`F.conv_transpose2d(${s.input(0)}, ${s.parameter('weight')}, ${bias}, ${stride}, ${evenPadding(padding)}, ${outputPadding}, ${groups}, ${dilation})`;
+    // Uneven padding is cut off afterwards.
+    const { top, left, bottom, right } = padding;
+    return even ? plain : py`F.pad(${plain}, ${[-left, -right, -top, -bottom]})`;
+  },
   linear: (_, s) => py`${s.owner('weight')}(${s.input(0)})`,
   matmul: (node, s) =>
     node.attributes.transposeB
@@ -64,6 +91,8 @@ export const pythonEmitters: { readonly [K in OperationKind]: Emitter<K> } = {
     if (axis === rank - 1) return py`${s.owner('weight')}(${s.input(0)})`;
     return py`${s.owner('weight')}(${s.input(0)}.movedim(${axis}, -1)).movedim(-1, ${axis})`;
   },
+  groupNorm: ({ attributes: { groups, eps } }, s) =>
+    py`F.group_norm(${s.input(0)}, ${groups}, ${s.parameter('weight')}, ${s.parameter('bias')}, ${eps})`,
   activation: (node, s) => activation(node.attributes, s.input(0)),
   add: (_, s) => py`${s.input(0)} + ${s.input(1)}`,
   subtract: (_, s) => py`${s.input(0)} - ${s.input(1)}`,
@@ -93,11 +122,17 @@ export const pythonEmitters: { readonly [K in OperationKind]: Emitter<K> } = {
     const x = paddedInput(s.input(0), padding);
     return py`F.avg_pool2d(${x}, ${kernel}, ${stride}, ${evenPadding(padding)}, count_include_pad=${countPadding})`;
   },
+  resize,
   mean: ({ attributes: { axes, keepDimensions } }, s) =>
     keepDimensions ? py`${s.input(0)}.mean(dim=${axes}, keepdim=True)` : py`${s.input(0)}.mean(dim=${axes})`,
   roll: ({ attributes: { axes, shifts } }, s) => py`torch.roll(${s.input(0)}, shifts=${shifts}, dims=${axes})`,
   gather: (node, s) => py`${s.input(0)}[${s.constant(node.attributes.indices, [node.attributes.indices.length])}]`,
   expand: (node, s) => py`${s.input(0)}.expand(${sizes(node.attributes.shape, s.batch)})`,
   dropout: (node, s) => py`F.dropout(${s.input(0)}, ${node.attributes.probability}, self.training)`,
+  opaque: ({ id, attributes: { operator, reason } }) => {
+    throw new UserError(
+      `${id} (${operator}) cannot be written as a Python module: ${reason}. Save the model as .pt2 instead.`,
+    );
+  },
   dropPath: (node, s) => py`drop_path(${s.input(0)}, ${node.attributes.probability}, self.training)`,
 };

@@ -118,6 +118,12 @@ const constructors: { readonly [K in LayerKind]: Constructor<K> } = {
     const where = py`${kernel}, stride=${stride}, padding=${evenPadding(padding)}, dilation=${dilation}`;
     return py`nn.Conv2d(${perGroup * groups}, ${out}, ${where}, groups=${groups}, bias=${hasBias(node)})`;
   },
+  convTranspose: (node, [into, perGroup]) => {
+    const { kernel, stride, outputPadding, dilation, groups, padding } = node.attributes;
+    const where = py`${kernel}, stride=${stride}, padding=${evenPadding(padding)}, output_padding=${outputPadding}`;
+    return py`nn.ConvTranspose2d(${into}, ${perGroup * groups}, ${where}, groups=${groups}, bias=${hasBias(node)}, dilation=${dilation})`;
+  },
+  groupNorm: ({ attributes: { groups, eps } }, [channels]) => py`nn.GroupNorm(${groups}, ${channels}, eps=${eps})`,
   linear: (node, [out, into]) => py`nn.Linear(${into}, ${out}, bias=${hasBias(node)})`,
   batchNorm: ({ attributes: { eps, momentum } }, [channels]) =>
     py`nn.BatchNorm2d(${channels}, eps=${eps}, momentum=${momentum})`,

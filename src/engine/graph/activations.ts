@@ -39,6 +39,13 @@ const CUBIC = 0.044715;
 const innerTanh = <V>(on: Elementwise<V>, x: V): V =>
   on.tanh(on.multiply(x, on.add(on.multiply(on.square(x), TANH_SCALE * CUBIC), TANH_SCALE)));
 
+/** log(1 + eˣ) as max(x, 0) + log(1 + e^−|x|), which does not overflow. */
+const softplus = <V>(on: Elementwise<V>, x: V): V => {
+  const above = on.clamp(x, 0, Infinity);
+  const negated = on.subtract(on.clamp(x, -Infinity, 0), above);
+  return on.add(above, on.log(on.add(on.exp(negated), 1)));
+};
+
 /** clamp(x + 3, 0, 6). */
 const ramp = <V>(on: Elementwise<V>, x: V): V => on.clamp(on.add(x, 3), 0, 6);
 
@@ -153,6 +160,98 @@ const records = {
     value: (on, x) => on.multiply(ramp(on, x), 1 / 6),
     derivativeOf: 'input',
     derivative: (on, x) => on.multiply(on.within(x, -3, 3), 1 / 6),
+  },
+  /** `slope`: alpha, what it tends to for small numbers, negated. */
+  elu: {
+    label: 'ELU',
+    module: 'ELU',
+    python: { name: 'F.elu', keywords: (slope) => ({ alpha: slope }) },
+    onnx: { operator: 'Elu', attributes: (alpha) => ({ alpha }) },
+    counted: false,
+    slope: 1,
+    value: (on, x, slope) => {
+      const below = on.multiply(on.subtract(on.exp(on.clamp(x, -Infinity, 0)), 1), slope);
+      return on.add(on.clamp(x, 0, Infinity), below);
+    },
+    derivativeOf: 'input',
+    derivative: (on, x, slope) => {
+      const above = on.within(x, 0, Infinity);
+      const below = on.multiply(on.exp(on.clamp(x, -Infinity, 0)), slope);
+      return on.add(above, on.multiply(on.subtract(1, above), below));
+    },
+  },
+  softplus: {
+    label: 'softplus',
+    module: 'Softplus',
+    python: { name: 'F.softplus' },
+    onnx: { operator: 'Softplus' },
+    counted: false,
+    value: softplus,
+    derivativeOf: 'input',
+    derivative: (on, x) => on.sigmoid(x),
+  },
+  mish: {
+    label: 'Mish',
+    module: 'Mish',
+    python: { name: 'F.mish' },
+    counted: false,
+    value: (on, x) => on.multiply(x, on.tanh(softplus(on, x))),
+    derivativeOf: 'input',
+    // t + x σ(x) (1 − t²), t = tanh(softplus(x)).
+    derivative: (on, x) => {
+      const t = on.tanh(softplus(on, x));
+      return on.add(t, on.multiply(on.multiply(x, on.sigmoid(x)), on.subtract(1, on.square(t))));
+    },
+  },
+  exp: {
+    label: 'exp',
+    module: '',
+    python: { name: 'torch.exp' },
+    onnx: { operator: 'Exp' },
+    counted: false,
+    value: (on, x) => on.exp(x),
+    derivativeOf: 'output',
+    derivative: (_, y) => y,
+  },
+  log: {
+    label: 'log',
+    module: '',
+    python: { name: 'torch.log' },
+    onnx: { operator: 'Log' },
+    counted: false,
+    value: (on, x) => on.log(x),
+    derivativeOf: 'input',
+    derivative: (on, x) => on.reciprocal(x),
+  },
+  sqrt: {
+    label: 'square root',
+    module: '',
+    python: { name: 'torch.sqrt' },
+    onnx: { operator: 'Sqrt' },
+    counted: false,
+    value: (on, x) => on.sqrt(x),
+    derivativeOf: 'output',
+    derivative: (on, y) => on.multiply(on.reciprocal(y), 0.5),
+  },
+  reciprocal: {
+    label: 'reciprocal',
+    module: '',
+    python: { name: 'torch.reciprocal' },
+    onnx: { operator: 'Reciprocal' },
+    counted: false,
+    value: (on, x) => on.reciprocal(x),
+    derivativeOf: 'output',
+    derivative: (on, y) => on.multiply(on.square(y), -1),
+  },
+  abs: {
+    label: 'absolute value',
+    module: '',
+    python: { name: 'torch.abs' },
+    onnx: { operator: 'Abs' },
+    counted: false,
+    value: (on, x) => on.subtract(on.clamp(x, 0, Infinity), on.clamp(x, -Infinity, 0)),
+    derivativeOf: 'input',
+    derivative: (on, x) => on.subtract(on.within(x, 0, Infinity), on.within(x, -Infinity, 0)),
   },
 } as const satisfies Readonly<Record<string, Activation>>;
 

@@ -8,6 +8,9 @@ export interface Elementwise<V> {
   multiply(a: V | number, b: V | number): V;
   square(x: V): V;
   exp(x: V): V;
+  log(x: V): V;
+  sqrt(x: V): V;
+  reciprocal(x: V): V;
   erf(x: V): V;
   tanh(x: V): V;
   /** 1 / (1 + e⁻ˣ). */
@@ -32,6 +35,9 @@ export const onNumbers: Elementwise<number> = {
   multiply: (a, b) => a * b,
   square: (x) => x * x,
   exp: Math.exp,
+  log: Math.log,
+  sqrt: Math.sqrt,
+  reciprocal: (x) => 1 / x,
   erf,
   tanh: Math.tanh,
   sigmoid: (x) => 1 / (1 + Math.exp(-x)),

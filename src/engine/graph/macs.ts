@@ -42,10 +42,15 @@ const macsRules: { readonly [K in OperationKind]: MacsRule<K> } = {
     const positions = sizePerImage(output) / Math.abs(output[1]);
     return positions * weight[0] * (weight[1] * weight[2] * weight[3] + (hasBias ? 1 : 0));
   },
+  convTranspose: (_, { inputs, output, weight, hasBias }) => {
+    const positions = sizePerImage(inputs[0]) / Math.abs(inputs[0][1]);
+    return positions * weight[0] * weight[1] * weight[2] * weight[3] + (hasBias ? sizePerImage(output) : 0);
+  },
   linear: (_, { inputs, weight, hasBias }) => sizePerImage(inputs[0]) * weight[0] + (hasBias ? weight[0] : 0),
   matmul: (_, { inputs, output }) => sizePerImage(output) * Math.abs(inputs[0].at(-1) as number),
   batchNorm: (_, { inputs }) => 2 * sizePerImage(inputs[0]),
   layerNorm: (_, { inputs }) => 2 * sizePerImage(inputs[0]),
+  groupNorm: (_, { inputs }) => 2 * sizePerImage(inputs[0]),
   activation: (node, { output }) => (activations[node.attributes.function].counted ? sizePerImage(output) : 0),
   add: none,
   subtract: none,
@@ -60,12 +65,15 @@ const macsRules: { readonly [K in OperationKind]: MacsRule<K> } = {
   softmax: none,
   maxPool: inputElements,
   averagePool: inputElements,
+  resize: none,
   mean: inputElements,
   roll: none,
   gather: none,
   expand: none,
   dropout: none,
   dropPath: none,
+  // What it computes is not known.
+  opaque: none,
 };
 
 /** An attention module as the counter sees it: found by its module type and its qkv and proj layers. */

@@ -23,6 +23,9 @@ const naturalPair = v.object({ top: natural, left: natural, bottom: natural, rig
 const probability = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const eps = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const none = v.object({});
+/** Output size over input size. */
+const scale = v.pipe(v.number(), v.minValue(1e-6), v.maxValue(1e6));
+const text = v.pipe(v.string(), v.maxLength(4096));
 
 const activation = v.picklist(ACTIVATION_FUNCTIONS);
 
@@ -58,6 +61,18 @@ export const operationSchemas: { readonly [K in OperationKind]: OperationSchema<
     inputs: [1, 1],
     roles: { weight: 4 },
   },
+  convTranspose: {
+    attributes: v.object({
+      kernel: pair,
+      stride: pair,
+      padding: naturalPair,
+      outputPadding: v.tuple([natural, natural]),
+      dilation: pair,
+      groups: positive,
+    }),
+    inputs: [1, 1],
+    roles: { weight: 4 },
+  },
   linear: { attributes: none, inputs: [1, 1], roles: { weight: 2 } },
   matmul: { attributes: v.object({ transposeB: v.boolean() }), inputs: [2, 2] },
   batchNorm: {
@@ -71,6 +86,11 @@ export const operationSchemas: { readonly [K in OperationKind]: OperationSchema<
     inputs: [1, 1],
     roles: { weight: 1, bias: 1 },
     axes: shortEnough,
+  },
+  groupNorm: {
+    attributes: v.object({ groups: positive, eps }),
+    inputs: [1, 1],
+    roles: { weight: 1, bias: 1 },
   },
   activation: { attributes: v.object({ function: activation, slope: v.exactOptional(finite) }), inputs: [1, 1] },
   add: elementwise,
@@ -97,6 +117,16 @@ export const operationSchemas: { readonly [K in OperationKind]: OperationSchema<
     attributes: v.object({ kernel: pair, stride: pair, padding: naturalPair, countPadding: v.boolean() }),
     inputs: [1, 1],
   },
+  resize: {
+    attributes: v.object({
+      size: pair,
+      mode: v.picklist(['nearest', 'linear', 'cubic']),
+      coordinates: v.picklist(['halfPixel', 'pytorchHalfPixel', 'alignCorners', 'asymmetric']),
+      scales: v.exactOptional(v.tuple([scale, scale])),
+      rounding: v.exactOptional(v.picklist(['floor', 'ceil', 'preferFloor', 'preferCeil'])),
+    }),
+    inputs: [1, 1],
+  },
   mean: { attributes: v.object({ axes, keepDimensions: v.boolean() }), inputs: [1, 1], axes: (a) => a.axes },
   roll: {
     attributes: v.object({ axes, shifts: v.array(v.pipe(v.number(), v.safeInteger())) }),
@@ -113,4 +143,8 @@ export const operationSchemas: { readonly [K in OperationKind]: OperationSchema<
   expand: { attributes: v.object({ shape }), inputs: [1, 1] },
   dropout: { attributes: v.object({ probability }), inputs: [1, 1] },
   dropPath: { attributes: v.object({ probability }), inputs: [1, 1] },
+  opaque: {
+    attributes: v.object({ operator: text, reason: text, shape, call: v.exactOptional(v.string()) }),
+    inputs: [0, 10_000],
+  },
 };

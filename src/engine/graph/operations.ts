@@ -36,6 +36,18 @@ export interface OperationAttributes {
     readonly dilation: Pair;
     readonly groups: number;
   };
+  /**
+   * torch.nn.functional.conv_transpose2d: the gradient of a convolution by its input. Roles: weight [I, O/groups, kh, kw], bias? [O].
+   * `outputPadding`: rows and columns more at the far end.
+   */
+  convTranspose: {
+    readonly kernel: Pair;
+    readonly stride: Pair;
+    readonly padding: SpatialPadding;
+    readonly outputPadding: Pair;
+    readonly dilation: Pair;
+    readonly groups: number;
+  };
   /** torch.nn.functional.linear over the last dimension. Roles: weight [O, I], bias? [O]. */
   linear: Record<never, never>;
   /** Batched product of the last two dimensions; leading dimensions are equal or 1. `transposeB`: b is [..., n, k]. */
@@ -44,6 +56,8 @@ export interface OperationAttributes {
   batchNorm: { readonly eps: number; readonly momentum: number };
   /** Over one dimension (`axis`, counted from 0). Roles: weight, bias. */
   layerNorm: { readonly eps: number; readonly axis: number };
+  /** Over the channels of each group and all positions. Roles: weight [C], bias [C]. Instance norm: as many groups as channels. */
+  groupNorm: { readonly groups: number; readonly eps: number };
   activation: ActivationAttributes;
   /** Element-wise with broadcasting from the right, as in PyTorch. */
   add: Record<never, never>;
@@ -70,6 +84,17 @@ export interface OperationAttributes {
     readonly padding: SpatialPadding;
     readonly countPadding: boolean;
   };
+  /**
+   * Images in another size, as ONNX's Resize defines it. `scales`: output over input where it is another number than that of the sizes;
+   * `rounding`: which pixel is nearest, floor by default.
+   */
+  resize: {
+    readonly size: Pair;
+    readonly mode: 'nearest' | 'linear' | 'cubic';
+    readonly coordinates: 'halfPixel' | 'pytorchHalfPixel' | 'alignCorners' | 'asymmetric';
+    readonly scales?: Pair;
+    readonly rounding?: 'floor' | 'ceil' | 'preferFloor' | 'preferCeil';
+  };
   /** Mean over `axes`; adaptive average pooling to 1 × 1 is the mean over the spatial axes. */
   mean: { readonly axes: readonly number[]; readonly keepDimensions: boolean };
   /** torch.roll. */
@@ -80,6 +105,11 @@ export interface OperationAttributes {
   expand: { readonly shape: Shape };
   /** Identity in evaluation. */
   dropout: { readonly probability: number };
+  /**
+   * An operation of the file that Espalier knows nothing of: it can be drawn, and stays as it is, and so does all that it touches.
+   * `call`: how the file calls it, for writing it back.
+   */
+  opaque: { readonly operator: string; readonly reason: string; readonly shape: Shape; readonly call?: string };
   /** Stochastic depth of one sample's residual branch; identity in evaluation. */
   dropPath: { readonly probability: number };
 }
@@ -102,10 +132,12 @@ export const operations = {
   parameter: { parameters: ['value'] },
   constant: { parameters: [] },
   conv: { parameters: ['weight', 'bias'], module: 'Conv2d' },
+  convTranspose: { parameters: ['weight', 'bias'], module: 'ConvTranspose2d' },
   linear: { parameters: ['weight', 'bias'], module: 'Linear' },
   matmul: { parameters: [] },
   batchNorm: { parameters: ['weight', 'bias', 'runningMean', 'runningVar', 'batchCount'], module: 'BatchNorm2d' },
   layerNorm: { parameters: ['weight', 'bias'], module: 'LayerNorm' },
+  groupNorm: { parameters: ['weight', 'bias'], module: 'GroupNorm' },
   activation: { parameters: [] },
   add: { parameters: [] },
   subtract: { parameters: [] },
@@ -120,12 +152,14 @@ export const operations = {
   softmax: { parameters: [] },
   maxPool: { parameters: [], module: 'MaxPool2d' },
   averagePool: { parameters: [], module: 'AvgPool2d' },
+  resize: { parameters: [], module: 'Upsample' },
   mean: { parameters: [], module: 'AdaptiveAvgPool2d' },
   roll: { parameters: [] },
   gather: { parameters: [] },
   expand: { parameters: [] },
   dropout: { parameters: [], module: 'Dropout' },
   dropPath: { parameters: [] },
+  opaque: { parameters: [] },
 } as const satisfies { readonly [K in OperationKind]: Operation };
 
 /** Operations with a weight: the layers, which can be scored and cut. Tables over them are as exhaustive as those over all. */

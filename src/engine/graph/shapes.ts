@@ -92,6 +92,21 @@ const shapeRules: { readonly [K in OperationKind]: ShapeRule<K> } = {
     perChannel(node, out, parameters, ['bias']);
     return windowed(node, x, out, node.attributes);
   },
+  convTranspose: (node, [x], parameters) => {
+    const { groups, kernel, stride, dilation, outputPadding, padding: p } = node.attributes;
+    const [into, perGroup, kh, kw] = need(node, parameters, 'weight');
+    if (x.length !== 4) throw new ShapeError(node, `needs [N, C, H, W], got ${formatShape(x)}`);
+    if (x[1] !== into) throw new ShapeError(node, `weight takes ${into} channels, the input has ${x[1]}`);
+    if (kh !== kernel[0] || kw !== kernel[1])
+      throw new ShapeError(node, `weight is ${kh}×${kw}, the kernel ${kernel.join('×')}`);
+    if (into % groups !== 0) throw new ShapeError(node, `${into} inputs do not divide into ${groups} groups`);
+    perChannel(node, perGroup * groups, parameters, ['bias']);
+    const pads = [p.top + p.bottom, p.left + p.right];
+    const size = (i: 0 | 1): number =>
+      (x[i + 2] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 + outputPadding[i] - pads[i];
+    if (size(0) < 1 || size(1) < 1) throw new ShapeError(node, 'nothing is left inside its padding');
+    return [x[0], perGroup * groups, size(0), size(1)];
+  },
   linear: (node, [x], parameters) => {
     const [out, into] = need(node, parameters, 'weight');
     if (x.at(-1) !== into) throw new ShapeError(node, `weight takes ${into} features, the input has ${x.at(-1)}`);
@@ -110,6 +125,13 @@ const shapeRules: { readonly [K in OperationKind]: ShapeRule<K> } = {
   },
   layerNorm: (node, [x], parameters) => {
     perChannel(node, x[node.attributes.axis], parameters, ['weight', 'bias']);
+    return x;
+  },
+  groupNorm: (node, [x], parameters) => {
+    const { groups } = node.attributes;
+    if (x.length < 3 || x[1] % groups !== 0)
+      throw new ShapeError(node, `${formatShape(x)} does not divide into ${groups} groups of channels`);
+    perChannel(node, x[1], parameters, ['weight', 'bias']);
     return x;
   },
   activation: same,
@@ -157,6 +179,10 @@ const shapeRules: { readonly [K in OperationKind]: ShapeRule<K> } = {
   softmax: same,
   maxPool: (node, [x]) => windowed(node, x, x[1], node.attributes),
   averagePool: (node, [x]) => windowed(node, x, x[1], node.attributes),
+  resize: (node, [x]) => {
+    if (x.length !== 4) throw new ShapeError(node, `needs [N, C, H, W], got ${formatShape(x)}`);
+    return [x[0], x[1], ...node.attributes.size];
+  },
   mean: (node, [x]) => {
     const { axes, keepDimensions } = node.attributes;
     if (keepDimensions) return x.map((d, i) => (axes.includes(i) ? 1 : d));
@@ -173,6 +199,7 @@ const shapeRules: { readonly [K in OperationKind]: ShapeRule<K> } = {
   },
   dropout: same,
   dropPath: same,
+  opaque: (node) => node.attributes.shape,
 };
 
 /** Applies the node's rule. The cast is the one place where a table entry is taken by a kind known only at run time. */

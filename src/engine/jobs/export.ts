@@ -4,13 +4,14 @@ import type { RunContext } from '../../common/progress.ts';
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
 import { writePth } from '../checkpoint/torch/torch-write.ts';
 import { onnxModel } from '../export/onnx.ts';
+import { writePt2 } from '../export/pt2.ts';
 import { pytorchSource } from '../export/pytorch.ts';
 import { makeFolderOf, writeFileAtomically } from '../files/atomic-write.ts';
 import { type Model, modelMetadata } from './model.ts';
 import { RECORD_KEY } from './record.ts';
 import { type Verification, verifyOnnx } from './verify-onnx.ts';
 
-export const EXPORT_FORMATS = ['safetensors', 'pth', 'onnx', 'pytorch'] as const;
+export const EXPORT_FORMATS = ['safetensors', 'pth', 'pt2', 'onnx', 'pytorch'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 export interface Exported {
@@ -37,6 +38,11 @@ const exporters: { readonly [K in ExportFormat]: Exporter } = {
   },
   pth: async (model, output, _, context) => {
     await writePth(output, await model.weights(context), modelMetadata(model.graph, model.record), context);
+    return { files: [output] };
+  },
+  pt2: async (model, output, _, context) => {
+    const metadata = modelMetadata(model.graph, model.record);
+    await writePt2(output, model.graph, await model.weights(context), metadata, context);
     return { files: [output] };
   },
   onnx: async ({ graph, record, ...model }, output, { verify = true }, context) => {

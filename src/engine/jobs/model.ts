@@ -11,10 +11,12 @@ import type { OpenCheckpoint } from '../checkpoint/checkpoint.ts';
 import { isFloat } from '../checkpoint/convert.ts';
 import { NORMALISATIONS } from '../checkpoint/onnx/import.ts';
 import { isOnnx } from '../checkpoint/onnx/onnx-file.ts';
+import { isPt2 } from '../checkpoint/pt2/pt2-file.ts';
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
 import { isFolder } from '../checkpoint/shards.ts';
 import { writePth } from '../checkpoint/torch/torch-write.ts';
 import { onnxModel } from '../export/onnx.ts';
+import { writePt2 } from '../export/pt2.ts';
 import { makeFolderOf, writeFileAtomically } from '../files/atomic-write.ts';
 import { type Graph, parametersByName } from '../graph/graph.ts';
 import { graphToJson } from '../graph/serialize.ts';
@@ -24,13 +26,14 @@ import { openFitting } from './fitting-checkpoint.ts';
 import { buildOptions, isRunState } from './model-graph.ts';
 import type { Model, ModelRequest } from './model-types.ts';
 import { openOnnx } from './open-onnx.ts';
+import { openPt2 } from './open-pt2.ts';
 import { findPretrained, pretrainedAdvice } from './pretrained.ts';
 import { EMPTY_RECORD, GRAPH_KEY, type ModelRecord, RECORD_KEY, recordFromJson } from './record.ts';
 
 export { AmbiguousHeadsError } from './model-graph.ts';
 export type { Model, ModelRequest } from './model-types.ts';
 
-const CHECKPOINT_SUFFIX = /\.(pth|pt|th|bin|safetensors|ckpt|onnx)$/i;
+const CHECKPOINT_SUFFIX = /\.(pth|pt|th|bin|safetensors|ckpt|onnx|pt2)$/i;
 
 async function isFile(place: string): Promise<boolean> {
   return (await stat(place).catch(() => undefined))?.isFile() ?? false;
@@ -59,6 +62,7 @@ async function openAny(request: ModelRequest): Promise<Model> {
   if (CHECKPOINT_SUFFIX.test(model) || (await isFile(model))) {
     if (ckpt) throw new UserError(`--model ${model} is a file already: give its name with --ckpt, or the file alone.`);
     if (await isOnnx(model)) return openOnnx(model, request);
+    if (await isPt2(model)) return openPt2(model, request);
     return fromFile(model, request);
   }
   const variant = findVariant(model);
@@ -193,15 +197,15 @@ async function readWeights(
 }
 
 const writers = { safetensors: writeSafetensors, pth: writePth } as const;
-type ModelFormat = keyof typeof writers | 'onnx';
+type ModelFormat = keyof typeof writers | 'onnx' | 'pt2';
 
 /** Format that a file name asks for. */
 function formatOf(file: string): ModelFormat {
   const suffix = path.extname(file).slice(1).toLowerCase();
   if (suffix === 'safetensors') return 'safetensors';
   if (suffix === 'pth' || suffix === 'pt') return 'pth';
-  if (suffix === 'onnx') return 'onnx';
-  throw new UserError(`cannot save as ${file}: name it .safetensors, .pth or .onnx`);
+  if (suffix === 'onnx' || suffix === 'pt2') return suffix;
+  throw new UserError(`cannot save as ${file}: name it .safetensors, .pth, .pt2 or .onnx`);
 }
 
 /**
@@ -233,5 +237,6 @@ export async function saveModel(
   // Its operators say what the Graph is.
   if (format === 'onnx')
     await writeFileAtomically(file, onnxModel(graph, weights, { [RECORD_KEY]: JSON.stringify(record) }));
+  else if (format === 'pt2') await writePt2(file, graph, weights, modelMetadata(graph, record), context);
   else await writers[format](file, weights, modelMetadata(graph, record), context);
 }

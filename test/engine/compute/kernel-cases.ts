@@ -143,7 +143,8 @@ const layerCases: readonly KernelCase[] = [
     (name): KernelCase => ({
       name: `activation ${name}`,
       states: [[4, 25]],
-      range: [-8, 8],
+      // Roots and logarithms of what is above 0.
+      range: ['log', 'sqrt', 'reciprocal'].includes(name) ? [0.2, 8] : [-8, 8],
       build: (b, x) => b.add('activation', x, { function: name, slope: name === 'leakyRelu' ? 0.2 : undefined }),
     }),
   ),
@@ -189,6 +190,33 @@ const binaryShapes: readonly (readonly [readonly number[], readonly number[]])[]
     [4, 1],
   ],
   [[4], [2, 3, 4]],
+];
+
+const transposedCase = (
+  name: string,
+  x: readonly number[],
+  w: readonly number[],
+  inputShape: readonly number[],
+  { stride = 1, padding = pads(0), groups = 1 } = {},
+): KernelCase => ({
+  name: `transposed conv ${name}`,
+  states: [x, w],
+  build: (b, refs) =>
+    b.add('convInputGradient', refs, {
+      kernel: [w[2], w[3]],
+      stride: [stride, stride],
+      padding,
+      dilation: [1, 1],
+      groups,
+      inputShape,
+    }),
+});
+
+/** A convolution's gradient by its input as a layer: what a transposed convolution is. */
+const transposedCases: readonly KernelCase[] = [
+  transposedCase('2×2 stride 2', [2, 3, 3, 4], [3, 4, 2, 2], [2, 4, 6, 8], { stride: 2 }),
+  transposedCase('3×3 padded, stride 2', [2, 3, 3, 3], [3, 2, 3, 3], [2, 2, 6, 6], { stride: 2, padding: pads(1) }),
+  transposedCase('in groups', [2, 4, 3, 3], [4, 2, 3, 3], [2, 4, 5, 5], { groups: 2 }),
 ];
 
 const elementwiseCases: readonly KernelCase[] = [
@@ -357,7 +385,13 @@ const reductionCases: readonly KernelCase[] = [
   },
 ];
 
-const all: readonly KernelCase[] = [...layerCases, ...elementwiseCases, ...shapeCases, ...reductionCases];
+const all: readonly KernelCase[] = [
+  ...layerCases,
+  ...transposedCases,
+  ...elementwiseCases,
+  ...shapeCases,
+  ...reductionCases,
+];
 
 export const kernelCases = all;
 

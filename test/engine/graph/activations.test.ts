@@ -46,10 +46,43 @@ const torch: { readonly [F in ActivationFunction]: { readonly [of in 'values' | 
       values: [0, 0.083333333, 0.38333333, 0.55, 0.81666667, 1, 1],
       derivatives: [0, 0.16666667, 0.16666667, 0.16666667, 0.16666667, 0, 0],
     },
+    elu: {
+      values: [-0.99849656, -0.917915, -0.5034147, 0.3, 1.9, 4.5, 7.2],
+      derivatives: [0.0015034392, 0.082084999, 0.4965853, 1, 1, 1, 1],
+    },
+    softplus: {
+      values: [0.0015023102, 0.078889734, 0.40318605, 0.85435524, 2.0393868, 4.5110477, 7.2007463],
+      derivatives: [0.0015011823, 0.07585818, 0.33181223, 0.57444252, 0.86989153, 0.98901306, 0.99925397],
+    },
+    mish: {
+      values: [-0.0097650087, -0.1968162, -0.26787023, 0.20800137, 1.8367436, 4.4989137, 7.199992],
+      derivatives: [-0.0082553536, -0.10974357, 0.18441607, 0.7828273, 1.0749276, 1.001907, 1.0000149],
+    },
+    exp: {
+      values: [0.0015034392, 0.082084999, 0.4965853, 1.3498588, 6.6858944, 90.017131, 1339.4308],
+      derivatives: [0.0015034392, 0.082084999, 0.4965853, 1.3498588, 6.6858944, 90.017131, 1339.4308],
+    },
+    log: {
+      values: [Number.NaN, Number.NaN, Number.NaN, -1.2039728, 0.64185389, 1.5040774, 1.974081],
+      derivatives: [-0.15384615, -0.4, -1.4285714, 3.3333333, 0.52631579, 0.22222222, 0.13888889],
+    },
+    sqrt: {
+      values: [Number.NaN, Number.NaN, Number.NaN, 0.54772256, 1.3784049, 2.1213203, 2.6832816],
+      derivatives: [Number.NaN, Number.NaN, Number.NaN, 0.91287093, 0.36273813, 0.23570226, 0.186339],
+    },
+    reciprocal: {
+      values: [-0.15384615, -0.4, -1.4285714, 3.3333333, 0.52631579, 0.22222222, 0.13888889],
+      derivatives: [-0.023668639, -0.16, -2.0408163, -11.111111, -0.27700831, -0.049382716, -0.019290123],
+    },
+    abs: { values: [6.5, 2.5, 0.7, 0.3, 1.9, 4.5, 7.2], derivatives: [-1, -1, -1, 1, 1, 1, 1] },
   };
 
 const isNear = (found: number, expected: number, what: string): void =>
-  assert.ok(Math.abs(found - expected) <= 1e-7 * Math.max(1, Math.abs(expected)), `${what}: ${found}, not ${expected}`);
+  assert.ok(
+    (Number.isNaN(expected) && Number.isNaN(found)) ||
+      Math.abs(found - expected) <= 1e-7 * Math.max(1, Math.abs(expected)),
+    `${what}: ${found}, not ${expected}`,
+  );
 
 for (const name of ACTIVATION_FUNCTIONS)
   test(`${name} and its derivative are PyTorch's`, () => {

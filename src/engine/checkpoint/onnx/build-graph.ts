@@ -90,6 +90,7 @@ class Names {
   constructor(
     private readonly builder: GraphBuilder,
     input: ValueId,
+    private readonly shares: boolean,
   ) {
     this.#ids = new Set([input]);
   }
@@ -110,6 +111,8 @@ class Names {
 
   add(role: ParameterRole, id: ValueId, stored: StoredTensor): string {
     const isOwn = isReadable(stored.name);
+    const known = this.tensors.get(stored.name);
+    if (this.shares && known && String(known.shape) === String(stored.shape)) return stored.name;
     if (isOwn && this.#given.has(stored.name)) this.shared.add(stored.name);
     this.#given.add(stored.name);
     const fallback = role === 'value' ? id : `${id}.${ROLE_NAMES[role]}`;
@@ -154,12 +157,13 @@ export function buildGraph(
   drafted: DraftGraph,
   { input, inputName, outputs }: DraftEnds,
   header: Pick<Graph, 'name' | 'family' | 'input' | 'classes'>,
+  sharesParameters = false,
 ): BuiltGraph {
   const { order } = drafted.live(outputs.map(({ draft }) => draft));
   const drafts = new Map(order.filter((id) => id !== input).map((id) => [id, drafted.get(id) as Operation]));
   const places = placeNodes(drafts);
   const builder = new GraphBuilder();
-  const parameters = new Names(builder, inputName);
+  const parameters = new Names(builder, inputName, sharesParameters);
   const ids = new Map<DraftId, ValueId>([[input, builder.input(header.input, inputName)]]);
   for (const [id, draft] of drafts) {
     const { module, suffix, moduleType } = places.get(id) as Place;

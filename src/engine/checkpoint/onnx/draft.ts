@@ -43,6 +43,10 @@ export interface ForeignDraft {
     readonly operator: string;
     /** One element of the result from one of each input, where it works element by element. */
     readonly each?: (...inputs: readonly number[]) => number;
+    /** Numbers that say which function it is: limits, an exponent. */
+    readonly numbers?: readonly number[];
+    /** Why it cannot be taken over, where the file's reader knows; such an operation stays as it is. */
+    readonly kept?: string;
   };
   readonly inputs: readonly DraftId[];
   readonly stored: StoredTensors;
@@ -139,6 +143,10 @@ export class DraftGraph {
     const shape = this.#shapes.get(at);
     if (!shape) throw new UnknownShapeError(this.#nodes.get(at) as ForeignDraft);
     return shape;
+  }
+
+  hasShape(id: DraftId): boolean {
+    return this.#shapes.has(this.resolve(id));
   }
 
   inputsOf(id: DraftId): readonly DraftId[] {

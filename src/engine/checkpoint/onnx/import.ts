@@ -14,6 +14,7 @@ import { matchActivations } from './match-activations.ts';
 import { matchLayerNorms } from './match-layer-norm.ts';
 import type { OnnxModel, OnnxValue } from './onnx-proto.ts';
 import { tidyLayout } from './tidy-layout.ts';
+import { writeOut } from './write-out.ts';
 
 /** Pixels that enter a network: raw from 0 to 1 or 255, or normalised by mean and standard deviation. */
 export type Pixels = PixelRange | 'normalised';
@@ -25,6 +26,10 @@ export interface ImportOptions {
   readonly inputSize?: number;
   /** What the person says of the pixels: what the file's first operations say does not count then. */
   readonly pixels?: Pixels;
+  /** Tensors have the names of a state dict: layers that share one go on sharing it. */
+  readonly namesAreExact?: boolean;
+  /** `onnx` by default. */
+  readonly family?: string;
 }
 
 export interface ImportedModel {
@@ -54,7 +59,7 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
     );
   const notes: string[] = [];
   const images = imagesOf(model, options, notes);
-  const importer = new Importer(file, model, images.fixedBatch);
+  const importer = new Importer(file, model, images.fixedBatch, options.namesAreExact);
   const input = importer.graph.add({
     kind: 'input',
     attributes: { shape: [-1, images.channels, images.height, images.width] },
@@ -78,11 +83,16 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
   refuseForeign(importer, drafts);
   const header = {
     name: nameOf(model, file),
-    family: 'onnx',
+    family: options.family ?? 'onnx',
     input: configOf(model, images),
     classes: logits ? importer.graph.shape(logits.draft)[1] : 0,
   };
-  const built = buildGraph(importer.graph, { input, inputName: images.name, outputs }, header);
+  const ends = {
+    input,
+    inputName: plainName(images.name),
+    outputs: outputs.map((each) => ({ ...each, name: plainName(each.name) })),
+  };
+  const built = buildGraph(importer.graph, ends, header, options.namesAreExact);
   noteShared(built, notes);
   const graph = withPixels(built, model, options, images, notes);
   return { graph, notes, weights: () => weightsOf(built.tensors) };
@@ -124,13 +134,18 @@ function recognise(graph: DraftGraph, outputs: readonly DraftId[]): void {
   matchLayerNorms(graph, outputs);
   tidyLayout(graph, outputs);
   fuseLayers(graph, outputs);
+  writeOut(graph, outputs);
   tidyLayout(graph, outputs);
 }
 
 function refuseForeign(importer: Importer, outputs: readonly DraftId[]): void {
   for (const id of importer.graph.live(outputs).order) {
     const draft = importer.graph.get(id);
-    if (draft.kind === 'foreign') throw importer.unsupported(draft);
+    if (draft.kind !== 'foreign') continue;
+    const { operator, kept: reason } = draft.attributes;
+    if (!reason) throw importer.unsupported(draft);
+    const attributes = { operator, reason, shape: importer.graph.shape(id) };
+    importer.graph.replace(id, { ...draft, kind: 'opaque', attributes });
   }
 }
 
@@ -140,6 +155,9 @@ function noteShared({ shared }: BuiltGraph, notes: string[]): void {
       `${shared.length === 1 ? 'a tensor' : `${shared.length} tensors`} of the file (${shared.slice(0, 3).join(', ')}${shared.length > 3 ? ', …' : ''}) serve several layers: each layer has a copy now`,
     );
 }
+
+/** Values of a `.pt2` have a mark before their names, so that no tensor has the same. */
+const plainName = (name: string): string => name.replace(/^%/, '');
 
 interface Images {
   readonly name: string;
@@ -203,8 +221,7 @@ function outputsOf(importer: Importer, model: OnnxModel, file: string): readonly
     if (!value) throw new UserError(`${file}: nothing computes its output '${name}'.`);
     if (value.kind !== 'computed') return [];
     const last = importer.graph.get(value.draft);
-    if (last.kind === 'foreign' && !last.attributes.each && last.attributes.operator !== 'LogSoftmax')
-      throw importer.unsupported(last);
+    if (last.kind === 'foreign' && !importer.graph.hasShape(value.draft)) throw importer.unsupported(last);
     return [{ name, draft: value.draft }];
   });
   if (found.length) return found;

@@ -21,7 +21,7 @@ import type { OnnxModel, OnnxNode } from './onnx-proto.ts';
 import type { OnnxTensor } from './onnx-tensor.ts';
 import { initialiserValue, isMask, storedTensor, type Value, type WeightValue, weightOf } from './onnx-values.ts';
 import { type ImportScope, OperatorCall } from './operator-call.ts';
-import { foldedNames, operatorNames, operators } from './operators.ts';
+import { foldedNames, INTERNAL_DOMAIN, internalOperators, operatorNames, operators } from './operators.ts';
 
 export class Importer implements ImportScope {
   readonly graph = new DraftGraph();
@@ -34,6 +34,7 @@ export class Importer implements ImportScope {
     readonly file: string,
     private readonly model: OnnxModel,
     readonly fixedBatch: number | undefined,
+    readonly namesAreExact = false,
   ) {
     this.opset = model.opsets.get('') ?? 1;
     for (const tensor of model.initialisers.values())
@@ -183,12 +184,14 @@ export class Importer implements ImportScope {
 
   #operate(call: OperatorCall): readonly Value[] {
     const { node } = call;
-    const rule = node.domain === '' && Object.hasOwn(operators, node.opType) ? operators[node.opType] : undefined;
+    const known = node.domain === INTERNAL_DOMAIN ? internalOperators : node.domain === '' ? operators : {};
+    const rule = Object.hasOwn(known, node.opType) ? known[node.opType] : undefined;
     // Whether an unknown operator matters shows at the end: something may be left out, or take its place.
     if (!rule) {
       const taken = call.inputs.filter((input) => input && input.kind !== 'known') as readonly Value[];
       const operands = taken.map((input) => this.draftOf(input, call.origin.path));
-      return node.outputs.map(() => call.foreign(operands));
+      const [kept, shape] = [call.string('reason', ''), call.ints('shape')];
+      return node.outputs.map(() => (kept && shape ? call.foreign(operands, shape, { kept }) : call.foreign(operands)));
     }
     const result = rule(call);
     return 'kind' in result ? [result] : result;

@@ -24,7 +24,7 @@ const ARITHMETIC: Readonly<Partial<Record<Draft['kind'], Arithmetic>>> = {
 };
 
 /** One element of a node from one of each input; undefined where it does not work element by element. */
-function eachOf(draft: Draft): ((...inputs: readonly number[]) => number) | undefined {
+export function eachOf(draft: Draft): ((...inputs: readonly number[]) => number) | undefined {
   if (draft.kind === 'foreign') return draft.attributes.each;
   if (draft.kind === 'activation') {
     const { attributes } = draft;

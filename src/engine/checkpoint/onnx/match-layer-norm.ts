@@ -1,6 +1,6 @@
 /** Finds layer norms that an exporter wrote out: (x − mean) / √(variance + eps), and the scale and shift after it. */
 import type { Draft, DraftGraph, DraftId, StoredTensor } from './draft.ts';
-import { numberOf } from './match-activations.ts';
+import { eachOf, numberOf } from './match-activations.ts';
 import { filledTensor, reshapedTensor } from './onnx-values.ts';
 
 /** mean(x) over one dimension that stays. */
@@ -31,9 +31,10 @@ function varianceOf(graph: DraftGraph, id: DraftId): { x: DraftId; axis: number;
   return { x: a.x, axis: a.axis, eps: Number((numberOf(graph, inputs[at]) as number).toPrecision(6)) };
 }
 
-/** Whether one element of a foreign operator is this function of the element that enters. */
+/** Whether one element of a value is this function of the element that enters. */
 const isFunction = (draft: Draft, of: (x: number) => number): boolean => {
-  const each = draft.kind === 'foreign' && draft.inputs.length === 1 ? draft.attributes.each : undefined;
+  const isFunctionOfOne = draft.inputs.length === 1 && (draft.kind === 'foreign' || draft.kind === 'activation');
+  const each = isFunctionOfOne ? eachOf(draft) : undefined;
   return Boolean(each && [0.3, 1.7, 4.1].every((x) => Math.abs(each(x) - of(x)) < 1e-9));
 };
 

@@ -15,7 +15,7 @@ import {
 import { type OnnxTensor, parseEntry, parseTensor } from './onnx-tensor.ts';
 
 /** Value of an attribute. Graphs inside nodes (branches, loops) are only named. */
-type OnnxAttribute =
+export type OnnxAttribute =
   | { readonly kind: 'float'; readonly value: number }
   | { readonly kind: 'int'; readonly value: number }
   | { readonly kind: 'string'; readonly value: string }

@@ -31,6 +31,8 @@ export interface OnnxTensor {
   readonly dtype: DType | undefined;
   readonly shape: readonly number[];
   readonly external?: ExternalData;
+  /** Where the file says whether it is trained: `.pt2` does, ONNX does not. */
+  readonly role?: 'parameter' | 'constant';
   /**
    * The elements: a view on the file's bytes where they are aligned.
    * @throws ProtobufError for types without a reading, and for external data, which the file does not hold

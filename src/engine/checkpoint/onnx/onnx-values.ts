@@ -104,12 +104,16 @@ export const filledTensor = (name: string, size: number, value: number): StoredT
  * An initialiser: a weight where it may be trained, else known. Integers and truths are known, and of floats single
  * numbers that have no name of their own, and masks.
  */
-export function initialiserValue(tensor: OnnxTensor, emit: (tensor: StoredTensor, path: string) => DraftId): Value {
+export function initialiserValue(
+  tensor: Pick<OnnxTensor, 'name' | 'shape' | 'dtype' | 'role' | 'read'>,
+  emit: (tensor: StoredTensor, path: string) => DraftId,
+): Value {
   const { name, shape, dtype } = tensor;
   const constant = once(() => constantOf(tensor.read()));
   const isFloatingPoint = dtype?.startsWith('float') || dtype === 'bfloat16';
   const count = shape.reduce((a, b) => a * b, 1);
-  const isConstant = (count === 1 && (shape.length === 0 || !isReadable(name))) || /(^|[/_.])[Cc]onstant/.test(name);
+  const looksConstant = (count === 1 && (shape.length === 0 || !isReadable(name))) || /(^|[/_.])[Cc]onstant/.test(name);
+  const isConstant = tensor.role ? tensor.role === 'constant' : looksConstant;
   if (!isFloatingPoint || isConstant)
     return {
       kind: 'known',

@@ -17,6 +17,8 @@ export interface ImportScope {
   readonly opset: number;
   /** The number of images that the file was made for, where it is a fixed one: its constants have it in them. */
   readonly fixedBatch: number | undefined;
+  /** Whether tensors have the names of a state dict, which must all stay: `.pt2`. */
+  readonly namesAreExact: boolean;
   /** The value as a node, for one of the module `path`. */
   draftOf(value: Value, path: string): DraftId;
 }
@@ -56,6 +58,11 @@ export class OperatorCall {
     return found?.kind === 'string' ? found.value : otherwise;
   }
 
+  floats(name: string): readonly number[] | undefined {
+    const found = this.node.attributes.get(name);
+    return found?.kind === 'floats' ? found.value : undefined;
+  }
+
   ints(name: string): readonly number[] | undefined {
     const found = this.node.attributes.get(name);
     return found?.kind === 'ints' ? found.value : undefined;
@@ -91,9 +98,10 @@ export class OperatorCall {
   sizes(i: number): readonly Size[] | undefined {
     const value = this.inputs[i];
     if (!value) return undefined;
-    if (value.kind !== 'known')
+    if (value.kind === 'computed')
       return this.fail(`takes its input ${i} from the images, where Espalier needs a constant`);
-    return sizes(value.constant, `${this.scope.file}: input ${i} of ${this.origin.label}`);
+    const constant = value.kind === 'known' ? value.constant : value.constant();
+    return sizes(constant, `${this.scope.file}: input ${i} of ${this.origin.label}`);
   }
 
   /** The same, where none may depend on the batch size. */
@@ -118,6 +126,11 @@ export class OperatorCall {
   stored(i: number): StoredTensor | undefined {
     const value = this.inputs[i];
     return value && value.kind !== 'computed' ? storedTensor(value) : undefined;
+  }
+
+  /** Whether an input is a tensor that the file says is trained. */
+  isTrained(i: number): boolean {
+    return this.inputs[i]?.kind === 'weight' && this.scope.namesAreExact;
   }
 
   needStored(i: number): StoredTensor {
@@ -161,8 +174,12 @@ export class OperatorCall {
   }
 
   /** Adds an operator that no operation stands for: it has to be found again as part of one. */
-  foreign(inputs: readonly DraftId[], shape?: Shape, each?: ForeignDraft['attributes']['each']): Value {
-    const attributes = { operator: this.node.opType, ...(each && { each }) };
+  foreign(
+    inputs: readonly DraftId[],
+    shape?: Shape,
+    function_: Omit<ForeignDraft['attributes'], 'operator'> = {},
+  ): Value {
+    const attributes = { operator: this.node.opType, ...function_ };
     const draft: ForeignDraft = { kind: 'foreign', attributes, inputs, stored: {}, origin: this.origin };
     return this.computed(this.scope.graph.add(draft, shape));
   }

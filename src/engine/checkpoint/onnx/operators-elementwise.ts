@@ -3,7 +3,9 @@ import { ACTIVATION_FUNCTIONS, type ActivationFunction, activations } from '../.
 import { erf } from '../../graph/elementwise.ts';
 import type { OperationKind } from '../../graph/operations.ts';
 import { broadcastShapes } from '../../graph/shapes.ts';
+import { float32Tensor } from '../../graph/tensor.ts';
 import { isFixed } from './constants.ts';
+import type { DraftId } from './draft.ts';
 import type { Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
 
@@ -19,15 +21,15 @@ const binary =
 
 /** A function of one number that has no operation: it must turn out to be part of an activation or a norm. */
 const foreign =
-  (each: (x: number) => number): OperatorRule =>
+  (each: (x: number) => number, numbers: readonly number[] = []): OperatorRule =>
   (call) =>
-    call.foreign([call.operand(0)], call.shape(0), each);
+    call.foreign([call.operand(0)], call.shape(0), { each, numbers });
 
 const foreignOfTwo =
   (each: (x: number, y: number) => number): OperatorRule =>
   (call) => {
     const shape = broadcastShapes({ id: call.origin.label, kind: call.node.opType }, call.shape(0), call.shape(1));
-    return call.foreign([call.operand(0), call.operand(1)], shape, each);
+    return call.foreign([call.operand(0), call.operand(1)], shape, { each });
   };
 
 const clip: OperatorRule = (call) => {
@@ -37,7 +39,20 @@ const clip: OperatorRule = (call) => {
   if (low === 0 && high === 6) return activation('relu6')(call);
   // An exporter may write no limit as the largest number there is.
   if (low === 0 && high > 1e38) return activation('relu')(call);
-  return foreign((x) => Math.min(Math.max(x, low), high))(call);
+  return foreign((x) => Math.min(Math.max(x, low), high), [low, high])(call);
+};
+
+/** Of any number of values, two at a time. */
+const ofMany =
+  (each: (x: number, y: number) => number): OperatorRule =>
+  (call) => {
+    if (call.inputs.length === 2) return foreignOfTwo(each)(call);
+    return call.inputs.length === 1 ? call.value(0) : call.fail('takes more than two values');
+  };
+
+const sum: OperatorRule = (call) => {
+  const operands = call.inputs.map((_, i) => call.operand(i));
+  return call.computed(operands.reduce((a, b) => call.add('add', [a, b], {})));
 };
 
 const close = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-5;
@@ -45,7 +60,7 @@ const close = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-5;
 const hardSigmoid: OperatorRule = (call) => {
   const [alpha, beta] = [call.float('alpha', 0.2), call.float('beta', 0.5)];
   if (close(alpha, 1 / 6) && close(beta, 0.5)) return activation('hardSigmoid')(call);
-  return foreign((x) => Math.min(Math.max(alpha * x + beta, 0), 1))(call);
+  return foreign((x) => Math.min(Math.max(alpha * x + beta, 0), 1), [alpha, beta])(call);
 };
 
 const leakyRelu = (call: OperatorCall, slope: number): Value =>
@@ -53,9 +68,17 @@ const leakyRelu = (call: OperatorCall, slope: number): Value =>
 
 const pRelu: OperatorRule = (call) => {
   const slope = call.stored(1);
-  if (slope?.shape.reduce((a, b) => a * b, 1) !== 1)
-    call.fail('learns a slope for each channel, which Espalier has no operation for');
-  return leakyRelu(call, slope?.read().data[0] ?? 0);
+  if (slope?.shape.reduce((a, b) => a * b, 1) === 1 && !slope.shape.some((d) => d !== 1) && !call.isTrained(1))
+    return leakyRelu(call, slope.read().data[0]);
+  // max(x, 0) − slope · max(−x, 0), the slope of each channel where it broadcasts to.
+  const rank = call.shape(0).length;
+  const own = call.shape(1);
+  const perChannel = own.length === 1 && own[0] > 1 ? [own[0], ...Array<number>(rank - 2).fill(1)] : own;
+  const x = call.operand(0);
+  const above = call.add('activation', [x], { function: 'relu' });
+  const below = call.add('activation', [call.add('scale', [x], { by: -1 })], { function: 'relu' });
+  const scaled = call.add('multiply', [below, call.reshape(call.operand(1), perChannel)], {});
+  return call.emit('subtract', [above, scaled], {});
 };
 
 const power: OperatorRule = (call) => {
@@ -63,7 +86,7 @@ const power: OperatorRule = (call) => {
   if (exponent === undefined) return foreignOfTwo((x, y) => x ** y)(call);
   const x = call.operand(0);
   if (exponent === 2) return call.emit('multiply', [x, x], {});
-  return call.foreign([x], call.shape(0), (v) => v ** exponent);
+  return call.foreign([x], call.shape(0), { each: (v) => v ** exponent, numbers: [exponent] });
 };
 
 const softmax: OperatorRule = (call) => {
@@ -94,7 +117,17 @@ const cast: OperatorRule = (call) => {
   return call.value(0);
 };
 
-/** Only where the choice is the same everywhere. */
+/** The choice as arithmetic: a · m + b · (1 − m). Only what no mask of attention hides would be infinite times 0. */
+function mixed(call: OperatorCall, mask: readonly number[], shape: readonly number[]): Value {
+  const constant = (values: readonly number[]): DraftId =>
+    call.add('constant', [], { tensor: float32Tensor(shape.length ? shape : [1], Float32Array.from(values)) });
+  const part = (i: number, chosen: readonly number[]): DraftId =>
+    call.add('multiply', [call.operand(i), constant(chosen)], {});
+  const others = mask.map((m) => 1 - m);
+  return call.emit('add', [part(1, mask), part(2, others)], {});
+}
+
+/** Where the choice does not depend on the images. */
 const where: OperatorRule = (call) => {
   const condition = call.value(0);
   if (condition.kind !== 'known' || !isFixed(condition.constant))
@@ -104,7 +137,11 @@ const where: OperatorRule = (call) => {
   const label = { id: call.origin.label, kind: call.node.opType };
   const shape = broadcastShapes(label, call.shape(0), broadcastShapes(label, call.shape(1), call.shape(2)));
   if (chosen === other || String(call.shape(chosen)) !== String(shape))
-    return call.foreign([call.operand(1), call.operand(2)]);
+    return mixed(
+      call,
+      Array.from(data, (m) => Number(Boolean(m))),
+      condition.constant.each[0].shape,
+    );
   return call.value(chosen);
 };
 
@@ -118,36 +155,43 @@ const ownOperators = Object.fromEntries(
 
 export const elementwiseOperators: Readonly<Record<string, OperatorRule>> = {
   ...ownOperators,
-  Abs: foreign(Math.abs),
   Add: binary('add'),
   Cast: cast,
   CastLike: passes,
   Clip: clip,
   Div: binary('divide'),
   Dropout: dropout,
-  Elu: (call) => {
-    const alpha = call.float('alpha', 1);
-    return foreign((x) => (x < 0 ? alpha * Math.expm1(x) : x))(call);
-  },
+  Elu: (call) =>
+    call.emit('activation', [call.operand(0)], {
+      function: 'elu',
+      slope: Number(call.float('alpha', 1).toPrecision(6)),
+    }),
   Erf: foreign(erf),
-  Exp: foreign(Math.exp),
   Gelu: (call) => activation(call.string('approximate', 'none') === 'tanh' ? 'geluTanh' : 'gelu')(call),
   HardSigmoid: hardSigmoid,
   Identity: passes,
   LeakyRelu: (call) => leakyRelu(call, call.float('alpha', 0.01)),
-  Log: foreign(Math.log),
-  LogSoftmax: (call) => call.foreign([call.operand(0)], call.shape(0)),
-  Max: foreignOfTwo(Math.max),
-  Min: foreignOfTwo(Math.min),
+  LogSoftmax: (call) => {
+    const shape = call.shape(0);
+    const axis = call.axis(call.int('axis', call.scope.opset >= 13 ? -1 : 1), shape.length);
+    return call.foreign([call.operand(0)], shape, { numbers: [axis] });
+  },
+  Max: ofMany(Math.max),
+  Min: ofMany(Math.min),
   Mul: binary('multiply'),
   Neg: foreign((x) => -x),
   PRelu: pRelu,
   Pow: power,
-  Reciprocal: foreign((x) => 1 / x),
   Softmax: softmax,
-  Softplus: foreign((x) => Math.log1p(Math.exp(x))),
   Softsign: foreign((x) => x / (1 + Math.abs(x))),
-  Sqrt: foreign(Math.sqrt),
   Sub: binary('subtract'),
+  Sum: sum,
   Where: where,
+};
+
+/** Operators that only our own readers of other formats write. */
+export const internalElementwiseOperators: Readonly<Record<string, OperatorRule>> = {
+  Silu: activation('silu'),
+  Mish: activation('mish'),
+  Softplus: activation('softplus'),
 };

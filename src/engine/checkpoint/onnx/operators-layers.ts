@@ -62,7 +62,8 @@ const conv: OperatorRule = (call) => {
 /** A · B with a matrix of weights: a linear layer, whose weights lie transposed. */
 const matMul: OperatorRule = (call) => {
   const weight = call.stored(1);
-  if (weight?.shape.length === 2 && call.shape(0).length >= 2)
+  // Where names are exact, a parameter stays in its own shape.
+  if (weight?.shape.length === 2 && call.shape(0).length >= 2 && !call.scope.namesAreExact)
     return call.emit('linear', [call.operand(0)], {}, { weight: transposedMatrix(weight) });
   return call.emit('matmul', [call.operand(0), call.operand(1)], { transposeB: false });
 };
@@ -114,7 +115,7 @@ const batchNormalization: OperatorRule = (call) => {
 };
 
 /** Float attributes are single precision: 1e-5 comes as 0.0000099999997. */
-const epsilon = (call: OperatorCall): number => Number(call.float('epsilon', 1e-5).toPrecision(6));
+export const epsilon = (call: OperatorCall): number => Number(call.float('epsilon', 1e-5).toPrecision(6));
 
 const layerNormalization: OperatorRule = (call): Value => {
   const shape = call.shape(0);
@@ -133,6 +134,18 @@ const layerNormalization: OperatorRule = (call): Value => {
   const bias = call.has(2) ? flat(2) : filledTensor('', size, 0);
   return call.emit('layerNorm', [call.operand(0)], { eps: epsilon(call), axis }, { weight, bias });
 };
+
+/** x wᵀ + b, with the weight as PyTorch has it. */
+const linear: OperatorRule = (call) => {
+  const weight = call.stored(1);
+  const bias = call.has(2) ? { bias: call.needStored(2) } : {};
+  if (weight) return call.emit('linear', [call.operand(0)], {}, { weight, ...bias });
+  const product = call.add('matmul', [call.operand(0), call.operand(1)], { transposeB: true });
+  return call.has(2) ? call.emit('add', [product, call.operand(2)], {}) : call.computed(product);
+};
+
+/** Operators that only our own readers of other formats write. */
+export const internalLayerOperators: Readonly<Record<string, OperatorRule>> = { Linear: linear };
 
 export const layerOperators: Readonly<Record<string, OperatorRule>> = {
   BatchNormalization: batchNormalization,

@@ -170,6 +170,12 @@ const constantOfShape: OperatorRule = (call) => {
   return call.computed(expanded(call, constant, shape));
 };
 
+const roll: OperatorRule = (call) =>
+  call.emit('roll', [call.operand(0)], { axes: call.ints('axes') ?? [], shifts: call.ints('shifts') ?? [] });
+
+/** Operators that only our own readers of other formats write. */
+export const internalShapeOperators: Readonly<Record<string, OperatorRule>> = { Roll: roll };
+
 export const shapeOperators: Readonly<Record<string, OperatorRule>> = {
   Concat: concat,
   ConstantOfShape: constantOfShape,

@@ -1,16 +1,30 @@
 /** Every ONNX operator that an import knows. */
 import { foldKernels } from './fold.ts';
 import type { OperatorRule } from './operator-call.ts';
-import { elementwiseOperators } from './operators-elementwise.ts';
-import { layerOperators } from './operators-layers.ts';
+import { elementwiseOperators, internalElementwiseOperators } from './operators-elementwise.ts';
+import { imageOperators, internalImageOperators } from './operators-images.ts';
+import { internalLayerOperators, layerOperators } from './operators-layers.ts';
 import { poolingOperators } from './operators-pooling.ts';
-import { shapeOperators } from './operators-shapes.ts';
+import { productOperators } from './operators-products.ts';
+import { internalShapeOperators, shapeOperators } from './operators-shapes.ts';
 
 export const operators: Readonly<Record<string, OperatorRule>> = {
   ...layerOperators,
   ...elementwiseOperators,
   ...poolingOperators,
   ...shapeOperators,
+  ...imageOperators,
+  ...productOperators,
+};
+
+/** Of operators that only our own readers of other formats write. */
+export const INTERNAL_DOMAIN = 'espalier';
+
+export const internalOperators: Readonly<Record<string, OperatorRule>> = {
+  ...internalElementwiseOperators,
+  ...internalImageOperators,
+  ...internalLayerOperators,
+  ...internalShapeOperators,
 };
 
 /** Names of the operators that may take values computed from images, for messages. */

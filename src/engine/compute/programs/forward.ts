@@ -1,7 +1,11 @@
 /** The Graph's operations as kernels: one rule an operation, for evaluation and for training. */
+import { UserError } from '../../../common/errors.ts';
 import type { Graph, GraphNode, ValueId } from '../../graph/graph.ts';
 import { parametersByName } from '../../graph/graph.ts';
 import type { OperationKind, ParameterRole, Shape } from '../../graph/operations.ts';
+import { repeatsOf, resizeMatrix } from '../../graph/resize-matrix.ts';
+import { nodeShape, sizePerImage } from '../../graph/shapes.ts';
+import { float32Tensor } from '../../graph/tensor.ts';
 import type { Ref } from './program.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 
@@ -48,6 +52,14 @@ class Forward {
     const spec = this.parameters.get(node.parameters[role] ?? '');
     if (!spec) throw new Error(`${node.id} (${node.kind}): ${this.graph.name} has no parameter for its ${role}`);
     return this.builder.state(this.stateName(node, role), spec.shape);
+  }
+
+  shapeOf(node: GraphNode): Shape {
+    return nodeShape(
+      node,
+      this.inputs(node).map((ref) => this.builder.shape(ref)),
+      (role) => this.parameters.get(node.parameters[role as ParameterRole] ?? '')?.shape,
+    );
   }
 
   optional(node: GraphNode, role: ParameterRole): readonly Ref[] {
@@ -103,6 +115,55 @@ function batchNormTraining(node: GraphNode<'batchNorm'>, forward: Forward): Ref 
   return y;
 }
 
+/** The kernel that is a convolution's gradient by its input, with the sizes that this gives. */
+function convTranspose(node: GraphNode<'convTranspose'>, forward: Forward): Ref {
+  const { builder: b } = forward;
+  const { outputPadding: _, ...window } = node.attributes;
+  const x = forward.input(node, 0);
+  const inputShape = forward.shapeOf(node);
+  const y = b.add('convInputGradient', [x, forward.parameter(node, 'weight')], { ...window, inputShape });
+  if (node.parameters.bias === undefined) return y;
+  const bias = b.add('reshape', [forward.parameter(node, 'bias')], { shape: [inputShape[1], 1, 1] });
+  return b.add('add', [y, bias], {});
+}
+
+/** A layer norm over each group's channels and positions as one dimension, then scale and shift of the channels. */
+function groupNorm(node: GraphNode<'groupNorm'>, forward: Forward): Ref {
+  const { builder: b } = forward;
+  const { groups, eps } = node.attributes;
+  const x = forward.input(node, 0);
+  const shape = b.shape(x);
+  const size = sizePerImage(shape) / Math.abs(shape[0]) / groups;
+  const filled = (value: number): Ref => b.add('expand', [b.scalar(value)], { shape: [size] });
+  const grouped = b.add('reshape', [x], { shape: [shape[0], groups, size] });
+  const standard = b.add('layerNorm', [grouped, filled(1), filled(0)], { eps, axis: 2 });
+  const channels = [shape[1], ...shape.slice(2).map(() => 1)];
+  const [weight, bias] = (['weight', 'bias'] as const).map((role) =>
+    b.add('reshape', [forward.parameter(node, role)], { shape: channels }),
+  );
+  return b.add('add', [b.add('multiply', [b.add('reshape', [standard], { shape }), weight], {}), bias], {});
+}
+
+/** Pixels repeated where that is all; else a product with a matrix along each axis. */
+function resize(node: GraphNode<'resize'>, forward: Forward): Ref {
+  const { builder: b } = forward;
+  const x = forward.input(node, 0);
+  const [n, channels, height, width] = b.shape(x);
+  const { size } = node.attributes;
+  const repeats = repeatsOf(node.attributes, [height, width]);
+  if (repeats) {
+    const apart = b.add('reshape', [x], { shape: [n, channels, height, 1, width, 1] });
+    const repeated = b.add('expand', [apart], { shape: [n, channels, height, repeats[0], width, repeats[1]] });
+    return b.add('reshape', [repeated], { shape: [n, channels, ...size] });
+  }
+  const matrix = (axis: 0 | 1, from: number): Ref =>
+    b.add('constant', [], { tensor: float32Tensor([from, size[axis]], resizeMatrix(node.attributes, axis, from)) });
+  const product = (left: Ref, right: Ref, transposeA: boolean): Ref =>
+    b.add('matmul', [left, right], { transposeA, transposeB: false });
+  const wide = width === size[1] && !node.attributes.scales ? x : product(x, matrix(1, width), false);
+  return height === size[0] && !node.attributes.scales ? wide : product(matrix(0, height), wide, true);
+}
+
 const forwardRules: { readonly [K in OperationKind]: ForwardRule<K> } = {
   input: (node, { builder: b }) => {
     const [n, channels, height, width] = node.attributes.shape;
@@ -115,6 +176,7 @@ const forwardRules: { readonly [K in OperationKind]: ForwardRule<K> } = {
     const inputs = [forward.input(node, 0), forward.parameter(node, 'weight'), ...forward.optional(node, 'bias')];
     return forward.builder.add('conv', inputs, node.attributes);
   },
+  convTranspose,
   linear: (node, forward) => {
     const inputs = [forward.input(node, 0), forward.parameter(node, 'weight'), ...forward.optional(node, 'bias')];
     return forward.builder.add('linear', inputs, {});
@@ -133,6 +195,7 @@ const forwardRules: { readonly [K in OperationKind]: ForwardRule<K> } = {
     const affine = [forward.parameter(node, 'weight'), forward.parameter(node, 'bias')];
     return forward.builder.add('layerNorm', [forward.input(node, 0), ...affine], node.attributes);
   },
+  groupNorm,
   activation: plain,
   add: plain,
   subtract: plain,
@@ -152,6 +215,7 @@ const forwardRules: { readonly [K in OperationKind]: ForwardRule<K> } = {
   softmax: plain,
   maxPool: plain,
   averagePool: plain,
+  resize,
   mean: plain,
   roll: plain,
   gather: plain,
@@ -159,6 +223,12 @@ const forwardRules: { readonly [K in OperationKind]: ForwardRule<K> } = {
   dropout: (node, forward) => {
     const x = forward.input(node, 0);
     return forward.drop(x, node.attributes.probability, forward.builder.shape(x));
+  },
+  opaque: (node) => {
+    const { operator, reason } = node.attributes;
+    throw new UserError(
+      `${node.id} (${operator}) cannot be computed: ${reason}. The network can be looked at, and pruned by the size of its weights; what needs it to run (evaluation, gradients, finetuning) is not possible here.`,
+    );
   },
   dropPath: (node, forward) => {
     const x = forward.input(node, 0);

@@ -18,7 +18,6 @@ type NotDifferentiable =
   | 'keepMask'
   | 'oneHot'
   | 'argMax'
-  | 'convInputGradient'
   | 'convWeightGradient'
   | 'patches'
   | 'inverseRoot'
@@ -85,6 +84,11 @@ export const gradientRules: { readonly [K in DifferentiableKernel]: GradientRule
     const db = needs[2] ? b.add('sum', [d], { axes: [0, 2, 3], keepDimensions: false }) : undefined;
     const dx = needs[0] ? b.add('convInputGradient', [d, w], { ...attributes, inputShape: b.shape(x) }) : undefined;
     return [dx, dw, db];
+  },
+  // The transpose of a convolution: dx = w ∗ d, dw as the convolution's, of d under x.
+  convInputGradient: ({ attributes: { inputShape: _, ...a }, inputs: [x, w] }, { builder: b, d, needs }) => {
+    const dw = needs[1] ? b.add('convWeightGradient', [d, x], { ...a, weightShape: b.shape(w) }) : undefined;
+    return [needs[0] ? b.add('conv', [d, w], a) : undefined, dw];
   },
   // y = x wᵀ + b: dx = d w, dw = dᵀ x over all rows, db = Σ rows of d.
   linear: ({ inputs: [x, w] }, { builder: b, d, needs }) => {

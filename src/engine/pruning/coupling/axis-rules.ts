@@ -78,6 +78,43 @@ const conv: AxisRule<'conv'> = (context) => {
   return [inputs[0][0], rows, ...fresh(factors, shape.slice(2), STRUCTURE.positions)];
 };
 
+/** As a convolution with its sides exchanged: the weight's first dimension is what it takes in. */
+const convTranspose: AxisRule<'convTranspose'> = (context) => {
+  const { factors, node, inputs, shape } = context;
+  const { groups } = node.attributes;
+  const [into, out, ...kernel] = context.parameterShape('weight') as readonly number[];
+  const otherwise = context.reason('takes channels in groups that do not line up');
+  let outer: FactorList = [];
+  let taken = inputs[0][1];
+  const isDepthwise = groups > 1 && into === groups;
+  if (groups > 1) {
+    const [groupList, inner] = factors.split(taken, [groups, into / groups], otherwise);
+    if (!isDepthwise)
+      factors.freeze(groupList, { kind: 'convGroups', text: `the ${groups} groups of ${node.id} stay` });
+    outer = groupList;
+    taken = [...groupList, ...inner];
+  }
+  const multiplies = isDepthwise ? context.reason('gives several outputs for each channel') : undefined;
+  const inner = factors.create(out, multiplies);
+  context.bind('weight', [taken, inner, ...fresh(factors, kernel, STRUCTURE.kernel)]);
+  context.bind('bias', [[...outer, ...inner]]);
+  return [inputs[0][0], [...outer, ...inner], ...fresh(factors, shape.slice(2), STRUCTURE.positions)];
+};
+
+/** Groups of several channels stay and lose alike; where each channel is a group of its own, it goes with its channel. */
+const groupNorm: AxisRule<'groupNorm'> = (context) => {
+  const { factors, node, inputs } = context;
+  const [x] = inputs;
+  const { groups } = node.attributes;
+  const width = context.shape[1] / groups;
+  if (groups > 1 && width > 1) {
+    const [outer] = factors.split(x[1], [groups, width], context.reason('normalises groups that do not line up'));
+    factors.freeze(outer, { kind: 'convGroups', text: `the ${groups} groups of ${node.id} stay` });
+  }
+  for (const role of ['weight', 'bias'] as const) context.bind(role, [x[1]]);
+  return x;
+};
+
 const linear: AxisRule<'linear'> = (context) => {
   const [x] = context.inputs;
   const [out] = context.parameterShape('weight') as readonly number[];
@@ -222,10 +259,12 @@ export const axisRules: AxisRules = {
   },
   constant: ({ factors, shape }) => shape.map((d) => factors.createDimension(d)),
   conv,
+  convTranspose,
   linear,
   matmul,
   batchNorm,
   layerNorm,
+  groupNorm,
   activation: same,
   add: broadcast,
   subtract: broadcast,
@@ -245,18 +284,25 @@ export const axisRules: AxisRules = {
   softmax,
   maxPool: positionsReplaced,
   averagePool: positionsReplaced,
+  resize: positionsReplaced,
   mean,
   roll,
   gather,
   expand,
   dropout: same,
   dropPath: same,
+  opaque: freezeAll,
 };
 
 /** The rule for an operation that nobody described: nothing that it touches can be pruned. */
 export function freezeAll(context: AxisContext): Dimensions {
   const { factors, inputs, shape } = context;
-  const reason = context.reason('is an operation that cannot be followed');
+  const { node } = context;
+  const reason = context.reason(
+    node.kind === 'opaque'
+      ? `calls ${node.attributes.operator}: ${node.attributes.reason}`
+      : 'is an operation that cannot be followed',
+  );
   for (const dimensions of inputs) for (const list of dimensions) factors.freeze(list, reason);
   return fresh(factors, shape, reason);
 }

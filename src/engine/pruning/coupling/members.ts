@@ -26,9 +26,14 @@ const SCALE: readonly MemberSpec[] = [{ role: 'weight', dimension: 0, side: 'out
 /** By which dimensions of its parameters a layer is a member of groups. */
 const MEMBERS: { readonly [K in LayerKind]: readonly MemberSpec[] } = {
   conv: OUT_AND_IN,
+  convTranspose: [
+    { role: 'weight', dimension: 1, side: 'out' },
+    { role: 'weight', dimension: 0, side: 'in' },
+  ],
   linear: OUT_AND_IN,
   batchNorm: SCALE,
   layerNorm: SCALE,
+  groupNorm: SCALE,
 };
 
 /** Members that the nodes of a Graph can be, in Graph order. */

@@ -46,10 +46,19 @@ const rebuilds: { readonly [K in OperationKind]: Rebuild<K> } = {
     ...node.attributes,
     groups: kept.size(inputs[0][1]) / kept.size(weight[1]),
   }),
+  convTranspose: ({ node, kept, output, weight }) => ({
+    ...node.attributes,
+    groups: kept.size(output[1]) / kept.size(weight[1]),
+  }),
   linear: same,
   matmul: same,
   batchNorm: same,
   layerNorm: same,
+  // Groups of several channels stay; groups of one are as many as the channels.
+  groupNorm: ({ node, kept, output }) => {
+    const { groups, eps } = node.attributes;
+    return { eps, groups: groups === kept.full(output[1]) ? kept.size(output[1]) : groups };
+  },
   activation: same,
   add: same,
   subtract: same,
@@ -80,6 +89,7 @@ const rebuilds: { readonly [K in OperationKind]: Rebuild<K> } = {
   softmax: same,
   maxPool: same,
   averagePool: same,
+  resize: same,
   mean: same,
   roll: ({ node, kept, output }) => {
     const { axes, shifts } = node.attributes;
@@ -94,6 +104,7 @@ const rebuilds: { readonly [K in OperationKind]: Rebuild<K> } = {
   expand: shapeOf,
   dropout: same,
   dropPath: same,
+  opaque: same,
 };
 
 /** The node as it is in the pruned network: same name, inputs and parameters, attributes that fit what stays. */

@@ -21,9 +21,11 @@ export type Formula = ElementFormula | ChannelFormula;
 
 export const WITH_NORMS: CountedMembers = {
   conv: true,
+  convTranspose: true,
   linear: true,
   batchNorm: true,
   layerNorm: true,
+  groupNorm: true,
   depthwise: false,
   bare: false,
 };

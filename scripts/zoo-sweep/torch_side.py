@@ -1,0 +1,196 @@
+"""PyTorch's side of the sweep: exports networks with shaken weights, and computes what a pruned network must compute.
+
+Reads one JSON request a line, answers with one JSON object a line.
+"""
+import contextlib
+import json
+import os
+import sys
+
+import numpy
+import torch
+from safetensors.torch import load_file, save_file
+
+torch.set_num_threads(2)
+
+
+def build(source, name):
+    if source == "torchvision":
+        import torchvision
+
+        extra = {"transform_input": False, "aux_logits": False} if name == "inception_v3" else {}
+        if name == "googlenet":
+            extra = {"aux_logits": False, "transform_input": False}
+        return torchvision.models.get_model(name, weights=None, **({"init_weights": True} if extra else {}), **extra)
+    if source == "segmentation":
+        import torchvision
+
+        return torchvision.models.segmentation.__dict__[name](weights=None, weights_backbone=None, aux_loss=False)
+    import timm
+
+    return timm.create_model(name, pretrained=False)
+
+
+def side_of(source, model, name):
+    if source == "timm":
+        return model.default_cfg["input_size"][-1]
+    if name == "inception_v3":
+        return 299
+    return {"segmentation": 128}.get(source, 224)
+
+
+def shake(model):
+    """Weights that hide nothing: no zeros, no ones, statistics off their start."""
+    generator = torch.Generator().manual_seed(11)
+
+    def uniform(tensor, low, high):
+        return torch.empty_like(tensor).uniform_(low, high, generator=generator)
+
+    with torch.no_grad():
+        for module in model.modules():
+            for name, p in module.named_parameters(recurse=False):
+                if p.ndim >= 2:
+                    p.mul_(uniform(p, 0.7, 1.3))
+                    if p.abs().max() < 1e-3:
+                        p.add_(uniform(p, -0.05, 0.05))
+                elif name.endswith("bias"):
+                    p.add_(uniform(p, -0.1, 0.1))
+                else:
+                    p.copy_(uniform(p, 0.6, 1.2) if p.numel() == 1 or p.abs().mean() > 1e-3 else uniform(p, 0.3, 0.6))
+            if getattr(module, "running_mean", None) is not None:
+                module.running_mean.copy_(uniform(module.running_mean, -0.2, 0.2))
+                module.running_var.copy_(uniform(module.running_var, 0.6, 1.4))
+
+
+def flat(outputs):
+    if isinstance(outputs, torch.Tensor):
+        return [outputs]
+    if isinstance(outputs, dict):
+        outputs = outputs.values()
+    return [tensor for value in outputs for tensor in flat(value)]
+
+
+def write_outputs(file, outputs):
+    save_file({str(i): t.contiguous().float() for i, t in enumerate(flat(outputs))}, file)
+
+
+def export(request):
+    torch.manual_seed(5)
+    model = build(request["source"], request["name"]).eval()
+    shake(model)
+    side = request.get("side") or side_of(request["source"], model, request["name"])
+    images = torch.rand(2, 3, side, side) * 2 - 1
+    folder = request["folder"]
+    with torch.no_grad():
+        write_outputs(os.path.join(folder, "dense.safetensors"), model(images))
+    save_file({"images": images.permute(0, 2, 3, 1).contiguous()}, os.path.join(folder, "images.safetensors"))
+    if request["form"] == "pt2":
+        batch = torch.export.Dim("batch", min=1, max=64)
+        shapes = ({0: batch},)
+        try:
+            program = torch.export.export(model, (images,), dynamic_shapes=shapes, strict=False)
+        except Exception:
+            # Networks whose code has the batch in it.
+            program = torch.export.export(model, (images,), strict=False)
+        torch.export.save(program, os.path.join(folder, "dense.pt2"))
+    else:
+        arguments = {"dynamo": request["form"] == "onnx-dynamo", "input_names": ["input"], "opset_version": request.get("opset")}
+        if arguments["dynamo"]:
+            arguments |= {"dynamic_shapes": ({0: torch.export.Dim("batch")},), "external_data": False}
+        else:
+            arguments |= {"dynamic_axes": {"input": {0: "batch"}}}
+        with contextlib.redirect_stdout(sys.stderr):
+            torch.onnx.export(model, (images,), os.path.join(folder, "dense.onnx"), **arguments)
+    torch.save(model.state_dict(), os.path.join(folder, "dense.pth"))
+    return {"side": side, "state": list(model.state_dict())}
+
+
+# A removed channel is zero everywhere: norms and scales go over the channels that are left.
+def kept_along(x, axis):
+    axes = [d for d in range(x.ndim) if d != axis % x.ndim]
+    return (x.abs().amax(dim=axes) > 0).to(x.dtype)
+
+
+def layer_norm(x, shape, weight=None, bias=None, eps=1e-5, *_):
+    if len(shape) > 1:
+        return torch.ops.aten.layer_norm.default(x, shape, weight, bias, eps)
+    kept = kept_along(x, -1)
+    count = kept.sum()
+    mean = (x * kept).sum(-1, keepdim=True) / count
+    centred = (x - mean) * kept
+    y = centred / torch.sqrt((centred**2).sum(-1, keepdim=True) / count + eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+def group_norm(x, groups, weight=None, bias=None, eps=1e-5, *_):
+    kept = kept_along(x, 1).view(1, groups, -1, *[1] * (x.ndim - 2))
+    grouped = x.view(x.shape[0], groups, -1, *x.shape[2:])
+    axes = tuple(range(2, grouped.ndim))
+    count = kept.sum(dim=2, keepdim=True) * grouped[0, 0, 0].numel()
+    mean = (grouped * kept).sum(axes, keepdim=True) / count
+    centred = (grouped - mean) * kept
+    y = (centred / torch.sqrt((centred**2).sum(axes, keepdim=True) / count + eps)).view(x.shape)
+    shape = (1, -1, *[1] * (x.ndim - 2))
+    y = y if weight is None else y * weight.view(shape)
+    return y if bias is None else y + bias.view(shape)
+
+
+def attention(q, k, v, mask=None, dropout=0.0, causal=False, scale=None, enable_gqa=False):
+    if scale is None:
+        scale = float(kept_along(q, -1).sum()) ** -0.5
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, mask, 0.0, causal, scale=scale)
+
+
+REMOVED = {
+    torch.ops.aten.layer_norm.default: layer_norm,
+    torch.ops.aten.group_norm.default: group_norm,
+    torch.ops.aten.scaled_dot_product_attention.default: attention,
+}
+
+
+def masked(request):
+    """What the network computes whose removed entries are zero."""
+    folder = request["folder"]
+    module = torch.export.load(os.path.join(folder, "dense.pt2")).module()
+    state = module.state_dict()
+    for name, tensor in load_file(os.path.join(folder, "masked.safetensors")).items():
+        if name in state:
+            state[name].copy_(tensor)
+    for node in module.graph.nodes:
+        if node.op == "call_function" and node.target in REMOVED:
+            node.target = REMOVED[node.target]
+    module.recompile()
+    images = load_file(os.path.join(folder, "images.safetensors"))["images"].permute(0, 3, 1, 2).contiguous()
+    with torch.no_grad():
+        write_outputs(os.path.join(folder, "masked.outputs.safetensors"), module(images))
+    return {}
+
+
+def returned(request):
+    """Runs the file that was written back."""
+    folder, file = request["folder"], request["file"]
+    images = load_file(os.path.join(folder, "images.safetensors"))["images"].permute(0, 3, 1, 2).contiguous()
+    if file.endswith(".pt2"):
+        module = torch.export.load(os.path.join(folder, file)).module()
+        with torch.no_grad():
+            outputs = module(images)
+    else:
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(os.path.join(folder, file))
+        outputs = [torch.from_numpy(numpy.asarray(v)) for v in session.run(None, {session.get_inputs()[0].name: images.numpy()})]
+    write_outputs(os.path.join(folder, "returned.safetensors"), outputs)
+    return {}
+
+
+ACTIONS = {"export": export, "masked": masked, "returned": returned}
+
+for line in sys.stdin:
+    request = json.loads(line)
+    try:
+        answer = ACTIONS[request["action"]](request)
+    except Exception as error:  # The sweep goes on with the next network.
+        answer = {"error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
