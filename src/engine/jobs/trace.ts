@@ -6,7 +6,7 @@ import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
 import { makeFolderOf } from '../files/atomic-write.ts';
 
-export interface TraceRequest {
+interface TraceRequest {
   /** `package.module:callable`, which gives a torch.nn.Module. */
   readonly module: string;
   /** Sizes of the input: `1x3x224x224`. */
@@ -21,7 +21,7 @@ export interface TraceRequest {
  * What is run. Names come as arguments, never as program text. The batch is left open; where the code has a number of images in it, the
  * program is exported for that number.
  */
-export const TRACE_SCRIPT = `import importlib, json, sys
+const TRACE_SCRIPT = `import importlib, json, sys
 target, sizes, output, paths = json.loads(sys.argv[1])
 sys.path[:0] = paths
 import torch
@@ -72,7 +72,7 @@ const explanations: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** The last line of a traceback, and what it means. */
-export function explainTrace(stderr: string, target: string): string {
+function explainTrace(stderr: string, target: string): string {
   const lines = stderr.split('\n').filter((line) => line.trim());
   const error =
     lines.findLast((line) => /^[\w.]*(Error|Exception|Exit|Node)\b.*|^[A-Z]\w+: /.test(line)) ??

@@ -76,7 +76,8 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
   importer.define(images.name, { kind: 'computed', draft });
   importer.run();
   const found = outputsOf(importer, model, file);
-  const logits = takeLogits(importer, found, notes);
+  // An exported program goes back with all that it gives.
+  const logits = options.namesAreExact && found.length > 1 ? undefined : takeLogits(importer, found, notes);
   const outputs = logits ? [logits] : found;
   const drafts = outputs.map(({ draft: output }) => output);
   recognise(importer.graph, drafts);

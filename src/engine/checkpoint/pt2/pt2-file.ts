@@ -15,7 +15,7 @@ const MAX_JSON_BYTES = 256 << 20;
 const MAX_EXPANDED_BYTES = 1 << 30;
 
 /** PyTorch's numbers of element types (torch/_export/serde/schema.py, ScalarType). */
-export const ELEMENT_TYPES: Readonly<Record<number, DType>> = {
+const ELEMENT_TYPES: Readonly<Record<number, DType>> = {
   1: 'uint8',
   2: 'int8',
   3: 'int16',
@@ -28,7 +28,7 @@ export const ELEMENT_TYPES: Readonly<Record<number, DType>> = {
   13: 'bfloat16',
 };
 
-export interface StoredTensorInfo {
+interface StoredTensorInfo {
   readonly dtype: DType;
   readonly shape: readonly number[];
   read(): Tensor;
@@ -44,7 +44,7 @@ export interface Pt2File {
 }
 
 /** Espalier's own record in the archive, which PyTorch passes over. */
-export const METADATA_RECORD = 'extra/espalier.json';
+const METADATA_RECORD = 'extra/espalier.json';
 
 /** Whether a zip file is an exported program, by the names of its entries. */
 export async function isPt2(path: string): Promise<boolean> {

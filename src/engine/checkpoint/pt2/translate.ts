@@ -21,9 +21,6 @@ const rules: Readonly<Record<string, AtenRule>> = {
   ...poolingRules,
 };
 
-/** What is taken over of ATen, for messages. */
-export const atenOperations: readonly string[] = Object.keys(rules).sort();
-
 /** Calls that only check something, or say something of sizes: the shapes of values are in the program already. */
 const CHECKS = /^torch\.ops\.aten\.(_assert|sym_|_local_scalar|assert)|^_operator\.|^torch\.sym_|^math\./;
 /** Graphs inside nodes that run as they are. */
