@@ -4,13 +4,15 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { buildModel } from '../../src/engine/architectures/registry.ts';
 import type { BackendName } from '../../src/engine/compute/executor.ts';
+import { onnxModel } from '../../src/engine/export/onnx.ts';
 import { pytorchSource } from '../../src/engine/export/pytorch.ts';
+import { initialiseWeights } from '../../src/engine/training/initialise.ts';
 import type { DecodeTask, EvaluateTask, FinetuneTask } from './file-tasks.ts';
 import { busySeconds, foreignShare } from './machine.ts';
 import { type Photographs, photographs } from './photographs.ts';
 import type { Answer, Command, Task } from './protocol.ts';
 import { Side } from './side.ts';
-import type { Row } from './table.ts';
+import { RIVALS, type Rival, type Row } from './table.ts';
 import { type ComputeTask, computeTasks } from './tasks.ts';
 import { describeTurns, type Lane, type Pace, timeTurns } from './turns.ts';
 
@@ -49,29 +51,44 @@ const laneOf =
 
 const isText = (value: string | undefined): value is string => !!value;
 
-/** A task on both sides, PyTorch's only where there is one. `unit`: what one run is. */
+interface Opposition {
+  readonly torch: boolean;
+  /** What one run is. */
+  readonly unit: string;
+  readonly images: number;
+  readonly most?: number;
+  readonly rivals?: readonly Rival[];
+}
+
+/** A task on both sides, PyTorch's only where there is one, and in the rivals that Python has. */
 async function againstTorch(
   task: Task,
   { threads, pace, temporary }: BenchContext,
-  settings: { readonly torch: boolean; readonly unit: string; readonly images: number; readonly most?: number },
+  settings: Opposition,
 ): Promise<Row> {
-  const python = path.join(temporary, 'model.py');
-  const sides = settings.torch ? [startEspalier(), startTorch()] : [startEspalier()];
+  const common = { threads, python: path.join(temporary, 'model.py'), onnx: path.join(temporary, 'model.onnx') };
+  const { torch, rivals = [] } = settings;
+  const others = [...(torch ? [undefined] : []), ...rivals];
+  const sides = [startEspalier(), ...others.map(startTorch)];
   try {
-    const opened: Answer[] = [];
-    for (const side of sides) opened.push(await send(side, { open: { ...task, threads, python } }));
+    const opened = [await send(sides[0], { open: { ...task, ...common } })];
+    for (const [i, engine] of others.entries())
+      opened.push(await send(sides[1 + i], { open: { ...task, ...common, ...(engine && { engine }) } }));
     const lanes = sides.map((side) => laneOf(side, 'run'));
     const timing = await timeTurns(lanes, pace, settings.most ? { least: settings.most, most: settings.most } : {});
     const closed: Answer[] = [];
     for (const side of sides) closed.push(await send(side, { close: true }));
-    const [ours, other] = timing.seconds.map((seconds) => settings.images / seconds);
+    const [ours, ...rates] = timing.seconds.map((seconds) => settings.images / seconds);
+    const other = torch ? rates[0] : undefined;
+    const byRival = rivals.map((rival, i) => [rival, rates[i + (torch ? 1 : 0)]] as const);
     return {
       work: task.name,
       ours,
       ...(other !== undefined && { other }),
+      rivals: Object.fromEntries(byRival),
       start: opened[0].first,
       peak: closed[0].peak,
-      otherPeak: closed[1]?.peak,
+      otherPeak: torch ? closed[1]?.peak : undefined,
       notes: [
         ...closed.map(({ remark }) => remark),
         describeTurns(timing, settings.unit),
@@ -83,13 +100,28 @@ async function againstTorch(
   }
 }
 
+/** Python's module of each rival, and the work that it does. */
+const RIVAL_WORK: { readonly [R in Rival]: { readonly module: string; readonly kind: ComputeTask['kind'] } } = {
+  'ONNX Runtime': { module: 'onnxruntime', kind: 'predict' },
+  OpenVINO: { module: 'openvino', kind: 'predict' },
+  'torch.compile': { module: 'torch', kind: 'train' },
+};
+
+const rivalsOf = ({ kind, products }: ComputeTask): readonly Rival[] =>
+  RIVALS.filter(
+    (rival) => RIVAL_WORK[rival].kind === kind && products === 'float32' && hasModules(RIVAL_WORK[rival].module),
+  );
+
 function computeContest(task: ComputeTask): Contest {
   return {
     name: task.name,
     async measure(context) {
       const graph = buildModel(task.model, { classes: task.classes, inputSize: task.size });
       if (graph) writeFileSync(path.join(context.temporary, 'model.py'), pytorchSource(graph, 'none.pth'));
-      const settings = { torch: hasModules('torch'), unit: 'runs', images: task.batch, most: task.most };
+      const rivals = rivalsOf(task);
+      if (graph && rivals.some((rival) => rival !== 'torch.compile'))
+        writeFileSync(path.join(context.temporary, 'model.onnx'), onnxModel(graph, initialiseWeights(graph, 0)));
+      const settings = { torch: hasModules('torch'), unit: 'runs', images: task.batch, most: task.most, rivals };
       const row = await againstTorch(task, context, settings);
       return [{ ...row, ...(task.atLeast !== undefined && { atLeast: task.atLeast }) }];
     },

@@ -1,5 +1,6 @@
 /** What the benchmark and its sides say to each other, a line of JSON each; torch_side.py knows the same commands. */
 import type { FileTask } from './file-tasks.ts';
+import type { Rival } from './table.ts';
 import type { ComputeTask } from './tasks.ts';
 
 export type Task = ComputeTask | FileTask;
@@ -9,6 +10,10 @@ export interface Common {
   readonly threads: number;
   /** The exported module, for a Python without timm. */
   readonly python?: string;
+  /** Another program in the place of PyTorch's eager mode. */
+  readonly engine?: Rival;
+  /** The exported ONNX file that it runs. */
+  readonly onnx?: string;
 }
 
 export type Command =

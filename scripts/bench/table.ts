@@ -1,5 +1,9 @@
 /** The table that the benchmark prints. */
 
+/** Programs that run an exported network, or PyTorch's compiler. */
+export const RIVALS = ['ONNX Runtime', 'OpenVINO', 'torch.compile'] as const;
+export type Rival = (typeof RIVALS)[number];
+
 /** One line of it; what is left out is printed as a dash. */
 export interface Row {
   readonly work: string;
@@ -10,13 +14,26 @@ export interface Row {
   readonly atLeast?: number;
   /** Seconds to the end of the first run. */
   readonly start?: number;
+  /** Images per second of what a person would take instead, on the same work. */
+  readonly rivals?: Readonly<Partial<Record<Rival, number>>>;
   /** Bytes. */
   readonly peak?: number;
   readonly otherPeak?: number;
   readonly notes: readonly string[];
 }
 
-const COLUMNS = ['work', 'Espalier', 'compared with', 'ratio', 'at least', 'start', 'peak', 'its peak', 'notes'];
+const COLUMNS = [
+  'work',
+  'Espalier',
+  'compared with',
+  'ratio',
+  'at least',
+  ...RIVALS,
+  'start',
+  'peak',
+  'its peak',
+  'notes',
+];
 
 export const tableHead = `| ${COLUMNS.join(' | ')} |\n|${'---|'.repeat(COLUMNS.length)}`;
 
@@ -36,6 +53,7 @@ export function tableLine(row: Row): string {
     orDash(row.other, rate),
     orDash(ratio, factor),
     orDash(row.atLeast, factor),
+    ...RIVALS.map((rival) => orDash(row.rivals?.[rival], rate)),
     orDash(row.start, seconds),
     orDash(row.peak, mebibytes),
     orDash(row.otherPeak, mebibytes),

@@ -2,7 +2,8 @@
 
 {"open": task} builds the model and runs it once; {"run": n} times n runs; {"close": true} ends.
 Eager mode, channels_last for convolutional networks, as many threads as the task says. Decoding is torchvision's transforms on
-Pillow, one thread.
+Pillow, one thread. "engine" in the task takes another program in PyTorch's place: torch.compile, or ONNX Runtime or OpenVINO on the
+exported ONNX file "onnx".
 """
 import importlib.util
 import json
@@ -63,9 +64,48 @@ def open_network(task):
     if task["layout"] == "channels_last":
         model = model.to(memory_format=torch.channels_last)
         images = images.to(memory_format=torch.channels_last)
+    compiled = task.get("engine") == "torch.compile"
+    if compiled:
+        model = torch.compile(model)
     step = make_step(task, model, images, torch.arange(task["batch"]) % task["classes"])
     step()
-    return step, f"PyTorch {torch.__version__} eager, {source}"
+    return step, f"PyTorch {torch.__version__} {'compiled' if compiled else 'eager'}, {source}"
+
+
+def sample(task):
+    import numpy
+
+    return numpy.random.default_rng(0).standard_normal((task["batch"], 3, task["size"], task["size"]), dtype="float32")
+
+
+def open_onnxruntime(task):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = task["threads"]
+    session = onnxruntime.InferenceSession(task["onnx"], options, providers=["CPUExecutionProvider"])
+    feeds = {session.get_inputs()[0].name: sample(task)}
+
+    def step():
+        session.run(None, feeds)
+
+    step()
+    return step, f"ONNX Runtime {onnxruntime.__version__}"
+
+
+def open_openvino(task):
+    import openvino
+
+    core = openvino.Core()
+    settings = {"INFERENCE_NUM_THREADS": task["threads"], "INFERENCE_PRECISION_HINT": "f32"}
+    request = core.compile_model(task["onnx"], "CPU", settings).create_infer_request()
+    images = sample(task)
+
+    def step():
+        request.infer([images])
+
+    step()
+    return step, f"OpenVINO {openvino.__version__}"
 
 
 def open_decode(task):
@@ -92,7 +132,9 @@ def main():
         command = json.loads(line)
         if "open" in command:
             task = command["open"]
-            step, label = (open_decode if task["kind"] == "decode" else open_network)(task)
+            engines = {"ONNX Runtime": open_onnxruntime, "OpenVINO": open_openvino}
+            opener = open_decode if task["kind"] == "decode" else engines.get(task.get("engine"), open_network)
+            step, label = opener(task)
             answer = {"label": label}
         elif "run" in command:
             start, cpu = time.perf_counter(), time.process_time()

@@ -7,9 +7,11 @@ import type { RuntimeStatus } from '../protocol/values.ts';
 /** `tfjs` is what `embedded` was called in the settings of earlier versions. */
 const CHOICES = { auto: 'auto', tensorflow: 'tensorflow', embedded: 'embedded', tfjs: 'embedded' } as const;
 
-export function backendOptions(): BackendOptions {
+export function backendOptions() {
   const asked = process.env['ESPALIER_BACKEND'] ?? 'auto';
-  return { backend: Object.hasOwn(CHOICES, asked) ? CHOICES[asked as keyof typeof CHOICES] : 'auto' };
+  const device = process.env['ESPALIER_DEVICE'] === 'gpu' ? 'gpu' : 'cpu';
+  const backend = Object.hasOwn(CHOICES, asked) ? CHOICES[asked as keyof typeof CHOICES] : 'auto';
+  return { device, backend } as const satisfies BackendOptions;
 }
 
 /** `Intel Xeon Platinum 8581C, 2 cores`. */
@@ -20,10 +22,13 @@ export function processorName(): string {
 
 export async function statusForHost(signal: AbortSignal): Promise<RuntimeStatus> {
   const found = await runtimeStatus({ signal });
-  const uses = found.usable && backendOptions().backend !== 'embedded';
+  const { backend, device } = backendOptions();
+  const uses = found.usable && (backend === 'tensorflow' || (backend === 'auto' && device === 'cpu'));
   const onGpu = uses && found.variant === 'gpu' && found.devices.length > 0 && !found.reason;
   return {
-    backend: uses ? `TensorFlow ${found.version ?? ''} ${onGpu ? 'GPU' : 'CPU'}` : 'ONNX Runtime CPU',
+    backend: uses
+      ? `TensorFlow ${found.version ?? ''} ${onGpu ? 'GPU' : 'CPU'}`
+      : `ONNX Runtime ${device.toUpperCase()}`,
     device: onGpu ? found.devices.join(', ') : processorName(),
     installed: found.installed,
     folder: found.path,

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { flag, flagDefaults } from '../../common/flags.ts';
 import type { RunContext } from '../../common/progress.ts';
-import { type BackendChoice, createExecutor } from '../../engine/compute/backends.ts';
+import { type BackendChoice, createExecutor, type DeviceChoice } from '../../engine/compute/backends.ts';
 import type { Executor } from '../../engine/compute/executor.ts';
 import { generateProceduralDataset } from '../../engine/data/procedural/dataset.ts';
 import { writeFileAtomically } from '../../engine/files/atomic-write.ts';
@@ -103,6 +103,7 @@ export const demo = command({
     const dense = path.resolve(values.model);
     const executor = await createExecutor({
       backend: values.backend as BackendChoice,
+      device: values.device as DeviceChoice,
       ...(values.threads && { threads: values.threads }),
     });
     say(`computing with ${executor.label}`);

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
-import { type BackendChoice, createExecutor } from '../../engine/compute/backends.ts';
+import { type BackendChoice, createExecutor, type DeviceChoice } from '../../engine/compute/backends.ts';
 import type { Executor } from '../../engine/compute/executor.ts';
 import { writeFileAtomically } from '../../engine/files/atomic-write.ts';
 import type { Graph } from '../../engine/graph/graph.ts';
@@ -84,6 +84,7 @@ function summaryText(
 /** One executor for all that a command runs, started when it is first needed. */
 function lazyExecutor(options: {
   backend: BackendChoice;
+  device: DeviceChoice;
   threads: number | undefined;
   float64: boolean;
 }): () => Promise<Executor> {
@@ -91,6 +92,7 @@ function lazyExecutor(options: {
   return () => {
     started ??= createExecutor({
       backend: options.backend,
+      device: options.device,
       float64: options.float64,
       ...(options.threads !== undefined && { threads: options.threads }),
     });

@@ -30,6 +30,16 @@ export const settings = {
       embedded: 'ONNX Runtime, which comes with Espalier: nothing to install, the same results.',
     },
   },
+  'espalier.device': {
+    type: 'string',
+    default: 'cpu',
+    scope: 'machine',
+    description: 'Where ONNX Runtime evaluates and scores.',
+    choices: {
+      cpu: 'The processor.',
+      gpu: 'The GPU: WebGPU, DirectML on Windows, CoreML on macOS. What it cannot run, and finetuning, stay on the processor.',
+    },
+  },
   'espalier.score.criterion': {
     type: 'string',
     default: 'taylor',

@@ -1,9 +1,12 @@
 /** A Program as an ONNX Runtime session, made when it first runs, and made again when weights change that it holds as its own. */
-import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
+import type { Tensor as OrtTensor } from 'onnxruntime-common';
+import type { Progress } from '../../../common/progress.ts';
 import { withBatch } from '../../graph/shapes.ts';
 import type { ProgramOutputs } from '../executor.ts';
+import type { KernelKind } from '../programs/kernels.ts';
 import type { Program } from '../programs/program.ts';
 import type { ResolvedInputs } from '../programs/program-inputs.ts';
+import { type GpuProvider, ProviderProfile } from './gpu-provider.ts';
 import type { OnnxRuntime, OrtSession } from './load-onnxruntime.ts';
 import { feedNames, type LoweredProgram, lowerProgram, maskValues } from './lower-program.ts';
 import type { StateBuffers } from './state-buffers.ts';
@@ -18,17 +21,31 @@ interface Compiled {
   readonly taken: number;
 }
 
+/** What a session computes on. */
+export interface Device {
+  readonly runtime: OnnxRuntime;
+  /** Where evaluation and scoring run, if not on the CPU. */
+  readonly gpu: GpuProvider | undefined;
+  readonly progress: Progress | undefined;
+}
+
+/** Kernels that only train steps and moving averages have: those stay on the CPU, where their states are. */
+const TRAINING: ReadonlySet<KernelKind> = new Set(['sgdStep', 'adamWStep', 'rmsPropStep', 'lerp']);
+
 export class CompiledProgram {
   private compiled?: Compiled;
+  /** The recording of a first run that is still to come. */
+  private profile?: ProviderProfile;
+  private readonly gpu?: GpuProvider;
   /** States that the model holds: all of a program that changes none, so that ONNX Runtime can fold and pack them. */
   private readonly held: readonly string[];
 
   constructor(
-    private readonly runtime: OnnxRuntime,
+    private readonly device: Device,
     readonly program: Program,
     private readonly states: StateBuffers,
-    private readonly options: InferenceSession.SessionOptions,
   ) {
+    if (!program.nodes.some(({ kind }) => TRAINING.has(kind))) this.gpu = device.gpu;
     const bytes = program.states.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
     const constant = program.updates.length === 0 && bytes < LARGEST_MODEL;
     this.held = constant ? program.states.map(({ name }) => name) : [];
@@ -38,6 +55,7 @@ export class CompiledProgram {
   async run(inputs: ResolvedInputs): Promise<ProgramOutputs> {
     const { session, lowered } = await this.ready();
     const results = await session.run(this.feeds(lowered, inputs), this.fetches());
+    this.reportShare(session);
     for (const { state } of this.program.updates)
       this.states.advance(state, results[feedNames.update(state)].data as Float32Array);
     return Object.fromEntries(
@@ -56,24 +74,45 @@ export class CompiledProgram {
     if (this.compiled && this.compiled.taken >= changed) return this.compiled;
     await this.dispose();
     const held = new Set(this.held);
-    const fused = this.held.length === 0;
+    const { runtime } = this.device;
+    const fused = this.held.length === 0 && !this.gpu && runtime.kind === 'native';
     const lowered = lowerProgram(this.program, {
       held: (state) => (held.has(state) ? this.states.current(state) : undefined),
       fused,
     });
     // What fusion finds in a train step are products with a transpose, which are written as such; looking for more takes seconds.
     const graphOptimizationLevel = fused ? 'disabled' : 'all';
-    const session = await this.runtime.ort.InferenceSession.create(lowered.model, {
-      ...this.options,
+    if (this.gpu) this.profile = new ProviderProfile();
+    const session = await runtime.ort.InferenceSession.create(lowered.model, {
+      executionProviders: [runtime.kind === 'native' ? 'cpu' : 'wasm'],
+      intraOpNumThreads: runtime.threads,
+      logSeverityLevel: 3,
       graphOptimizationLevel,
+      ...this.gpu?.options,
+      ...this.profile?.options,
     });
     // Its bytes are ONNX Runtime's now.
     this.compiled = { session, lowered: { ...lowered, model: new Uint8Array() }, taken: changed };
     return this.compiled;
   }
 
+  /** Says once how much of the graph the GPU's provider runs. */
+  private reportShare(session: OrtSession): void {
+    const { profile, gpu } = this;
+    if (!profile || !gpu) return;
+    this.profile = undefined;
+    const percent = Math.round(100 * profile.end(session));
+    const rest = percent === 100 ? '' : ', the CPU the rest';
+    this.device.progress?.({
+      phase: 'prepare',
+      done: 1,
+      total: 1,
+      message: `${gpu.label} runs ${percent} % of the operations${rest}`,
+    });
+  }
+
   private tensor(data: Float32Array | Int32Array, shape: readonly number[]): OrtTensor {
-    const { Tensor } = this.runtime.ort;
+    const { Tensor } = this.device.runtime.ort;
     return data instanceof Float32Array ? new Tensor('float32', data, shape) : new Tensor('int32', data, shape);
   }
 
@@ -96,7 +135,7 @@ export class CompiledProgram {
 
   /** The native library writes new values of states where they belong; the WebAssembly build makes arrays of its own. */
   private fetches(): Record<string, OrtTensor | null> {
-    const inPlace = this.runtime.kind === 'native';
+    const inPlace = this.device.runtime.kind === 'native';
     const target = (name: string): OrtTensor => this.tensor(this.states.spare(name), this.states.spec(name).shape);
     return Object.fromEntries([
       ...Object.keys(this.program.outputs).map((name) => [feedNames.output(name), null] as const),

@@ -5,25 +5,31 @@ import type { Executor, ProgramInputs, ProgramOutputs, Session } from '../execut
 import { Counters } from '../programs/counters.ts';
 import type { Program } from '../programs/program.ts';
 import { resolveInputs } from '../programs/program-inputs.ts';
-import { CompiledProgram } from './compiled-program.ts';
-import { loadOnnxRuntime, type OnnxRuntime } from './load-onnxruntime.ts';
+import { CompiledProgram, type Device } from './compiled-program.ts';
+import { findGpuProvider } from './gpu-provider.ts';
+import { loadOnnxRuntime } from './load-onnxruntime.ts';
 import { StateBuffers } from './state-buffers.ts';
 
 export interface OnnxRuntimeOptions {
   /** Threads of the arithmetic; all cores by default. */
   readonly threads?: number;
+  /** `gpu`: evaluation and scoring on this platform's GPU provider; what it has no kernel for, and training, on the CPU. */
+  readonly device?: 'cpu' | 'gpu';
 }
 
 const DEVICE = { native: 'CPU', wasm: 'WebAssembly' } as const;
 
-export async function createOnnxRuntimeExecutor({ threads }: OnnxRuntimeOptions = {}): Promise<Executor> {
+/** @throws UserError when the GPU is asked for and there is none that ONNX Runtime can use */
+
+export async function createOnnxRuntimeExecutor({ threads, device }: OnnxRuntimeOptions = {}): Promise<Executor> {
   const runtime = await loadOnnxRuntime(threads);
+  const gpu = device === 'gpu' ? await findGpuProvider(runtime) : undefined;
   return {
     backend: 'embedded',
-    label: `ONNX Runtime ${runtime.version}, ${DEVICE[runtime.kind]}`,
+    label: `ONNX Runtime ${runtime.version}, ${gpu ? `GPU (${gpu.label})` : DEVICE[runtime.kind]}`,
     async open<Name extends string>(programs: Readonly<Record<Name, Program>>, context: RunContext = {}) {
       throwIfAborted(context.signal);
-      const session: Session<Name> = new OnnxRuntimeSession(runtime, programs);
+      const session: Session<Name> = new OnnxRuntimeSession({ runtime, gpu, progress: context.progress }, programs);
       context.progress?.({ phase: 'prepare', done: 1, total: 1 });
       return session;
     },
@@ -37,17 +43,12 @@ class OnnxRuntimeSession<Name extends string> implements Session<Name> {
   /** The end of what was asked for last: requests run one after the other. */
   private last: Promise<unknown> = Promise.resolve();
 
-  constructor(runtime: OnnxRuntime, programs: Readonly<Record<Name, Program>>) {
+  constructor(device: Device, programs: Readonly<Record<Name, Program>>) {
     const list = Object.values<Program>(programs);
     this.states = new StateBuffers(list);
     this.counters = new Counters(list);
-    const options = {
-      executionProviders: [runtime.kind === 'native' ? 'cpu' : 'wasm'],
-      intraOpNumThreads: runtime.threads,
-      logSeverityLevel: 3,
-    } as const;
     for (const [name, program] of Object.entries<Program>(programs))
-      this.programs.set(name as Name, new CompiledProgram(runtime, program, this.states, options));
+      this.programs.set(name as Name, new CompiledProgram(device, program, this.states));
   }
 
   assign(values: Weights): Promise<void> {
