@@ -18,7 +18,7 @@ export const ALLOCATIONS = ['uniform', 'sensitivity'] as const;
 export type AllocationMode = (typeof ALLOCATIONS)[number];
 /** Which channels of a group go: the lowest scores, or those that the others make good best. */
 export const SELECTIONS = ['score', 'reconstruction'] as const;
-export type SelectionMode = (typeof SELECTIONS)[number];
+type SelectionMode = (typeof SELECTIONS)[number];
 
 /** Budgets and selection by measured inputs; without it, both are the paper's. */
 export interface MeasuredPlanning {

@@ -69,7 +69,7 @@ export interface PruneReport {
   readonly notes: readonly string[];
 }
 
-export interface WeighedPlan {
+interface WeighedPlan {
   readonly allocate: AllocationMode;
   readonly divergence: number;
 }

@@ -32,7 +32,7 @@ function composed(first: KeptIndexTable, second: KeptIndexTable): KeptIndexTable
  *
  * @throws UserError where its history does not say, or the teacher is another network than the one it was pruned from
  */
-export function keptOfTeacher(student: Pick<Model, 'graph' | 'record' | 'file'>, teacher: Model): KeptIndexTable {
+function keptOfTeacher(student: Pick<Model, 'graph' | 'record' | 'file'>, teacher: Model): KeptIndexTable {
   const name = student.file ?? student.graph.name;
   const prunings = ({ history }: ModelRecord): readonly HistoryStep[] =>
     history.filter(({ step }) => step === 'pruned');

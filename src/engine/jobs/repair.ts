@@ -32,7 +32,7 @@ export interface LayerRepair {
 }
 
 /** What the network could be left as. */
-export type RepairOutcome = 'unrepaired' | 'repaired' | 'recalibrated' | 'repaired and recalibrated';
+type RepairOutcome = 'unrepaired' | 'repaired' | 'recalibrated' | 'repaired and recalibrated';
 
 export interface RepairCandidate {
   readonly outcome: RepairOutcome;

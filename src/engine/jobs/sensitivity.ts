@@ -187,7 +187,7 @@ export function reconstructionScores(groups: Groups, scores: Scores, { groups: m
 }
 
 /** Share of the consumers' output energy that is lost at every width, summed over the consumers: e(k). */
-export function lossCurve({ layers }: Pick<GroupLayers, 'layers'>, order: Int32Array): Float64Array {
+function lossCurve({ layers }: Pick<GroupLayers, 'layers'>, order: Int32Array): Float64Array {
   const lost = new Float64Array(order.length + 1);
   for (const layer of layers) {
     const mine = new Set(layer.inputsOf.flatMap((list) => [...list]));

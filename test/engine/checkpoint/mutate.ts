@@ -58,7 +58,7 @@ async function written(folder: string, graph: Graph, weights: Weights): Promise<
 }
 
 /** A file of every format, each some ten thousand bytes; with ../shared its hostile and reported files too. */
-export async function samples(folder: string): Promise<readonly Sample[]> {
+async function samples(folder: string): Promise<readonly Sample[]> {
   const shapes = (name: string): readonly number[] | undefined => narrow.get(name);
   const dense = findVariant('resnet20')?.build() as Graph;
   const narrow = new Map(dense.parameters.map((p) => [p.name, p.shape.map((d) => (d >= 16 ? d / 16 : d))]));

@@ -146,7 +146,7 @@ const inertAttributes: Readonly<Record<string, (layer: ModuleRecord) => boolean>
 
 export const isInert = (layer: ModuleRecord): boolean =>
   isLibraryClass(layer) && (inert.test(shortClass(layer)) || Boolean(inertAttributes[shortClass(layer)]?.(layer)));
-export const isIdentity = (layer: ModuleRecord): boolean => layer.className.endsWith('.Identity');
+const isIdentity = (layer: ModuleRecord): boolean => layer.className.endsWith('.Identity');
 
 /** timm's blur of three with a stride of two, which a Graph builds of several nodes: whether a layer is one. */
 export function isBlur(layer: ModuleRecord): boolean {

@@ -24,7 +24,7 @@ export interface CutValues {
   readonly teacher: readonly ValueId[];
 }
 
-export const NO_CUT: CutValues = { student: [], teacher: [] };
+const NO_CUT: CutValues = { student: [], teacher: [] };
 
 /** Names of the inputs (and of the outputs, where a program brings them) that hold a cut's values. */
 export const cutNames = ({ student, teacher }: CutValues): readonly string[] => [

@@ -34,7 +34,7 @@ export function allowedWidths(
 }
 
 /** The removal of a plan, as the planner counts it. */
-export function removalOf(planner: Planner, plan: Plan): Choice {
+function removalOf(planner: Planner, plan: Plan): Choice {
   const choice = planner.choose(plan.options, 'keepLast');
   const dims = Int32Array.from(choice.dims);
   const planned = plan.groups.values();

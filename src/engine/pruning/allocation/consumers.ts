@@ -14,11 +14,7 @@ export interface Consumer {
 }
 
 /** For every row of a dimension its place in a set; −1 where it is not of that set. */
-export function entriesOfRows(
-  { leaves, setOf, positionOf }: Groups,
-  dimension: readonly LeafId[],
-  set: SetId,
-): Int32Array {
+function entriesOfRows({ leaves, setOf, positionOf }: Groups, dimension: readonly LeafId[], set: SetId): Int32Array {
   let rows: Int32Array = Int32Array.of(-1);
   for (const id of dimension) {
     const { size, base } = leaves[id];

@@ -23,7 +23,7 @@ export interface Moments extends MomentSizes {
   readonly yy: Float64Array;
 }
 
-export const MOMENT_FIELDS = ['xx', 'yx', 'x', 'y', 'yy'] as const;
+const MOMENT_FIELDS = ['xx', 'yx', 'x', 'y', 'yy'] as const;
 type Field = (typeof MOMENT_FIELDS)[number];
 
 const sizesOf: { readonly [F in Field]: (sizes: MomentSizes) => number } = {
@@ -33,10 +33,6 @@ const sizesOf: { readonly [F in Field]: (sizes: MomentSizes) => number } = {
   y: ({ groups, outputs }) => groups * outputs,
   yy: ({ groups, outputs }) => groups * outputs,
 };
-
-/** Bytes of the sums of one layer. */
-export const momentBytes = (sizes: MomentSizes): number =>
-  8 * MOMENT_FIELDS.reduce((sum, field) => sum + sizesOf[field](sizes), 0);
 
 /** Adds up what batches bring. */
 export class MomentSums {

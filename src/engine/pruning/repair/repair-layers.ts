@@ -7,7 +7,7 @@ import type { NetworkPair } from './network-pair.ts';
 import { scaledQueries } from './scaled-queries.ts';
 
 /** A factor of each channel between a layer's output and the sum that it ends in, by parameter names of the pruned network. */
-export type ChannelFactor =
+type ChannelFactor =
   | { readonly kind: 'norm'; readonly weight: string; readonly variance: string; readonly eps: number }
   | { readonly kind: 'scale'; readonly value: string };
 

@@ -127,7 +127,7 @@ export interface ChosenFit extends Fit {
 }
 
 /** Ridges that are tried. */
-export const LAMBDAS: readonly number[] = [1e-3, 1e-2, 1e-1, 1];
+const LAMBDAS: readonly number[] = [1e-3, 1e-2, 1e-1, 1];
 /** From so many rows for each input on, the weakest ridge is as good as any and the others are not tried. */
 const ROWS_PER_INPUT = 20;
 
