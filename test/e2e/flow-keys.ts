@@ -58,7 +58,7 @@ export const keysFlow = (environment: Environment): Flow => ({
       await view().locator('h2', { hasText: 'layer2.0.conv1' }).waitFor();
     });
     await step('the Groups view selects in the graph', async () => {
-      await wb.row('Groups', 'Scope 1').click();
+      await wb.row('Groups', 'block inside').click();
       await wb.page.keyboard.press('ArrowRight');
       await wb.row('Groups', 'layer3.0.conv1').first().click();
       await view().getByText('layer3.0.conv1').first().waitFor();

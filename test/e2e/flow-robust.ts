@@ -241,7 +241,7 @@ export const untrustedFlow = (environment: Environment): Flow => ({
       await wb.run('Espalier: Load Checkpoint');
       await wb.pick('resnet20.pth');
       await wb.webview().getByText('is not trusted').first().waitFor();
-      await wb.row('Groups', 'Scope 0').waitFor();
+      await wb.row('Groups', 'residual stream').first().waitFor();
       await session.shot('25-untrusted');
     });
     await step('scoring is refused with the reason', async () => {

@@ -42,7 +42,7 @@ export const sampleFlow = (environment: Environment): Flow => ({
     await step('the models view has its figures, the groups view its scopes', async () => {
       await wb.showViews();
       await wb.row('Models', 'resnet20.pth').filter({ hasText: '269.7 k' }).waitFor();
-      await wb.row('Groups', 'Scope 0').waitFor();
+      await wb.row('Groups', 'residual stream').first().waitFor();
     });
     await step('the data set shows classes, counts and first images', async () => {
       await wb.run('Espalier: Show Data Set');

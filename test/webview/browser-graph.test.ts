@@ -102,7 +102,7 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     await editor.page.mouse.move(x + width / 2 - 58, y + 71);
     const tooltip = editor.page.locator('.tooltip');
     await tooltip.getByText('conv 7×7 /2').waitFor();
-    assert.match((await tooltip.textContent())!, /conv1: 64 channels, \d+ members, scope 0/);
+    assert.match((await tooltip.textContent())!, /conv1: 64 channels, \d+ members, layer outputs/);
     await editor.page.mouse.move(x + 10, y + 10);
     await tooltip.waitFor({ state: 'hidden' });
     await editor.send('graph/select', { nodes: ['layer1.0'], scope: null, reveal: true });
@@ -147,7 +147,7 @@ describe('the graph in a browser', { skip: noChromium }, () => {
       ['1', 'true', '11', '6'],
     );
     const conv = tree.getByRole('treeitem', { name: /^conv1, conv 7×7/ });
-    assert.match((await conv.textContent())!, /out 64, in 3, 118\.0 M MACs, .* 9\.41 k parameters, scope 0/);
+    assert.match((await conv.textContent())!, /out 64, in 3, 118\.0 M MACs, .* 9\.41 k parameters, scope layer outputs/);
     await editor.close();
   });
 

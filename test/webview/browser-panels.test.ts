@@ -134,7 +134,7 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
       .first()
       .waitFor();
     await inspector.getByText('64 channels, tied to 1 other layer').waitFor();
-    await inspector.getByRole('img', { name: /Scores of scope 1, this group in front; channels up to/ }).waitFor();
+    await inspector.getByRole('img', { name: /Scores of block inside, this group in front; channels up to/ }).waitFor();
     await inspector.getByRole('checkbox', { name: 'pin outputs' }).click();
     assert.deepEqual(editor.sent('graph/pin'), [{ layer: 'layer1.1.conv2', side: 'out', pinned: true }]);
     await inspector.getByRole('button', { name: 'Statistics of the values' }).click();

@@ -9,7 +9,7 @@ import { maskOf, type Window } from './windows-of-values.ts';
 /** Operators that ONNX has none for. */
 export const INTERNAL = INTERNAL_DOMAIN;
 /** ATen operations that nothing is known of: they stay in the network as they are. */
-export const FOREIGN = 'aten';
+const FOREIGN = 'aten';
 
 /** Where PyTorch's newer ONNX exporter says which module a node is from: the importer of ONNX files reads it. */
 const SCOPES = 'pkg.torch.onnx.name_scopes';

@@ -11,7 +11,7 @@ const internal =
   (call) =>
     call.result(operator, [call.tensor(call.has('self') ? 'self' : 'input')], {}, INTERNAL);
 
-export const identity: AtenRule = (call) =>
+const identity: AtenRule = (call) =>
   call.result('Identity', [call.tensor(call.has('self') ? 'self' : call.has('input') ? 'input' : 'a')]);
 
 /** other · alpha. */

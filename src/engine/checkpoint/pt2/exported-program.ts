@@ -55,7 +55,7 @@ export interface ExportedProgram {
   readonly torchVersion: string;
 }
 
-export type StoredKind = 'parameter' | 'buffer' | 'constant';
+type StoredKind = 'parameter' | 'buffer' | 'constant';
 
 /** What is wrong with the JSON, without the file's name. */
 export class ProgramError extends Error {}
