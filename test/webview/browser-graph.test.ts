@@ -147,7 +147,10 @@ describe('the graph in a browser', { skip: noChromium }, () => {
       ['1', 'true', '11', '6'],
     );
     const conv = tree.getByRole('treeitem', { name: /^conv1, conv 7×7/ });
-    assert.match((await conv.textContent())!, /out 64, in 3, 118\.0 M MACs, .* 9\.41 k parameters, scope layer outputs/);
+    assert.match(
+      (await conv.textContent())!,
+      /out 64, in 3, 118\.0 M MACs, .* 9\.41 k parameters, scope layer outputs/,
+    );
     await editor.close();
   });
 

@@ -69,12 +69,8 @@ test('targets as people write them', () => {
 });
 
 test('counts as people read them', () => {
-  assert.deepEqual([4121925096, 231211008, 25557032, 4096, 999, 0].map(formatCount), [
-    '4.12 G',
-    '231.2 M',
-    '25.6 M',
-    '4.10 k',
-    '999',
-    '0',
-  ]);
+  assert.deepEqual(
+    [4121925096, 231211008, 25557032, 4096, 999, 0].map((count) => formatCount(count)),
+    ['4.12 G', '231.2 M', '25.6 M', '4.10 k', '999', '0'],
+  );
 });
