@@ -140,7 +140,7 @@ export const robustFlow = (environment: Environment): Flow => ({
     await step('nothing unexpected in the console', async () => {
       // The workbench logs what it shows as an error; those were meant.
       assert.deepEqual(
-        wb.errors.filter((text) => !text.includes('The worker was killed')),
+        wb.errors.filter((text) => !/The (worker|process of the run) was killed/.test(text)),
         [],
       );
     });
