@@ -81,9 +81,10 @@ test('outputs computed once are the same as computed every time', { skip }, asyn
   const again = await losses('second', cached, second.executor);
   assert.equal(second.teachers(), 0);
   assert.equal((await stat(place('logits.safetensors'))).mtimeMs, written);
-  // In batches of another composition the last bit may differ.
+  // In batches of another composition the last bit of a logit may differ; training in float32 makes more of it with every step.
   again.forEach((loss, i) => {
-    assert.ok(Math.abs(Number(loss) - Number(live[i])) < 1e-4 * Number(live[i]), `step ${i}: ${loss}, live ${live[i]}`);
+    const allowed = (i === 0 ? 1e-6 : 1e-3) * Number(live[i]);
+    assert.ok(Math.abs(Number(loss) - Number(live[i])) <= allowed, `step ${i}: ${loss}, live ${live[i]}`);
   });
   const third = counting();
   const other = { ...cached, teacherModel: place('other.safetensors') };
