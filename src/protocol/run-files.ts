@@ -14,7 +14,9 @@ export const RUN_FILES = {
   order: 'order.json',
   /** `RunEnd`: there as soon as it has ended by itself. */
   end: 'end.json',
-  /** What it said. */
+  /** What the process wrote to its terminal: its last words when it dies. */
+  output: 'output.txt',
+  /** What windows noted of it, a line each. */
   log: 'log.txt',
   metrics: 'metrics.jsonl',
 } as const;

@@ -66,7 +66,8 @@ export async function runFinetune(
   gate: () => Promise<'stop' | undefined>,
   context: RunContext,
 ): Promise<FinetuneResult> {
-  const options = { ...optionsOf(settings.flags), outputDir: directory };
+  // Where it lies and what it takes up is not for a settings file to say.
+  const options = { ...optionsOf(settings.flags), outputDir: directory, resume: undefined };
   const started = await RunDirectory.open(directory).then(
     () => true,
     () => false,

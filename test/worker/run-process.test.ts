@@ -136,9 +136,10 @@ test('what cannot be started says why, in the words of a refusal', { skip }, asy
 
 test('a start file out of someone’s repository cannot make a run write elsewhere', { skip }, async () => {
   const elsewhere = path.join(work, 'elsewhere');
-  const run = await begin('inside', flagged({ 'output-dir': elsewhere, epochs: 1 }));
+  const run = await begin('inside', flagged({ 'output-dir': elsewhere, resume: path.join(work, 'whole'), epochs: 1 }));
   const result = await run.end;
   assert.equal(path.dirname(result.best), run.folder);
+  assert.equal(result.epochs, 1, 'it is a run of its own, and takes up no other');
   assert.equal(existsSync(elsewhere), false);
 });
 
@@ -163,5 +164,5 @@ test('lines that are no points are left out, and figures that are no numbers', (
 });
 
 test('what the run said is kept beside it', { skip }, async () => {
-  assert.match(await readFile(path.join(work, 'refused', RUN_FILES.log), 'utf8'), /no-such-flag/);
+  assert.match(await readFile(path.join(work, 'refused', RUN_FILES.output), 'utf8'), /no-such-flag/);
 });

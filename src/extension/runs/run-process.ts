@@ -48,7 +48,7 @@ export async function startRun(folder: string, start: RunStart, command: WorkerC
   for (const name of [RUN_FILES.live, RUN_FILES.order, RUN_FILES.end])
     await rm(path.join(folder, name), { force: true });
   await writeJson(path.join(folder, RUN_FILES.start), start);
-  const log = openSync(path.join(folder, RUN_FILES.log), 'a');
+  const log = openSync(path.join(folder, RUN_FILES.output), 'a');
   try {
     const child = spawn(command.node ?? process.execPath, [...(command.execArgv ?? []), command.entry, folder], {
       detached: true,
@@ -168,7 +168,7 @@ async function stopRun(folder: string, owner: RunOwner): Promise<void> {
 }
 
 async function lastWords(folder: string): Promise<string> {
-  const text = await readFile(path.join(folder, RUN_FILES.log), 'utf8').catch(() => '');
+  const text = await readFile(path.join(folder, RUN_FILES.output), 'utf8').catch(() => '');
   const lines = text.trim().split('\n').slice(-LAST_LINES).join('\n');
   const how = 'The process of the run was killed.';
   return lines ? `${how} It said last:\n${lines}` : how;
