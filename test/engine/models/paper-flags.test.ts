@@ -71,7 +71,10 @@ describe('flags act', () => {
     const line = `prune --model mobilenet_v2 --ckpt no-such.pth --save-as ${folder.path}/pruned.txt`;
     const ended = await espalier(line.split(' '));
     assert.equal(ended.code, 1);
-    assert.match(ended.stderr, /^espalier: cannot save as .*pruned\.txt: name it \.safetensors, \.pth or \.onnx\n$/);
+    assert.match(
+      ended.stderr,
+      /^espalier: cannot save as .*pruned\.txt: name it \.safetensors, \.pth, \.pt2 or \.onnx\n$/,
+    );
   });
 
   const planned = async (flags: string): Promise<PlanJson> => {

@@ -183,6 +183,7 @@ test('heads and head dims: threshold over all heads, limits of both together', (
     count: 4,
     kept: [0, 1, 2, 3],
     why: 'stays: it would lose everything',
+    stayed: 'emptied',
   });
   assert.equal(widths(whole)['attn.qkv'], 6);
 });
