@@ -8,6 +8,7 @@ import { frontier } from './commands/frontier.ts';
 import { groups } from './commands/groups.ts';
 import { info } from './commands/info.ts';
 import { models } from './commands/models.ts';
+import { plan } from './commands/plan.ts';
 import { prune } from './commands/prune.ts';
 import { repair } from './commands/repair.ts';
 import { runtime } from './commands/runtime.ts';
@@ -20,6 +21,7 @@ export const commands: Readonly<Record<string, Command>> = {
   groups,
   evaluate,
   prune,
+  plan,
   repair,
   frontier,
   finetune,

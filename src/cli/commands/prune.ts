@@ -17,6 +17,7 @@ import { type PruneReport, type PruneRequest, pruneModel } from '../../engine/jo
 import { recalibratedWeights } from '../../engine/jobs/recalibrate.ts';
 import type { ModelRecord } from '../../engine/jobs/record.ts';
 import { formatPlan } from '../../engine/pruning/planning/format-plan.ts';
+import { planText } from '../../engine/pruning/planning/plan-file.ts';
 import { runName } from '../../engine/training/run-directory.ts';
 import { command } from '../command.ts';
 import { describeOptions } from '../finetune-settings.ts';
@@ -161,7 +162,7 @@ export const prune = command({
     if (made.plan.groups.some(({ stayed }) => stayed))
       say('--max-pruning-ratio 0.9 lets no group lose more than 90 %, and so prunes them too');
     const report = await recalibrated(made, values, executor, context);
-    if (values.savePlan) await writeFileAtomically(values.savePlan, `${JSON.stringify(report.plan, null, 1)}\n`);
+    if (values.savePlan) await writeFileAtomically(values.savePlan, planText(report.plan));
     const { graph, weights, before, after, heads, seconds, keptBlocks } = report;
     const json = {
       before: costJson(before),
