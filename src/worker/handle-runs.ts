@@ -65,7 +65,7 @@ export const runEvaluate: Handler<'evaluate/run'> = async ({ source, settings, p
     imagesPerSecond,
     backend,
     device: processorName(),
-    ...(latency && { latency: { p50Milliseconds: latency.p50Milliseconds, runs: latency.runs } }),
+    ...(latency && { latency }),
     ...(throughput && { throughput }),
     notes: [...report.notes, ...(report.skipped.size ? [`${report.skipped.size} images could not be read`] : [])],
   };

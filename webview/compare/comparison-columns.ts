@@ -1,5 +1,6 @@
 /** The columns of the comparison: what each shows, how it sorts, which direction is better, and how it is exported. */
 
+import { accuracyMargin } from '../../src/common/confidence.ts';
 import { formatBytes, formatCount, formatNumber, formatPercent } from '../../src/common/format.ts';
 import type { CompareRow } from '../../src/protocol/panels.ts';
 import { t } from '../shared/l10n.ts';
@@ -12,6 +13,8 @@ export interface Column {
   /** Number to sort by and to take differences of; undefined where there is none. */
   readonly value: (row: CompareRow) => number | undefined;
   readonly format: (value: number) => string;
+  /** How well the value is known, as text: `± 1.86`; '' where that is not known. */
+  readonly margin?: (row: CompareRow) => string;
   /** Difference to the baseline, as text; absent: none is shown. */
   readonly difference?: (value: number, baseline: number) => string;
   /** Which sign of a difference is good news. */
@@ -26,12 +29,15 @@ const points = (value: number, baseline: number): string =>
 const share = (value: number, baseline: number): string =>
   baseline === 0 ? '' : signed(Number(((value / baseline - 1) * 100).toFixed(0)), (size) => `${size} %`);
 
+const margin = (accuracy: number, images: number): string => `± ${(100 * accuracyMargin(accuracy, images)).toFixed(1)}`;
+
 export const columns: readonly Column[] = [
   {
     id: 'top1',
     heading: t('Top-1'),
-    hint: t('share of images whose first class is right; differences in points'),
+    hint: t('share of images whose first class is right, ± half of its 95 % interval; differences in points'),
     value: ({ top1 }) => top1,
+    margin: ({ top1, images }) => margin(top1, images),
     format: formatPercent,
     difference: points,
     better: 'more',
@@ -39,8 +45,9 @@ export const columns: readonly Column[] = [
   {
     id: 'top5',
     heading: t('Top-5'),
-    hint: t('share of images whose class is among the first five; differences in points'),
+    hint: t('share of images whose class is among the first five, ± half of its 95 % interval; differences in points'),
     value: ({ top5 }) => top5,
+    margin: ({ top5, images }) => margin(top5, images),
     format: formatPercent,
     difference: points,
     better: 'more',
@@ -93,8 +100,10 @@ export const columns: readonly Column[] = [
   {
     id: 'latency',
     heading: t('Latency'),
-    hint: t('median time of one image, batch 1'),
+    hint: t('median time of one image, batch 1; nine of ten runs took at most p90'),
     value: ({ latency }) => latency?.p50Milliseconds,
+    margin: ({ latency }) =>
+      latency?.p90Milliseconds === undefined ? '' : `p90 ${latency.p90Milliseconds.toPrecision(3)}`,
     format: (value) => `${value.toPrecision(3)} ms`,
     difference: share,
     better: 'less',

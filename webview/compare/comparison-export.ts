@@ -28,9 +28,10 @@ export function toMarkdown(rows: readonly CompareRow[]): string {
   const heading = ['Model', ...columns.map((column) => column.heading), 'Images'];
   const lines = rows.map((row) => [
     escaped(row.label),
-    ...columns.map(({ value, format }) => {
+    ...columns.map(({ value, format, margin }) => {
       const found = value(row);
-      return found === undefined ? '–' : format(found);
+      const known = margin?.(row) ? ` ${margin(row)}` : '';
+      return found === undefined ? '–' : format(found) + known;
     }),
     formatInteger(row.images),
   ]);
@@ -38,5 +39,5 @@ export function toMarkdown(rows: readonly CompareRow[]): string {
     (line) => `| ${line.join(' | ')} |`,
   );
   const where = new Set(rows.map(({ backend, device }) => `${backend}, ${device}`));
-  return `${table.join('\n')}\n\nMeasured with ${[...where].join('; ')}. MACs by the paper’s counter; latency is the median at batch 1.\n`;
+  return `${table.join('\n')}\n\nMeasured with ${[...where].join('; ')}. MACs by the paper’s counter; latency is the median at batch 1. ± is half of the 95 % interval of an accuracy on so many images, in points.\n`;
 }

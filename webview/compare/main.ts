@@ -88,7 +88,9 @@ const toolbar = element(
   element('span', { class: 'spacer' }),
   ...exports,
 );
-document.getElementById('root')?.append(toolbar, empty, content);
+document
+  .getElementById('root')
+  ?.append(element('h1', { class: 'visually-hidden' }, t('Comparison')), toolbar, empty, content);
 
 function show(): void {
   const { rows, baseline } = view;

@@ -32,6 +32,7 @@ function figureCell(column: Column, row: CompareRow, baseline: CompareRow | unde
   const value = column.value(row);
   if (value === undefined) return element('td', { class: 'number muted' }, '–');
   const cell = element('td', { class: 'number' }, column.format(value));
+  if (column.margin?.(row)) cell.append(element('span', { class: 'margin muted' }, column.margin(row)));
   const reference = baseline && column.value(baseline);
   if (!column.difference || reference === undefined || baseline?.id === row.id) return cell;
   const difference = column.difference(value, reference);

@@ -1,12 +1,13 @@
 /** `espalier evaluate`: accuracy of a model on images. */
 
+import { accuracyMargin, formatAccuracy } from '../../common/confidence.ts';
 import { flag } from '../../common/flags.ts';
 import { createExecutor } from '../../engine/compute/backends.ts';
 import { evaluateModel } from '../../engine/jobs/evaluate.ts';
 import { openModel } from '../../engine/jobs/model.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';
-import { formatCount, formatPercent, say } from '../terminal.ts';
+import { formatCount, say } from '../terminal.ts';
 
 export const evaluate = command({
   summary: 'top-1, top-5, loss and images per second on a data set',
@@ -38,15 +39,21 @@ export const evaluate = command({
     const { top1, top5, loss, images, correct, macs, macsTrue, params, imagesPerSecond, latency, throughput } = report;
     const lines = [
       `${model.graph.name}: MACs ${formatCount(macs)}, params ${formatCount(params)}`,
-      `top-1 ${formatPercent(top1)}, top-5 ${formatPercent(top5)}, loss ${loss.toFixed(5)} on ${images} images`,
+      `top-1 ${formatAccuracy(top1, images, 2)}, top-5 ${formatAccuracy(top5, images, 2)}, loss ${loss.toFixed(5)} on ${images} images`,
       `${imagesPerSecond.toFixed(1)} images/s (${report.backend}, batch ${values.batchSize})`,
-      ...(latency ? [`latency ${latency.p50Milliseconds.toFixed(2)} ms (median of ${latency.runs}, batch 1)`] : []),
+      ...(latency
+        ? [
+            `latency ${latency.p50Milliseconds.toFixed(2)} ms (median of ${latency.runs}, nine of ten within ${latency.p90Milliseconds.toFixed(2)} ms, batch 1)`,
+          ]
+        : []),
       ...(throughput ? [`throughput ${throughput.imagesPerSecond.toFixed(1)} images/s without loading`] : []),
     ];
     return {
       json: {
         top1,
         top5,
+        top1_margin: accuracyMargin(top1, images),
+        top5_margin: accuracyMargin(top5, images),
         loss,
         images,
         correct,
