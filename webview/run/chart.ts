@@ -1,8 +1,11 @@
-/** A line chart in SVG: axes, series, a reference line, and a reading under the pointer. */
-import { linearScale, niceRange, type Scale, ticks } from '../shared/axis.ts';
+/** A line chart in SVG: axes, series, a reference line, the best point; crosshair and zoom are shared with the other charts. */
+import { linearScale, logRange, logScale, niceRange, type Scale } from '../shared/axis.ts';
 import { element, svg } from '../shared/dom.ts';
-
-export type Point = readonly [x: number, y: number];
+import { t } from '../shared/l10n.ts';
+import { axes, bestPoint, HEIGHT, MARGIN, type Marked, referenceLine } from './chart-axes.ts';
+import { followKeys, followPointer } from './chart-gestures.ts';
+import type { SharedView } from './chart-view.ts';
+import { nearest, type Point, thin, within } from './points.ts';
 
 export interface Series {
   readonly label: string;
@@ -12,6 +15,9 @@ export interface Series {
   readonly faint?: boolean;
   /** Dots on the points: epochs, of which there may be only one. */
   readonly dots?: boolean;
+  /** Of another run. */
+  readonly compared?: boolean;
+  /** x ascending. */
   readonly points: readonly Point[];
 }
 
@@ -20,147 +26,181 @@ export interface ChartOptions {
   readonly format: (value: number) => string;
   /** Values that the axis always shows. */
   readonly include?: readonly number[];
+  /** It can be drawn on a logarithmic axis. */
+  readonly canBeLogarithmic?: boolean;
+  /** Names its lines below the title. */
+  readonly legend?: boolean;
 }
 
-export interface Chart {
+export interface Drawing {
+  readonly series: readonly Series[];
+  /** Where the axis ends when the run is not there yet. */
+  readonly xMax: number;
+  readonly reference?: Marked;
+  readonly best?: Marked;
+}
+
+interface Chart {
   readonly root: HTMLElement;
-  /** Draws anew; `xMax`: where the axis ends when the run is not there yet. */
-  draw(series: readonly Series[], xMax: number, reference?: { readonly label: string; readonly value: number }): void;
-}
-
-const HEIGHT = 180;
-const MARGIN = { top: 8, right: 12, bottom: 22, left: 52 };
-/** Points closer than this many pixels are drawn as their mean. */
-const PIXELS_PER_POINT = 1.5;
-
-/** At most as many points as can be told apart: each stretch of the axis gives its mean. */
-export function thin(points: readonly Point[], x: Scale): readonly Point[] {
-  if (points.length < 3) return points;
-  const kept: Point[] = [];
-  let sumX = 0;
-  let sumY = 0;
-  let count = 0;
-  let bin = Number.NaN;
-  const flush = (): void => {
-    if (count) kept.push([sumX / count, sumY / count]);
-    sumX = sumY = count = 0;
-  };
-  for (const [px, py] of points) {
-    const own = Math.floor(x.at(px) / PIXELS_PER_POINT);
-    if (own !== bin) flush();
-    bin = own;
-    sumX += px;
-    sumY += py;
-    count++;
-  }
-  flush();
-  return kept;
+  /** Draws anew. */
+  draw(drawing: Drawing): void;
 }
 
 const path = (points: readonly Point[], x: Scale, y: Scale): string =>
   points.map(([px, py], i) => `${i ? 'L' : 'M'}${x.at(px).toFixed(1)} ${y.at(py).toFixed(1)}`).join('');
 
-/** The point whose x is nearest. */
-function nearest(points: readonly Point[], x: number): Point | undefined {
-  let best: Point | undefined;
-  for (const point of points) if (!best || Math.abs(point[0] - x) < Math.abs(best[0] - x)) best = point;
-  return best;
-}
+let charts = 0;
 
-export function lineChart(options: ChartOptions): Chart {
-  const picture = svg('svg', { class: 'chart', height: HEIGHT, role: 'img', 'aria-label': options.title });
-  const reading = element('div', { class: 'reading muted', 'aria-hidden': 'true' });
-  const heading = element('div', { class: 'chart-title' }, element('h3', {}, options.title), reading);
-  const root = element('section', { class: 'chart-box' }, heading, picture);
-  let last: Parameters<Chart['draw']> | undefined;
-  let scales: { readonly x: Scale; readonly y: Scale } | undefined;
-  const marker = svg('line', { class: 'marker' });
+export class LineChart implements Chart {
+  readonly root: HTMLElement;
+  private readonly picture: SVGSVGElement;
+  private readonly reading = element('div', { class: 'reading muted', 'aria-live': 'polite' });
+  private readonly names = element('div', { class: 'legend chart-legend' });
+  private readonly marker = svg('line', { class: 'marker' });
+  private readonly clip = `plot-${charts++}`;
+  private drawing: Drawing | undefined;
+  private shown: readonly Series[] = [];
+  private x: Scale = linearScale(0, 1, 0, 1);
 
-  const draw: Chart['draw'] = (series, xMax, reference) => {
-    last = [series, xMax, reference];
-    const width = Math.max(120, root.clientWidth);
-    const xs = series.flatMap(({ points }) => points.map(([x]) => x));
-    const ys = series.flatMap(({ points }) => points.map(([, y]) => y));
-    const [low, high] = niceRange(ys, [...(options.include ?? []), ...(reference ? [reference.value] : [])]);
-    const x = linearScale(0, Math.max(xMax, ...xs, 1e-9), MARGIN.left, width - MARGIN.right);
-    const y = linearScale(low, high, HEIGHT - MARGIN.bottom, MARGIN.top);
-    scales = { x, y };
-    picture.setAttribute('width', String(width));
-    picture.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
-    picture.setAttribute('aria-label', describe(options, series, reference));
-    picture.replaceChildren(...axes(x, y, width, options.format));
-    if (reference) picture.append(...referenceLine(reference, y, width));
-    for (const one of series) {
-      const points = thin(one.points, x);
-      picture.append(svg('path', { class: `line ${one.style}${one.faint ? ' faint' : ''}`, d: path(points, x, y) }));
+  constructor(
+    private readonly options: ChartOptions,
+    private readonly view: SharedView,
+  ) {
+    this.picture = svg('svg', {
+      class: 'chart',
+      height: HEIGHT,
+      role: 'img',
+      tabindex: 0,
+      'aria-label': options.title,
+      'aria-keyshortcuts': 'ArrowLeft ArrowRight + - 0',
+    });
+    const heading = element('div', { class: 'chart-title' }, element('h2', {}, options.title), this.reading);
+    this.root = element('section', { class: 'chart-box' }, heading, this.names, this.picture);
+    this.names.hidden = true;
+    const plot = {
+      picture: this.picture,
+      scale: () => this.x,
+      end: () => this.end,
+      stops: () => this.shown.find(({ points }) => points.length)?.points ?? [],
+    };
+    followPointer(plot, view);
+    followKeys(plot, view);
+    view.onChange(() => this.redraw());
+    view.onCursor((cursor) => this.showCursor(cursor));
+    new ResizeObserver(() => this.redraw()).observe(this.root);
+  }
+
+  draw(drawing: Drawing): void {
+    this.drawing = drawing;
+    this.redraw();
+  }
+
+  /** Where the axis ends when nothing is zoomed. */
+  private get end(): number {
+    const last = this.drawing?.series.map(({ points }) => points.at(-1)?.[0] ?? 0) ?? [];
+    return Math.max(this.drawing?.xMax ?? 0, ...last, 1e-9);
+  }
+
+  private redraw(): void {
+    if (!this.drawing) return;
+    const { reference, best } = this.drawing;
+    const width = Math.max(120, this.root.clientWidth);
+    const range = this.view.value.range ?? [0, this.end];
+    this.x = linearScale(range[0], range[1], MARGIN.left, width - MARGIN.right);
+    const logarithmic = this.view.value.logarithmic && this.options.canBeLogarithmic === true;
+    this.shown = this.drawing.series.map((one) => ({ ...one, points: within(one.points, range) }));
+    const y = this.valueScale(logarithmic);
+    this.picture.setAttribute('width', String(width));
+    this.picture.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
+    this.picture.setAttribute('aria-label', describe(this.options, this.drawing));
+    this.picture.replaceChildren(
+      this.clipPath(width),
+      ...axes(this.x, y, width, this.options.format, logarithmic),
+      ...(reference && y.at(reference.value) >= MARGIN.top ? referenceLine(reference, y, width) : []),
+      this.lines(y, logarithmic),
+      ...(best ? bestPoint(best, this.x, y, reference) : []),
+      this.marker,
+    );
+    this.showNames();
+    this.showCursor(this.view.cursor);
+  }
+
+  private valueScale(logarithmic: boolean): Scale {
+    const values = this.shown.flatMap(({ points }) => points.map(([, value]) => value));
+    const { reference } = this.drawing as Drawing;
+    const [bottom, top] = [HEIGHT - MARGIN.bottom, MARGIN.top];
+    if (logarithmic) return logScale(...logRange(values), bottom, top);
+    return linearScale(
+      ...niceRange(values, [...(this.options.include ?? []), ...(reference ? [reference.value] : [])]),
+      bottom,
+      top,
+    );
+  }
+
+  private clipPath(width: number): SVGElement {
+    const plot = {
+      x: MARGIN.left,
+      y: MARGIN.top - 4,
+      width: Math.max(0, width - MARGIN.left - MARGIN.right + 4),
+      height: HEIGHT - MARGIN.top - MARGIN.bottom + 8,
+    };
+    return svg('clipPath', { id: this.clip }, svg('rect', plot));
+  }
+
+  private lines(y: Scale, logarithmic: boolean): SVGElement {
+    const group = svg('g', { 'clip-path': `url(#${this.clip})` });
+    for (const one of this.shown) {
+      const points = thin(logarithmic ? one.points.filter(([, value]) => value > 0) : one.points, this.x);
+      group.append(svg('path', { class: `line ${one.style}${one.faint ? ' faint' : ''}`, d: path(points, this.x, y) }));
       if (!one.dots) continue;
       for (const [px, py] of points)
-        picture.append(svg('circle', { class: `dot ${one.style}`, cx: x.at(px), cy: y.at(py), r: 2.5 }));
+        group.append(svg('circle', { class: `dot ${one.style}`, cx: this.x.at(px), cy: y.at(py), r: 2.5 }));
     }
-    picture.append(marker);
-    marker.setAttribute('visibility', 'hidden');
-  };
+    return group;
+  }
 
-  picture.addEventListener('pointermove', (event) => {
-    const own = last?.[0].filter(({ points }) => points.length) ?? [];
-    if (!scales || !own.length) return;
-    const at = scales.x.invert(event.clientX - picture.getBoundingClientRect().left);
-    const found = own.flatMap((one) => {
-      const point = nearest(one.points, at);
+  private showNames(): void {
+    // Compared runs are named above all charts.
+    const own = this.shown.filter(({ points, compared }) => points.length > 0 && !compared);
+    const named = this.options.legend ? own : [];
+    this.names.hidden = named.length < 2;
+    this.names.replaceChildren(...named.map(({ style, label, faint }) => legendEntry(style, label, faint)));
+  }
+
+  private showCursor(cursor: number | undefined): void {
+    const found = this.shown.flatMap((one) => {
+      const point = cursor === undefined ? undefined : nearest(one.points, cursor);
       return point ? [{ one, point }] : [];
     });
-    const px = scales.x.at(found[0].point[0]);
+    const seen = cursor !== undefined && found.length > 0 && cursor >= this.x.min && cursor <= this.x.max;
+    this.marker.setAttribute('visibility', seen ? 'visible' : 'hidden');
+    if (!seen) {
+      this.reading.textContent = '';
+      return;
+    }
+    const px = this.x.at(cursor);
     for (const [name, value] of Object.entries({ x1: px, x2: px, y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }))
-      marker.setAttribute(name, String(value));
-    marker.setAttribute('visibility', 'visible');
-    reading.textContent = found.map(({ one, point }) => `${one.label} ${options.format(point[1])}`).join(' · ');
-  });
-  picture.addEventListener('pointerleave', () => {
-    marker.setAttribute('visibility', 'hidden');
-    reading.textContent = '';
-  });
-  new ResizeObserver(() => {
-    if (last) draw(...last);
-  }).observe(root);
-  return { root, draw };
+      this.marker.setAttribute(name, String(value));
+    const place = t('epoch {0}', Number(cursor.toFixed(2)));
+    const values = found.map(({ one, point }) => `${one.label} ${this.options.format(point[1])}`);
+    this.reading.textContent = [place, ...values].join(' · ');
+  }
 }
 
-function axes(x: Scale, y: Scale, width: number, format: (value: number) => string): SVGElement[] {
-  const bottom = HEIGHT - MARGIN.bottom;
-  const rows = ticks(y.min, y.max, 5).flatMap((value) => [
-    svg('line', { class: 'grid', x1: MARGIN.left, x2: width - MARGIN.right, y1: y.at(value), y2: y.at(value) }),
-    svg('text', { class: 'tick end', x: MARGIN.left - 6, y: y.at(value) + 4 }, format(value)),
-  ]);
-  const wholeEpochs = (value: number): boolean => x.max < 2 || Number.isInteger(value);
-  const columns = ticks(x.min, x.max, Math.min(8, Math.floor(width / 70)))
-    .filter(wholeEpochs)
-    .map((value) => svg('text', { class: 'tick middle', x: x.at(value), y: bottom + 15 }, String(value)));
-  return [
-    ...rows,
-    ...columns,
-    svg('line', { class: 'axis', x1: MARGIN.left, x2: width - MARGIN.right, y1: bottom, y2: bottom }),
-  ];
-}
-
-function referenceLine(
-  { label, value }: { readonly label: string; readonly value: number },
-  y: Scale,
-  width: number,
-): SVGElement[] {
-  return [
-    svg('line', { class: 'reference', x1: MARGIN.left, x2: width - MARGIN.right, y1: y.at(value), y2: y.at(value) }),
-    svg('text', { class: 'tick end', x: width - MARGIN.right, y: y.at(value) - 4 }, label),
-  ];
-}
+/** A line's name beside a sample of it. */
+export const legendEntry = (style: string, label: string, faint = false): HTMLElement =>
+  element(
+    'span',
+    { class: 'legend-entry' },
+    element('span', { class: `swatch ${style}${faint ? ' faint' : ''}` }),
+    label,
+  );
 
 /** What the picture shows, for those who do not see it; the table below it has the figures. */
-function describe(
-  { title, format }: ChartOptions,
-  series: readonly Series[],
-  reference: { readonly label: string; readonly value: number } | undefined,
-): string {
+function describe({ title, format }: ChartOptions, { series, reference, best }: Drawing): string {
   const parts = series
     .filter(({ points }) => points.length)
     .map(({ label, points }) => `${label}: from ${format(points[0][1])} to ${format(points[points.length - 1][1])}`);
-  return [title, ...parts, ...(reference ? [`${reference.label}: ${format(reference.value)}`] : [])].join('. ');
+  const marked = [reference && `${reference.label}: ${format(reference.value)}`, best?.label].filter((text) => text);
+  return [title, ...parts, ...marked].join('. ');
 }

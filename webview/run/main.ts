@@ -1,4 +1,5 @@
 /** The run editor: what a run does, its curves, its settings and its log. */
+import './charts.css';
 import './run.css';
 import '../shared/base.css';
 import { formatNumber, formatPercent, formatSeconds } from '../../src/common/format.ts';
@@ -8,13 +9,23 @@ import { type Button, button, progressBar, registerControls } from '../shared/co
 import { element } from '../shared/dom.ts';
 import { connect } from '../shared/host-wire.ts';
 import { t } from '../shared/l10n.ts';
-import { lineChart } from './chart.ts';
-import { type Measure, seriesOf } from './curves.ts';
+import { LineChart } from './chart.ts';
+import { chartTools } from './chart-tools.ts';
+import { type ChartView, SharedView } from './chart-view.ts';
+import { bestEpoch, type Measure, seriesOf } from './curves.ts';
 import { epochTable, legend, stateLabel } from './run-parts.ts';
 
 registerControls();
 
 const LOG_LINES = 200;
+/** The next step, where there is one. */
+const PRIMARY: ReadonlySet<RunAction> = new Set(['resume', 'openResult']);
+
+interface RemembersRun {
+  readonly id: string;
+  readonly smoothing?: number;
+  readonly logarithmic?: boolean;
+}
 
 interface Actions {
   readonly label: string;
@@ -34,16 +45,11 @@ const actions: { readonly [A in RunAction]: Actions } = {
   },
   stop: { label: t('Stop now'), icon: 'debug-stop', when: going },
   resume: { label: t('Resume'), icon: 'debug-start', when: ({ canResume }) => canResume },
-  openResult: { label: t('Open model'), icon: 'go-to-file', when: ({ hasResult }) => hasResult },
+  openResult: { label: t('Open model'), icon: 'go-to-file', when: ({ result }) => result === 'model' },
+  openBest: { label: t('Open best so far'), icon: 'go-to-file', when: ({ result }) => result === 'best' },
+  evaluate: { label: t('Evaluate…'), icon: 'beaker', when: (run) => run.hasCurves && run.result === 'model' },
   openFolder: { label: t('Open folder'), icon: 'folder-opened', when: () => true },
 };
-
-const charts: readonly (readonly [measure: Measure, chart: ReturnType<typeof lineChart>])[] = [
-  ['loss', lineChart({ title: t('Loss'), format: formatNumber })],
-  ['top1', lineChart({ title: t('Top-1 (validation)'), format: (v) => formatPercent(v, 1) })],
-  ['learningRate', lineChart({ title: t('Learning rate'), format: formatNumber, include: [0] })],
-  ['imagesPerSecond', lineChart({ title: t('Images per second'), format: (v) => v.toFixed(0), include: [0] })],
-];
 
 let run: RunView | undefined;
 let points: RunPoint[] = [];
@@ -60,24 +66,22 @@ const status = element('p', { class: 'status', role: 'status' });
 const failure = element('p', { class: 'error', role: 'alert' });
 const buttons = new Map<RunAction, Button>();
 const toolbar = element('div', { class: 'toolbar', role: 'toolbar', 'aria-label': t('Run') });
-const chartGrid = element('div', { class: 'charts' }, ...charts.map(([, chart]) => chart.root));
 const names = element('div', { class: 'legend' });
 const table = element('div', { class: 'epochs' });
 const settings = element('dl', { class: 'settings' });
 const logText = element('pre', { class: 'log', role: 'log', tabindex: 0, 'aria-label': t('Log') });
-const curves = element('div', { class: 'curves' }, names, chartGrid, section(t('Epochs'), table, true));
 
 function section(label: string, content: HTMLElement, open: boolean): HTMLElement {
   return element('details', { open }, element('summary', {}, label), content);
 }
 
-const host = connect<HostToRun, RunToHost, { id: string }>({
+const host = connect<HostToRun, RunToHost, RemembersRun>({
   'run/snapshot': (snapshot) => {
     run = snapshot.run;
     points = [...snapshot.points];
     log = [...snapshot.log];
     compared = snapshot.compared;
-    host.setState({ id: run.id });
+    remember();
     showRun();
     showCurves();
     showLog();
@@ -102,6 +106,45 @@ const host = connect<HostToRun, RunToHost, { id: string }>({
   },
 });
 
+const shared = new SharedView({
+  smoothing: host.getState()?.smoothing ?? 0.6,
+  logarithmic: host.getState()?.logarithmic ?? false,
+});
+const charts: readonly (readonly [measure: Measure, chart: LineChart])[] = [
+  ['loss', new LineChart({ title: t('Loss'), format: formatNumber, canBeLogarithmic: true, legend: true }, shared)],
+  ['top1', new LineChart({ title: t('Top-1 (validation)'), format: (v) => formatPercent(v, 1) }, shared)],
+  [
+    'learningRate',
+    new LineChart({ title: t('Learning rate'), format: formatNumber, include: [0], canBeLogarithmic: true }, shared),
+  ],
+  [
+    'imagesPerSecond',
+    new LineChart({ title: t('Images per second'), format: (v) => v.toFixed(0), include: [0] }, shared),
+  ],
+];
+let smoothing = shared.value.smoothing;
+shared.onChange((view: ChartView) => {
+  remember();
+  if (view.smoothing === smoothing) return;
+  smoothing = view.smoothing;
+  scheduleCurves();
+});
+
+function remember(): void {
+  const { smoothing, logarithmic } = shared.value;
+  if (run) host.setState({ id: run.id, smoothing, logarithmic });
+}
+
+const chartGrid = element('div', { class: 'charts' }, ...charts.map(([, chart]) => chart.root));
+const curves = element(
+  'div',
+  { class: 'curves' },
+  chartTools(shared),
+  names,
+  chartGrid,
+  section(t('Epochs'), table, true),
+);
+
 /** A resumed run writes steps again: newer points take the place of those at and after them. */
 function merge(old: RunPoint[], more: readonly RunPoint[]): RunPoint[] {
   const [first] = more;
@@ -114,7 +157,7 @@ function merge(old: RunPoint[], more: readonly RunPoint[]): RunPoint[] {
 for (const [action, { label, icon }] of Object.entries(actions) as [RunAction, Actions][]) {
   const made = button(label, {
     icon,
-    look: action === 'resume' || action === 'openResult' ? 'primary' : 'secondary',
+    look: PRIMARY.has(action) ? 'primary' : 'secondary',
     onClick: () => host.send('run/action', action),
   });
   // Which of them can be used is known once the run is.
@@ -189,14 +232,23 @@ function scheduleCurves(): void {
 
 function showCurves(): void {
   if (!run?.hasCurves) return;
-  const reference = run.referenceTop1;
-  for (const [measure, chart] of charts) {
-    const dense =
-      measure === 'top1' && reference !== undefined
-        ? { label: t('dense {0}', formatPercent(reference, 1)), value: reference }
-        : undefined;
-    chart.draw(seriesOf(measure, points, compared, stepsPerEpoch), run.epochs, dense);
-  }
+  const { epochs, referenceTop1 } = run;
+  const dense =
+    referenceTop1 === undefined
+      ? undefined
+      : { label: t('dense {0}', formatPercent(referenceTop1, 1)), value: referenceTop1 };
+  const best = bestEpoch(points);
+  const marked = best && {
+    label: t('best {0}, epoch {1}', formatPercent(best.top1, 1), best.epoch + 1),
+    value: best.top1,
+    x: best.epoch + 1,
+  };
+  for (const [measure, chart] of charts)
+    chart.draw({
+      series: seriesOf(measure, points, compared, stepsPerEpoch, shared.value.smoothing),
+      xMax: epochs,
+      ...(measure === 'top1' && { reference: dense, best: marked }),
+    });
   names.replaceChildren(...legend(compared));
   table.replaceChildren(epochTable(points));
 }

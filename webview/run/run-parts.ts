@@ -1,10 +1,13 @@
 /** Parts of the run editor that are plain HTML. */
 
+import { formatAccuracy } from '../../src/common/confidence.ts';
 import { formatInteger, formatNumber, formatPercent } from '../../src/common/format.ts';
 import type { RunCurve } from '../../src/protocol/panels.ts';
 import type { RunPoint, RunState } from '../../src/protocol/values.ts';
 import { element } from '../shared/dom.ts';
 import { t } from '../shared/l10n.ts';
+import { legendEntry } from './chart.ts';
+import { bestEpoch } from './curves.ts';
 
 export const stateLabel: { readonly [S in RunState]: () => string } = {
   queued: () => t('queued'),
@@ -19,9 +22,10 @@ export const stateLabel: { readonly [S in RunState]: () => string } = {
 /** Names of the lines, once there is more than this run's. */
 export function legend(compared: readonly RunCurve[]): HTMLElement[] {
   if (compared.length === 0) return [];
-  const entry = (style: string, label: string): HTMLElement =>
-    element('span', { class: 'legend-entry' }, element('span', { class: `swatch ${style}` }), label);
-  return [entry('series-0', t('this run')), ...compared.map(({ title }, i) => entry(`series-${(i % 4) + 1}`, title))];
+  return [
+    legendEntry('series-0', t('this run')),
+    ...compared.map(({ title }, i) => legendEntry(`series-${(i % 4) + 1}`, title)),
+  ];
 }
 
 type Column = readonly [heading: string, cell: (point: RunPoint) => string];
@@ -29,12 +33,15 @@ type Column = readonly [heading: string, cell: (point: RunPoint) => string];
 const optional = (value: number | undefined, format: (value: number) => string): string =>
   value === undefined ? '–' : format(value);
 
+const accuracy = (share: number | undefined, images: number | undefined): string =>
+  share === undefined ? '–' : images ? formatAccuracy(share, images, 2) : formatPercent(share);
+
 const COLUMNS: readonly Column[] = [
   [t('epoch'), ({ epoch }) => String(epoch + 1)],
-  [t('loss'), ({ loss }) => optional(loss, formatNumber)],
+  [t('training loss'), ({ loss }) => optional(loss, formatNumber)],
   [t('validation loss'), ({ validationLoss }) => optional(validationLoss, formatNumber)],
-  [t('top-1'), ({ top1 }) => optional(top1, formatPercent)],
-  [t('top-5'), ({ top5 }) => optional(top5, formatPercent)],
+  [t('validation top-1'), ({ top1, images }) => accuracy(top1, images)],
+  [t('validation top-5'), ({ top5, images }) => accuracy(top5, images)],
   [t('images/s'), ({ imagesPerSecond }) => optional(imagesPerSecond, (v) => v.toFixed(0))],
 ];
 
@@ -43,6 +50,7 @@ export function epochTable(points: readonly RunPoint[]): HTMLElement {
   const epochs = points.filter(({ kind }) => kind === 'epoch').reverse();
   if (epochs.length === 0) return element('p', { class: 'muted' }, t('No epoch has ended yet.'));
   const images = epochs[0].images;
+  const best = bestEpoch(points);
   return element(
     'div',
     { class: 'scroll' },
@@ -54,9 +62,13 @@ export function epochTable(points: readonly RunPoint[]): HTMLElement {
       element(
         'tbody',
         {},
-        ...epochs.map((point) =>
-          element('tr', {}, ...COLUMNS.map(([, cell]) => element('td', { class: 'number' }, cell(point)))),
-        ),
+        ...epochs.map((point) => {
+          const isBest = point.epoch === best?.epoch;
+          const cells = COLUMNS.map(([, cell], i) =>
+            element('td', { class: 'number' }, i === 0 && isBest ? t('best: {0}', cell(point)) : cell(point)),
+          );
+          return element('tr', { class: isBest ? 'best-epoch' : undefined }, ...cells);
+        }),
       ),
     ),
   );

@@ -46,3 +46,38 @@ export function niceRange(
   const room = (max - min || Math.abs(max) || 1) * 0.05;
   return [min === 0 || (min > 0 && min - room < 0) ? 0 : min - room, max + room];
 }
+
+/** As `linearScale`, in powers of ten; both ends above 0. */
+export function logScale(min: number, max: number, from: number, to: number): Scale {
+  const inner = linearScale(Math.log10(min), Math.log10(max), from, to);
+  return { min, max, at: (value) => inner.at(Math.log10(value)), invert: (pixel) => 10 ** inner.invert(pixel) };
+}
+
+/** A range for `logScale` that shows all values above 0 with a little room. */
+export function logRange(values: Iterable<number>): readonly [min: number, max: number] {
+  const positive = [...values].filter((value) => value > 0 && Number.isFinite(value));
+  if (positive.length === 0) return [0.1, 1];
+  // Not Math.min(...positive): a run has more points than a call takes arguments.
+  const [low, high] = positive.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [
+    positive[0],
+    positive[0],
+  ] as const);
+  const room = high > low ? (high / low) ** 0.05 : 2;
+  return [low / room, high * room];
+}
+
+/** Powers of ten in a range; 2 and 5 times them too where there are few; round numbers where there is none. */
+export function logTicks(min: number, max: number): number[] {
+  const exponents = Array.from(
+    { length: Math.floor(Math.log10(max)) - Math.floor(Math.log10(min)) + 1 },
+    (_, i) => Math.floor(Math.log10(min)) + i,
+  );
+  const times = (factors: readonly number[]): number[] =>
+    exponents
+      .flatMap((exponent) => factors.map((factor) => Number((factor * 10 ** exponent).toPrecision(6))))
+      .filter((value) => value >= min && value <= max);
+  const decades = times([1]);
+  if (decades.length >= 3) return decades.filter((_, i) => i % Math.ceil(decades.length / 6) === 0);
+  const few = times([1, 2, 5]);
+  return few.length >= 2 ? few : ticks(min, max, 4).filter((value) => value > 0);
+}
