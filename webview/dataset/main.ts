@@ -68,7 +68,7 @@ function images({ samples }: DatasetSummary, uris: readonly string[]): HTMLEleme
       element(
         'li',
         {},
-        element('img', { src: uris[i], alt: className, width: 96, height: 96, loading: 'lazy' }),
+        element('img', { src: uris[i], alt: '', width: 96, height: 96, loading: 'lazy' }),
         element('span', { title: className }, className),
       ),
     ),

@@ -43,6 +43,8 @@ export class EditorPage {
     });
     const page = await context.newPage();
     page.setDefaultTimeout(8000);
+    // A busy machine takes its time to start a page.
+    page.setDefaultNavigationTimeout(30_000);
     // Functions that tests run in the page were compiled with names kept by this helper.
     await page.addInitScript('globalThis.__name = (f) => f');
     const editor = new EditorPage(page, model, { ...model.state, ...options.state });

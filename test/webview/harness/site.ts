@@ -39,7 +39,7 @@ const STAND_IN = `
   addEventListener('securitypolicyviolation', (event) => window.toHost?.({ type: 'violation', value: event.violatedDirective + ' ' + event.blockedURI }));
 `;
 
-function pageHtml(themes: string): string {
+function pageHtml(themes: string, name: PageName): string {
   const nonce = 'bm9uY2U';
   const policy = [
     "default-src 'none'",
@@ -53,22 +53,29 @@ function pageHtml(themes: string): string {
   return `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta property="csp-nonce" content="${nonce}"><meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="/codicon.css"><link rel="stylesheet" href="/graph.css"></head>
+<title>Espalier</title>
+<link rel="stylesheet" href="/codicon.css"><link rel="stylesheet" href="/${name}.css"></head>
 <body data-scripts=""><script nonce="${nonce}">${STAND_IN.replace('THEMES', themes)}</script>
-<main id="root"></main><script nonce="${nonce}" src="/graph.js"></script></body></html>`;
+<main id="root"></main><script nonce="${nonce}" src="/${name}.js"></script></body></html>`;
 }
+
+const PAGES = ['graph', 'run', 'compare', 'dataset'] as const;
+export type PageName = (typeof PAGES)[number];
 
 export interface Site {
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** Builds the webview and serves it on a free port of this machine. */
-export async function serveGraph(): Promise<Site> {
+/** Builds the model editor's webview and serves it on a free port of this machine. */
+export const serveGraph = (): Promise<Site> => serveWebviews(['graph']);
+
+/** Builds webviews and serves them, each at its name; `/` is the first. */
+export async function serveWebviews(names: readonly PageName[] = PAGES): Promise<Site> {
   const out = mkdtempSync(path.join(os.tmpdir(), 'espalier-webview-'));
   await build({
     entryPoints: [
-      { in: path.join(root, 'webview/graph/main.ts'), out: 'graph' },
+      ...names.map((name) => ({ in: path.join(root, `webview/${name}/main.ts`), out: name as string })),
       { in: path.join(root, 'webview/graph/layout-thread.ts'), out: 'graph-layout-thread' },
     ],
     bundle: true,
@@ -78,7 +85,7 @@ export async function serveGraph(): Promise<Site> {
     outdir: out,
     logLevel: 'error',
   });
-  const page = pageHtml(await readFile(path.join(here, 'themes.json'), 'utf8'));
+  const themes = await readFile(path.join(here, 'themes.json'), 'utf8');
   const codicons = path.join(root, 'node_modules/@vscode/codicons/dist');
   const server = createServer(async (request, response) => {
     const name = new URL(request.url ?? '/', 'http://localhost').pathname;
@@ -86,8 +93,9 @@ export async function serveGraph(): Promise<Site> {
       response.writeHead(204).end();
       return;
     }
-    if (name === '/') {
-      response.writeHead(200, { 'content-type': 'text/html' }).end(page);
+    const page = name === '/' ? names[0] : names.find((one) => name === `/${one}`);
+    if (page) {
+      response.writeHead(200, { 'content-type': 'text/html' }).end(pageHtml(themes, page));
       return;
     }
     const folder = name.startsWith('/codicon') ? codicons : out;

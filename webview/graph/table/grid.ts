@@ -16,6 +16,8 @@ export interface Column<Row> {
   full?(row: Row): string;
   /** What the column sorts by; its text where there is none. */
   sortBy?(row: Row): number | string;
+  /** Share of the cell that a bar behind the text fills, 0 … 1; undefined: no bar. */
+  heat?(row: Row): number | undefined;
   /** A colour mark before the text, and as the text says. */
   mark?(row: Row): Element | undefined;
 }
@@ -73,20 +75,16 @@ export class Grid<Row> {
   constructor(options: GridOptions<Row>) {
     this.#options = options;
     this.#head = element('div', { class: 'grid-head', role: 'row' });
-    this.#canvas = element('div', { class: 'grid-canvas', role: 'presentation' });
+    this.#canvas = element('div', { class: 'grid-canvas', role: 'rowgroup' });
+    // What has the keyboard is the grid itself: only it may say which of its rows is the active one.
     this.#body = element(
       'div',
-      { class: 'grid-body', role: 'rowgroup', tabindex: 0, 'aria-label': options.label },
+      { class: 'grid-body', role: 'grid', tabindex: 0, 'aria-label': options.label },
+      this.#head,
       this.#canvas,
     );
     this.#empty = element('div', { class: 'grid-empty muted' }, options.empty);
-    this.root = element(
-      'div',
-      { class: 'grid', role: 'grid', 'aria-label': options.label },
-      this.#head,
-      this.#body,
-      this.#empty,
-    );
+    this.root = element('div', { class: 'grid' }, this.#body, this.#empty);
     const tracks = options.columns.map(({ width, grow }) => (grow ? `minmax(${width}px, ${grow}fr)` : `${width}px`));
     this.root.style.setProperty('--columns', tracks.join(' '));
     const least = options.columns.reduce((sum, { width }) => sum + width, 2 * ROW_PADDING);
@@ -98,8 +96,13 @@ export class Grid<Row> {
   }
 
   #look(): void {
-    this.#seen = { top: this.#body.scrollTop, height: this.#body.clientHeight };
+    this.#seen = { top: this.#body.scrollTop, height: this.#room };
     this.#renderRows();
+  }
+
+  /** Pixels in which rows are seen: below the headings, which stay. */
+  get #room(): number {
+    return this.#body.clientHeight - this.#head.offsetHeight;
   }
 
   set rows(rows: readonly Row[]) {
@@ -130,8 +133,9 @@ export class Grid<Row> {
     this.#shown = sorted(this.#rows, column, this.#sort?.down ?? false);
     this.#active = active === undefined ? -1 : this.#shown.findIndex((row) => this.#options.identity(row) === active);
     this.#empty.hidden = this.#shown.length > 0;
-    this.#body.hidden = this.#shown.length === 0;
-    this.root.setAttribute('aria-rowcount', String(this.#shown.length + 1));
+    this.#canvas.hidden = this.#shown.length === 0;
+    this.#body.classList.toggle('empty', this.#shown.length === 0);
+    this.#body.setAttribute('aria-rowcount', String(this.#shown.length + 1));
     this.#renderRows();
   }
 
@@ -204,6 +208,7 @@ export class Grid<Row> {
       const text = column.text(row);
       const title = column.number ? '' : (column.full?.(row) ?? text);
       if (cell.title !== title) cell.title = title;
+      if (column.heat) cell.style.setProperty('--heat', String(column.heat(row) ?? 0));
       if (made.texts[i] === text) continue;
       made.texts[i] = text;
       cell.textContent = text;
@@ -214,7 +219,10 @@ export class Grid<Row> {
 
   #makeRow(index: number): MadeRow {
     const cells = this.#options.columns.map((column) =>
-      element('div', { role: 'gridcell', class: column.number ? 'grid-cell number' : 'grid-cell' }),
+      element('div', {
+        role: 'gridcell',
+        class: `grid-cell${column.number ? ' number' : ''}${column.heat ? ' heat' : ''}`,
+      }),
     );
     const root = element('div', { id: this.#rowId(index), role: 'row', 'aria-rowindex': index + 2 }, ...cells);
     root.style.top = `${index * ROW_HEIGHT}px`;
@@ -234,16 +242,18 @@ export class Grid<Row> {
 
   #scrollTo(index: number): void {
     const top = index * ROW_HEIGHT;
-    const { scrollTop, clientHeight } = this.#body;
+    const { scrollTop } = this.#body;
+    const room = this.#room;
     if (top < scrollTop) this.#body.scrollTop = top;
-    else if (top + ROW_HEIGHT > scrollTop + clientHeight) this.#body.scrollTop = top + ROW_HEIGHT - clientHeight;
+    else if (top + ROW_HEIGHT > scrollTop + room) this.#body.scrollTop = top + ROW_HEIGHT - room;
     else return;
-    this.#seen = { top: this.#body.scrollTop, height: clientHeight };
+    this.#seen = { top: this.#body.scrollTop, height: room };
   }
 
   #key(event: KeyboardEvent): void {
+    if (event.target !== this.#body) return;
     const last = this.#shown.length - 1;
-    const page = Math.max(1, Math.floor(this.#body.clientHeight / ROW_HEIGHT) - 1);
+    const page = Math.max(1, Math.floor(this.#room / ROW_HEIGHT) - 1);
     const moves: Readonly<Record<string, number>> = {
       ArrowDown: this.#active + 1,
       ArrowUp: this.#active - 1,

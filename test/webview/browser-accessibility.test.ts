@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type axe from 'axe-core';
+import type { Browser, Page } from 'playwright-core';
+import { launch, noChromium } from './harness/chromium.ts';
+import { type TestModel, testModel } from './harness/models.ts';
+import { EditorPage } from './harness/page.ts';
+import { compareSnapshot, datasetSnapshot, runSnapshot } from './harness/panel-samples.ts';
+import { type PageName, type Site, serveWebviews, type ThemeName } from './harness/site.ts';
+
+const THEMES: readonly ThemeName[] = ['dark', 'light', 'hc-black', 'hc-light'];
+const OUT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../out/webview');
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/**
+ * Violations in words: the rules of WCAG 2.1 A and AA and axe's best practices in the first theme, and in the others what a theme
+ * can change, which is contrast.
+ */
+async function violations(page: Page, name: string, themes = THEMES): Promise<string[]> {
+  await page.evaluate(AXE);
+  const found: string[] = [];
+  for (const theme of themes) {
+    await page.evaluate((to) => (window as unknown as { setTheme(name: string): void }).setTheme(to), theme);
+    await page.waitForTimeout(100);
+    await page.screenshot({ path: path.join(OUT, `axe-${name}-${theme}.png`), fullPage: true });
+    const result = await page.evaluate(async (everything) => {
+      const { axe: checker } = window as unknown as { axe: typeof axe };
+      const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'];
+      const runOnly = everything ? tags : { type: 'rule' as const, values: ['color-contrast'] };
+      const { violations: all, passes } = await checker.run(document, {
+        runOnly,
+        resultTypes: ['violations', 'passes'],
+      });
+      const wrong = all.flatMap(({ id, nodes }) =>
+        nodes.map(({ target, failureSummary }) => `${id} ${target.join(' ')}: ${failureSummary}`),
+      );
+      return { wrong, passed: passes.length };
+    }, theme === THEMES[0]);
+    assert.ok(result.passed > 0, 'axe looked at nothing');
+    found.push(...result.wrong.map((text) => `${theme}: ${text}`));
+  }
+  return found;
+}
+
+describe('axe-core finds nothing in any webview', { skip: noChromium }, () => {
+  let browser: Browser;
+  let site: Site;
+  let model: TestModel;
+
+  before(async () => {
+    mkdirSync(OUT, { recursive: true });
+    [browser, site, model] = await Promise.all([launch(), serveWebviews(), testModel('resnet50')]);
+  });
+  after(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  const panel = async (name: PageName, snapshot?: object): Promise<Page> => {
+    const page = await browser.newPage({ viewport: { width: 1000, height: 900 }, reducedMotion: 'reduce' });
+    await page.addInitScript('globalThis.__name = (f) => f');
+    await page.goto(`${site.url}/${name}`);
+    if (snapshot) await page.evaluate((message) => window.postMessage(message), snapshot);
+    await page.waitForTimeout(200);
+    return page;
+  };
+
+  test('the model editor: a plan, a selected layer, every table', async () => {
+    const editor = await EditorPage.open(browser, site, model);
+    await editor.drawn();
+    const { page } = editor;
+    const text = page.getByRole('textbox', { name: 'Target (MACs) as text' });
+    await text.fill('50%');
+    await text.press('Enter');
+    await page.locator('.target-reached').getByText('reached').waitFor();
+    await editor.send('graph/select', { nodes: ['layer1.1.conv2'], scope: null, reveal: true });
+    await page.getByRole('heading', { name: 'layer1.1.conv2' }).waitFor();
+    await page.getByRole('grid', { name: 'Layers' }).focus();
+    await page.keyboard.press('ArrowDown');
+    assert.deepEqual(await violations(page, 'graph'), []);
+    for (const name of ['Scopes', 'Plan (text)']) {
+      await page.getByRole('tab', { name }).click();
+      assert.deepEqual(await violations(page, `graph-${name.split(' ')[0]}`, ['dark']), [], name);
+    }
+    await page.locator('vscode-button[aria-label="Plan options"]').click();
+    assert.deepEqual(await violations(page, 'graph-options', ['dark']), []);
+    await page.getByRole('tree', { name: 'Model graph' }).focus();
+    await page.keyboard.press('?');
+    await page.getByRole('heading', { name: 'Keys of the graph' }).waitFor();
+    assert.deepEqual(await violations(page, 'graph-keys', ['dark']), []);
+    await page.keyboard.press('Escape');
+    await editor.close();
+  });
+
+  test('the model editor while it waits, and when it has failed', async () => {
+    for (const state of [
+      { phase: 'loading', message: 'Reading resnet50.pth…', view: null, groups: null } as const,
+      { phase: 'failed', message: 'resnet50.pth: no checkpoint', view: null, groups: null } as const,
+    ]) {
+      const editor = await EditorPage.open(browser, site, model, { state });
+      assert.deepEqual(await violations(editor.page, state.phase), [], state.phase);
+      await editor.close();
+    }
+  });
+
+  test('the run page', async () => {
+    const page = await panel('run', runSnapshot);
+    await page.locator('path.line').first().waitFor({ state: 'attached' });
+    assert.deepEqual(await violations(page, 'run'), []);
+    await page.close();
+  });
+
+  test('the comparison', async () => {
+    const page = await panel('compare', compareSnapshot);
+    await page.locator('tbody tr').nth(1).waitFor();
+    assert.deepEqual(await violations(page, 'compare'), []);
+    await page.close();
+    const empty = await panel('compare');
+    assert.deepEqual(await violations(empty, 'compare-empty'), []);
+    await empty.close();
+  });
+
+  test('the data set', async () => {
+    const page = await panel('dataset', datasetSnapshot);
+    await page.locator('img').first().waitFor({ state: 'attached' });
+    assert.deepEqual(await violations(page, 'dataset'), []);
+    await page.close();
+  });
+});
