@@ -53,7 +53,11 @@ export type GraphEditorCommand =
   | 'expand'
   | 'collapse'
   | 'expandSame'
+  | 'selectGroup'
   | 'selectScope'
+  | 'showKeys'
+  | 'toggleInspector'
+  | 'toggleTables'
   | 'pinOutputs'
   | 'pinInputs'
   | 'exportSvg'
@@ -66,10 +70,21 @@ export type GraphEditorCommand =
   | 'showScopes'
   | 'showPlan';
 
+/** How much room the parts of the editor have; the next model's editor begins with it. */
+export interface EditorFrame {
+  /** Width of the inspector and height of the tables, in pixels. */
+  readonly side: number;
+  readonly panel: number;
+  readonly panelShown: boolean;
+  readonly sideShown: boolean;
+}
+
 /** Host → editor, as `Message<HostToGraph>`. */
 export interface HostToGraph {
   /** Everything, in answer to `ready`. */
   'graph/show': GraphEditorState;
+  /** Before `graph/show`: the frame of the editor that was changed last. */
+  'graph/frame': EditorFrame;
   /** Replaces the fields that it names. */
   'graph/update': Partial<GraphEditorState>;
   /**
@@ -120,6 +135,8 @@ export interface GraphToHost extends ReadyMessage {
   /** Statistics of a node's parameters are wanted. */
   'graph/details': { readonly node: string };
   'graph/planText': null;
+  /** The person gave the parts other room. */
+  'graph/frame': EditorFrame;
   'graph/run': GraphEditorAction;
   /** A drawing to save under a proposed name: SVG text, or a PNG as base64. */
   'graph/export': { readonly format: 'svg' | 'png'; readonly name: string; readonly data: string };

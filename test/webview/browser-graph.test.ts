@@ -37,7 +37,7 @@ describe('the graph in a browser', { skip: noChromium }, () => {
   test('says that it is ready, draws what it is sent, breaks no policy', async () => {
     const editor = await open();
     assert.equal(editor.received[0].type, 'ready');
-    assert.equal(await editor.page.locator('canvas').count(), 2);
+    assert.equal(await editor.page.locator('.pane canvas').count(), 2);
     assert.ok((await editor.item(/^layer1/).count()) > 0);
     await editor.close();
   });
@@ -75,6 +75,93 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     await focusGraph(editor);
     await editor.page.keyboard.press('Shift+Enter');
     await editor.page.waitForFunction(() => document.querySelectorAll('[aria-expanded=true]').length >= 8);
+    await editor.close();
+  });
+
+  test('p pins the outputs and Shift+p the inputs, only where that does something; ? shows the keys', async () => {
+    const editor = await open();
+    await editor.send('graph/select', { nodes: ['layer1.0.conv2'], scope: null, reveal: true });
+    await editor.page.getByRole('heading', { name: 'layer1.0.conv2' }).waitFor();
+    const context = () =>
+      editor.page
+        .locator('.graph')
+        .evaluate((graph) => JSON.parse((graph as HTMLElement).dataset.vscodeContext ?? '{}'));
+    const { layer, espalierPinOutputs, espalierPinInputs, espalierPinned, espalierGroup } = await context();
+    assert.deepEqual(
+      [layer, espalierPinOutputs, espalierPinInputs, espalierPinned, espalierGroup],
+      ['layer1.0.conv2', true, true, false, true],
+    );
+    await focusGraph(editor);
+    await editor.page.keyboard.press('p');
+    await editor.page.keyboard.press('Shift+P');
+    assert.deepEqual(editor.sent('graph/pin'), [
+      { layer: 'layer1.0.conv2', side: 'out', pinned: true },
+      { layer: 'layer1.0.conv2', side: 'in', pinned: true },
+    ]);
+    const pins = [{ layer: 'layer1.0.conv2', side: 'out' as const }];
+    await editor.send('graph/update', { settings: { ...model.state.settings, pins } });
+    await editor.frames(2);
+    assert.deepEqual(
+      await context().then((found) => [found.espalierPinOutputs, found.espalierPinInputs, found.espalierPinned]),
+      [false, true, true],
+    );
+    await editor.page.keyboard.press('p');
+    assert.deepEqual(editor.sent('graph/pin').at(-1), { layer: 'layer1.0.conv2', side: 'out', pinned: false });
+    // The classifier's outputs are the classes: nothing to pin.
+    await editor.send('graph/select', { nodes: ['fc'], scope: null, reveal: true });
+    await editor.page.getByRole('heading', { name: 'fc' }).waitFor();
+    const before = editor.sent('graph/pin').length;
+    await focusGraph(editor);
+    await editor.page.keyboard.press('p');
+    assert.equal(editor.sent('graph/pin').length, before);
+    assert.equal((await context()).espalierPinOutputs, false);
+    await editor.page.keyboard.press('?');
+    await editor.page.getByRole('dialog', { name: 'Keys of the graph' }).waitFor();
+    await editor.page.keyboard.press('Escape');
+    await editor.page.getByRole('dialog').waitFor({ state: 'hidden' });
+    await editor.close();
+  });
+
+  test('the overview shows where one is, and goes where it is clicked', async () => {
+    const editor = await open();
+    const overview = editor.page.locator('.overview canvas');
+    await overview.waitFor();
+    const { width, height } = (await overview.boundingBox())!;
+    const first = () =>
+      editor.page.evaluate(() => (document.querySelector('.pane-dense canvas') as HTMLCanvasElement).toDataURL());
+    const top = await first();
+    await overview.click({ position: { x: width / 2, y: height - 4 } });
+    await editor.frames(3);
+    assert.notEqual(await first(), top);
+    await editor.page.keyboard.press('f');
+    await editor.page.getByRole('button', { name: 'Fit (f)' }).click();
+    await editor.page.locator('.overview').waitFor({ state: 'hidden' });
+    await editor.close();
+  });
+
+  test('inspector and tables are put away and come back; the graph gets the room', async () => {
+    const editor = await open();
+    const graph = async () => (await editor.page.locator('.graph-area').boundingBox())!;
+    const before = await graph();
+    await editor.page.locator('vscode-button[aria-label="Inspector: show or hide"]').click();
+    await editor.page.locator('vscode-button[aria-label="Tables: show or hide"]').click();
+    await editor.page.getByRole('complementary', { name: 'Inspector' }).waitFor({ state: 'hidden' });
+    const after = await graph();
+    assert.ok(after.width > before.width + 200 && after.height > before.height + 100, JSON.stringify([before, after]));
+    await editor.send('graph/command', 'toggleInspector');
+    await editor.page.getByRole('complementary', { name: 'Inspector' }).waitFor();
+    await editor.close();
+  });
+
+  test('a failure is one sentence; what else is known of it stands behind it', async () => {
+    const message =
+      "net.onnx: node 'x' (Det) cannot be taken over: Espalier has no operation for it.\nIt takes Add, Conv.";
+    const editor = await open({ state: LOADING });
+    await editor.send('graph/update', { phase: 'failed', message });
+    await editor.page.getByText('Espalier has no operation for it.').waitFor();
+    assert.equal(await editor.page.getByText('It takes Add, Conv.').isVisible(), false);
+    await editor.page.getByText('More', { exact: true }).click();
+    await editor.page.getByText('It takes Add, Conv.').waitFor();
     await editor.close();
   });
 

@@ -78,6 +78,13 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     assert.equal(editor.sent('graph/target').at(-1)!.macs, 0.31e9);
     await ask(editor, 'half');
     await note.getByText('"half" is no target: write 2.05G, 4200M, 50% or -30%.').waitFor();
+    const before = editor.sent('graph/target').length;
+    await ask(editor, '50');
+    await note.getByRole('button', { name: 'Did you mean 50 %?' }).waitFor();
+    assert.equal(editor.sent('graph/target').length, before, 'nothing is asked before the answer');
+    await editor.page.keyboard.press('Enter');
+    await reached(editor).getByText('2.06 G reached').waitFor();
+    assert.equal(await note.isVisible(), false);
     await editor.close();
   });
 
@@ -182,7 +189,7 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
       counts,
       [...counts].sort((a, b) => b - a),
     );
-    await grid.locator('.grid-body').focus();
+    await grid.focus();
     await editor.page.keyboard.press('End');
     await editor.page.keyboard.press('Home');
     await editor.page.keyboard.press('ArrowDown');

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { GroupsView } from '../../src/protocol/graph-view.ts';
 import { keptThickness, type Picture, thickness } from '../../webview/graph/draw/picture.ts';
 import { drawPicture, EVERYTHING } from '../../webview/graph/draw/scene.ts';
+import { newShape } from '../../webview/graph/draw/shapes.ts';
 import { truncator } from '../../webview/graph/draw/surface.ts';
 import { roughMeasure, SvgSurface } from '../../webview/graph/draw/svg-surface.ts';
 import { scopeLook, type Theme } from '../../webview/graph/draw/theme.ts';
@@ -10,7 +11,7 @@ import { positionOf } from '../../webview/graph/inspector/histogram.ts';
 import { LayoutEngine } from '../../webview/graph/layout/layout.ts';
 import { firstExpansion } from '../../webview/graph/model/expansion.ts';
 import { overlayOf } from '../../webview/graph/model/figures.ts';
-import { indexGroups } from '../../webview/graph/model/group-lookup.ts';
+import { groupsOnto, indexGroups } from '../../webview/graph/model/group-lookup.ts';
 import { badges, highlightOf, NOTHING } from '../../webview/graph/model/selection.ts';
 import { buildTree } from '../../webview/graph/model/tree.ts';
 import { type Column, sorted } from '../../webview/graph/table/grid.ts';
@@ -181,4 +182,28 @@ test('tables sort numbers as numbers and names as people do', () => {
   );
   assert.deepEqual(sorted(rows, undefined, true), rows);
   assert.deepEqual([percent(0.5), percent(0.0321), percent(0.0001), percent(0)], ['50 %', '3.2 %', '<0.1 %', '0 %']);
+});
+
+test('shapes stand where they change, in the size of text that can be read', () => {
+  const nodeOf = (id: string): number => tree.view.nodes.findIndex((node) => node.id === id);
+  assert.equal(newShape(tree, nodeOf('conv1')), '64×112×112');
+  assert.equal(newShape(tree, nodeOf('bn1')), '', 'a batch norm changes no shape');
+  assert.equal(newShape(tree, nodeOf('maxpool')), '64×56×56');
+  assert.equal(count(svgOf(picture()), '>64×112×112<'), 1, 'once, however many read it');
+  assert.equal(count(svgOf(picture(), 0.5), '>64×112×112<'), 0);
+});
+
+test('the pruned model has the groups of the dense one, by the names of its layers', () => {
+  const { view } = tree;
+  const without = view.nodes.findIndex(({ id }) => id === 'layer1.1.conv2');
+  const pruned = { ...view, nodes: view.nodes.filter((_, i) => i !== without) };
+  const moved = groupsOnto(groups.view, view, pruned);
+  const names = (nodes: typeof view.nodes, of: typeof moved): string[][] =>
+    of.groups.map(({ members }) => members.map(({ node }) => nodes[node].id));
+  assert.deepEqual(
+    names(pruned.nodes, moved),
+    names(view.nodes, groups.view).map((ids) => ids.filter((id) => id !== 'layer1.1.conv2')),
+  );
+  const last = pruned.nodes.length - 1;
+  assert.deepEqual(moved.carried[last], groups.view.carried[view.nodes.length - 1]);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { macsOfText } from '../../src/common/flop-target.ts';
+import { macsOfText, meantShare } from '../../src/common/flop-target.ts';
 import { formatCount } from '../../src/common/format.ts';
 import { PlanRequests } from '../../webview/graph/model/plan-requests.ts';
 
@@ -60,12 +60,23 @@ test('targets as people write them', () => {
     ['−30 %', 2.8e9],
     ['-1G', 3e9],
     ['123456', 123456],
+    ['2e7', 2e7],
+    ['2.5e+8 MACs', 2.5e8],
+    ['2e', undefined],
     ['', undefined],
     ['half', undefined],
     ['-200%', undefined],
     ['1..2G', undefined],
   ];
   for (const [text, macs] of cases) assert.equal(macsOfText(text, dense), macs, text);
+});
+
+test('a bare number up to 100 is probably a share', () => {
+  assert.equal(meantShare('50'), '50%');
+  assert.equal(meantShare(' -30 '), '-30%');
+  assert.equal(meantShare('12,5'), '12,5%');
+  for (const text of ['50%', '2e7', '50M', '123456', '101', '', 'half'])
+    assert.equal(meantShare(text), undefined, text);
 });
 
 test('counts as people read them', () => {

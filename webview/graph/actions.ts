@@ -16,6 +16,10 @@ export interface SelectOptions {
 export interface Actions {
   send<K extends keyof GraphToHost>(type: K, value: GraphToHost[K]): void;
   select(item: number, options?: SelectOptions): void;
+  /** Pins a side of a layer, or frees it again; nothing where that would change nothing. */
+  togglePin(item: number, side: Side): void;
+  /** Shows the keys of the graph. */
+  help(): void;
   toggle(item: number, alike: boolean): void;
   expandAll(): void;
   collapseAll(): void;

@@ -7,6 +7,8 @@ import type { Store } from './model/store.ts';
 export interface CommandPlaces {
   showTab(tab: Store['tab']): void;
   focusTarget(): void;
+  toggleInspector(): void;
+  toggleTables(): void;
 }
 
 export function runCommand(command: GraphEditorCommand, store: Store, actions: Actions, places: CommandPlaces): void {
@@ -26,6 +28,10 @@ export function runCommand(command: GraphEditorCommand, store: Store, actions: A
     expand: () => !isOpen && actions.toggle(item, false),
     collapse: () => isOpen && actions.toggle(item, false),
     expandSame: () => actions.toggle(item, true),
+    selectGroup: () => actions.select(item, { scope: false, tell: true }),
+    showKeys: actions.help,
+    toggleInspector: places.toggleInspector,
+    toggleTables: places.toggleTables,
     selectScope: () => actions.select(item, { scope: true, tell: true }),
     pinOutputs: () => pin('out'),
     pinInputs: () => pin('in'),

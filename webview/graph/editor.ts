@@ -1,5 +1,6 @@
 /** Puts the page together and holds the threads: messages of the host, layout, selection, plan requests, what is remembered. */
 import type { GraphToHost, HostToGraph } from '../../src/protocol/graph-editor.ts';
+import { element } from '../shared/dom.ts';
 import { connect, type Handlers, type Host } from '../shared/host-wire.ts';
 import type { Actions, SelectOptions } from './actions.ts';
 import { Notices } from './controls/notices.ts';
@@ -9,12 +10,14 @@ import { runCommand } from './editor-commands.ts';
 import { Inspector } from './inspector/inspector.ts';
 import type { Layout } from './layout/types.ts';
 import { allOpen, firstExpansion, toggled, toggledAlike } from './model/expansion.ts';
+import { canPin, pinStates } from './model/pinnable.ts';
 import { PlanRequests } from './model/plan-requests.ts';
 import { findItem, type Selection } from './model/selection.ts';
 import { type Mode, Store } from './model/store.ts';
 import { ROOT } from './model/tree.ts';
 import { pictureAsPng, pictureAsSvg } from './picture-export.ts';
 import { Panel } from './table/table-panel.ts';
+import { t } from './text.ts';
 import { Arranger } from './view/arranger.ts';
 import { Frame, type FrameState } from './view/frame.ts';
 import { GraphArea } from './view/graph-area.ts';
@@ -49,6 +52,9 @@ export class Editor {
   readonly #panel: Panel;
   readonly #frame: Frame;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #frameTimer: ReturnType<typeof setTimeout> | undefined;
+  /** '' until the first frame stands. */
+  #toldFrame = '';
 
   constructor(page: HTMLElement) {
     this.#host = connect<HostToGraph, GraphToHost, Remembered>(this.#handlers());
@@ -66,6 +72,7 @@ export class Editor {
     this.#bar = new TopBar(this.store, actions, {
       options: () => this.#frame.showOptions(!this.#frame.state.options),
       panel: () => this.#frame.showPanel(!this.#frame.state.panelShown),
+      side: () => this.#frame.showSide(!this.#frame.state.sideShown),
     });
     this.#inspector = new Inspector(this.store, actions, this.#area.theme);
     this.#panel = new Panel(this.store, actions, this.#area.theme);
@@ -89,7 +96,12 @@ export class Editor {
 
   #makeFrame(page: HTMLElement): Frame {
     const { store } = this;
+    const title = element('h1', { class: 'visually-hidden' }, t('Model'));
+    store.on(['state'], () => {
+      if (store.host.title && title.textContent !== store.host.title) title.textContent = store.host.title;
+    });
     const parts = {
+      title,
       bar: this.#bar.root,
       options: new PlanOptions(store, this.#actions).root,
       notices: new Notices(store, this.#actions).root,
@@ -99,7 +111,10 @@ export class Editor {
       inspectorSlot: this.#panel.inspectorSlot,
     };
     return new Frame(page, parts, this.#remembered?.frame ?? {}, {
-      changed: () => this.#rememberLater(),
+      changed: () => {
+        this.#rememberLater();
+        this.#tellFrameLater();
+      },
       widened: () => {
         if (store.tab === 'inspector') store.setTab('layers');
       },
@@ -132,6 +147,18 @@ export class Editor {
         frame: this.#frame.state,
         legend: this.#area.legend.root.open,
       });
+    }, REMEMBER_AFTER_MS);
+  }
+
+  /** The host hears of it when the splitter rests, and never of what it has said itself. */
+  #tellFrameLater(): void {
+    clearTimeout(this.#frameTimer);
+    this.#frameTimer = setTimeout(() => {
+      const { side, panel, panelShown, sideShown } = this.#frame.state;
+      const text = JSON.stringify([side, panel, panelShown, sideShown]);
+      if (this.#toldFrame !== '' && this.#toldFrame !== text)
+        this.#host.send('graph/frame', { side, panel, panelShown, sideShown });
+      this.#toldFrame = text;
     }, REMEMBER_AFTER_MS);
   }
 
@@ -186,6 +213,14 @@ export class Editor {
       expandAll: () => inTree((tree) => void this.#arranger.open(allOpen(tree), store.focus)),
       collapseAll: () => inTree((tree) => void this.#arranger.open(firstExpansion(tree), store.focus)),
       fit: () => this.#arranger.fit(),
+      togglePin: (item, side) =>
+        inTree((tree) => {
+          const state = pinStates(store, item)[side];
+          const { node } = tree.items[item];
+          if (state && canPin(state))
+            this.#host.send('graph/pin', { layer: tree.view.nodes[node].id, side, pinned: !state.pinned });
+        }),
+      help: () => this.#area.keys.open(),
       find: () => this.#area.find.open(),
       zoom: (factor) => this.viewport.zoomAt(factor, this.viewport.width / 2, this.viewport.height / 2),
       setMode: (mode) => store.setMode(mode),
@@ -226,6 +261,10 @@ export class Editor {
   #handlers(): Handlers<HostToGraph> {
     return {
       'graph/show': (state) => this.#take(state),
+      'graph/frame': (frame) => {
+        // What this editor itself remembers is newer to whoever looks at it.
+        if (!this.#remembered) this.#frame.adopt(frame);
+      },
       'graph/update': (state) => this.#take(state),
       'graph/plan': ({ seq, problem }) => {
         if (!this.#plans.answered(seq)) return;
@@ -247,6 +286,8 @@ export class Editor {
             this.store.setTab(tab);
           },
           focusTarget: () => this.#bar.target.focus(),
+          toggleInspector: () => this.#frame.showSide(!this.#frame.state.sideShown),
+          toggleTables: () => this.#frame.showPanel(!this.#frame.state.panelShown),
         }),
     };
   }

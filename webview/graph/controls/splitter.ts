@@ -9,6 +9,8 @@ export interface SplitterOptions {
   /** Largest size, asked when it is needed. */
   maximum(): number;
   readonly size: number;
+  /** A double click, or Enter, puts the part away. */
+  onCollapse(): void;
   /** The part at the right or at the bottom now has this size in pixels. */
   onSize(size: number): void;
 }
@@ -38,11 +40,13 @@ export function splitter(options: SplitterOptions): HTMLElement {
     bar.addEventListener('pointermove', move);
     bar.addEventListener('lostpointercapture', () => bar.removeEventListener('pointermove', move), { once: true });
   });
+  bar.addEventListener('dblclick', () => options.onCollapse());
   bar.addEventListener('keydown', (event) => {
     const [larger, smaller] =
       options.orientation === 'vertical' ? ['ArrowLeft', 'ArrowRight'] : ['ArrowUp', 'ArrowDown'];
     if (event.key === larger) set(size + STEP);
     else if (event.key === smaller) set(size - STEP);
+    else if (event.key === 'Enter') options.onCollapse();
     else return;
     event.preventDefault();
   });

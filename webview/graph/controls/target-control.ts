@@ -1,5 +1,5 @@
 /** The FLOP target: slider and text field are one value; the reachable band is drawn, the figure reached stands beside. */
-import { macsOfText } from '../../../src/common/flop-target.ts';
+import { macsOfText, meantShare } from '../../../src/common/flop-target.ts';
 import { formatCount } from '../../../src/common/format.ts';
 import { type TextField, textField } from '../../shared/controls.ts';
 import { element, icon } from '../../shared/dom.ts';
@@ -24,6 +24,8 @@ export class TargetControl {
   /** What the person asked last, ahead of the host's answer. */
   #asked: number | null = null;
   #problem = '';
+  /** The question beside the control, until it is answered or something else is asked. */
+  #question: HTMLElement | undefined;
 
   constructor(store: Store, actions: Actions) {
     this.#store = store;
@@ -80,6 +82,12 @@ export class TargetControl {
   }
 
   #typed(text: string): void {
+    this.#question = undefined;
+    const share = meantShare(text);
+    if (share !== undefined) {
+      this.#doubt(share);
+      return;
+    }
     const macs = macsOfText(text, this.#dense());
     if (macs === undefined) {
       this.report(t('"{0}" is no target: write 2.05G, 4200M, 50% or -30%.', text));
@@ -88,10 +96,28 @@ export class TargetControl {
     this.#ask(macs);
   }
 
+  /** Asks whether a bare number was meant as a share: Enter or a click takes it so. */
+  #doubt(share: string): void {
+    this.#problem = '';
+    this.#question = element(
+      'button',
+      { type: 'button', class: 'link' },
+      t('Did you mean {0}?', share.replace('%', ' %')),
+    );
+    this.#question.addEventListener('click', () => {
+      this.#text.value = share;
+      this.#typed(share);
+      this.focus();
+    });
+    this.#render();
+    this.#question.focus();
+  }
+
   /** Asks for what can be reached; what was wanted is said where it cannot. */
   #ask(macs: number): void {
     const { range } = this.#store.host;
     this.#problem = '';
+    this.#question = undefined;
     const reachable = range ? Math.min(range.max, Math.max(range.min, macs)) : macs;
     if (range && macs < range.min)
       this.#problem = t('cannot be lower than {0}: {1}', formatCount(range.min), range.reason);
@@ -140,8 +166,10 @@ export class TargetControl {
         icon('target'),
         ` ${t('{0} reached', formatCount(plan.after.macs))}${planStale && this.#asked === null ? ` (${t('stale')})` : ''}`,
       );
-    this.#note.textContent = this.#problem;
-    this.#note.hidden = !this.#problem;
+    if (this.#question && !this.#problem) {
+      if (!this.#note.contains(this.#question)) this.#note.replaceChildren(this.#question);
+    } else this.#note.textContent = this.#problem;
+    this.#note.hidden = !this.#problem && !this.#question;
   }
 }
 

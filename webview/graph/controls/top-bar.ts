@@ -11,6 +11,7 @@ import { TargetControl } from './target-control.ts';
 export interface BarToggles {
   options(): void;
   panel(): void;
+  side(): void;
 }
 
 export class TopBar {
@@ -50,7 +51,7 @@ export class TopBar {
     );
     const runButton = (action: GraphEditorAction): Button => this.#runs.get(action) as Button;
     this.root = element(
-      'header',
+      'div',
       { class: 'top-bar', role: 'toolbar', 'aria-label': t('Model') },
       runButton('score'),
       this.target.root,
@@ -69,6 +70,12 @@ export class TopBar {
           { class: 'modes', role: 'radiogroup', 'aria-label': t('Which model is drawn') },
           ...this.#modes.values(),
         ),
+        button(t('Inspector: show or hide'), {
+          look: 'icon',
+          icon: 'layout-sidebar-right',
+          onClick: toggles.side,
+        }),
+        button(t('Tables: show or hide'), { look: 'icon', icon: 'layout-panel', onClick: toggles.panel }),
         menuButton(t('More'), 'ellipsis', () => this.#more(toggles)),
       ),
     );
@@ -111,7 +118,10 @@ export class TopBar {
         run: () => actions.select(selection.item, { scope: true, tell: true }),
       },
       null,
+      { label: t('Show or hide the inspector'), run: toggles.side },
       { label: t('Show or hide the tables'), run: toggles.panel },
+      { label: t('Keys of the graph'), hint: '?', run: () => actions.help() },
+      null,
       { label: t('Select data set…'), run: () => actions.send('graph/run', 'selectDataset') },
       { label: t('Save plan…'), enabled: host.plan !== null, run: () => actions.send('graph/run', 'savePlan') },
       { label: t('Apply plan…'), enabled: shown, run: () => actions.send('graph/run', 'applyPlan') },

@@ -6,6 +6,7 @@ import type { Actions } from '../actions.ts';
 import type { Theme } from '../draw/theme.ts';
 import { change, countChange, titleOf, typeOf } from '../model/describe.ts';
 import { countAlike } from '../model/expansion.ts';
+import { pinStates } from '../model/pinnable.ts';
 import { groupsFor } from '../model/selection.ts';
 import type { Store } from '../model/store.ts';
 import type { Tree } from '../model/tree.ts';
@@ -159,17 +160,15 @@ export class Inspector {
   }
 
   #pins(tree: Tree, node: number): Node[] {
-    const { groups, host } = this.#store;
-    const { id, inWidth } = tree.view.nodes[node];
-    if (!groups || inWidth <= 0) return [];
+    const { id } = tree.view.nodes[node];
+    const states = pinStates(this.#store, tree.itemOfNode[node]);
     const box = (side: Side, label: string): HTMLElement | '' => {
-      const own = groups.groupsOf(node, side);
-      if (!own.length) return '';
-      const pinned = host.settings.pins.some((pin) => pin.layer === id && (pin.side === side || pin.side === 'both'));
+      const state = states[side];
+      if (!state) return '';
+      const { pinned, frozen } = state;
       const made = checkbox(label, pinned, (checked) => {
         if (checked !== pinned) this.#actions.send('graph/pin', { layer: id, side, pinned: checked });
       });
-      const frozen = own.map((group) => groups.view.groups[group].frozen).find(Boolean);
       if (frozen && !pinned) {
         made.disabled = true;
         made.title = frozen;

@@ -1,5 +1,5 @@
 /** Looking things up among groups and scopes: which groups a node belongs to, on which side. */
-import type { GroupsView, ScoresView, Side } from '../../../src/protocol/graph-view.ts';
+import type { GraphView, GroupsView, ScoresView, Side } from '../../../src/protocol/graph-view.ts';
 
 export interface GroupIndex {
   readonly view: GroupsView;
@@ -23,6 +23,31 @@ export function indexGroups(view: GroupsView): GroupIndex {
     view,
     groupsOf: (node, side) => sides[side].get(node) ?? NONE,
     carried: (node) => view.carried[node] ?? NONE,
+  };
+}
+
+/**
+ * The dense network's groups on a network that was pruned from it: layers of the same name stand for each other, those that were
+ * removed are left out. Counts of channels stay the dense network's.
+ */
+export function groupsOnto(groups: GroupsView, from: GraphView, to: GraphView): GroupsView {
+  const byId = new Map(to.nodes.map(({ id }, node) => [id, node]));
+  const there = from.nodes.map(({ id }) => byId.get(id));
+  const carried: (readonly number[])[] = to.nodes.map(() => NONE);
+  for (const [node, own] of groups.carried.entries()) {
+    const target = there[node];
+    if (target !== undefined) carried[target] = own;
+  }
+  return {
+    ...groups,
+    carried,
+    groups: groups.groups.map((group) => ({
+      ...group,
+      members: group.members.flatMap((member) => {
+        const node = there[member.node];
+        return node === undefined ? [] : [{ ...member, node }];
+      }),
+    })),
   };
 }
 

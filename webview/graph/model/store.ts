@@ -4,7 +4,7 @@ import { DEFAULT_PLAN, type Pin } from '../../../src/protocol/values.ts';
 import type { Layout } from '../layout/types.ts';
 import { firstExpansion } from './expansion.ts';
 import { type Overlay, overlayOf } from './figures.ts';
-import { type GroupIndex, indexGroups } from './group-lookup.ts';
+import { type GroupIndex, groupsOnto, indexGroups } from './group-lookup.ts';
 import { badges, type Highlight, highlightOf, NOTHING, type Selection } from './selection.ts';
 import { buildTree, type Tree } from './tree.ts';
 
@@ -56,6 +56,8 @@ export class Store {
   layout: Layout | null = null;
   /** The pruned model's own tree and layout, once it was written. */
   prunedTree: Tree | null = null;
+  /** The dense model's groups on its layers. */
+  prunedGroups: GroupIndex | null = null;
   prunedOverlay: Overlay | null = null;
   prunedLayout: Layout | null = null;
   open: ReadonlySet<string> = new Set();
@@ -99,7 +101,6 @@ export class Store {
     }
     if (this.host.pruned !== before.pruned) {
       this.prunedTree = this.host.pruned && buildTree(this.host.pruned);
-      this.prunedOverlay = this.prunedTree && overlayOf(this.prunedTree, null, null, null);
       this.prunedLayout = null;
       topics.push('look');
     }
@@ -108,6 +109,7 @@ export class Store {
       this.#light();
       topics.push('selection');
     }
+    if (another || this.host.pruned !== before.pruned || this.host.groups !== before.groups) this.#groupPruned();
     const figures =
       another ||
       (['groups', 'scores', 'plan'] as const).some((key) => this.host[key] !== before[key]) ||
@@ -119,6 +121,13 @@ export class Store {
     }
     this.emit(...topics);
     return another;
+  }
+
+  /** Scopes have their colours, and groups light up, in the pruned model too. */
+  #groupPruned(): void {
+    const { view, groups, pruned } = this.host;
+    this.prunedGroups = view && groups && pruned ? indexGroups(groupsOnto(groups, view, pruned)) : null;
+    this.prunedOverlay = this.prunedTree && overlayOf(this.prunedTree, this.prunedGroups, null, null);
   }
 
   #takeModel(remembered: readonly string[] | undefined): void {

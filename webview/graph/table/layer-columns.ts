@@ -61,6 +61,7 @@ function widthColumns(mark: (scope: number) => Element): Column<LayerRow>[] {
       number: true,
       width: 64,
       text: (row) => percent(row.kept / Math.max(1, row.width)),
+      heat: (row) => row.kept / Math.max(1, row.width),
       sortBy: (row) => row.kept / Math.max(1, row.width),
     },
   ];
@@ -93,6 +94,7 @@ function costColumns(total: () => number): Column<LayerRow>[] {
       number: true,
       width: 60,
       text: (row) => percent(row.macs / total()),
+      heat: (row) => row.macs / total(),
       sortBy: (row) => row.macs,
     },
     {
@@ -110,6 +112,7 @@ function costColumns(total: () => number): Column<LayerRow>[] {
       number: true,
       width: 60,
       text: (row) => (row.importance === undefined ? '–' : percent(row.importance)),
+      heat: (row) => row.importance,
       sortBy: (row) => row.importance ?? -1,
     },
   ];

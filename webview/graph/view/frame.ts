@@ -2,20 +2,19 @@
  * The page's panes: bar above, graph and inspector side by side, tables below. Splitters size them; a narrow page has the
  * inspector among the tables.
  */
+import type { EditorFrame } from '../../../src/protocol/graph-editor.ts';
 import { element } from '../../shared/dom.ts';
 import { splitter } from '../controls/splitter.ts';
 import { t } from '../text.ts';
 
-export interface FrameState {
-  /** Width of the inspector and height of the tables, in pixels. */
-  readonly side: number;
-  readonly panel: number;
-  readonly panelShown: boolean;
+export interface FrameState extends EditorFrame {
   /** The plan's options are open. */
   readonly options: boolean;
 }
 
 export interface FrameParts {
+  /** Heading of the page, for those who do not see its tab. */
+  readonly title: HTMLElement;
   readonly bar: HTMLElement;
   readonly options: HTMLElement;
   readonly notices: HTMLElement;
@@ -33,7 +32,7 @@ export interface FrameEvents {
   widened(): void;
 }
 
-const DEFAULTS: FrameState = { side: 320, panel: 220, panelShown: true, options: false };
+const DEFAULTS: FrameState = { side: 320, panel: 220, panelShown: true, sideShown: true, options: false };
 /** Narrower than this the inspector is a tab below the graph. */
 const NARROW = 720;
 
@@ -54,6 +53,7 @@ export class Frame {
       minimum: 200,
       maximum: () => Math.max(200, window.innerWidth - 260),
       size: this.#state.side,
+      onCollapse: () => this.#set({ sideShown: false }),
       onSize: (size) => this.#set({ side: size }),
     });
     const below = splitter({
@@ -62,12 +62,14 @@ export class Frame {
       minimum: 90,
       maximum: () => Math.max(90, window.innerHeight - 240),
       size: this.#state.panel,
+      onCollapse: () => this.#set({ panelShown: false }),
       onSize: (size) => this.#set({ panel: size }),
     });
     this.#middle = element('div', { class: 'middle' }, parts.graph, side, parts.inspector);
     this.#root = element(
       'div',
       { class: 'editor' },
+      parts.title,
       parts.bar,
       parts.options,
       parts.notices,
@@ -85,8 +87,17 @@ export class Frame {
     return this.#state;
   }
 
+  /** Takes over the room that another editor gave its parts. */
+  adopt(frame: EditorFrame): void {
+    this.#set(frame);
+  }
+
   showOptions(options: boolean): void {
     this.#set({ options });
+  }
+
+  showSide(sideShown: boolean): void {
+    this.#set({ sideShown });
   }
 
   showPanel(panelShown: boolean): void {
@@ -95,10 +106,11 @@ export class Frame {
 
   #set(change: Partial<FrameState>): void {
     this.#state = { ...this.#state, ...change };
-    const { side, panel, panelShown, options } = this.#state;
+    const { side, panel, panelShown, sideShown, options } = this.#state;
     this.#root.style.setProperty('--side', `${side}px`);
     this.#root.style.setProperty('--panel', `${panel}px`);
     this.#root.classList.toggle('no-panel', !panelShown);
+    this.#root.classList.toggle('no-side', !sideShown);
     this.#parts.options.hidden = !options;
     this.#events.changed();
   }

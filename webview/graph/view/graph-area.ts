@@ -3,12 +3,15 @@ import { button, progressRing } from '../../shared/controls.ts';
 import { element } from '../../shared/dom.ts';
 import type { Actions } from '../actions.ts';
 import { readTheme, type Theme, watchTheme } from '../draw/theme.ts';
+import { canPin, pinStates } from '../model/pinnable.ts';
 import type { Store } from '../model/store.ts';
 import { t } from '../text.ts';
 import { AccessibleTree } from './accessible-tree.ts';
 import { Find } from './find.ts';
 import { listenToKeys } from './keyboard.ts';
+import { KeysHelp } from './keys-help.ts';
 import { Legend } from './legend.ts';
+import { Overview } from './overview.ts';
 import { Pane } from './pane.ts';
 import { Tooltip } from './tooltip.ts';
 import type { Viewport } from './viewport.ts';
@@ -17,6 +20,8 @@ export class GraphArea {
   readonly root: HTMLElement;
   readonly find: Find;
   readonly legend: Legend;
+  readonly keys = new KeysHelp(() => this.focus());
+  readonly #overview: Overview;
   readonly panes: { readonly dense: Pane; readonly pruned: Pane };
   readonly #tree: AccessibleTree;
   readonly #tooltip = new Tooltip();
@@ -49,6 +54,7 @@ export class GraphArea {
     this.legend = new Legend(store, this.theme, (scope) =>
       actions.select(store.selection.item, { scope: store.selection.scope === scope ? false : scope, tell: true }),
     );
+    this.#overview = new Overview(store, viewport, this.theme);
     this.#tree = new AccessibleTree(store, this.panes.dense.root, this.panes.pruned.root);
     this.root = element(
       'section',
@@ -56,8 +62,10 @@ export class GraphArea {
       this.#tree.root,
       this.legend.root,
       this.find.root,
+      this.#overview.root,
       this.#message,
       this.#tooltip.root,
+      this.keys.root,
     );
     this.#listen();
     this.#layoutPanes();
@@ -69,7 +77,9 @@ export class GraphArea {
       select: (item, scope) => this.#choose(item, scope),
       toggle: (item, alike) => this.#actions.toggle(item, alike),
       clear: () => this.#actions.select(-1, { tell: true }),
-      hover: (hit, scene, x, y) => this.#tooltip.hover(hit, scene, this.#store.groups, x, y),
+      // Groups count the dense model's channels: of the pruned one they would say too many.
+      hover: (hit, scene, x, y) =>
+        this.#tooltip.hover(hit, scene, scene.tree === this.#store.tree ? this.#store.groups : null, x, y),
     });
   }
 
@@ -104,7 +114,7 @@ export class GraphArea {
       this.#layoutPanes();
       this.#say();
     });
-    this.#store.on(['look', 'selection', 'model'], () => this.#contextMenu());
+    this.#store.on(['look', 'selection', 'model', 'state'], () => this.#contextMenu());
     this.#viewport.onChange(() => {
       this.#tooltip.hide();
       this.invalidate();
@@ -114,6 +124,7 @@ export class GraphArea {
       panes.dense.theme = this.theme;
       panes.pruned.theme = this.theme;
       this.legend.theme = this.theme;
+      this.#overview.theme = this.theme;
       for (const listener of this.#themeListeners) listener(this.theme);
     });
     listenToKeys(this.#tree.root, this.#store, {
@@ -125,6 +136,8 @@ export class GraphArea {
       select: (item, scope) => this.#actions.select(item, { scope, tell: true }),
       toggle: (item, alike) => this.#actions.toggle(item, alike),
       clear: () => this.#actions.select(-1, { tell: true }),
+      pin: (item, side) => this.#actions.togglePin(item, side),
+      help: () => this.keys.open(),
       find: () => this.find.open(),
       fit: () => this.#actions.fit(),
       zoom: (factor) => this.#actions.zoom(factor),
@@ -152,9 +165,15 @@ export class GraphArea {
     const { tree, selection } = this.#store;
     const item = tree?.items[selection.item];
     const layer = item && item.node >= 0 ? tree?.view.nodes[item.node].id : undefined;
+    const { out, in: into } = pinStates(this.#store, selection.item);
+    // Keys of this object are what the menu's entries ask for.
     this.#tree.root.dataset.vscodeContext = JSON.stringify({
       webviewSection: layer ? 'layer' : 'graph',
       layer,
+      espalierGroup: this.#store.highlight.groups.length > 0,
+      espalierPinOutputs: canPin(out) && !out?.pinned,
+      espalierPinInputs: canPin(into) && !into?.pinned,
+      espalierPinned: Boolean(out?.pinned || into?.pinned),
       preventDefaultContextMenuItems: true,
     });
   }
@@ -171,7 +190,7 @@ export class GraphArea {
       });
       this.#message.replaceChildren(
         element('h2', {}, t('{0} could not be read', host.title)),
-        element('p', {}, host.message),
+        ...failure(host.message),
         again,
       );
       return;
@@ -181,4 +200,14 @@ export class GraphArea {
     this.#message.dataset.text = text;
     this.#message.replaceChildren(progressRing(text), element('p', {}, text));
   }
+}
+
+/** What went wrong in a sentence; whatever else is known of it is there for those who ask. */
+function failure(message: string): Node[] {
+  const [sentence, ...more] = message.split('\n');
+  if (more.length === 0) return [element('p', {}, sentence)];
+  return [
+    element('p', {}, sentence),
+    element('details', {}, element('summary', {}, t('More')), element('p', { class: 'muted' }, more.join('\n'))),
+  ];
 }

@@ -8,6 +8,9 @@ export interface GraphKeys {
   focusItem(item: number): void;
   select(item: number, scope: boolean): void;
   toggle(item: number, alike: boolean): void;
+  /** Pins a side of a layer, or frees it again. */
+  pin(item: number, side: 'out' | 'in'): void;
+  help(): void;
   clear(): void;
   find(): void;
   fit(): void;
@@ -45,6 +48,7 @@ function handle(event: KeyboardEvent, store: Store, keys: GraphKeys): boolean {
     '+': () => keys.zoom(1.25),
     '=': () => keys.zoom(1.25),
     '-': () => keys.zoom(0.8),
+    '?': keys.help,
     Escape: keys.clear,
     Home: () => keys.focusItem(layout?.boxes[0]?.item ?? -1),
     End: () => keys.focusItem(layout?.boxes.at(-1)?.item ?? -1),
@@ -62,6 +66,14 @@ function handle(event: KeyboardEvent, store: Store, keys: GraphKeys): boolean {
   }
   if (event.key === ' ') {
     keys.select(focus, event.altKey);
+    return true;
+  }
+  if (event.key === 'p' || event.key === 'P') {
+    keys.pin(focus, event.key === 'p' ? 'out' : 'in');
+    return true;
+  }
+  if (event.key === 'g') {
+    keys.select(focus, false);
     return true;
   }
   if (event.key === 's') {

@@ -1,6 +1,7 @@
 /** What a pane draws, or an export: a scene with the selection as it shows in that scene's own tree. */
 import type { Picture } from '../draw/picture.ts';
 import type { Theme } from '../draw/theme.ts';
+import { badges as badgesOf, highlightOf } from '../model/selection.ts';
 import type { Scene, Store } from '../model/store.ts';
 
 /** The pruned model's own tree has other items than the dense one's: those with the same name stand for each other. */
@@ -10,11 +11,13 @@ export function pictureOf(store: Store, scene: Scene, theme: Theme): Picture {
     return { ...scene, highlight, badges, selection, focus: keyboard ? focus : -1, hover, theme };
   const key = tree?.items[selection.item]?.key;
   const item = key === undefined ? -1 : (scene.tree.byKey.get(key) ?? -1);
+  const own = { ...selection, item };
+  const lit = highlightOf(scene.tree, store.prunedGroups, own);
   return {
     ...scene,
-    highlight: { groups: [], members: new Set(), values: new Set() },
-    badges: new Map(),
-    selection: { ...selection, item },
+    highlight: lit,
+    badges: badgesOf(scene.tree, store.open, lit),
+    selection: own,
     focus: -1,
     hover: -1,
     theme,

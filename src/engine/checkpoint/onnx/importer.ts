@@ -204,7 +204,7 @@ export class Importer implements ImportScope {
       ? 'Espalier computes this operator only from constants and sizes'
       : 'Espalier has no operation for it';
     return new UserError(
-      `${this.file}: ${origin.label} cannot be taken over: ${why}. It takes ${operatorNames.join(', ')}; and of constants ${foldedNames.join(', ')}.`,
+      `${this.file}: ${origin.label} cannot be taken over: ${why}.\nIt takes ${operatorNames.join(', ')}; and of constants ${foldedNames.join(', ')}.`,
     );
   }
 

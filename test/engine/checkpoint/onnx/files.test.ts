@@ -70,7 +70,7 @@ const cases: Readonly<Record<string, readonly [content: Uint8Array | string, mes
   'external data of another size': [external('weights.data', 35), /needs 36 bytes, and has 35/],
   'an unknown operator': [
     model((b) => b.classify(b.node('Det', ['input'], {}, { name: '/mix/Det' }), 3)),
-    /node '\/mix\/Det' \(Det\) cannot be taken over: Espalier has no operation for it\. It takes .*Conv, .*; and of constants/s,
+    /node '\/mix\/Det' \(Det\) cannot be taken over: Espalier has no operation for it\.\nIt takes .*Conv, .*; and of constants/s,
   ],
   'an operator of someone else': [
     model((b) => b.classify(b.node('Relu', ['input'], {}, { name: 'r', domain: 'com.example' }), 3)),
