@@ -101,6 +101,8 @@ export function manifest(): Manifest {
       ...from.PANELS.map((panel) => `onWebviewPanel:${panel}`),
       // A run went on while no window was open.
       `workspaceContains:.espalier/runs/*/${RUN_FILES.live}`,
+      // The settings of a run that was not started yet have a button to start it.
+      `workspaceContains:.espalier/runs/*/${from.FINETUNE_FILE}`,
     ],
     capabilities: {
       untrustedWorkspaces: {

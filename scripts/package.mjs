@@ -13,12 +13,14 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { createVSIX } from '@vscode/vsce';
 
 const LIMIT_BYTES = 60e6;
+const IMAGES_URL = process.env.ESPALIER_IMAGES_URL;
 
 /** VS Code's platforms: sharp's packages of each, and the folder of ONNX Runtime's library in its package, where it has one. */
 const PLATFORMS = {
@@ -136,6 +138,18 @@ function addBinding() {
   run(process.execPath, ['--import', 'tsx', 'scripts/build-binding.ts', ...(compiles ? [] : ['--sources'])]);
 }
 
+/**
+ * The page of the Marketplace and of the extension's details: docs/marketplace.md. Its images are shown from where ESPALIER_IMAGES_URL
+ * says that the repository's files lie; without one they are left out, for a packed file cannot be shown there.
+ */
+function marketplacePage() {
+  const file = path.join('dist', 'readme.md');
+  const text = readFileSync(path.join('docs', 'marketplace.md'), 'utf8');
+  const shown = IMAGES_URL ? text : text.replace(/^!\[[^\]]*\]\([^)]*\)\n\n?/gm, '');
+  writeFileSync(file, shown);
+  return file;
+}
+
 run(process.execPath, ['esbuild.mjs', '--production']);
 addBinding();
 // Beside the bundles, where their require() looks first; vsce leaves the top node_modules out.
@@ -148,8 +162,10 @@ try {
     ...(platform !== 'universal' && { target: platform }),
     dependencies: false,
     allowMissingRepository: true,
-    // No address is known that the README's links could lead to.
+    readmePath: marketplacePage(),
+    // Its links are absolute.
     rewriteRelativeLinks: false,
+    ...(IMAGES_URL && { baseImagesUrl: IMAGES_URL }),
     skipLicense: !existsSync('LICENSE'),
   });
 } finally {

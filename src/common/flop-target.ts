@@ -1,4 +1,4 @@
-/** The FLOP target as a person types it, in the editor and on the command line alike: `4.2G`, `4200M`, `50%`, `-30%`, `-1G`. */
+/** The FLOP target as a person types it, in the editor and on the command line alike: `4.2G`, `4200M`, `50%`, `-30%`, `-1G`, `2e7`. */
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
 
@@ -7,7 +7,8 @@ export type FlopTarget = { readonly macs: number } | { readonly less: number } |
 
 /** `4.2G`, `4200M` are MACs, `-1G` what goes of them; `50%` is the share that stays, `-30%` the share that goes. Undefined for anything else. */
 export function parseFlopTarget(text: string): FlopTarget | undefined {
-  const match = /^\s*([-−]?)\s*(\d+(?:[.,]\d*)?|[.,]\d+)\s*(%|[kmgt]?)\s*(?:macs?|flops?)?\s*$/i.exec(text);
+  const match =
+    /^\s*([-−]?)\s*((?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e\+?\d{1,2})?)\s*(%|[kmgt]?)\s*(?:macs?|flops?)?\s*$/i.exec(text);
   if (!match) return undefined;
   const [, sign, digits, unit] = match;
   const number = Number(digits.replace(',', '.'));
@@ -16,6 +17,17 @@ export function parseFlopTarget(text: string): FlopTarget | undefined {
   if (unit !== '%') return sign ? { less: macs } : { macs };
   const fraction = sign ? 1 - number / 100 : number / 100;
   return fraction > 0 ? { fraction } : undefined;
+}
+
+/**
+ * The share that a bare number such as `50` was probably meant as, for no network has so few MACs: `50%`.
+ * Undefined where the text says what it means.
+ */
+export function meantShare(text: string): string | undefined {
+  const bare = /^\s*([-−]?\d{1,3}(?:[.,]\d+)?)\s*$/.exec(text)?.[1];
+  return bare !== undefined && Math.abs(Number(bare.replace('−', '-').replace(',', '.'))) <= 100
+    ? `${bare}%`
+    : undefined;
 }
 
 /** MACs that a target asks for, given those of the dense model. */

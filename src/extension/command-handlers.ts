@@ -30,6 +30,7 @@ const table: { readonly [C in CommandId]: Command } = {
   'espalier.export': exportModel,
   'espalier.savePlan': plan.savePlan,
   'espalier.applyPlan': plan.applyPlan,
+  'espalier.comparePlan': plan.comparePlan,
   'espalier.retryModel': load.retryModel,
 
   'espalier.graph.fit': graphCommand('fit'),
@@ -40,6 +41,10 @@ const table: { readonly [C in CommandId]: Command } = {
   'espalier.graph.collapse': graphCommand('collapse'),
   'espalier.graph.expandSame': graphCommand('expandSame'),
   'espalier.graph.selectScope': graphCommand('selectScope'),
+  'espalier.graph.selectGroup': graphCommand('selectGroup'),
+  'espalier.graph.showKeys': graphCommand('showKeys'),
+  'espalier.graph.toggleInspector': graphCommand('toggleInspector'),
+  'espalier.graph.toggleTables': graphCommand('toggleTables'),
   'espalier.graph.pinOutputs': graphCommand('pinOutputs'),
   'espalier.graph.pinInputs': graphCommand('pinInputs'),
   'espalier.graph.exportSvg': graphCommand('exportSvg'),
@@ -55,6 +60,7 @@ const table: { readonly [C in CommandId]: Command } = {
   'espalier.pinLayer': plan.pinLayer,
   'espalier.pinLayerOutputs': plan.pinLayerOutputs,
   'espalier.pinLayerInputs': plan.pinLayerInputs,
+  'espalier.copyLayerName': plan.copyLayerName,
   'espalier.unpinLayer': plan.unpinLayer,
   'espalier.revealLayer': plan.revealLayer,
 
@@ -70,6 +76,7 @@ const table: { readonly [C in CommandId]: Command } = {
   'espalier.resumeRun': runs.resumeRun,
   'espalier.openRunFolder': runs.openRunFolder,
   'espalier.openRunResult': runs.openRunResult,
+  'espalier.renameRun': runs.renameRun,
   'espalier.deleteRun': runs.deleteRun,
   'espalier.refreshRuns': runs.refreshRuns,
 

@@ -1,11 +1,13 @@
 /** Activation: makes the services and ties them together. Nothing is read and no process started until it is asked for. */
 import { existsSync } from 'node:fs';
 import * as vscode from 'vscode';
+import type { RunKind } from '../protocol/values.ts';
 import { registerCommands } from './command-handlers.ts';
 import type { Services } from './commands/services.ts';
 import { ComparePanels } from './compare/compare-panel.ts';
 import { Comparison } from './compare/comparison.ts';
-import { COMPARE_PANEL, RUN_PANEL, TASK_TYPE } from './contributions.ts';
+import { setContext } from './context-keys.ts';
+import { COMPARE_PANEL, type ContextKeys, RUN_PANEL, TASK_TYPE } from './contributions.ts';
 import { Datasets } from './dataset/datasets.ts';
 import { registerFinetuneLens } from './finetune-lens.ts';
 import { createLog } from './log.ts';
@@ -15,7 +17,7 @@ import { ModelLibrary } from './model/model-library.ts';
 import { ModelSessions } from './model/model-sessions.ts';
 import { registerZooFiles } from './model/zoo-files.ts';
 import { RunPanels } from './runs/run-panels.ts';
-import { RunService, runsFolder } from './runs/run-service.ts';
+import { nameOfRun, RunService, runsFolder } from './runs/run-service.ts';
 import { RunStore } from './runs/run-store.ts';
 import { runWorkFor } from './runs/run-work.ts';
 import { StatusBar } from './status-bar.ts';
@@ -33,6 +35,13 @@ export interface Api {
 }
 
 let active: Services | undefined;
+
+const STEPS: { readonly [K in RunKind]?: keyof ContextKeys } = {
+  score: 'espalier.didScore',
+  prune: 'espalier.didPrune',
+  finetune: 'espalier.didFinetune',
+  evaluate: 'espalier.didEvaluate',
+};
 
 export function activate(context: vscode.ExtensionContext): Api {
   const services = createServices(context);
@@ -87,7 +96,7 @@ function createServices(context: vscode.ExtensionContext): Services {
     worker,
     sessions,
     library,
-    editors: new ModelEditorProvider(extension, sessions, log),
+    editors: new ModelEditorProvider(extension, sessions, log, memory),
     comparison,
     datasets,
     runs,
@@ -113,6 +122,7 @@ function createServices(context: vscode.ExtensionContext): Services {
     runs.onDidEnd((record) => {
       if (record.state === 'done') void offerResult(services, record);
     }),
+    runs.onDidChange(() => tickSteps(runs)),
   );
   return services;
 }
@@ -125,6 +135,14 @@ const askArchitecture: AskArchitecture = async (question, choices) => {
 
 function refreshSessions({ sessions }: Services): void {
   for (const session of sessions.all) session.refreshConditions();
+}
+
+/** Steps of the walkthrough that were done: by the runs that have ended, of earlier windows too. */
+function tickSteps(runs: RunService): void {
+  for (const { state, request } of runs.all) {
+    const step = state === 'done' ? STEPS[request.kind] : undefined;
+    if (step) setContext(step, true);
+  }
 }
 
 /** What a finished run leads to. */
@@ -148,7 +166,11 @@ async function offerResult(services: Services, record: Parameters<RunPanels['ope
   if (kind === 'finetune') {
     const evaluate = vscode.l10n.t('Evaluate…');
     const open = vscode.l10n.t('Open');
-    const chosen = await vscode.window.showInformationMessage(`${record.title}: ${record.summary}`, evaluate, open);
+    const chosen = await vscode.window.showInformationMessage(
+      `${nameOfRun(record)}: ${record.summary}`,
+      evaluate,
+      open,
+    );
     if (chosen === evaluate && record.output)
       await vscode.commands.executeCommand('espalier.evaluate', vscode.Uri.file(record.output));
     else if (chosen === open) await vscode.commands.executeCommand('espalier.openRunResult', record);

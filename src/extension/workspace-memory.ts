@@ -1,5 +1,6 @@
 /** What is remembered per workspace, and its types: one place, so that no two features share a key by accident. */
 import type * as vscode from 'vscode';
+import type { EditorFrame } from '../protocol/graph-editor.ts';
 import type { EvaluationResult, ModelInfo, ModelSource, PlanSettings, ScoreSettings } from '../protocol/values.ts';
 
 /** A model in the Models view. */
@@ -36,6 +37,8 @@ export interface WorkspaceMemory {
   readonly byModel: Readonly<Record<string, ModelMemory>>;
   readonly comparison: readonly ComparisonRow[];
   readonly baseline: string | null;
+  /** Of the model editor that was changed last. */
+  readonly editorFrame: EditorFrame | null;
   /** It was said that ONNX Runtime computes. */
   readonly toldBackend: boolean;
 }
@@ -48,6 +51,7 @@ const EMPTY: WorkspaceMemory = {
   byModel: {},
   comparison: [],
   baseline: null,
+  editorFrame: null,
   toldBackend: false,
 };
 

@@ -8,6 +8,7 @@ import type { GraphView, GroupsView, NodeDetails, PlanView, ScoresView, TargetRa
 import type {
   ArchitectureChoice,
   ChangedVerdicts,
+  DataCheck,
   DatasetSummary,
   EvaluateSettings,
   EvaluationResult,
@@ -46,6 +47,11 @@ interface WorkerRequests {
   /** Forgets a model: its last editor was closed. */
   'model/close': { params: { source: ModelSource }; result: null };
   'dataset/validate': { params: { path: string }; result: DatasetSummary };
+  /** Opens the splits as a run would; an error of kind `user` where they do not fit the model. */
+  'dataset/check': {
+    params: { source: ModelSource; dataPath: string; splits: readonly ('train' | 'val')[] };
+    result: DataCheck;
+  };
   /** Scores channels and keeps them: plans with the same settings find them. */
   'score/run': {
     params: {
@@ -62,6 +68,8 @@ interface WorkerRequests {
   'plan/compute': { params: PlanRequest; result: PlanView };
   /** The plan as JSON text, as it is saved. */
   'plan/export': { params: PlanRequest; result: { json: string; text: string } };
+  /** What a saved plan, as text, does otherwise: a table as Markdown. */
+  'plan/diff': { params: PlanRequest & { other: string; name: string }; result: { markdown: string } };
   'prune/run': { params: PlanRequest & { output: string; overwrite: boolean }; result: PruneResult };
   /** A recipe's flags for this model, to be edited before the run. */
   'finetune/defaults': {
@@ -121,11 +129,13 @@ export const timeLimits: { readonly [M in WorkerMethod]: TimeLimit } = {
   'model/details': { total: 30 * SECOND },
   'model/close': { total: 30 * SECOND },
   'dataset/validate': { silence: 2 * MINUTE },
+  'dataset/check': { silence: 2 * MINUTE },
   'score/run': { silence: 10 * MINUTE },
   'score/cached': { total: MINUTE },
   'plan/range': { total: 30 * SECOND },
   'plan/compute': { total: 30 * SECOND },
   'plan/export': { total: 30 * SECOND },
+  'plan/diff': { total: 30 * SECOND },
   'prune/run': { silence: 5 * MINUTE },
   'finetune/defaults': { total: 30 * SECOND },
   'finetune/check': { total: 30 * SECOND },

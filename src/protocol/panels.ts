@@ -38,8 +38,8 @@ export interface RunView {
   readonly referenceTop1?: number;
   readonly canPause: boolean;
   readonly canResume: boolean;
-  /** It wrote a model that can be opened. */
-  readonly hasResult: boolean;
+  /** What it wrote that can be opened: its model, or (before its end) the best one so far. */
+  readonly result: 'model' | 'best' | 'none';
   readonly settings: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -58,7 +58,16 @@ export interface HostToRun {
   'run/compared': readonly RunCurve[];
 }
 
-export type RunAction = 'pause' | 'continue' | 'stopAfterEpoch' | 'stop' | 'resume' | 'openFolder' | 'openResult';
+export type RunAction =
+  | 'pause'
+  | 'continue'
+  | 'stopAfterEpoch'
+  | 'stop'
+  | 'resume'
+  | 'openFolder'
+  | 'openResult'
+  | 'openBest'
+  | 'evaluate';
 
 export interface RunToHost extends ReadyMessage {
   'run/action': RunAction;

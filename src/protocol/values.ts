@@ -97,6 +97,13 @@ export interface DatasetSummary {
   readonly warnings: readonly string[];
 }
 
+/** Images as a run would read them for a model. */
+export interface DataCheck {
+  readonly splits: readonly { readonly name: string; readonly images: number; readonly classes: number }[];
+  /** Classes that the model tells apart. */
+  readonly modelClasses: number;
+}
+
 export interface ScoreSettings {
   readonly criterion: Criterion;
   /** Folder with train/ and val/; needed where the criterion reads gradients. */
@@ -207,7 +214,12 @@ export interface EvaluationResult extends CostFigures {
   readonly backend: string;
   readonly device: string;
   /** Absent when not measured. */
-  readonly latency?: { readonly p50Milliseconds: number; readonly runs: number };
+  readonly latency?: {
+    readonly p50Milliseconds: number;
+    /** Nine of ten runs took at most this; absent in what earlier versions measured. */
+    readonly p90Milliseconds?: number;
+    readonly runs: number;
+  };
   readonly throughput?: { readonly imagesPerSecond: number; readonly batchSize: number };
   /** What was wrong with single images: `3 could not be read`. */
   readonly notes: readonly string[];

@@ -12,6 +12,7 @@ import { type TrainingOptions, trainingFlags } from '../engine/training/training
 import type { RunStart } from '../protocol/run-files.ts';
 import type { FinetuneResult, ModelSource } from '../protocol/values.ts';
 import { backendOptions } from './backend.ts';
+import { inEditorWords } from './editor-words.ts';
 import type { Handler } from './handler.ts';
 
 /** Flags that are worth a look before a run, whatever the recipe. */
@@ -52,7 +53,7 @@ export const checkFinetune: Handler<'finetune/check'> = ({ flags }) =>
       optionsOf({ [name]: value });
       return [];
     } catch (error) {
-      return [error instanceof Error ? error.message : String(error)];
+      return [inEditorWords(error instanceof Error ? error.message : String(error))];
     }
   });
 

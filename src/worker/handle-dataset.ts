@@ -1,7 +1,9 @@
 /** Looks at a data set folder: its splits, classes, counts and first images. */
 import { type ImageFolder, openImageFolder, type Split } from '../engine/data/image-folder.ts';
+import { dataFor, openImages } from '../engine/jobs/evaluate.ts';
 import type { DatasetSplit, DatasetSummary } from '../protocol/values.ts';
 import type { Handler } from './handler.ts';
+import { findModel } from './open-models.ts';
 
 const SHOWN_SAMPLES = 24;
 
@@ -69,4 +71,15 @@ export const validateDataset: Handler<'dataset/validate'> = async ({ path }, { s
       ]),
     ],
   };
+};
+
+export const checkDataset: Handler<'dataset/check'> = async ({ source, dataPath, splits }, { signal }) => {
+  const { model } = await findModel(source);
+  const found = [];
+  for (const name of splits) {
+    signal.throwIfAborted();
+    const { samples } = await openImages(model.graph, dataFor(model, { dataPath }), name);
+    found.push({ name, images: samples.length, classes: new Set(samples.map(({ label }) => label)).size });
+  }
+  return { splits: found, modelClasses: model.graph.classes };
 };

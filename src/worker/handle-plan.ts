@@ -9,6 +9,8 @@ import { saveModel } from '../engine/jobs/model.ts';
 import { type PruneRequest, pruneModel } from '../engine/jobs/prune.ts';
 import { scoreModel, scoringFor } from '../engine/jobs/scores.ts';
 import { formatPlan } from '../engine/pruning/planning/format-plan.ts';
+import { diffPlans, markdownPlanDiff } from '../engine/pruning/planning/plan-diff.ts';
+import { planText, readPlanText } from '../engine/pruning/planning/plan-file.ts';
 import type { ScoresView } from '../protocol/graph-view.ts';
 import type { PlanRequest } from '../protocol/messages.ts';
 import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
@@ -89,7 +91,15 @@ export const exportPlan: Handler<'plan/export'> = async (request, context) => {
   const { scores, plan: settings } = request;
   const open = await scoredModel(request, context);
   const plan = await makePlan(open, scores, settings, context);
-  return { json: `${JSON.stringify({ ...plan, settings }, null, 2)}\n`, text: formatPlan(plan) };
+  return { json: planText(plan, { settings }), text: formatPlan(plan) };
+};
+
+export const diffPlan: Handler<'plan/diff'> = async ({ other, name, ...request }, context) => {
+  const { scores, plan: settings } = request;
+  const open = await scoredModel(request, context);
+  const own = await makePlan(open, scores, settings, context);
+  const diff = diffPlans(readPlanText(planText(own), 'the present plan'), readPlanText(other, name));
+  return { markdown: markdownPlanDiff(diff, ['this plan', name]) };
 };
 
 /** Refuses to write over a file that the person was not asked about. */

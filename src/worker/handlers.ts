@@ -1,9 +1,18 @@
 /** What the worker answers to each request. */
 import type { WorkerMethod } from '../protocol/messages.ts';
 import { checkFinetune, finetuneDefaults } from './finetune-run.ts';
-import { validateDataset } from './handle-dataset.ts';
+import { checkDataset, validateDataset } from './handle-dataset.ts';
 import { closeModel, listModels, modelDetails, openModel } from './handle-model.ts';
-import { cachedScores, computePlan, exportPlan, planRange, runExport, runPrune, runScore } from './handle-plan.ts';
+import {
+  cachedScores,
+  computePlan,
+  diffPlan,
+  exportPlan,
+  planRange,
+  runExport,
+  runPrune,
+  runScore,
+} from './handle-plan.ts';
 import { changedVerdicts, runEvaluate, runHistory } from './handle-runs.ts';
 import { runInstall, showRuntime } from './handle-runtime.ts';
 import { createSample } from './handle-sample.ts';
@@ -17,11 +26,13 @@ export const handlers: Handlers = {
   'model/details': modelDetails,
   'model/close': closeModel,
   'dataset/validate': validateDataset,
+  'dataset/check': checkDataset,
   'score/run': runScore,
   'score/cached': cachedScores,
   'plan/range': planRange,
   'plan/compute': computePlan,
   'plan/export': exportPlan,
+  'plan/diff': diffPlan,
   'prune/run': runPrune,
   'finetune/defaults': finetuneDefaults,
   'finetune/check': checkFinetune,

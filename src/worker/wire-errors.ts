@@ -4,6 +4,7 @@ import { UsageError, UserError } from '../common/errors.ts';
 import { visible } from '../common/visible.ts';
 import { ERROR_CODE } from '../protocol/messages.ts';
 import type { ErrorShape } from '../protocol/values.ts';
+import { inEditorWords } from './editor-words.ts';
 
 /** A plan asks for scores that this worker does not hold: they were computed in an earlier life of it. */
 export class ScoresMissingError extends Error {
@@ -14,7 +15,8 @@ export function errorShape(error: unknown, signal: AbortSignal): ErrorShape {
   if (error instanceof ScoresMissingError) return { kind: 'scoresMissing', message: error.message };
   // Whatever an aborted function threw on its way out, it stopped because it was told to.
   if (signal.aborted) return { kind: 'cancelled', message: 'Cancelled.' };
-  if (error instanceof UserError || error instanceof UsageError) return { kind: 'user', message: error.message };
+  if (error instanceof UserError || error instanceof UsageError)
+    return { kind: 'user', message: inEditorWords(error.message) };
   if (error instanceof Error) return { kind: 'defect', message: error.message, stack: error.stack };
   return { kind: 'defect', message: String(error) };
 }

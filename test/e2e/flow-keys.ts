@@ -173,7 +173,7 @@ export const keysFlow = (environment: Environment): Flow => ({
       await wb.run('Espalier: Finetune');
       await wb.pick('cifar');
       await wb.pick('Start');
-      await wb.tab('Finetuning').waitFor();
+      await wb.tab(/epoch/).waitFor();
       await wb.run('Espalier: Evaluate');
       await wb.quickInput
         .getByText('OK', { exact: true })
@@ -185,7 +185,7 @@ export const keysFlow = (environment: Environment): Flow => ({
       await queued.hover();
       await queued.getByRole('button', { name: 'Stop Run' }).click();
       await wb.row('Runs', 'Evaluating').filter({ hasText: 'stopped' }).waitFor();
-      await wb.tab('Finetuning').click();
+      await wb.tab(/epoch/).click();
       await view().getByRole('button', { name: 'Stop now' }).click();
       await view().locator('.state', { hasText: 'stopped' }).waitFor({ timeout: LIMIT_MS });
     });

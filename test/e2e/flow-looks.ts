@@ -33,7 +33,7 @@ export const looksFlow = (environment: Environment): Flow => ({
     /** Tabs, and what is there when they are drawn. */
     const tabs = {
       'resnet20.pth': 'layer1',
-      Finetuning: 'Learning rate',
+      epoch: 'Learning rate',
       'Compare Models': 'Accuracy over MACs',
       'Data set images': 'First images',
     } as const;
@@ -60,7 +60,7 @@ export const looksFlow = (environment: Environment): Flow => ({
       await wb.pick('half.safetensors');
       await wb.pick('cifar');
       await wb.pick('Start');
-      await wb.tab('Finetuning').waitFor();
+      await wb.tab(/epoch/).waitFor();
       await view().locator('.state', { hasText: 'done' }).waitFor({ timeout: LIMIT_MS });
       await wb.clearNotifications();
       await wb.run('Espalier: Evaluate');

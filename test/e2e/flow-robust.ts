@@ -86,7 +86,7 @@ export const robustFlow = (environment: Environment): Flow => ({
         await wb.pick('klein.safetensors');
         await wb.pick('cifar');
         await wb.pick('Start');
-        await wb.tab('Finetuning').waitFor();
+        await wb.tab(/epoch/).waitFor();
         await view().locator('tbody tr').first().waitFor({ timeout: LIMIT_MS });
         session.killRuns();
         await view().locator('.state', { hasText: 'interrupted' }).waitFor();
@@ -102,7 +102,7 @@ export const robustFlow = (environment: Environment): Flow => ({
       async () => {
         await view().locator('tbody tr').nth(1).waitFor({ timeout: LIMIT_MS });
         await wb.goto(workspace);
-        await wb.tab('Finetuning').click();
+        await wb.tab(/epoch/).click();
         await view()
           .locator('.state', { hasText: /running|done/ })
           .waitFor({ timeout: 60_000 });
@@ -220,7 +220,7 @@ export const untrustedFlow = (environment: Environment): Flow => ({
     const session = await Session.start(
       environment,
       async (workspace) => {
-        await smallData(workspace, { train: 5, test: 5 });
+        await smallData(workspace, { train: 10, test: 10 });
       },
       {
         settings: {

@@ -20,7 +20,7 @@ async function startWithout(environment: Environment, place: string): Promise<Se
   const session = await Session.start(
     environment,
     async (workspace) => {
-      await smallData(workspace, { train: 10, test: 5 });
+      await smallData(workspace, { train: 10, test: 10 });
     },
     { env: { ESPALIER_RUNTIME: path.join(place, 'runtime') } },
   );

@@ -23,11 +23,16 @@ export const sampleFlow = (environment: Environment): Flow => ({
 
     await step('empty views say what to do first', async () => {
       await wb.showViews();
-      await wb.page.getByRole('button', { name: 'Prune Your First Model' }).waitFor();
+      await wb.page.getByRole('button', { name: 'Load Checkpoint…' }).waitFor();
+      assert.equal(
+        await wb.page.locator('.part.sidebar .welcome-view .monaco-button').count(),
+        1,
+        'one first thing to do',
+      );
       await session.shot('01-empty');
     });
     await step('the walkthrough opens', async () => {
-      await wb.page.getByRole('button', { name: 'Prune Your First Model' }).click();
+      await wb.page.locator('.part.sidebar .welcome-view').getByText('Prune Your First Model').click();
       await wb.page.locator('.gettingStartedContainer', { hasText: 'Prune your first model' }).waitFor();
       await wb.page.waitForTimeout(500);
       await session.shot('02-walkthrough');
@@ -99,9 +104,11 @@ export const sampleFlow = (environment: Environment): Flow => ({
       const settings = JSON.parse(readFileSync(file, 'utf8'));
       writeFileSync(file, JSON.stringify({ ...settings, flags: { ...settings.flags, epochs: 3, lr: 0.02 } }, null, 2));
       await wb.page.waitForTimeout(500);
+      const start = wb.page.locator('.codelens-decoration a', { hasText: 'Start' });
+      await start.waitFor();
       await session.shot('09-settings');
-      await wb.run('Espalier: Start Finetuning With These Settings');
-      await wb.tab('Finetuning').waitFor();
+      await start.click();
+      await wb.tab(/epoch/).waitFor();
       await view().getByText('running').first().waitFor();
       await wb.status('Finetuning').waitFor();
     });
@@ -119,7 +126,8 @@ export const sampleFlow = (environment: Environment): Flow => ({
     await step('evaluates three models and compares them', async () => {
       await wb.run('Espalier: Evaluate');
       await wb.quickInput.locator('.monaco-list-row').first().waitFor();
-      await wb.pick('resnet20-half, finetuned');
+      // Ticked already: the dense model, the pruned one, and what was finetuned last.
+      await wb.quickInput.locator('.monaco-list-row', { hasText: 'resnet20-half, finetuned' }).waitFor();
       await session.shot('12-choose-models');
       await wb.quickInput.getByText('OK', { exact: true }).click();
       await wb.tab('Compare Models').waitFor({ timeout: RUN_LIMIT_MS });
@@ -146,7 +154,7 @@ export const sampleFlow = (environment: Environment): Flow => ({
       await wb.clearNotifications();
     });
     await step('the dense model, measured meanwhile, is a line in the finetuning’s accuracy chart', async () => {
-      await wb.tab('Finetuning').click();
+      await wb.tab(/epoch/).click();
       await view()
         .getByText(/^dense \d\d\.\d %$/)
         .waitFor();

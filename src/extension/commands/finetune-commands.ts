@@ -7,6 +7,7 @@ import { FINETUNE_FILE } from '../contributions.ts';
 import { modelTitle } from '../model/model-uri.ts';
 import { runId } from '../runs/run-record.ts';
 import { RequestError } from '../supervision/request-error.ts';
+import { checkData } from './data-check.ts';
 import { needFile } from './load-commands.ts';
 import { askText, chooseOne } from './questions.ts';
 import { chooseModel, needDataset, openSession, type Services } from './services.ts';
@@ -87,6 +88,7 @@ export async function finetune(
   const source = await chooseSubject(services, argument);
   const file = needFile(source);
   const dataPath = given?.dataPath ?? (await needDataset(services));
+  await checkData(services, source, dataPath, ['train', 'val']);
   const family = services.sessions.find(source)?.info?.family ?? services.library.find(source)?.info?.family;
   const recipe =
     given?.recipe ?? (await chooseRecipe(family ?? (await openSession(services, source)).info?.family ?? ''));

@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { EvaluateSettings, ExportFormat } from '../../protocol/values.ts';
 import { modelTitle } from '../model/model-uri.ts';
 import { setting } from '../settings.ts';
+import { checkData } from './data-check.ts';
 import { chooseOutput } from './plan-commands.ts';
 import { chooseOne } from './questions.ts';
 import { chooseModel, chooseModels, needDataset, needWeights, openSession, type Services } from './services.ts';
@@ -17,6 +18,7 @@ export async function evaluate(
 ): Promise<void> {
   const sources = await chooseModels(services, argument, several);
   const dataPath = given?.dataPath ?? (await needDataset(services));
+  for (const source of sources) await checkData(services, source, dataPath, ['val']);
   const settings: EvaluateSettings = {
     split: 'val',
     batchSize: setting('espalier.evaluate.batchSize'),

@@ -11,6 +11,7 @@ import { modelTitle } from '../model/model-uri.ts';
 import { setting } from '../settings.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import type { GroupsElement } from '../views/groups-tree.ts';
+import { checkData } from './data-check.ts';
 import { answered, askText, CANCELLED, chooseOne } from './questions.ts';
 import { chooseModel, needDataset, needWeights, openSession, type Services } from './services.ts';
 
@@ -47,6 +48,7 @@ export async function score(services: Services, argument?: unknown, given?: Part
   const criterion = given?.criterion ?? (await chooseCriterion());
   const usesData = needsGradients(criterion);
   const dataPath = usesData ? (given?.dataPath ?? (await needDataset(services))) : undefined;
+  if (dataPath !== undefined) await checkData(services, session.source, dataPath, ['train']);
   const size = usesData && given?.batches === undefined ? await chooseBatches() : { batches: 0, batchSize: 0 };
   const runSettings: ScoreSettings = { seed: 0, ...size, ...given, criterion, dataPath };
   const subject = dataPath ? `${session.state.title} · ${path.basename(dataPath)}` : session.state.title;
@@ -169,6 +171,21 @@ export async function applyPlan(services: Services, argument?: unknown): Promise
   await session.applyPlan(text, path.basename(file.fsPath));
 }
 
+/** Shows what a saved plan does otherwise than the present one, as a table. */
+export async function comparePlan(services: Services, argument?: unknown): Promise<void> {
+  const title = vscode.l10n.t('Compare Plan With');
+  const session = await openSession(services, await chooseModel(services, argument, title));
+  if (!session.state.plan) await setTarget(services, session.source);
+  const [file] = await answered(vscode.window.showOpenDialog({ filters: { JSON: ['json'] }, title }));
+  const text = Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8');
+  const table = await session.diffPlan(text, path.basename(file.fsPath));
+  const document = await vscode.workspace.openTextDocument({
+    language: 'markdown',
+    content: `# ${session.state.title}\n\n${table}\n`,
+  });
+  await vscode.commands.executeCommand('markdown.showPreview', document.uri);
+}
+
 /** Layers that an argument stands for: an element of the Groups view, a layer in the graph, else what is selected. */
 function layersOf({ groupsTree, sessions }: Services, argument: unknown): readonly string[] {
   if (typeof argument === 'object' && argument !== null) {
@@ -190,6 +207,11 @@ export const pinLayer = pin('both', true);
 export const pinLayerOutputs = pin('out', true);
 export const pinLayerInputs = pin('in', true);
 export const unpinLayer = pin('both', false);
+
+export async function copyLayerName(services: Services, argument?: unknown): Promise<void> {
+  const names = layersOf(services, argument);
+  if (names.length > 0) await vscode.env.clipboard.writeText(names.join('\n'));
+}
 
 export async function revealLayer({ groupsTree, sessions, editors }: Services, argument?: unknown): Promise<void> {
   const { active } = sessions;

@@ -1,10 +1,13 @@
 /** Runs: open, pause, stop, resume, delete. */
 import * as vscode from 'vscode';
 import { canPause, canResume, ENDED, type RunRecord } from '../runs/run-record.ts';
+import { nameOfRun } from '../runs/run-service.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import { stateText } from '../views/runs-tree.ts';
-import { CANCELLED, chooseOne } from './questions.ts';
+import { askText, CANCELLED, chooseOne } from './questions.ts';
 import { openEditor, type Services } from './services.ts';
+
+const LONGEST_NAME = 120;
 
 const isRecord = (argument: unknown): argument is RunRecord =>
   typeof argument === 'object' && argument !== null && 'request' in argument && 'id' in argument;
@@ -25,8 +28,8 @@ async function chooseRun(
   if (fitting.length === 1) return fitting[0];
   const chosen = await chooseOne(
     fitting.map((record) => ({
-      label: record.title,
-      description: `${record.subject} · ${stateText[record.state]()}`,
+      label: nameOfRun(record),
+      description: `${record.title} · ${record.subject} · ${stateText[record.state]()}`,
       detail: new Date(record.created).toLocaleString(),
       record,
     })),
@@ -82,9 +85,23 @@ export async function openRunFolder(services: Services, argument?: unknown): Pro
 }
 
 export async function openRunResult(services: Services, argument?: unknown): Promise<void> {
-  const written = (record: RunRecord): boolean => record.output !== undefined;
-  const { output } = await chooseRun(services, argument, written, vscode.l10n.t('No run has written a model yet.'));
-  if (output) await openEditor({ kind: 'file', path: output });
+  const { runs } = services;
+  const written = (record: RunRecord): boolean => runs.resultOf(record) !== undefined;
+  const record = await chooseRun(services, argument, written, vscode.l10n.t('No run has written a model yet.'));
+  const result = runs.resultOf(record);
+  if (result) await openEditor({ kind: 'file', path: result.file });
+}
+
+export async function renameRun(services: Services, argument?: unknown): Promise<void> {
+  const record = await chooseRun(services, argument, () => true, vscode.l10n.t('There is no run yet.'));
+  const name = await askText({
+    title: vscode.l10n.t('Rename Run'),
+    prompt: vscode.l10n.t('Empty: the name that it has by itself.'),
+    value: nameOfRun(record),
+    validateInput: (value) => (value.length > LONGEST_NAME ? vscode.l10n.t('At most {0} letters.', LONGEST_NAME) : ''),
+  });
+  const unchanged = name === nameOfRun(record);
+  if (!unchanged) await services.runs.rename(record, name);
 }
 
 export async function deleteRun(services: Services, argument?: unknown): Promise<void> {
@@ -96,7 +113,7 @@ export async function deleteRun(services: Services, argument?: unknown): Promise
   );
   const remove = vscode.l10n.t('Delete');
   const chosen = await vscode.window.showWarningMessage(
-    vscode.l10n.t('Delete the run "{0}: {1}" with its checkpoints?', record.title, record.subject),
+    vscode.l10n.t('Delete the run "{0}" with its checkpoints?', nameOfRun(record)),
     { modal: true, detail: services.runs.store.directory(record.id) },
     remove,
   );

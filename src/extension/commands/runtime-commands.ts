@@ -1,7 +1,9 @@
 /** The runtime and the worker; the sample; the walkthrough. */
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { setContext } from '../context-keys.ts';
 import { EXTENSION_ID, WALKTHROUGH_ID } from '../contributions.ts';
+import { RUNTIME_DOWNLOAD } from '../status-bar.ts';
 import { chooseFolder } from './load-commands.ts';
 import { CANCELLED } from './questions.ts';
 import { openEditor, type Services } from './services.ts';
@@ -46,7 +48,7 @@ export async function showRuntime({ worker, status }: Services): Promise<void> {
     vscode.l10n.t('Device: {0}', found.device),
     found.installed
       ? vscode.l10n.t('TensorFlow runtime: installed in {0}', found.folder)
-      : vscode.l10n.t('TensorFlow runtime: not installed'),
+      : vscode.l10n.t('TensorFlow runtime: not installed; a download of {0}', RUNTIME_DOWNLOAD),
     found.reason ?? '',
     vscode.l10n.t('Worker: process {0}, Node {1}', found.worker.pid, found.worker.node),
   ];
@@ -108,6 +110,7 @@ export async function createSample({ worker, datasets }: Services, argument?: un
     },
   );
   await datasets.use(dataset);
+  setContext('espalier.didCreateSample', true);
   await openEditor({ kind: 'file', path: model });
 }
 

@@ -135,7 +135,14 @@ export async function chooseModels(
     .filter((source) => source !== undefined && source.kind === 'file') as ModelSource[];
   if (given.length) return given;
   const active = services.sessions.active;
-  const preferred = new Set([active?.key, active?.prunedFile && modelKey({ kind: 'file', path: active.prunedFile })]);
+  // What was finetuned last belongs in the comparison: its run's tab may be in front, or the dense model's.
+  const finetuned =
+    services.runPanels.active?.output ??
+    services.runs.all.find(({ state, request }) => state === 'done' && request.kind === 'finetune')?.output;
+  const preferred = new Set([
+    active?.key,
+    ...[active?.prunedFile, finetuned].flatMap((file) => (file ? [modelKey({ kind: 'file', path: file })] : [])),
+  ]);
   const picks = modelPicks(services, true);
   if (picks.length === 0)
     throw new RequestError('user', vscode.l10n.t('Open a checkpoint first: "Espalier: Load Checkpoint…".'));

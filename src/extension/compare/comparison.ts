@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { CompareRow, CompareView } from '../../protocol/panels.ts';
 import type { EvaluationResult } from '../../protocol/values.ts';
+import { distinctTitles } from '../model/distinct-titles.ts';
 import type { ModelLibrary } from '../model/model-library.ts';
 import { modelKey, modelTitle } from '../model/model-uri.ts';
 import type { ComparisonRow, Memory } from '../workspace-memory.ts';
@@ -43,6 +44,7 @@ export class Comparison implements vscode.Disposable {
   }
 
   get view(): CompareView {
+    const titles = this.titles();
     const rows = this.rows.map((row): CompareRow => {
       const parentFile = this.library.find(row.result.source)?.info?.lineage?.parent;
       const parent = this.rows.find(
@@ -52,13 +54,24 @@ export class Comparison implements vscode.Disposable {
       return {
         ...row.result,
         id: rowId(row),
-        label: modelTitle(row.result.source),
+        label: titles.get(modelKey(row.result.source)) ?? modelTitle(row.result.source),
         parent: parent && rowId(parent),
         canCompareImages: row.predictionsFile !== undefined,
       };
     });
     const baseline = this.memory.get('baseline');
     return { rows, baseline: rows.some(({ id }) => id === baseline) ? (baseline ?? undefined) : rows[0]?.id };
+  }
+
+  /** Titles by model, no two alike: two runs on one model would be. */
+  private titles(): ReadonlyMap<string, string> {
+    const sources = new Map(this.rows.map(({ result: { source } }) => [modelKey(source), source]));
+    const models = [...sources.values()].map((source) => ({
+      title: modelTitle(source),
+      ...(source.kind === 'file' && { file: source.path }),
+    }));
+    const titles = distinctTitles(models);
+    return new Map([...sources.keys()].map((key, i) => [key, titles[i]]));
   }
 
   row(id: string): ComparisonRow | undefined {

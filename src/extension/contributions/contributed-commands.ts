@@ -30,6 +30,7 @@ export const commands = {
   'espalier.export': { title: 'Export Model…', icon: '$(export)', palette: ANY_MODEL },
   'espalier.savePlan': { title: 'Save Plan…', icon: '$(save)', palette: 'espalier.modelHasPlan' },
   'espalier.applyPlan': { title: 'Apply Plan…', palette: ANY_MODEL },
+  'espalier.comparePlan': { title: 'Compare Plan With…', palette: 'espalier.modelHasPlan' },
   'espalier.retryModel': { title: 'Read Model Again', icon: '$(refresh)', palette: MODEL_ACTIVE },
 
   'espalier.graph.fit': { title: 'Fit Graph', icon: '$(screen-full)', palette: MODEL_ACTIVE },
@@ -40,6 +41,10 @@ export const commands = {
   'espalier.graph.collapse': { title: 'Collapse Selected Module', palette: MODEL_ACTIVE },
   'espalier.graph.expandSame': { title: 'Expand Blocks of Equal Structure', palette: MODEL_ACTIVE },
   'espalier.graph.selectScope': { title: 'Select Scope of Selected Layer', palette: MODEL_ACTIVE },
+  'espalier.graph.selectGroup': { title: 'Select Group of Selected Layer', palette: MODEL_ACTIVE },
+  'espalier.graph.showKeys': { title: 'Show Keys of the Graph', palette: MODEL_ACTIVE },
+  'espalier.graph.toggleInspector': { title: 'Show or Hide Inspector', palette: MODEL_ACTIVE },
+  'espalier.graph.toggleTables': { title: 'Show or Hide Tables', palette: MODEL_ACTIVE },
   'espalier.graph.pinOutputs': { title: 'Pin Outputs of Selected Layer', palette: MODEL_ACTIVE },
   'espalier.graph.pinInputs': { title: 'Pin Inputs of Selected Layer', palette: MODEL_ACTIVE },
   'espalier.graph.exportSvg': { title: 'Export Graph as SVG…', palette: MODEL_ACTIVE },
@@ -55,6 +60,7 @@ export const commands = {
   'espalier.pinLayer': { title: 'Pin Layer (Inputs and Outputs)', palette: false },
   'espalier.pinLayerOutputs': { title: 'Pin Layer Outputs', palette: false },
   'espalier.pinLayerInputs': { title: 'Pin Layer Inputs', palette: false },
+  'espalier.copyLayerName': { title: 'Copy Layer Name', palette: false },
   'espalier.unpinLayer': { title: 'Unpin Layer', palette: false },
   'espalier.revealLayer': { title: 'Show in Graph', icon: '$(target)', palette: false },
 
@@ -70,6 +76,7 @@ export const commands = {
   'espalier.resumeRun': { title: 'Resume Run', icon: '$(debug-start)' },
   'espalier.openRunFolder': { title: 'Open Run Folder', palette: false },
   'espalier.openRunResult': { title: 'Open Resulting Model', icon: '$(go-to-file)', palette: false },
+  'espalier.renameRun': { title: 'Rename Run…', icon: '$(edit)', palette: false },
   'espalier.deleteRun': { title: 'Delete Run', icon: '$(trash)', palette: false },
   'espalier.refreshRuns': { title: 'Refresh Runs', icon: '$(refresh)', palette: false },
 

@@ -10,25 +10,25 @@ export const views = {
 
 export type ViewId = keyof typeof views;
 
-/** What an empty view says, with its first action. */
+/** What an empty view says. A link on a line of its own is a button: the side bar has one, for the first thing to do. */
 export const welcome: readonly { readonly view: ViewId; readonly text: string; readonly when?: string }[] = [
   {
     view: 'espalier.models',
-    text: 'Open a checkpoint, look at a network without weights, or start with a small sample.\n[Load Checkpoint…](command:espalier.loadCheckpoint)\n[Open Model Without Weights…](command:espalier.openZooModel)\n[Prune Your First Model](command:espalier.openWalkthrough)',
+    text: 'Open a checkpoint to see and prune its network.\n[Load Checkpoint…](command:espalier.loadCheckpoint)\nNew here? [Prune Your First Model](command:espalier.openWalkthrough) on a small sample, or look at a [model without weights](command:espalier.openZooModel).',
   },
   {
     view: 'espalier.groups',
-    text: 'Open a model to see which of its channels hang together.\n[Load Checkpoint…](command:espalier.loadCheckpoint)',
+    text: 'Which channels hang together stands here once a model is open.',
     when: '!espalier.modelActive',
   },
   {
     view: 'espalier.runs',
-    text: 'Scoring, pruning, finetuning and evaluation appear here, with their progress.\n[Score Channels…](command:espalier.score)\n[Evaluate…](command:espalier.evaluate)',
+    text: 'Scoring, pruning, finetuning and evaluation appear here, with their progress: [score channels](command:espalier.score), [evaluate](command:espalier.evaluate).',
     when: 'isWorkspaceTrusted && espalier.anyModel',
   },
   {
     view: 'espalier.runs',
-    text: 'Scoring, pruning, finetuning and evaluation appear here, with their progress.\n[Load Checkpoint…](command:espalier.loadCheckpoint)',
+    text: 'Scoring, pruning, finetuning and evaluation appear here, with their progress.',
     when: 'isWorkspaceTrusted && !espalier.anyModel',
   },
   {

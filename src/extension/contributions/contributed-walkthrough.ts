@@ -22,7 +22,7 @@ export const walkthrough = {
         'A trained ResNet-20 and a few thousand small images, made on this machine in the folder that you choose.\n[Create Sample](command:espalier.createSample)',
       image: 'media/walkthrough/sample.svg',
       altText: 'Four small images of drawn shapes beside a network.',
-      completionEvents: ['onCommand:espalier.createSample'],
+      completionEvents: ['onContext:espalier.didCreateSample'],
     },
     {
       id: 'load',
@@ -40,7 +40,7 @@ export const walkthrough = {
         'Taylor scores say what the loss would feel of each channel. They take a few batches of images.\n[Score Channels](command:espalier.score)',
       image: 'media/walkthrough/score.svg',
       altText: 'A histogram of scores with a threshold line.',
-      completionEvents: ['onContext:espalier.modelHasScores'],
+      completionEvents: ['onContext:espalier.didScore'],
     },
     {
       id: 'target',
@@ -57,7 +57,7 @@ export const walkthrough = {
       description: 'Writes the smaller model beside the dense one and opens it.\n[Prune Model](command:espalier.prune)',
       image: 'media/walkthrough/prune.svg',
       altText: 'A wide network beside a narrower one.',
-      completionEvents: ['onCommand:espalier.prune'],
+      completionEvents: ['onContext:espalier.didPrune'],
     },
     {
       id: 'finetune',
@@ -66,7 +66,7 @@ export const walkthrough = {
         'A few epochs win back the accuracy. Watch the curves; pause, stop and resume as you like.\n[Finetune](command:espalier.finetune)',
       image: 'media/walkthrough/finetune.svg',
       altText: 'A falling loss curve and a rising accuracy curve.',
-      completionEvents: ['onCommand:espalier.finetune'],
+      completionEvents: ['onContext:espalier.didFinetune'],
     },
     {
       id: 'compare',
@@ -75,7 +75,7 @@ export const walkthrough = {
         'Accuracy, operations, size and measured speed of dense, pruned and finetuned, in one table.\n[Evaluate](command:espalier.evaluate)',
       image: 'media/walkthrough/compare.svg',
       altText: 'A table and a plot of accuracy over operations.',
-      completionEvents: ['onCommand:espalier.evaluate'],
+      completionEvents: ['onContext:espalier.didEvaluate'],
     },
   ] satisfies readonly WalkthroughStep[],
 };

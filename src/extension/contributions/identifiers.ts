@@ -32,6 +32,12 @@ export interface ContextKeys {
   'espalier.modelHasPlan': boolean;
   /** Some model can be scored, pruned, evaluated. */
   'espalier.anyModel': boolean;
+  /** What was done in this workspace, however it was asked for: the walkthrough's ticks. */
+  'espalier.didCreateSample': boolean;
+  'espalier.didScore': boolean;
+  'espalier.didPrune': boolean;
+  'espalier.didFinetune': boolean;
+  'espalier.didEvaluate': boolean;
   /** The active editor is a run that can be paused. */
   'espalier.runActive': boolean;
 }

@@ -12,6 +12,7 @@ import type { Message } from '../../protocol/panels.ts';
 import { type CommandId, EDITOR_IDS } from '../contributions.ts';
 import type { Log } from '../log.ts';
 import { webviewHtml, webviewOptions } from '../webview-html.ts';
+import type { Memory } from '../workspace-memory.ts';
 import type { ModelSession } from './model-session.ts';
 import type { ModelSessions } from './model-sessions.ts';
 import { sourceOf } from './model-uri.ts';
@@ -51,6 +52,7 @@ export class ModelEditor {
     readonly panel: vscode.WebviewPanel,
     private readonly extension: vscode.Uri,
     private readonly log: Log,
+    private readonly memory: Memory,
   ) {
     const { webview } = panel;
     webview.options = webviewOptions(extension);
@@ -84,6 +86,8 @@ export class ModelEditor {
 
   private readonly handlers: { readonly [K in keyof GraphToHost]: (value: GraphToHost[K]) => unknown } = {
     ready: () => {
+      const frame = this.memory.get('editorFrame');
+      if (frame) this.send('graph/frame', frame);
       this.send('graph/show', this.session.state);
       const { nodes, scope } = this.session.selection;
       if (nodes.length || scope !== null) this.send('graph/select', { nodes, scope, reveal: false });
@@ -96,6 +100,7 @@ export class ModelEditor {
       const { details, problem } = await this.session.details(node);
       this.send('graph/details', { node, details, problem });
     },
+    'graph/frame': (frame) => this.memory.set('editorFrame', frame),
     'graph/planText': async () => this.send('graph/planText', (await this.session.exportPlan()).text),
     'graph/run': (action) => vscode.commands.executeCommand(ACTIONS[action], this.session.source),
     'graph/export': ({ format, name, data }) => this.saveDrawing(format, name, data),
@@ -141,6 +146,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider<
     private readonly extension: vscode.Uri,
     private readonly sessions: ModelSessions,
     private readonly log: Log,
+    private readonly memory: Memory,
   ) {}
 
   register(): vscode.Disposable {
@@ -159,7 +165,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider<
   }
 
   resolveCustomEditor(document: ModelDocument, panel: vscode.WebviewPanel): void {
-    const editor = new ModelEditor(document.session, panel, this.extension, this.log);
+    const editor = new ModelEditor(document.session, panel, this.extension, this.log, this.memory);
     this.editors.add(editor);
     const noteActive = (): void => {
       if (panel.active) this.sessions.setActive(document.session);

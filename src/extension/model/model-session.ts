@@ -1,6 +1,5 @@
 /** The host's truth about one opened model: what it is, its scores, settings and plan, and what is selected. */
 import * as vscode from 'vscode';
-import { macsOfText } from '../../common/flop-target.ts';
 import type { GraphEditorState, GraphEditorTask } from '../../protocol/graph-editor.ts';
 import type { NodeDetails, PlanView, ScoresView } from '../../protocol/graph-view.ts';
 import type { ModelInfo, ModelSource, Pin, PlanSettings, ScoreSettings } from '../../protocol/values.ts';
@@ -9,6 +8,7 @@ import type { Worker } from '../supervision/worker.ts';
 import type { Memory } from '../workspace-memory.ts';
 import type { AskArchitecture } from './ask-architecture.ts';
 import { Latest } from './latest.ts';
+import { macsAsked } from './macs-asked.ts';
 import { modelKey } from './model-uri.ts';
 import { changedPins } from './pins.ts';
 import { savedSettings } from './plan-settings.ts';
@@ -161,11 +161,7 @@ export class ModelSession implements vscode.Disposable {
 
   /** MACs that a text asks of this model. Throws a RequestError of kind `user` when it cannot be read or is out of reach. */
   parse(text: string): number {
-    const dense = this.info?.macs ?? 0;
-    const macs = macsOfText(text, dense);
-    if (macs === undefined)
-      throw new RequestError('user', vscode.l10n.t('"{0}" is no target: write 2.05G, 4200M, 50% or -30%.', text));
-    return macs;
+    return macsAsked(text, this.info?.macs ?? 0);
   }
 
   /** Sets the target, as text, and plans for it. */
@@ -243,6 +239,11 @@ export class ModelSession implements vscode.Disposable {
   /** The plan as files have it. */
   async exportPlan(): Promise<{ readonly json: string; readonly text: string }> {
     return this.services.worker.request('plan/export', this.planRequest());
+  }
+
+  /** What a saved plan does otherwise than the present one, as Markdown. */
+  async diffPlan(other: string, name: string): Promise<string> {
+    return (await this.services.worker.request('plan/diff', { ...this.planRequest(), other, name })).markdown;
   }
 
   /** Takes over the settings that a saved plan was made with, and plans with them. Throws when the text is no plan. */

@@ -12,8 +12,9 @@ import { modelKey } from '../model/model-uri.ts';
 import type { Worker } from '../supervision/worker.ts';
 import type { RunsView } from '../views/runs-tree.ts';
 import { Panel } from '../webview-panel.ts';
+import { differences } from './run-names.ts';
 import { canPause, canResume, kindOf, type RunRecord, settingsOf } from './run-record.ts';
-import { type RunService, sourcesOf } from './run-service.ts';
+import { nameOfRun, type RunService, sourcesOf } from './run-service.ts';
 
 const ACTIONS: { readonly [A in RunAction]: CommandId } = {
   pause: 'espalier.pauseRun',
@@ -23,6 +24,8 @@ const ACTIONS: { readonly [A in RunAction]: CommandId } = {
   resume: 'espalier.resumeRun',
   openFolder: 'espalier.openRunFolder',
   openResult: 'espalier.openRunResult',
+  openBest: 'espalier.openRunResult',
+  evaluate: 'espalier.evaluate',
 };
 
 type RunPanel = Panel<HostToRun, RunToHost>;
@@ -76,7 +79,7 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
       name: 'run',
       handlers: {
         ready: () => this.sendSnapshot(panel, id),
-        'run/action': (action) => vscode.commands.executeCommand(ACTIONS[action], runs.find(id)),
+        'run/action': (action) => this.act(action, id),
       },
     });
     this.panels.set(id, panel);
@@ -101,6 +104,16 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
       noteActive();
     });
     noteActive();
+  }
+
+  private act(action: RunAction, id: string): Thenable<unknown> {
+    const { runs } = this.services;
+    const record = runs.find(id);
+    const output = record?.output;
+    return vscode.commands.executeCommand(
+      ACTIONS[action],
+      action === 'evaluate' && output !== undefined ? vscode.Uri.file(output) : record,
+    );
   }
 
   private sendState(panel: RunPanel, id: string): void {
@@ -130,9 +143,9 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
     const stepsPerEpoch = progress?.phase === 'finetune' && epochs > 0 ? progress.total / epochs : undefined;
     return {
       id: record.id,
-      title: record.title,
+      title: nameOfRun(record),
       state: record.state,
-      subject: record.subject,
+      subject: `${record.title} · ${record.subject}`,
       error: record.error,
       summary: record.summary,
       progress,
@@ -143,7 +156,7 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
         request.kind === 'finetune' && source ? this.denseTop1(source, request.settings.dataPath) : undefined,
       canPause: canPause(record),
       canResume: canResume(record),
-      hasResult: record.output !== undefined,
+      result: this.services.runs.resultOf(record)?.kind ?? 'none',
       settings: settingsOf(record),
     };
   }
@@ -166,10 +179,23 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
     const records = this.services.ticks.compared
       .filter((other) => other !== id)
       .flatMap((other) => this.services.runs.find(other) ?? []);
+    const own = this.services.runs.find(id);
     return Promise.all(
-      records.map(async (record) => ({ id: record.id, title: record.subject, points: await this.history(record) })),
+      records.map(async (record) => ({
+        id: record.id,
+        title: titleBeside(record, own),
+        points: await this.history(record),
+      })),
     );
   }
 }
 
-const title = (record: RunRecord): string => `${record.title}: ${record.subject}`;
+const title = (record: RunRecord): string => nameOfRun(record);
+
+/** A run in the legend of another one: its number, and what it does otherwise; everything else they share. */
+function titleBeside(record: RunRecord, own: RunRecord | undefined): string {
+  const differing = own ? differences(record, own) : '';
+  const model = own && own.subject !== record.subject ? nameOfRun(record) : undefined;
+  const short = record.name ?? (record.number === undefined ? nameOfRun(record) : `#${record.number}`);
+  return [model ?? short, differing].filter((part) => part !== '').join(' · ');
+}

@@ -11,6 +11,8 @@ import type { RunStore } from './run-store.ts';
 
 export interface RunOutcome {
   readonly summary: string;
+  /** Best top-1 of a finetuning, 0 to 1. */
+  readonly top1?: number;
   readonly output?: string;
   /** It ended in order, but before its end: it can be taken up. */
   readonly stoppedEarly?: boolean;
@@ -139,6 +141,13 @@ export class RunQueue {
     if (live && !ENDED.has(live.record.state)) await this.update(live, { state });
   }
 
+  /** Gives a run another name, or its best accuracy so far; false when this window does not have it. */
+  async note(id: string, change: Pick<Partial<RunRecord>, 'name' | 'top1'>): Promise<boolean> {
+    const live = this.live.get(id);
+    if (live) await this.update(live, change);
+    return live !== undefined;
+  }
+
   points(id: string, points: readonly RunPoint[]): void {
     this.emit((listener) => listener.points?.(id, points));
   }
@@ -213,7 +222,7 @@ export class RunQueue {
       owner: undefined,
       window: undefined,
       error: message,
-      ...(outcome && { summary: outcome.summary, output: outcome.output }),
+      ...(outcome && { summary: outcome.summary, output: outcome.output, top1: outcome.top1 ?? live.record.top1 }),
     }).catch(() => undefined);
     this.emit((listener) => listener.ended?.(live.record, error));
   }

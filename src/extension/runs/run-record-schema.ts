@@ -21,6 +21,8 @@ const owner = v.object({ host: text, pid: v.pipe(v.number(), v.integer(), v.minV
 const record = v.object({
   // The name of its folder, so that nothing is written or deleted elsewhere.
   id: v.pipe(text, v.regex(/^[^/\\:]+$/), v.notValue('.'), v.notValue('..')),
+  number: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  name: v.exactOptional(text),
   title: text,
   subject: text,
   state: v.picklist(['queued', 'running', 'paused', 'interrupted', 'cancelled', 'failed', 'done']),
@@ -31,6 +33,7 @@ const record = v.object({
   owner: v.exactOptional(owner),
   window: v.exactOptional(owner),
   summary: v.exactOptional(text),
+  top1: v.exactOptional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   output: v.exactOptional(text),
   error: v.exactOptional(text),
 });

@@ -43,6 +43,11 @@ export interface RunOwner {
 export interface RunRecord {
   /** Name of its folder. */
   readonly id: string;
+  /** Counts the workspace's runs from 1; absent in records of earlier versions. */
+  readonly number?: number;
+  /** What the person calls it. */
+  readonly name?: string;
+  /** What it does: `Finetuning`. */
   readonly title: string;
   /** What it works on, and on which images. */
   readonly subject: string;
@@ -58,6 +63,8 @@ export interface RunRecord {
   readonly window?: RunOwner;
   /** One line for the side bar: `top-1 81.2 %`. */
   readonly summary?: string;
+  /** Top-1 of its best epoch so far, 0 to 1. */
+  readonly top1?: number;
   /** The file that it wrote. */
   readonly output?: string;
   readonly error?: string;

@@ -1,5 +1,5 @@
 /** Runs as the person meets them: started from commands, watched everywhere, told about when they end. */
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { formatInteger, formatPercent } from '../../common/format.ts';
@@ -11,6 +11,7 @@ import { modelTitle } from '../model/model-uri.ts';
 import { setting } from '../settings.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import type { Worker } from '../supervision/worker.ts';
+import { runName } from './run-names.ts';
 import { directRun } from './run-process.ts';
 import { RunQueue, type RunWork } from './run-queue.ts';
 import { canResume, ENDED, isUnattended, kindOf, type RunRecord, type RunRequest, runId } from './run-record.ts';
@@ -27,6 +28,8 @@ const RUN_TITLES: { readonly [K in RunKind]: () => string } = {
 };
 
 const PROGRESS_INTERVAL_MS = 400;
+/** A finetuning run's best epoch, in its folder; written whole whenever one is better. */
+const BEST_CHECKPOINT = 'best.safetensors';
 
 export interface RunServiceOptions {
   readonly store: RunStore;
@@ -86,7 +89,7 @@ export class RunService implements vscode.Disposable {
     await this.store.write({ ...record, ended: new Date().toISOString() });
     const resume = vscode.l10n.t('Resume');
     const chosen = await vscode.window.showWarningMessage(
-      vscode.l10n.t('{0} was interrupted: {1}', record.title, record.subject),
+      vscode.l10n.t('{0} was interrupted: {1}', record.title, nameOfRun(record)),
       resume,
     );
     if (chosen === resume) await this.resume(record);
@@ -96,7 +99,29 @@ export class RunService implements vscode.Disposable {
   readonly notePoints = (id: string, points: readonly RunPoint[]): void => {
     this.queue.points(id, points);
     for (const point of points) if (point.kind === 'epoch') this.queue.log(id, epochLine(point));
+    const best = Math.max(...points.map(({ top1 }) => top1 ?? 0), this.find(id)?.top1 ?? 0);
+    if (best > (this.find(id)?.top1 ?? 0)) void this.queue.note(id, { top1: best });
   };
+
+  /** Calls a run by another name; '' gives it back its own. */
+  async rename(record: RunRecord, name: string): Promise<void> {
+    const change = { name: name.trim() || undefined };
+    if (await this.queue.note(record.id, change)) return;
+    const fresh = (await this.store.read(record.id)) ?? record;
+    if (!ENDED.has(fresh.state))
+      throw new RequestError('user', vscode.l10n.t('{0} runs in another window: rename it there.', nameOfRun(fresh)));
+    const renamed = { ...fresh, ...change };
+    await this.store.write(renamed);
+    this.note(renamed);
+  }
+
+  /** The model that a run has written, or, before its end, its best one so far. */
+  resultOf(record: RunRecord): { readonly file: string; readonly kind: 'model' | 'best' } | undefined {
+    if (record.output !== undefined) return { file: record.output, kind: 'model' };
+    if (kindOf(record) !== 'finetune') return undefined;
+    const best = path.join(this.store.directory(record.id), BEST_CHECKPOINT);
+    return existsSync(best) ? { file: best, kind: 'best' } : undefined;
+  }
 
   private watch(): vscode.FileSystemWatcher {
     const watcher = vscode.workspace.createFileSystemWatcher(
@@ -131,8 +156,10 @@ export class RunService implements vscode.Disposable {
     const time = new Date();
     const name = id ?? (await this.store.freeId(runId(request.kind, nameOf(request), time)));
     this.started.add(name);
+    const known = [...(await this.store.list()), ...this.records.values()];
     return this.queue.enqueue({
       id: name,
+      number: 1 + Math.max(0, ...known.map(({ number }) => number ?? 0)),
       title: RUN_TITLES[request.kind](),
       subject,
       state: 'queued',
@@ -224,11 +251,19 @@ export class RunService implements vscode.Disposable {
   }
 }
 
-/** `epoch 3: loss 0.208, top-1 94.2 % on 1,000 images`. */
+/** A run's name, in the person's language. */
+export const nameOfRun = (record: RunRecord): string =>
+  runName(record, {
+    epochs: (count) => (count === 1 ? vscode.l10n.t('1 epoch') : vscode.l10n.t('{0} epochs', count)),
+  });
+
+/** `epoch 3: training loss 0.208, validation top-1 94.2 % on 1,000 images`. */
 function epochLine({ epoch, loss, top1, images }: RunPoint): string {
   const parts = [
-    loss === undefined ? '' : `loss ${loss.toPrecision(3)}`,
-    top1 === undefined ? '' : `top-1 ${formatPercent(top1, 1)}${images ? ` on ${formatInteger(images)} images` : ''}`,
+    loss === undefined ? '' : `training loss ${loss.toPrecision(3)}`,
+    top1 === undefined
+      ? ''
+      : `validation top-1 ${formatPercent(top1, 1)}${images ? ` on ${formatInteger(images)} images` : ''}`,
   ];
   return `epoch ${epoch + 1}: ${parts.filter((part) => part !== '').join(', ')}`;
 }

@@ -1,6 +1,7 @@
 /** What each kind of run does: requests to the worker, and where their results go. */
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { formatAccuracy } from '../../common/confidence.ts';
 import { formatCount, formatInteger, formatPercent } from '../../common/format.ts';
 import type { RunStart } from '../../protocol/run-files.ts';
 import type { RunKind, RunPoint } from '../../protocol/values.ts';
@@ -74,6 +75,7 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
     return {
       summary: vscode.l10n.t('best top-1 {0} after {1} epochs', formatPercent(result.bestTop1, 1), result.epochs),
       output: result.best,
+      top1: result.bestTop1,
       stoppedEarly: result.stopped === 'afterEpoch',
     };
   },
@@ -98,7 +100,11 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
       );
       await services.comparison.add(result, predictionsFile);
       summaries.push(
-        vscode.l10n.t('top-1 {0} on {1} images', formatPercent(result.top1, 1), formatInteger(result.images)),
+        vscode.l10n.t(
+          'top-1 {0} on {1} images',
+          formatAccuracy(result.top1, result.images),
+          formatInteger(result.images),
+        ),
       );
       log(`${modelTitle(source)}: ${summaries.at(-1)}`);
     }

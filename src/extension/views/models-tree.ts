@@ -1,7 +1,9 @@
 /** The Models view: dense → pruned → finetuned as a tree, figures in the description. */
 import * as vscode from 'vscode';
-import { formatBytes, formatCount, formatPercent } from '../../common/format.ts';
+import { formatAccuracy } from '../../common/confidence.ts';
+import { formatBytes, formatCount, formatInteger, formatPercent } from '../../common/format.ts';
 import type { Comparison } from '../compare/comparison.ts';
+import { distinctTitles } from '../model/distinct-titles.ts';
 import type { ModelLibrary } from '../model/model-library.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
 import { modelKey, modelTitle, shortPath } from '../model/model-uri.ts';
@@ -41,8 +43,9 @@ export class ModelsView implements vscode.TreeDataProvider<KnownModel>, vscode.D
   getTreeItem(model: KnownModel): vscode.TreeItem {
     const { source, info } = model;
     const hasChildren = this.library.childrenOf(model).length > 0;
+    const title = this.titleOf(model);
     const item = new vscode.TreeItem(
-      modelTitle(source),
+      title,
       hasChildren ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.None,
     );
     // With its first child it becomes another item, which VS Code shows expanded.
@@ -57,8 +60,21 @@ export class ModelsView implements vscode.TreeDataProvider<KnownModel>, vscode.D
       active?.key === modelKey(source) ? new vscode.ThemeColor('list.highlightForeground') : undefined,
     );
     item.command = { command: 'espalier.openModel', title: vscode.l10n.t('Open Model'), arguments: [model] };
-    item.accessibilityInformation = { label: `${modelTitle(source)}, ${item.description}` };
+    item.accessibilityInformation = { label: `${title}, ${item.description}` };
     return item;
+  }
+
+  /** Told apart from others in the list that are called the same. */
+  private titleOf({ source }: KnownModel): string {
+    const { models } = this.library;
+    const titles = distinctTitles(
+      models.map((model) => ({
+        title: modelTitle(model.source),
+        ...(model.source.kind === 'file' && { file: model.source.path }),
+      })),
+    );
+    const at = models.findIndex((model) => modelKey(model.source) === modelKey(source));
+    return titles[at] ?? modelTitle(source);
   }
 
   /** `4.11 G · 25.6 M · 76.1 %`: MACs, parameters, top-1. */
@@ -95,9 +111,9 @@ export class ModelsView implements vscode.TreeDataProvider<KnownModel>, vscode.D
       line(
         vscode.l10n.t(
           'top-1 {0}, top-5 {1} on {2} images',
-          formatPercent(measured.top1, 1),
-          formatPercent(measured.top5, 1),
-          measured.images,
+          formatAccuracy(measured.top1, measured.images),
+          formatAccuracy(measured.top5, measured.images),
+          formatInteger(measured.images),
         ),
       );
     }

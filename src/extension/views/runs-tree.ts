@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import { formatSeconds } from '../../common/format.ts';
 import { formatProgress } from '../progress-text.ts';
 import { canPause, canResume, ENDED, kindOf, type RunRecord } from '../runs/run-record.ts';
-import type { RunService } from '../runs/run-service.ts';
+import { nameOfRun, type RunService } from '../runs/run-service.ts';
 
 const STATE_ICONS: { readonly [S in RunRecord['state']]: readonly [icon: string, color?: string] } = {
   queued: ['clock'],
@@ -68,15 +68,16 @@ export class RunsView implements vscode.TreeDataProvider<RunRecord>, vscode.Disp
 
   getTreeItem(element: RunRecord): vscode.TreeItem {
     const record = this.runs.find(element.id) ?? element;
-    const item = new vscode.TreeItem(record.title);
+    const name = nameOfRun(record);
+    const item = new vscode.TreeItem(name);
     const [icon, color] = STATE_ICONS[record.state];
     item.id = record.id;
     item.iconPath = new vscode.ThemeIcon(icon, color ? new vscode.ThemeColor(color) : undefined);
-    item.description = `${this.stateOf(record)} · ${record.subject}`;
+    item.description = `${record.title} · ${this.stateOf(record)} · ${record.subject}`;
     item.tooltip = this.tooltip(record);
-    item.contextValue = contextOf(record);
+    item.contextValue = contextOf(record, this.runs.resultOf(record) !== undefined);
     item.command = { command: 'espalier.openRun', title: vscode.l10n.t('Open Run'), arguments: [record] };
-    item.accessibilityInformation = { label: `${record.title}, ${record.subject}, ${this.stateOf(record)}` };
+    item.accessibilityInformation = { label: `${name}, ${record.title}, ${record.subject}, ${this.stateOf(record)}` };
     if (kindOf(record) === 'finetune') {
       item.checkboxState = {
         state: this.ticked.has(record.id)
@@ -98,6 +99,7 @@ export class RunsView implements vscode.TreeDataProvider<RunRecord>, vscode.Disp
   private tooltip(record: RunRecord): vscode.MarkdownString {
     const text = new vscode.MarkdownString();
     const line = (what: string): vscode.MarkdownString => text.appendText(what).appendMarkdown('\n\n');
+    line(nameOfRun(record));
     line(`${record.title} · ${stateText[record.state]()}`);
     line(record.subject);
     if (record.started && record.ended) {
@@ -125,7 +127,7 @@ export class RunsView implements vscode.TreeDataProvider<RunRecord>, vscode.Disp
 }
 
 /** What can be done with a run, for the menus. */
-function contextOf(record: RunRecord): string {
+function contextOf(record: RunRecord, hasResult: boolean): string {
   const ended = ENDED.has(record.state);
   return [
     'run',
@@ -134,7 +136,7 @@ function contextOf(record: RunRecord): string {
     canResume(record) && 'resumable',
     !ended && 'stoppable',
     ended && 'deletable',
-    record.output && 'result',
+    hasResult && 'result',
   ]
     .filter(Boolean)
     .join(' ');
