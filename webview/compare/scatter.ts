@@ -85,7 +85,7 @@ export interface Scatter {
 }
 
 export function scatterPlot(): Scatter {
-  const picture = svg('svg', { class: 'scatter', height: HEIGHT, role: 'img' });
+  const picture = svg('svg', { class: 'scatter', height: HEIGHT, role: 'img', 'aria-label': t('Top-1 over MACs') });
   const root = element('div', { class: 'scatter-box' }, picture);
   let last: Parameters<Scatter['draw']> | undefined;
 
