@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { LayoutEngine } from '../../webview/graph/layout/layout.ts';
 import { layoutContainer } from '../../webview/graph/layout/local.ts';
 import { type Layout, type Part, type PlacedBox, SIZES } from '../../webview/graph/layout/types.ts';
+import { wrapped } from '../../webview/graph/layout/wrap.ts';
 import { allOpen, firstExpansion } from '../../webview/graph/model/expansion.ts';
 import type { Tree } from '../../webview/graph/model/tree.ts';
 import { FAMILIES, itemNamed, treeOf } from './models.ts';
@@ -50,6 +51,42 @@ for (const name of FAMILIES)
     const engine = new LayoutEngine(tree);
     for (const open of [new Set<string>(), firstExpansion(tree), allOpen(tree)]) check(tree, engine.layout(open));
   });
+
+for (const name of FAMILIES)
+  test(`${name} in columns: the same holds, and everything is less tall`, () => {
+    const tree = treeOf(name);
+    const engine = new LayoutEngine(tree);
+    for (const open of [firstExpansion(tree), allOpen(tree)]) {
+      const tall = engine.layout(open);
+      for (const columns of [2, 3, 5]) {
+        const layout = engine.layout(open, Math.ceil(tall.height / columns));
+        check(tree, layout);
+        assert.equal(layout.boxes.length, tall.boxes.length);
+        assert.ok(layout.edges.every(({ route }) => route.every(Number.isFinite)));
+        for (const { route } of layout.edges)
+          for (let run = 0; run < route.length; run += 3)
+            assert.ok(route[run] >= 0 && route[run] <= layout.width, 'a ribbon leaves the picture');
+      }
+    }
+  });
+
+test('a chain is cut where no box is in the way; a ribbon over the cut runs below and up the gutter', () => {
+  const part: Part = { width: 100, height: 40, entries: [], exits: [], weight: 1, isInput: false };
+  const parts = [part, part, part, part];
+  const chain = [0, 1, 2].map((i) => ({ value: i, from: i, fromPort: 0, to: i + 1, toPort: 0 }));
+  const tall = layoutContainer(parts, { entries: [], exits: [], edges: chain }, 4, 0);
+  const two = wrapped(tall, parts, 100);
+  const columns = new Set(two.positions.map(([x]) => x));
+  assert.equal(columns.size, 2);
+  assert.ok(two.height < tall.height && two.width > 2 * tall.width);
+  assert.ok(two.positions.every(([x, y]) => x + part.width <= two.width && y + part.height <= two.height));
+  assert.equal(two.routes[0].length, 3);
+  const [, , below, gutter, from, up, , top] = two.routes[1];
+  const bottom = Math.max(...two.positions.map(([, y]) => y + part.height));
+  assert.ok(below > bottom && from === below && up < from && top === up, 'down, up the gutter, down again');
+  assert.ok(gutter > 100 && gutter < two.width);
+  assert.equal(wrapped(tall, parts, 10_000), tall);
+});
 
 test('equal blocks are laid out once', () => {
   const tree = treeOf('resnet152');

@@ -212,7 +212,7 @@ export class Editor {
         }),
       expandAll: () => inTree((tree) => void this.#arranger.open(allOpen(tree), store.focus)),
       collapseAll: () => inTree((tree) => void this.#arranger.open(firstExpansion(tree), store.focus)),
-      fit: () => this.#arranger.fit(),
+      fit: () => void this.#arranger.fit().catch((error: unknown) => this.#report(error)),
       togglePin: (item, side) =>
         inTree((tree) => {
           const state = pinStates(store, item)[side];

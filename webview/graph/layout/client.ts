@@ -50,12 +50,13 @@ export class LayoutClient {
     (await this.#post)({ type: 'model', model: name, view });
   }
 
-  async layout(name: string, open: ReadonlySet<string>): Promise<Layout> {
+  /** @param limit pixels of height from which on containers stand in columns */
+  async layout(name: string, open: ReadonlySet<string>, limit?: number): Promise<Layout> {
     const post = await this.#post;
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      post({ type: 'layout', id, model: name, open: [...open] });
+      post({ type: 'layout', id, model: name, open: [...open], limit });
     });
   }
 }

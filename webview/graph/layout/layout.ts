@@ -3,6 +3,7 @@ import { ROOT, type Tree } from '../model/tree.ts';
 import { type Flow, flows } from './flow.ts';
 import { layoutContainer } from './local.ts';
 import { type Layout, type LocalLayout, type Part, type PlacedBox, type PlacedEdge, SIZES } from './types.ts';
+import { wrapped } from './wrap.ts';
 
 const EMPTY_FLOW: Flow = { entries: [], exits: [], edges: [] };
 
@@ -26,9 +27,10 @@ export class LayoutEngine {
     return this.#cache.size;
   }
 
-  layout(open: ReadonlySet<string>): Layout {
+  /** @param limit pixels of height from which on containers stand in columns */
+  layout(open: ReadonlySet<string>, limit = Number.POSITIVE_INFINITY): Layout {
     const local = new Map<number, LocalLayout>();
-    this.#measure(ROOT, open, local);
+    this.#measure(ROOT, open, limit, local);
     const boxes: PlacedBox[] = [];
     const edges: PlacedEdge[] = [];
     const root = local.get(ROOT) as LocalLayout;
@@ -37,7 +39,12 @@ export class LayoutEngine {
   }
 
   /** Size of an item, and a number that equals another item's only if both look alike. */
-  #measure(index: number, open: ReadonlySet<string>, local: Map<number, LocalLayout>): { part: Part; id: string } {
+  #measure(
+    index: number,
+    open: ReadonlySet<string>,
+    limit: number,
+    local: Map<number, LocalLayout>,
+  ): { part: Part; id: string } {
     const item = this.#tree.items[index];
     const weight = item.nodes.length;
     if (item.kind === 'node') {
@@ -51,14 +58,15 @@ export class LayoutEngine {
       const isInput = item.nodes.some((node) => this.#tree.view.nodes[node].kind === 'input');
       return { part: { ...SIZES.closed, entries: [], exits: [], weight, isInput }, id: `c${weight}${isInput}` };
     }
-    const children = item.children.map((child) => this.#measure(child, open, local));
+    const children = item.children.map((child) => this.#measure(child, open, limit, local));
     const flow = this.#flows.get(index) ?? EMPTY_FLOW;
     const wires = flow.edges.map((e) => `${e.from}.${e.fromPort}>${e.to}.${e.toPort}`).join(' ');
-    const key = `${children.map((child) => child.id).join(',')}|${flow.entries.length} ${flow.exits.length}|${wires}`;
+    const key = `${limit}|${children.map((child) => child.id).join(',')}|${flow.entries.length} ${flow.exits.length}|${wires}`;
     let known = this.#cache.get(key);
     if (!known) {
       const parts = children.map((child) => child.part);
-      known = { id: this.#cache.size, layout: layoutContainer(parts, flow, weight, index === ROOT ? 0 : NARROWEST) };
+      const tall = layoutContainer(parts, flow, weight, index === ROOT ? 0 : NARROWEST);
+      known = { id: this.#cache.size, layout: tall.height > limit ? wrapped(tall, parts, limit) : tall };
       this.#cache.set(key, known);
     }
     local.set(index, known.layout);

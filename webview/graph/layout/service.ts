@@ -13,7 +13,7 @@ export function layoutService(): (message: ToLayoutThread) => FromLayoutThread |
     try {
       const engine = engines.get(message.model);
       if (!engine) throw new Error(`no model ${message.model} to lay out`);
-      return { type: 'layout', id: message.id, layout: engine.layout(new Set(message.open)) };
+      return { type: 'layout', id: message.id, layout: engine.layout(new Set(message.open), message.limit) };
     } catch (error) {
       return {
         type: 'failed',

@@ -6,6 +6,12 @@ import { revealed } from '../model/expansion.ts';
 import type { Store } from '../model/store.ts';
 import type { Viewport } from './viewport.ts';
 
+/** At this zoom and above names can be read. */
+const READABLE = 0.5;
+/** How much larger everything must become for columns to be worth their turns. */
+const WORTH_WRAPPING = 1.25;
+const MOST_COLUMNS = 8;
+
 export class Arranger {
   readonly #store: Store;
   readonly #viewport: Viewport;
@@ -13,6 +19,8 @@ export class Arranger {
   readonly #firstLook: (layout: Layout) => void;
   readonly #report: (error: unknown) => void;
   #run = 0;
+  /** Height from which on modules stand in columns; undefined: one column, however long. */
+  #limit: number | undefined;
 
   /** `firstLook`: a model was laid out for the first time; `report`: it could not be laid out. */
   constructor(store: Store, viewport: Viewport, firstLook: (layout: Layout) => void, report: (error: unknown) => void) {
@@ -34,8 +42,8 @@ export class Arranger {
     if (!tree) return;
     try {
       const [layout, pruned] = await Promise.all([
-        this.#client.layout('dense', open),
-        store.prunedTree ? this.#client.layout('pruned', open) : null,
+        this.#client.layout('dense', open, this.#limit),
+        store.prunedTree ? this.#client.layout('pruned', open, this.#limit) : null,
       ]);
       if (run !== this.#run || store.tree !== tree) return;
       if (before) this.#keepInPlace(before, layout, anchor);
@@ -67,8 +75,31 @@ export class Arranger {
     if (box) this.#viewport.reveal(box);
   }
 
-  fit(): void {
-    const { layout } = this.#store;
-    if (layout) this.#viewport.fit(layout.width, layout.height);
+  /** Shows everything: what would be too small to read in one column, in several. Once more: in one column again. */
+  async fit(): Promise<void> {
+    const { layout, open } = this.#store;
+    if (!layout) return;
+    const limit = this.#limit === undefined ? await this.#bestLimit(layout, open) : undefined;
+    if (limit !== this.#limit) {
+      this.#limit = limit;
+      await this.open(open, -1);
+    }
+    const now = this.#store.layout;
+    if (now) this.#viewport.fit(now.width, now.height);
+  }
+
+  /** The height of columns at which everything is seen largest; undefined where one column is large enough. */
+  async #bestLimit(layout: Layout, open: ReadonlySet<string>): Promise<number | undefined> {
+    const { width, height } = this.#viewport;
+    const zoom = (size: { readonly width: number; readonly height: number }): number =>
+      Math.min(width / size.width, height / size.height, 1);
+    let best = { zoom: zoom(layout) * WORTH_WRAPPING, limit: undefined as number | undefined };
+    if (zoom(layout) >= READABLE) return undefined;
+    for (let columns = 2; columns <= MOST_COLUMNS; columns++) {
+      const limit = Math.ceil(layout.height / columns);
+      const found = zoom(await this.#client.layout('dense', open, limit));
+      if (found > best.zoom) best = { zoom: found, limit };
+    }
+    return best.limit;
   }
 }

@@ -12,7 +12,7 @@ const keys = (): readonly (readonly [keys: readonly string[], does: string])[] =
   [['p'], t('pins the outputs, or frees them; with Shift, the inputs')],
   [['Backspace'], t('goes to the module around it')],
   [['/', 'Ctrl+F'], t('finds by name or type')],
-  [['f', '+', '-'], t('fit, nearer, farther')],
+  [['f', '+', '-'], t('fit (long networks in columns; again: in one), nearer, farther')],
   [['Ctrl+Alt+T'], t('to the target')],
   [['Esc'], t('selects nothing')],
   [['?'], t('shows this')],
