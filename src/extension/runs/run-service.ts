@@ -1,5 +1,5 @@
 /** Runs as the person meets them: started from commands, watched everywhere, told about when they end. */
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { formatInteger, formatPercent } from '../../common/format.ts';
@@ -8,7 +8,6 @@ import type { ModelSource, ProgressReport, RunKind, RunPoint } from '../../proto
 import type { Log } from '../log.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
 import { modelTitle } from '../model/model-uri.ts';
-import { setting } from '../settings.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import type { Worker } from '../supervision/worker.ts';
 import { runName } from './run-names.ts';
@@ -52,6 +51,8 @@ export class RunService implements vscode.Disposable {
   readonly onDidEnd = this.ends.event;
   private watcher: vscode.FileSystemWatcher | undefined;
   private toldAt = 0;
+  /** Kept beside what is on disk: two runs may be asked for at once. */
+  private lastNumber = 0;
 
   constructor(private readonly options: RunServiceOptions) {
     this.store = options.store;
@@ -157,9 +158,10 @@ export class RunService implements vscode.Disposable {
     const name = id ?? (await this.store.freeId(runId(request.kind, nameOf(request), time)));
     this.started.add(name);
     const known = [...(await this.store.list()), ...this.records.values()];
+    this.lastNumber = 1 + Math.max(this.lastNumber, ...known.map(({ number }) => number ?? 0));
     return this.queue.enqueue({
       id: name,
-      number: 1 + Math.max(0, ...known.map(({ number }) => number ?? 0)),
+      number: this.lastNumber,
       title: RUN_TITLES[request.kind](),
       subject,
       state: 'queued',
@@ -277,23 +279,3 @@ const nameOf = (request: RunRequest): string => {
   const [source] = sourcesOf(request);
   return source ? modelTitle(source) : 'runtime';
 };
-
-/** Where runs are kept: in the workspace as the setting says, else (no folder open, not writable) in VS Code's own storage. */
-export function runsFolder(context: vscode.ExtensionContext): string {
-  const wanted = setting('espalier.runsFolder');
-  const workspace = vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file')?.uri.fsPath;
-  const place = path.isAbsolute(wanted) ? wanted : workspace && path.join(workspace, wanted);
-  if (place && vscode.workspace.isTrusted && isWritable(path.isAbsolute(wanted) ? wanted : (workspace as string)))
-    return place;
-  return vscode.Uri.joinPath(context.storageUri ?? context.globalStorageUri, 'runs').fsPath;
-}
-
-function isWritable(folder: string): boolean {
-  try {
-    mkdirSync(folder, { recursive: true });
-    accessSync(folder, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
