@@ -23,7 +23,8 @@ export const sampleFlow = (environment: Environment): Flow => ({
 
     await step('empty views say what to do first', async () => {
       await wb.showViews();
-      await wb.page.getByRole('button', { name: 'Load Checkpoint…' }).waitFor();
+      const buttons = wb.page.locator('.part.sidebar .welcome-view .monaco-button');
+      await buttons.filter({ hasText: 'Load Checkpoint…' }).waitFor();
       assert.equal(
         await wb.page.locator('.part.sidebar .welcome-view .monaco-button').count(),
         1,
