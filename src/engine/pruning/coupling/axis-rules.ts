@@ -4,42 +4,19 @@
  * A rule gives the output's dimensions as lists of factors; what must be equal it unites, what lies inside something else
  * it relates, and what cannot be followed it freezes with a reason.
  */
-import type { GraphNode } from '../../graph/graph.ts';
-import type { OperationKind, ParameterRole, Shape } from '../../graph/operations.ts';
-import type { Dimensions, FactorList, FactorTable, FrozenReason } from './factors.ts';
+import type { OperationKind } from '../../graph/operations.ts';
+import { type AxisContext, type AxisRule, fresh } from './axis-context.ts';
+import { conv, convTranspose, groupNorm, holdPositions } from './axis-rules-images.ts';
+import type { Dimensions, FactorList, FrozenReason } from './factors.ts';
 import { STRUCTURE } from './factors.ts';
-import type { Relation } from './relations.ts';
 
-/** What a rule sees of its node and may say about it. */
-export interface AxisContext<K extends OperationKind = OperationKind> {
-  readonly node: GraphNode<K>;
-  readonly factors: FactorTable;
-  readonly inputs: readonly Dimensions[];
-  readonly inputShapes: readonly Shape[];
-  /** Whether an input is a bare parameter or a constant. */
-  readonly isStored: readonly boolean[];
-  /** Shape of the output. */
-  readonly shape: Shape;
-  /** Shape of the parameter of a role; undefined where the node has none. */
-  parameterShape(role: ParameterRole): readonly number[] | undefined;
-  /** Says what the parameter's dimensions are; a parameter bound before is united with them. */
-  bind(role: ParameterRole, dimensions: Dimensions): void;
-  relate(relation: Omit<Relation, 'otherwise'>): void;
-  /** Why this node freezes something. */
-  reason(text: string): FrozenReason;
-}
-
-export type AxisRule<K extends OperationKind> = (context: AxisContext<K>) => Dimensions;
 export type AxisRules = { readonly [K in OperationKind]: AxisRule<K> };
 
 const same = ({ inputs }: AxisContext): Dimensions => inputs[0];
 
-/** New dimensions that nobody prunes. */
-const fresh = (factors: FactorTable, shape: readonly number[], reason: FrozenReason): FactorList[] =>
-  shape.map((d) => factors.createDimension(d, reason));
-
 /** Channels of [N, C, H, W] stay, positions are new: windows and pooling. */
 function positionsReplaced({ factors, inputs: [x], shape }: AxisContext): Dimensions {
+  holdPositions(factors, x);
   return [x[0], x[1], ...fresh(factors, shape.slice(2), STRUCTURE.positions)];
 }
 
@@ -55,65 +32,6 @@ function broadcast(context: AxisContext): Dimensions {
     return a ?? b ?? [];
   });
 }
-
-/**
- * Outputs and inputs of a convolution. With groups, both sides are groups × channels of one group; a depthwise
- * convolution has one channel a group, so its input and output are one factor.
- */
-const conv: AxisRule<'conv'> = (context) => {
-  const { factors, node, inputs, shape } = context;
-  const { groups } = node.attributes;
-  const [out, into, ...kernel] = context.parameterShape('weight') as readonly number[];
-  const otherwise = context.reason('takes channels in groups that do not line up');
-  let outer: FactorList = [];
-  let inner = inputs[0][1];
-  if (groups > 1) {
-    [outer, inner] = factors.split(inputs[0][1], [groups, into], otherwise);
-    if (into > 1) factors.freeze(outer, { kind: 'convGroups', text: `the ${groups} groups of ${node.id} stay` });
-  }
-  const multiplies = groups > 1 && into === 1 ? context.reason('gives several outputs for each channel') : undefined;
-  const rows = [...outer, ...factors.create(out / groups, multiplies)];
-  context.bind('weight', [rows, inner, ...fresh(factors, kernel, STRUCTURE.kernel)]);
-  context.bind('bias', [rows]);
-  return [inputs[0][0], rows, ...fresh(factors, shape.slice(2), STRUCTURE.positions)];
-};
-
-/** As a convolution with its sides exchanged: the weight's first dimension is what it takes in. */
-const convTranspose: AxisRule<'convTranspose'> = (context) => {
-  const { factors, node, inputs, shape } = context;
-  const { groups } = node.attributes;
-  const [into, out, ...kernel] = context.parameterShape('weight') as readonly number[];
-  const otherwise = context.reason('takes channels in groups that do not line up');
-  let outer: FactorList = [];
-  let taken = inputs[0][1];
-  const isDepthwise = groups > 1 && into === groups;
-  if (groups > 1) {
-    const [groupList, inner] = factors.split(taken, [groups, into / groups], otherwise);
-    if (!isDepthwise)
-      factors.freeze(groupList, { kind: 'convGroups', text: `the ${groups} groups of ${node.id} stay` });
-    outer = groupList;
-    taken = [...groupList, ...inner];
-  }
-  const multiplies = isDepthwise ? context.reason('gives several outputs for each channel') : undefined;
-  const inner = factors.create(out, multiplies);
-  context.bind('weight', [taken, inner, ...fresh(factors, kernel, STRUCTURE.kernel)]);
-  context.bind('bias', [[...outer, ...inner]]);
-  return [inputs[0][0], [...outer, ...inner], ...fresh(factors, shape.slice(2), STRUCTURE.positions)];
-};
-
-/** Groups of several channels stay and lose alike; where each channel is a group of its own, it goes with its channel. */
-const groupNorm: AxisRule<'groupNorm'> = (context) => {
-  const { factors, node, inputs } = context;
-  const [x] = inputs;
-  const { groups } = node.attributes;
-  const width = context.shape[1] / groups;
-  if (groups > 1 && width > 1) {
-    const [outer] = factors.split(x[1], [groups, width], context.reason('normalises groups that do not line up'));
-    factors.freeze(outer, { kind: 'convGroups', text: `the ${groups} groups of ${node.id} stay` });
-  }
-  for (const role of ['weight', 'bias'] as const) context.bind(role, [x[1]]);
-  return x;
-};
 
 const linear: AxisRule<'linear'> = (context) => {
   const [x] = context.inputs;

@@ -9,7 +9,8 @@ import {
 } from '../../graph/graph.ts';
 import type { OperationKind, ParameterRole } from '../../graph/operations.ts';
 import { inferShapes } from '../../graph/shapes.ts';
-import { type AxisContext, type AxisRule, type AxisRules, freezeAll } from './axis-rules.ts';
+import type { AxisContext, AxisRule } from './axis-context.ts';
+import { type AxisRules, freezeAll } from './axis-rules.ts';
 import { type Dimensions, FactorTable, type FrozenReason } from './factors.ts';
 import { type Relation, settleRelations } from './relations.ts';
 
