@@ -36,7 +36,9 @@ export const modelFlags = {
   model: flag.string(undefined, "timm's or torchvision's name, or a checkpoint file"),
   ckpt: flag.string(undefined, 'checkpoint with the weights of a model given by name'),
   useEma: flag.boolean('take the moving average of a training checkpoint'),
-  isTorchvision: flag.boolean("of a name alone: torchvision's weights on this machine before timm's"),
+  isTorchvision: flag.boolean(
+    "torchvision's network of that name (DenseNet and EfficientNet are built otherwise in timm), and its weights before timm's",
+  ),
   pixels: flag.choice(
     ['0..1', '0..255', 'normalised'],
     undefined,

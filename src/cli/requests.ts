@@ -28,6 +28,7 @@ export function modelRequest(values: ModelValues, positionals: readonly string[]
     model,
     ...(values.ckpt !== undefined && { ckpt: values.ckpt }),
     ...(values.useEma && { useEma: true }),
+    ...(values.isTorchvision && { torchvision: true }),
     ...(heads && { heads }),
     ...(values.pixels && { pixels: values.pixels }),
     ...(values.inputSize !== undefined && { inputSize: values.inputSize }),

@@ -9,7 +9,8 @@ import { type BuildOptions, imageNetInput } from './variant.ts';
 const SE_NAMES = { reduce: 'fc1', act: 'activation', expand: 'fc2', gate: 'scale_activation' } as const;
 
 export function isTorchvisionEfficientNet(options: BuildOptions): boolean {
-  return options.torchvision ?? options.shapes?.('features.0.0.weight') !== undefined;
+  // A checkpoint's names say which form it has, whatever was asked for.
+  return options.shapes ? options.shapes('features.0.0.weight') !== undefined : (options.torchvision ?? false);
 }
 
 function convNorm(

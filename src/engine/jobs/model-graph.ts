@@ -29,6 +29,7 @@ export class UnknownNetworkError extends UserError {}
 /** What a request asks of the network itself. */
 export const buildOptions = (request: ModelRequest): BuildOptions => ({
   ...(request.inputSize !== undefined && { inputSize: request.inputSize }),
+  ...(request.torchvision && { torchvision: true }),
   ...(request.dropPath !== undefined && { dropPath: request.dropPath }),
   ...(request.dropout !== undefined && { dropout: request.dropout }),
 });

@@ -11,6 +11,8 @@ export interface ModelRequest {
   readonly model: string;
   /** Weights of a model given by name. */
   readonly ckpt?: string;
+  /** torchvision's network of a name that both libraries have, which is built and counted in another way than timm's. */
+  readonly torchvision?: boolean;
   /** For a name without `ckpt`: weights that timm or torchvision keep on this machine, where there are any. */
   readonly pretrained?: 'timm' | 'torchvision';
   readonly useEma?: boolean;

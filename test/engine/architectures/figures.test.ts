@@ -75,6 +75,15 @@ test('models of other libraries: torchvision and the CIFAR ResNets', () => {
   );
 });
 
+test("torchvision's DenseNet counts its norms, timm's does not", () => {
+  const millions = (torchvision: boolean): string => {
+    const graph = findVariant('densenet121')?.build({ torchvision }) ?? assert.fail();
+    validateGraph(graph);
+    return (graphCost(graph).macs / 1e6).toFixed(1);
+  };
+  assert.deepEqual([millions(true), millions(false)], ['2882.6', '2851.4']);
+});
+
 /** Of timm 1.0.31, by state_dicts.py: parameters, and a digest of the names and shapes of the state dict. */
 const STATE_DICTS = JSON.parse(
   readFileSync(path.join(import.meta.dirname, 'fixtures/state-dicts.json'), 'utf8'),
