@@ -1,5 +1,6 @@
 /** Every command and what it does: one table, exhaustive by type. All are always registered. */
 import * as vscode from 'vscode';
+import { openFromCode } from './commands/code-commands.ts';
 import { selectDataset, showDataset } from './commands/data-commands.ts';
 import { finetune, startFinetune } from './commands/finetune-commands.ts';
 import { graphCommand } from './commands/graph-commands.ts';
@@ -16,6 +17,7 @@ type Command = (services: Services, ...args: never[]) => unknown;
 
 const table: { readonly [C in CommandId]: Command } = {
   'espalier.loadCheckpoint': load.loadCheckpoint,
+  'espalier.openFromCode': openFromCode,
   'espalier.openFile': load.openFile,
   'espalier.openZooModel': load.openZooModel,
   'espalier.selectDataset': selectDataset,

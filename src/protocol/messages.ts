@@ -91,6 +91,13 @@ interface WorkerRequests {
     params: { source: ModelSource; format: ExportFormat; output: string; overwrite: boolean };
     result: { saved: string };
   };
+  /** The Python that `trace/run` runs, to be read before. */
+  'trace/script': { params: Record<never, never>; result: { script: string } };
+  /** A model from a person's code as a `.pt2`: their module's code is run. `notes`: what Python said of it. */
+  'trace/run': {
+    params: { module: string; input: string; output: string; paths: readonly string[]; python: string };
+    result: { saved: string; notes: readonly string[] };
+  };
   /** Makes the sample in a folder: a trained model and its images. */
   'sample/create': { params: { folder: string }; result: { model: string; dataset: string } };
   'runtime/status': { params: Record<never, never>; result: RuntimeStatus };
@@ -143,6 +150,9 @@ export const timeLimits: { readonly [M in WorkerMethod]: TimeLimit } = {
   'evaluate/run': { silence: 10 * MINUTE },
   'evaluate/changed': { total: MINUTE },
   'export/run': { silence: 5 * MINUTE },
+  'trace/script': { total: 30 * SECOND },
+  // Large models take minutes to be exported, and Python says nothing meanwhile.
+  'trace/run': { total: 20 * MINUTE },
   'sample/create': { silence: 5 * MINUTE },
   'runtime/status': { total: MINUTE },
   'runtime/install': { silence: 10 * MINUTE },

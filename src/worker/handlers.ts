@@ -16,6 +16,7 @@ import {
 import { changedVerdicts, runEvaluate, runHistory } from './handle-runs.ts';
 import { runInstall, showRuntime } from './handle-runtime.ts';
 import { createSample } from './handle-sample.ts';
+import { runTrace, showTraceScript } from './handle-trace.ts';
 import type { Handler } from './handler.ts';
 
 export type Handlers = { readonly [M in WorkerMethod]: Handler<M> };
@@ -40,6 +41,8 @@ export const handlers: Handlers = {
   'evaluate/run': runEvaluate,
   'evaluate/changed': changedVerdicts,
   'export/run': runExport,
+  'trace/script': showTraceScript,
+  'trace/run': runTrace,
   'sample/create': createSample,
   'runtime/status': showRuntime,
   'runtime/install': runInstall,

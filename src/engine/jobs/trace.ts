@@ -21,9 +21,9 @@ interface TraceRequest {
  * What is run. Names come as arguments, never as program text. The batch is left open; where the code has a number of images in it, the
  * program is exported for that number.
  */
-const TRACE_SCRIPT = `import importlib, json, sys
+export const TRACE_SCRIPT = `import importlib, json, sys
 target, sizes, output, paths = json.loads(sys.argv[1])
-sys.path[:0] = paths
+sys.path[:] = paths + [path for path in sys.path if path]
 import torch
 module, _, name = target.partition(":")
 factory = importlib.import_module(module)
@@ -53,13 +53,21 @@ function sizesOf(input: string): readonly number[] {
   return sizes;
 }
 
+/** How the person who asked chooses a Python, and says where a module lies: with flags, or in the editor. */
+export interface TraceWords {
+  readonly python: string;
+  readonly path: string;
+}
+
+const FLAGS: TraceWords = {
+  python: 'choose another with --python',
+  path: 'say where it lies with --path FOLDER, or install it',
+};
+
 /** Errors of torch.export that people meet, and what to do about each. */
-const explanations: readonly (readonly [RegExp, string])[] = [
-  [/No module named 'torch'/, 'PyTorch is not installed in this Python: choose another with --python.'],
-  [
-    /No module named '([\w.]+)'/,
-    'Python does not find that module: say where it lies with --path FOLDER, or install it.',
-  ],
+const explanations: readonly (readonly [RegExp, string | ((words: TraceWords) => string)])[] = [
+  [/No module named 'torch'/, ({ python }) => `PyTorch is not installed in this Python: ${python}.`],
+  [/No module named '([\w.]+)'/, ({ path }) => `Python does not find that module: ${path}.`],
   [
     /GuardOnDataDependentSymNode|data-dependent/i,
     'its code decides by the values of what it computes, which an exported program cannot: write that part with torch.where or torch.cond.',
@@ -72,14 +80,16 @@ const explanations: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** The last line of a traceback, and what it means. */
-function explainTrace(stderr: string, target: string): string {
+function explainTrace(stderr: string, target: string, words: TraceWords): string {
   const lines = stderr.split('\n').filter((line) => line.trim());
   const error =
     lines.findLast((line) => /^[\w.]*(Error|Exception|Exit|Node)\b.*|^[A-Z]\w+: /.test(line)) ??
     lines.at(-1) ??
     'it said nothing';
   const known = explanations.find(([pattern]) => pattern.test(stderr));
-  return `${target} cannot be exported: ${error.trim().slice(0, 500)}${known ? `. ${known[1][0].toUpperCase()}${known[1].slice(1)}` : ''}`;
+  const advice = typeof known?.[1] === 'function' ? known[1](words) : (known?.[1] ?? '');
+  const said = `${target} cannot be exported: ${error.trim().slice(0, 500)}`;
+  return advice ? `${said}. ${advice[0].toUpperCase()}${advice.slice(1)}` : said;
 }
 
 /**
@@ -87,7 +97,11 @@ function explainTrace(stderr: string, target: string): string {
  * @returns what Python said that the person should know
  * @throws UserError with Python's reason
  */
-export async function traceModule(request: TraceRequest, { signal }: RunContext = {}): Promise<readonly string[]> {
+export async function traceModule(
+  request: TraceRequest,
+  { signal }: RunContext = {},
+  words: TraceWords = FLAGS,
+): Promise<readonly string[]> {
   const { module, output, python } = request;
   if (!TARGET.test(module)) throw new UserError(`--module ${module} cannot be read: give package.module:callable.`);
   const sizes = sizesOf(request.input);
@@ -98,8 +112,8 @@ export async function traceModule(request: TraceRequest, { signal }: RunContext 
   const temporary = path.join(path.dirname(target), `.${path.basename(target, '.pt2')}.${process.pid}.pt2`);
   const given = JSON.stringify([module, sizes, temporary, request.paths.map((folder) => path.resolve(folder))]);
   try {
-    const { code, stderr } = await runPython(python, ['-I', '-c', TRACE_SCRIPT, given], signal);
-    if (code !== 0) throw new UserError(explainTrace(stderr, module));
+    const { code, stderr } = await runPython(python, ['-c', TRACE_SCRIPT, given], words, signal);
+    if (code !== 0) throw new UserError(explainTrace(stderr, module, words));
     await rename(temporary, target);
     return stderr.split('\n').filter((line) => line.startsWith('note: '));
   } finally {
@@ -110,6 +124,7 @@ export async function traceModule(request: TraceRequest, { signal }: RunContext 
 function runPython(
   python: string,
   given: readonly string[],
+  words: TraceWords,
   signal?: AbortSignal,
 ): Promise<{ code: number | null; stderr: string }> {
   return new Promise((resolve, reject) => {
@@ -121,9 +136,7 @@ function runPython(
     });
     child.on('error', (error) => {
       reject(
-        signal?.aborted
-          ? signal.reason
-          : new UserError(`${python} cannot be run: ${error.message}. Choose a Python with --python.`),
+        signal?.aborted ? signal.reason : new UserError(`${python} cannot be run: ${error.message}; ${words.python}.`),
       );
     });
     child.on('close', (code) => resolve({ code, stderr }));

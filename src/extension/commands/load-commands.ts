@@ -68,6 +68,11 @@ export async function loadCheckpoint(services: Services, argument?: unknown): Pr
       iconPath: new vscode.ThemeIcon('library'),
       run: () => openZooModel(services),
     },
+    {
+      label: vscode.l10n.t('PyTorch model from code…'),
+      iconPath: new vscode.ThemeIcon('code'),
+      run: () => vscode.commands.executeCommand('espalier.openFromCode'),
+    },
     ...section(vscode.l10n.t('recent'), recent.map(file)),
     ...section(vscode.l10n.t('in this workspace'), inWorkspace.map(file)),
   ];

@@ -16,6 +16,7 @@ export const MODEL_ACTIVE = 'espalier.modelActive';
 
 export const commands = {
   'espalier.loadCheckpoint': { title: 'Load Checkpoint…', icon: '$(folder-opened)' },
+  'espalier.openFromCode': { title: 'Open PyTorch Model From Code…', icon: '$(code)' },
   'espalier.openFile': { title: 'Open in Espalier', palette: false },
   'espalier.openZooModel': { title: 'Open Model Without Weights…', icon: '$(library)' },
   'espalier.selectDataset': { title: 'Select Data Set…', icon: '$(file-media)' },
@@ -92,6 +93,7 @@ export type CommandId = keyof typeof commands;
 
 /** Whether a command needs a trusted workspace: it computes or writes. */
 export const NEEDS_TRUST: ReadonlySet<CommandId> = new Set([
+  'espalier.openFromCode',
   'espalier.score',
   'espalier.prune',
   'espalier.finetune',

@@ -52,6 +52,7 @@ export const menus: Readonly<Record<string, readonly MenuItem[]>> = {
     { command: 'espalier.loadCheckpoint', when: IN_MODELS, group: 'navigation@1' },
     { command: 'espalier.openZooModel', when: IN_MODELS, group: 'navigation@2' },
     { command: 'espalier.compare', when: IN_MODELS, group: 'navigation@3' },
+    { command: 'espalier.openFromCode', when: IN_MODELS, group: '2_sample@0' },
     { command: 'espalier.selectDataset', when: IN_MODELS, group: '1_data@1' },
     { command: 'espalier.showDataset', when: IN_MODELS, group: '1_data@2' },
     { command: 'espalier.createSample', when: IN_MODELS, group: '2_sample@1' },

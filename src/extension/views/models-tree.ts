@@ -94,7 +94,12 @@ export class ModelsView implements vscode.TreeDataProvider<KnownModel>, vscode.D
     const line = (what: string): vscode.MarkdownString => text.appendText(what).appendMarkdown('\n\n');
     line(source.kind === 'file' ? shortPath(source.path) : vscode.l10n.t('{0}, without weights', source.name));
     if (info) {
-      line(vscode.l10n.t('{0} · {1} classes · {2} layers', info.name, info.classes, info.layers));
+      line(
+        // Detectors and segmenters have outputs, and no classes of images.
+        info.classes
+          ? vscode.l10n.t('{0} · {1} classes · {2} layers', info.name, info.classes, info.layers)
+          : vscode.l10n.t('{0} · {1} layers', info.name, info.layers),
+      );
       line(
         vscode.l10n.t(
           '{0} MACs (paper’s count), {1} true · {2} parameters',

@@ -88,7 +88,7 @@ export class Inspector {
       [t('MACs, true widths'), countChange(view.cost.macsTrue, after.macsTrue)],
       [t('Parameters'), countChange(view.cost.params, after.params)],
       [t('Image'), view.input.join('×')],
-      [t('Classes'), integer(view.classes)],
+      view.classes ? [t('Classes'), integer(view.classes)] : [t('Outputs'), integer(view.outputs.length)],
     ];
     if (groups) {
       const prunable = groups.view.groups.filter(({ scope }) => scope >= 0).length;
