@@ -2,12 +2,16 @@
  * Small programs, at least one for every kernel: values are states named `x0`, `x1`, … so that derivatives by all of them can be taken.
  * Gradients are checked against finite differences, and backends against the interpreter, on these.
  */
+
+import { emitForward } from '../../../src/engine/compute/programs/forward.ts';
 import { emitGradients } from '../../../src/engine/compute/programs/gradients.ts';
 import { emitBatchMean } from '../../../src/engine/compute/programs/losses.ts';
 import type { Program, Ref } from '../../../src/engine/compute/programs/program.ts';
 import { ProgramBuilder } from '../../../src/engine/compute/programs/program-builder.ts';
 import { ACTIVATION_FUNCTIONS } from '../../../src/engine/graph/activations.ts';
-import type { SpatialPadding } from '../../../src/engine/graph/operations.ts';
+import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
+import type { ValueId } from '../../../src/engine/graph/graph.ts';
+import type { OperationAttributes, Pair, SpatialPadding } from '../../../src/engine/graph/operations.ts';
 import { float32Tensor } from '../../../src/engine/graph/tensor.ts';
 import { uniform } from '../../support/detfill.ts';
 import { type Values, values } from '../../support/interpreter.ts';
@@ -213,6 +217,65 @@ const transposedCase = (
 });
 
 /** A convolution's gradient by its input as a layer: what a transposed convolution is. */
+const IMAGE = {
+  channels: 1,
+  height: 1,
+  width: 1,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+  resize: 1,
+  interpolation: 'nearest',
+} as const;
+
+/** An operation of the Graph that is several kernels, on the first state; its parameters are the states that follow. */
+const operationCase = (
+  name: string,
+  states: readonly (readonly number[])[],
+  build: (b: GraphBuilder, x: ValueId, parameter: (i: number) => string) => ValueId,
+): KernelCase => ({
+  name,
+  states,
+  build: (b) => {
+    const graph = new GraphBuilder();
+    const parameter = (i: number): string => graph.parameter(`x${i}`, states[i]);
+    const y = build(graph, graph.value('x0', states[0]), parameter);
+    return emitForward(b, graph.finish({ name, family: 'test', input: IMAGE, classes: 0 }, y), [y], {
+      training: false,
+    })[0];
+  },
+});
+
+const resizeCase = (name: string, from: Pair, attributes: OperationAttributes['resize']): KernelCase =>
+  operationCase(`resize ${name}`, [[2, 2, ...from]], (b, x) => b.add('resize', 'y', [x], attributes));
+
+const operationCases: readonly KernelCase[] = [
+  operationCase('group norm', [[2, 6, 3, 2], [6], [6]], (b, x, of) =>
+    b.add('groupNorm', 'y', [x], { groups: 3, eps: 1e-3 }, { weight: of(1), bias: of(2) }),
+  ),
+  operationCase('instance norm', [[2, 3, 4, 4], [3], [3]], (b, x, of) =>
+    b.add('groupNorm', 'y', [x], { groups: 3, eps: 1e-3 }, { weight: of(1), bias: of(2) }),
+  ),
+  operationCase('transposed convolution', [[1, 4, 3, 3], [4, 2, 3, 3], [4]], (b, x, of) =>
+    b.add(
+      'convTranspose',
+      'y',
+      [x],
+      { kernel: [3, 3], stride: [2, 2], padding: pads(1), outputPadding: [1, 1], dilation: [1, 1], groups: 2 },
+      { weight: of(1), bias: of(2) },
+    ),
+  ),
+  resizeCase('nearest, twice as large', [3, 2], { size: [6, 4], mode: 'nearest', coordinates: 'asymmetric' }),
+  resizeCase('nearest, smaller', [5, 7], {
+    size: [3, 4],
+    mode: 'nearest',
+    coordinates: 'halfPixel',
+    rounding: 'preferFloor',
+  }),
+  resizeCase('bilinear', [3, 4], { size: [7, 5], mode: 'linear', coordinates: 'halfPixel' }),
+  resizeCase('bilinear, corners aligned', [3, 4], { size: [6, 4], mode: 'linear', coordinates: 'alignCorners' }),
+  resizeCase('bicubic', [4, 4], { size: [6, 7], mode: 'cubic', coordinates: 'halfPixel' }),
+];
+
 const transposedCases: readonly KernelCase[] = [
   transposedCase('2×2 stride 2', [2, 3, 3, 4], [3, 4, 2, 2], [2, 4, 6, 8], { stride: 2 }),
   transposedCase('3×3 padded, stride 2', [2, 3, 3, 3], [3, 2, 3, 3], [2, 2, 6, 6], { stride: 2, padding: pads(1) }),
@@ -387,6 +450,7 @@ const reductionCases: readonly KernelCase[] = [
 
 const all: readonly KernelCase[] = [
   ...layerCases,
+  ...operationCases,
   ...transposedCases,
   ...elementwiseCases,
   ...shapeCases,
