@@ -3,6 +3,7 @@
 Reads one JSON request a line, answers with one JSON object a line.
 """
 import contextlib
+import importlib
 import json
 import os
 import sys
@@ -11,32 +12,57 @@ import numpy
 import torch
 from safetensors.torch import load_file, save_file
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 
 
-def build(source, name):
+def build(source, name, side):
+    """The network for images of the side, or of its own where it takes no other; and that side."""
+    for size in dict.fromkeys([side, None]):
+        model, own = build_for(source, name, size)
+        size = size or own
+        try:
+            with torch.no_grad():
+                model(torch.zeros(2, 3, size, size))
+            return model, size
+        except Exception:
+            if size == own:
+                raise
+    raise ValueError(f"{name} runs on no size")
+
+
+def build_for(source, name, side):
+    if source.endswith(".py"):
+        folder, file = os.path.split(source)
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        return getattr(importlib.import_module(file[:-3]), name)().eval(), 32
     if source == "torchvision":
         import torchvision
 
-        extra = {"transform_input": False, "aux_logits": False} if name == "inception_v3" else {}
+        extra = {}
+        if name == "inception_v3":
+            extra = {"transform_input": False, "aux_logits": False, "init_weights": True}
         if name == "googlenet":
-            extra = {"aux_logits": False, "transform_input": False}
-        return torchvision.models.get_model(name, weights=None, **({"init_weights": True} if extra else {}), **extra)
+            extra = {"aux_logits": False, "transform_input": False, "init_weights": True}
+        if name.startswith("vit_") and side:
+            extra = {"image_size": side // 14 * 14 if "_14" in name else side}
+        model = torchvision.models.get_model(name, weights=None, **extra)
+        return model.eval(), 299 if name == "inception_v3" else 224
     if source == "segmentation":
         import torchvision
 
-        return torchvision.models.segmentation.__dict__[name](weights=None, weights_backbone=None, aux_loss=False)
+        model = torchvision.models.segmentation.__dict__[name](weights=None, weights_backbone=None, aux_loss=False)
+        return model.eval(), 128
     import timm
 
-    return timm.create_model(name, pretrained=False)
-
-
-def side_of(source, model, name):
-    if source == "timm":
-        return model.default_cfg["input_size"][-1]
-    if name == "inception_v3":
-        return 299
-    return {"segmentation": 128}.get(source, 224)
+    if side:
+        try:
+            model = timm.create_model(name, pretrained=False, img_size=side).eval()
+            return model, side
+        except Exception:
+            pass  # It takes no size, or not this one.
+    model = timm.create_model(name, pretrained=False).eval()
+    return model, model.default_cfg["input_size"][-1]
 
 
 def shake(model):
@@ -76,9 +102,8 @@ def write_outputs(file, outputs):
 
 def export(request):
     torch.manual_seed(5)
-    model = build(request["source"], request["name"]).eval()
+    model, side = build(request["source"], request["name"], request.get("side"))
     shake(model)
-    side = request.get("side") or side_of(request["source"], model, request["name"])
     images = torch.rand(2, 3, side, side) * 2 - 1
     folder = request["folder"]
     with torch.no_grad():
@@ -101,8 +126,7 @@ def export(request):
             arguments |= {"dynamic_axes": {"input": {0: "batch"}}}
         with contextlib.redirect_stdout(sys.stderr):
             torch.onnx.export(model, (images,), os.path.join(folder, "dense.onnx"), **arguments)
-    torch.save(model.state_dict(), os.path.join(folder, "dense.pth"))
-    return {"side": side, "state": list(model.state_dict())}
+    return {"side": side}
 
 
 # A removed channel is zero everywhere: norms and scales go over the channels that are left.

@@ -1,32 +1,18 @@
 /**
- * Which networks open, prune and go back: for each, PyTorch exports it with shaken weights, Espalier opens the file, computes its outputs,
- * prunes it at random to 70 % of its MACs and writes it back; PyTorch computes what the dense network gives whose removed entries are zero,
- * and runs what was written. All outputs are compared. Needs Python with torch, and torchvision or timm.
+ * Which networks open, prune and go back, each compared with PyTorch: see examine.ts. Needs Python with torch, and torchvision or timm.
  *
- *   npm run zoo-sweep -- --source torchvision --form pt2 [--side 64] [--output table.md] [NAME…]
+ *   npm run zoo-sweep -- --source torchvision --form pt2 [--side 64] [--results FILE.jsonl] [--output table.md] [--limit 240] [NAME…]
+ *
+ * Without names it takes those of networks.json. Networks that the results file has are not examined again, so that a sweep can be cut off
+ * and go on; `--again` examines those in which something was in the way.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type ChildProcess, fork } from 'node:child_process';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { readCheckpoint } from '../../src/engine/checkpoint/checkpoint.ts';
-import { writeSafetensors } from '../../src/engine/checkpoint/safetensors/safetensors-write.ts';
-import { createExecutor } from '../../src/engine/compute/backends.ts';
-import type { Executor } from '../../src/engine/compute/executor.ts';
-import { predictProgram } from '../../src/engine/compute/programs/programs.ts';
-import type { Graph } from '../../src/engine/graph/graph.ts';
-import { graphCost } from '../../src/engine/graph/macs.ts';
-import type { Tensor, Weights } from '../../src/engine/graph/tensor.ts';
-import { openModel, saveModel } from '../../src/engine/jobs/model.ts';
-import { couple } from '../../src/engine/pruning/coupling/couple.ts';
-import { compilePlanner } from '../../src/engine/pruning/planning/planner.ts';
-import { parseTarget, planForTarget } from '../../src/engine/pruning/planning/target.ts';
-import { type Pruned, prune } from '../../src/engine/pruning/rebuilding/apply-plan.ts';
-import { scoreGroups } from '../../src/engine/pruning/scoring/importance.ts';
-import { formatTable } from './table.ts';
+import networks from './networks.json' with { type: 'json' };
+import { formatTable, type Row, type SweepRequest, verdict } from './rows.ts';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,150 +21,98 @@ const { values: flags, positionals } = parseArgs({
     form: { type: 'string', default: 'pt2' },
     side: { type: 'string' },
     opset: { type: 'string' },
+    limit: { type: 'string', default: '240' },
+    /** Seconds after which no further network is begun. */
+    budget: { type: 'string' },
+    again: { type: 'boolean', default: false },
+    results: { type: 'string' },
     output: { type: 'string' },
   },
 });
 
-/** What was found of one network; relative errors against PyTorch's outputs. */
-interface Row {
-  readonly name: string;
-  dense?: number;
-  macs?: number;
-  pruned?: number;
-  returned?: number;
-  problem?: string;
-}
+/** Networks one after the other in a process, and in a new one where that ends or has to be ended. */
+class Examiner {
+  #child: ChildProcess | undefined;
 
-/** PyTorch's process: one request a line, one answer a line. */
-class TorchSide {
-  private readonly child = spawn('python3', [path.join(import.meta.dirname, 'torch_side.py')], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-  });
-  private readonly lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
-
-  async ask(request: object): Promise<{ readonly error?: string; readonly side?: number }> {
-    this.child.stdin.write(`${JSON.stringify(request)}\n`);
-    const { value, done } = await this.lines.next();
-    return done ? { error: 'PyTorch ended' } : JSON.parse(value);
+  #start(): ChildProcess {
+    // A group of its own, so that PyTorch's process ends with it.
+    return fork(path.join(import.meta.dirname, 'examine-child.ts'), {
+      detached: true,
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
   }
 
-  async close(): Promise<void> {
-    this.child.stdin.end();
-    await once(this.child, 'exit');
+  end(): void {
+    try {
+      if (this.#child?.pid) process.kill(-this.#child.pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+    this.#child = undefined;
+  }
+
+  examine(request: SweepRequest, seconds: number): Promise<Row> {
+    this.#child ??= this.#start();
+    const child = this.#child;
+    return new Promise((resolve) => {
+      const finish = (row: Row, ended: boolean): void => {
+        clearTimeout(timer);
+        child.removeAllListeners();
+        if (ended) this.end();
+        resolve(row);
+      };
+      const timer = setTimeout(
+        () => finish({ name: request.name, problem: `took more than ${seconds} s` }, true),
+        1000 * seconds,
+      );
+      child.once('message', (row) => finish(row as Row, false));
+      child.once('exit', (code, signal) =>
+        finish({ name: request.name, problem: `ended with ${signal ?? code}` }, true),
+      );
+      child.send(request);
+    });
   }
 }
 
-const outputsIn = async (file: string): Promise<readonly Float32Array[]> => {
-  const { weights } = await readCheckpoint(file);
-  return [...weights.keys()]
-    .sort((a, b) => Number(a) - Number(b))
-    .map((name) => weights.get(name)?.data as Float32Array);
+async function earlier(file: string | undefined): Promise<Map<string, Row>> {
+  const text = file ? await readFile(file, 'utf8').catch(() => '') : '';
+  const rows = text.split('\n').flatMap((line) => (line.trim() ? [JSON.parse(line) as Row] : []));
+  return new Map(rows.map((row) => [row.name, row]));
+}
+
+const rows = await earlier(flags.results);
+const names = positionals.length ? positionals : (networks[flags.source as keyof typeof networks] ?? []);
+const isDone = (name: string): boolean => {
+  const row = rows.get(name);
+  return row !== undefined && !(flags.again && verdict(row));
 };
-
-/** Largest difference over the largest value, of all outputs. */
-function difference(found: readonly Float32Array[], wanted: readonly Float32Array[]): number {
-  if (found.length !== wanted.length) return Number.POSITIVE_INFINITY;
-  return Math.max(
-    ...wanted.map((values, i) => {
-      if (values.length !== found[i].length) return Number.POSITIVE_INFINITY;
-      let [off, scale] = [0, 1e-12];
-      for (let k = 0; k < values.length; k++) {
-        off = Math.max(off, Math.abs(values[k] - found[i][k]));
-        scale = Math.max(scale, Math.abs(values[k]));
-      }
-      return off / scale;
-    }),
-  );
-}
-
-async function outputsOf(
-  executor: Executor,
-  graph: Graph,
-  weights: Weights,
-  images: Float32Array,
-): Promise<Float32Array[]> {
-  const session = await executor.open({ predict: predictProgram(graph) });
-  try {
-    await session.assign(weights);
-    const outputs = await session.run('predict', { images });
-    return Object.values(outputs) as Float32Array[];
-  } finally {
-    await session.dispose();
-  }
-}
-
-/** The dense weights with every entry zero that the pruned network lacks. */
-function masked(weights: Weights, { keptIndices }: Pruned): Map<string, Tensor> {
-  const result = new Map<string, Tensor>();
-  for (const [name, tensor] of weights) {
-    if (tensor.dtype !== 'float32') continue;
-    const kept = (keptIndices.get(name)?.kept ?? []).map((indices) => indices && new Set(indices));
-    const data = Float32Array.from(tensor.data as Float32Array);
-    if (kept.some(Boolean))
-      for (let flat = 0; flat < data.length; flat++) {
-        let rest = flat;
-        for (let d = tensor.shape.length - 1; d >= 0; d--) {
-          const stays = kept[d];
-          if (stays && !stays.has(rest % tensor.shape[d])) data[flat] = 0;
-          rest = Math.floor(rest / tensor.shape[d]);
-        }
-      }
-    result.set(name, { dtype: 'float32', shape: tensor.shape, data });
-  }
-  return result;
-}
-
-async function examine(row: Row, torch: TorchSide, executor: Executor, folder: string): Promise<void> {
-  const need = async (request: object): Promise<void> => {
-    const { error } = await torch.ask({ ...request, folder });
-    if (error) throw new Error(`PyTorch: ${error}`);
-  };
-  const more = { ...(flags.side && { side: Number(flags.side) }), ...(flags.opset && { opset: Number(flags.opset) }) };
-  await need({ action: 'export', source: flags.source, form: flags.form, name: row.name, ...more });
-  const suffix = flags.form === 'pt2' ? 'pt2' : 'onnx';
-  const model = await openModel({ model: path.join(folder, `dense.${suffix}`) });
-  const weights = await model.weights();
-  const images = (await readCheckpoint(path.join(folder, 'images.safetensors'))).weights.get('images')
-    ?.data as Float32Array;
-  const wanted = await outputsIn(path.join(folder, 'dense.safetensors'));
-  row.dense = difference(await outputsOf(executor, model.graph, weights, images), wanted);
-  const groups = couple(model.graph);
-  const scores = await scoreGroups(groups, weights, { criterion: 'random', seed: 3 });
-  const before = graphCost(model.graph).macs;
-  const plan = planForTarget(compilePlanner(groups, scores), {}, parseTarget('70%'));
-  const pruned = prune(model.graph, weights, plan, groups);
-  row.macs = graphCost(pruned.graph).macs / before;
-  const found = await outputsOf(executor, pruned.graph, pruned.weights, images);
-  if (suffix === 'pt2') {
-    await writeSafetensors(path.join(folder, 'masked.safetensors'), masked(weights, pruned), {});
-    await need({ action: 'masked' });
-    row.pruned = difference(found, await outputsIn(path.join(folder, 'masked.outputs.safetensors')));
-  }
-  await saveModel(path.join(folder, `pruned.${suffix}`), pruned.graph, pruned.weights, model.record);
-  await need({ action: 'returned', file: `pruned.${suffix}` });
-  row.returned = difference(await outputsIn(path.join(folder, 'returned.safetensors')), found);
-}
-
-const torch = new TorchSide();
-const executor = await createExecutor();
-const rows: Row[] = [];
 const work = await mkdtemp(path.join(os.tmpdir(), 'zoo-sweep-'));
-for (const name of positionals) {
-  const row: Row = { name };
-  const folder = path.join(work, name);
-  await mkdir(folder, { recursive: true });
-  try {
-    await examine(row, torch, executor, folder);
-  } catch (error) {
-    row.problem = (error as Error).message.replaceAll(work, '').slice(0, 240);
-  }
-  rows.push(row);
+const examiner = new Examiner();
+process.on('SIGTERM', () => process.exit(143));
+process.on('exit', () => examiner.end());
+const start = performance.now();
+for (const name of names) {
+  if (isDone(name)) continue;
+  if (flags.budget && performance.now() - start > 1000 * Number(flags.budget)) break;
+  const request: SweepRequest = {
+    source: flags.source,
+    form: flags.form,
+    name,
+    folder: path.join(work, name),
+    ...(flags.side && { side: Number(flags.side) }),
+    ...(flags.opset && { opset: Number(flags.opset) }),
+  };
+  const row = await examiner.examine(request, Number(flags.limit));
+  rows.set(name, row);
   console.error(JSON.stringify(row));
-  await rm(folder, { recursive: true, force: true });
+  if (flags.results) await appendFile(flags.results, `${JSON.stringify(row)}\n`);
 }
-await torch.close();
+examiner.end();
 await rm(work, { recursive: true, force: true });
-const table = formatTable(rows);
+const found = names.flatMap((name) => rows.get(name) ?? []);
+const right = found.filter((row) => !verdict(row)).length;
+console.error(`${right} of ${found.length} right, ${names.length - found.length} not examined yet`);
+const table = formatTable(found);
 if (flags.output) await writeFile(flags.output, table);
 console.log(table);
-process.exit(rows.some(({ problem }) => problem) ? 1 : 0);
+process.exitCode = right === names.length ? 0 : 1;

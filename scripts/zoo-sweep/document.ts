@@ -1,0 +1,55 @@
+/**
+ * docs/networks.md from the sweeps' results: `npm run zoo-table`. Results are lines of JSON in scripts/zoo-sweep/results, a file for each
+ * library and form, as `npm run zoo-sweep -- --results FILE` writes them.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import networks from './networks.json' with { type: 'json' };
+import { formatTable, type Row, verdict } from './rows.ts';
+
+const RESULTS = path.join(import.meta.dirname, 'results');
+const DOCUMENT = path.resolve(import.meta.dirname, '../../docs/networks.md');
+
+const FORMS: Readonly<Record<string, string>> = {
+  pt2: 'exported programs (`.pt2`, torch.export)',
+  onnx: "ONNX files of PyTorch's TorchScript-based exporter",
+  'onnx-dynamo': "ONNX files of PyTorch's exporter with `dynamo=True`",
+};
+
+const rowsIn = (file: string): readonly Row[] => {
+  const lines = readFileSync(path.join(RESULTS, file), 'utf8').split('\n').filter(Boolean);
+  // What was examined again counts as it was found last.
+  return [...new Map(lines.map((line) => JSON.parse(line) as Row).map((row) => [row.name, row])).values()];
+};
+
+function section(file: string): string {
+  const [, source, form] = /^(\w+?)-(pt2|onnx|onnx-dynamo)\.jsonl$/.exec(file) ?? [];
+  const rows = rowsIn(file);
+  const listed: readonly string[] = networks[source as keyof typeof networks];
+  const missing = listed.filter((name) => !rows.some((row) => row.name === name));
+  const right = rows.filter((row) => !verdict(row));
+  const opened = rows.filter(({ opens }) => opens);
+  const wrong = rows.filter(({ problem, ...row }) => !problem && verdict(row));
+  return [
+    `## ${source}: ${FORMS[form]}`,
+    '',
+    `Of ${rows.length} networks examined, ${opened.length} open and compute, ${right.length} prune and go back right; ${wrong.length} gave wrong numbers.${missing.length ? ` ${missing.length} of the list were not examined: ${missing.join(', ')}.` : ''}`,
+    '',
+    formatTable(rows),
+  ].join('\n');
+}
+
+const files = readdirSync(RESULTS)
+  .filter((name) => name.endsWith('.jsonl'))
+  .sort()
+  .reverse();
+const text = `# Which networks open, prune and go back
+
+This page is generated from measured results (\`npm run zoo-table\`); \`npm run zoo-sweep -- --source torchvision --form pt2 --side 64\` measures them again.
+
+For every network, PyTorch builds it with random weights that hide nothing (no zeros, no ones), exports it, and computes its outputs for two images. Espalier opens the file, computes the same outputs (*dense*), prunes channels at random to 70 % of the MACs, computes (*pruned against masked*: PyTorch runs the dense network with the removed channels zero, its norms over the channels that are left), writes the file in the form in which it came, and PyTorch or ONNX Runtime runs what was written (*written back*). Figures are the largest difference over the largest output; more than 1e-4 is called wrong. Images are 64 × 64 where the network takes them, its own size otherwise.
+
+timm's list has the smallest member of each of its modules; torchvision's has all its classification models.
+
+${files.map(section).join('\n')}`;
+writeFileSync(DOCUMENT, `${text.trimEnd()}\n`);

@@ -1,0 +1,140 @@
+/**
+ * One network of the sweep: PyTorch exports it with shaken weights, Espalier opens the file, computes its outputs, prunes it at random to 70 %
+ * of its MACs and writes it back; PyTorch computes what the dense network gives whose removed entries are zero, and runs what was written.
+ *
+ * `source` is a library, or a Python file with functions that make networks.
+ */
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { readCheckpoint } from '../../src/engine/checkpoint/checkpoint.ts';
+import { writeSafetensors } from '../../src/engine/checkpoint/safetensors/safetensors-write.ts';
+import type { Executor } from '../../src/engine/compute/executor.ts';
+import { predictProgram } from '../../src/engine/compute/programs/programs.ts';
+import type { Graph } from '../../src/engine/graph/graph.ts';
+import { graphCost } from '../../src/engine/graph/macs.ts';
+import type { Tensor, Weights } from '../../src/engine/graph/tensor.ts';
+import { openModel, saveModel } from '../../src/engine/jobs/model.ts';
+import { couple } from '../../src/engine/pruning/coupling/couple.ts';
+import { compilePlanner } from '../../src/engine/pruning/planning/planner.ts';
+import { parseTarget, planForTarget } from '../../src/engine/pruning/planning/target.ts';
+import { type Pruned, prune } from '../../src/engine/pruning/rebuilding/apply-plan.ts';
+import { scoreGroups } from '../../src/engine/pruning/scoring/importance.ts';
+import type { Row, SweepRequest } from './rows.ts';
+
+/** PyTorch's process: one request a line, one answer a line. */
+export class TorchSide {
+  private readonly child = spawn('python3', [path.join(import.meta.dirname, 'torch_side.py')], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  private readonly lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
+
+  async ask(request: object): Promise<{ readonly error?: string }> {
+    this.child.stdin.write(`${JSON.stringify(request)}\n`);
+    const { value, done } = await this.lines.next();
+    return done ? { error: 'PyTorch ended' } : JSON.parse(value);
+  }
+
+  end(): void {
+    this.child.stdin.end();
+  }
+}
+
+export const outputsIn = async (file: string): Promise<readonly Float32Array[]> => {
+  const { weights } = await readCheckpoint(file);
+  return [...weights.keys()]
+    .sort((a, b) => Number(a) - Number(b))
+    .map((name) => weights.get(name)?.data as Float32Array);
+};
+
+/** Largest difference over the largest value, of all outputs. */
+export function difference(found: readonly Float32Array[], wanted: readonly Float32Array[]): number {
+  if (found.length !== wanted.length) throw new Error(`${found.length} outputs instead of ${wanted.length}`);
+  return Math.max(
+    ...wanted.map((values, i) => {
+      if (values.length !== found[i].length)
+        throw new Error(`output ${i} has ${found[i].length} numbers, not ${values.length}`);
+      let [off, scale] = [0, 1e-12];
+      for (let k = 0; k < values.length; k++) {
+        off = Math.max(off, Math.abs(values[k] - found[i][k]));
+        scale = Math.max(scale, Math.abs(values[k]));
+      }
+      return off / scale;
+    }),
+  );
+}
+
+async function outputsOf(
+  executor: Executor,
+  graph: Graph,
+  weights: Weights,
+  images: Float32Array,
+): Promise<Float32Array[]> {
+  const session = await executor.open({ predict: predictProgram(graph) });
+  try {
+    await session.assign(weights);
+    const outputs = await session.run('predict', { images });
+    return Object.values(outputs) as Float32Array[];
+  } finally {
+    await session.dispose();
+  }
+}
+
+/** The dense weights with every entry zero that the pruned network lacks. */
+export function masked(weights: Weights, { keptIndices }: Pruned): Map<string, Tensor> {
+  const result = new Map<string, Tensor>();
+  for (const [name, tensor] of weights) {
+    if (tensor.dtype !== 'float32') continue;
+    const kept = (keptIndices.get(name)?.kept ?? []).map((indices) => indices && new Set(indices));
+    const data = Float32Array.from(tensor.data as Float32Array);
+    if (kept.some(Boolean))
+      for (let flat = 0; flat < data.length; flat++) {
+        let rest = flat;
+        for (let d = tensor.shape.length - 1; d >= 0; d--) {
+          const stays = kept[d];
+          if (stays && !stays.has(rest % tensor.shape[d])) data[flat] = 0;
+          rest = Math.floor(rest / tensor.shape[d]);
+        }
+      }
+    result.set(name, { dtype: 'float32', shape: tensor.shape, data });
+  }
+  return result;
+}
+
+/** Fills the row as far as it comes; throws what is in the way. */
+export async function examine(row: Row, request: SweepRequest, torch: TorchSide, executor: Executor): Promise<void> {
+  const { folder } = request;
+  const need = async (asked: object): Promise<void> => {
+    const { error } = await torch.ask({ ...asked, folder });
+    if (error) throw new Error(`PyTorch: ${error}`);
+  };
+  await need({ action: 'export', ...request });
+  const suffix = request.form === 'pt2' ? 'pt2' : 'onnx';
+  const model = await openModel({ model: path.join(folder, `dense.${suffix}`) });
+  row.frozen = model.graph.nodes.filter(({ kind }) => kind === 'opaque').length;
+  const weights = await model.weights();
+  const images = (await readCheckpoint(path.join(folder, 'images.safetensors'))).weights.get('images')
+    ?.data as Float32Array;
+  const wanted = await outputsIn(path.join(folder, 'dense.safetensors'));
+  row.opens = true;
+  row.dense = difference(await outputsOf(executor, model.graph, weights, images), wanted);
+  const groups = couple(model.graph);
+  const scores = await scoreGroups(groups, weights, { criterion: 'random', seed: 3 });
+  const before = graphCost(model.graph).macs;
+  const plan = planForTarget(compilePlanner(groups, scores), {}, parseTarget('70%'));
+  const pruned = prune(model.graph, weights, plan, groups);
+  row.macs = graphCost(pruned.graph).macs / before;
+  const found = await outputsOf(executor, pruned.graph, pruned.weights, images);
+  if (suffix === 'pt2') {
+    await writeSafetensors(path.join(folder, 'masked.safetensors'), masked(weights, pruned), {});
+    await need({ action: 'masked' });
+    row.pruned = difference(found, await outputsIn(path.join(folder, 'masked.outputs.safetensors')));
+  } else if (!model.graph.nodes.some(({ kind }) => kind === 'layerNorm' || kind === 'groupNorm')) {
+    // An ONNX file's tensors have names of their own: its masked network is computed here, where no norm goes over channels.
+    const dense = new Map([...weights, ...masked(weights, pruned)]);
+    row.pruned = difference(found, await outputsOf(executor, model.graph, dense, images));
+  }
+  await saveModel(path.join(folder, `pruned.${suffix}`), pruned.graph, pruned.weights, model.record);
+  await need({ action: 'returned', file: `pruned.${suffix}` });
+  row.returned = difference(await outputsIn(path.join(folder, 'returned.safetensors')), found);
+}

@@ -1,0 +1,55 @@
+/** What the sweep asks of its children, what they answer, and the table of it in Markdown. */
+
+export interface SweepRequest {
+  readonly source: string;
+  readonly name: string;
+  /** `pt2`, `onnx` (PyTorch's TorchScript-based exporter) or `onnx-dynamo`. */
+  readonly form: string;
+  /** Side of the images where the network takes any; its own otherwise. */
+  readonly side?: number;
+  readonly opset?: number;
+  /** A folder for its files, which is removed. */
+  readonly folder: string;
+}
+
+/** What was found of one network; relative errors against PyTorch's outputs. */
+export interface Row {
+  readonly name: string;
+  opens?: boolean;
+  /** Operations that nothing is known of. */
+  frozen?: number;
+  dense?: number;
+  macs?: number;
+  pruned?: number;
+  returned?: number;
+  problem?: string;
+  seconds?: number;
+}
+
+/** Beyond it a result is wrong: float32 networks of hundreds of layers stay below. */
+export const TOLERANCE = 1e-4;
+
+/** What is in the way of calling it done: '' where everything was right. */
+export function verdict({ problem, dense, pruned, returned }: Row): string {
+  if (problem) return problem;
+  const wrong = Object.entries({ dense, pruned, returned }).flatMap(([what, error]) =>
+    error !== undefined && !(error <= TOLERANCE) ? [`${what} is wrong by ${error.toExponential(1)}`] : [],
+  );
+  return wrong.join(', ');
+}
+
+const error = (value: number | undefined): string => (value === undefined ? '' : value.toExponential(1));
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+export function formatTable(rows: readonly Row[]): string {
+  const lines = rows.map((row) => {
+    const share = row.macs === undefined ? '' : `${(100 * row.macs).toFixed(1)} %`;
+    const cells = [row.name, error(row.dense), share, error(row.pruned), error(row.returned), cell(verdict(row))];
+    return `| ${cells.join(' | ')} |`;
+  });
+  const head = [
+    '| network | dense | MACs left | pruned against masked | written back | what is in the way |',
+    '|---|---|---|---|---|---|',
+  ];
+  return `${[...head, ...lines].join('\n')}\n`;
+}
