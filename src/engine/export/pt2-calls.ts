@@ -18,6 +18,13 @@ export interface Pt2Scope {
   constant(tensor: Tensor): Pt2Value;
   /** Adds a call between; `shape`: of what it gives. */
   call(target: string, inputs: Readonly<Record<string, Pt2Argument>>, shape: Shape): Pt2Value;
+  /** A call of several outputs, of PyTorch's element types; the one that is meant. */
+  callOfMany(
+    target: string,
+    inputs: Readonly<Record<string, Pt2Argument>>,
+    outputs: readonly { readonly type: number; readonly sizes: Shape }[],
+    output: number,
+  ): Pt2Value;
   /** Sizes as an argument, the batch as the symbol that it is. */
   sizes(shape: Shape): Pt2Argument;
 }

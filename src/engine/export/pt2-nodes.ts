@@ -1,5 +1,4 @@
 /** ATen calls for every operation of the Graph, as torch.export writes them. */
-import { UserError } from '../../common/errors.ts';
 import type { OperationKind } from '../graph/operations.ts';
 import {
   bool,
@@ -15,6 +14,7 @@ import {
   tensors,
   text,
 } from './pt2-calls.ts';
+import { keptOperation } from './pt2-kept.ts';
 import { activation, averagePool, layerNorm, resize } from './pt2-layers.ts';
 
 const binary =
@@ -158,9 +158,5 @@ export const pt2Emitters: { readonly [K in OperationKind]: Emitter<K> } = {
     ),
   // Exported in evaluation: it does nothing there.
   dropPath: (_, s) => s.input(0),
-  opaque: ({ id, attributes: { operator, reason } }) => {
-    throw new UserError(
-      `${id} (${operator}) cannot be written back yet: ${reason}. Save the weights as .pth or .safetensors instead.`,
-    );
-  },
+  opaque: keptOperation,
 };

@@ -75,10 +75,19 @@ export class ProgramWriter {
   }
 
   add(target: string, inputs: Readonly<Record<string, Pt2Argument>>, output: Pt2Argument, name: string): void {
+    this.#push(target, inputs, [output], name);
+  }
+
+  #push(
+    target: string,
+    inputs: Readonly<Record<string, Pt2Argument>>,
+    outputs: readonly Pt2Argument[],
+    name: string,
+  ): void {
     this.nodes.push({
       target: `torch.ops.${target}`,
       inputs: Object.entries(inputs).map(([key, arg]) => ({ name: key, arg, kind: 1 })),
-      outputs: [output],
+      outputs,
       metadata: { nn_module_stack: this.#stack(), torch_fn: `${name};${target}` },
       is_hop_single_tensor_return: null,
       name,
@@ -90,6 +99,20 @@ export class ProgramWriter {
     this.values[name] = metaOf('float32', shape);
     this.add(target, inputs, tensor(name), name);
     return name;
+  }
+
+  callOfMany(
+    target: string,
+    inputs: Readonly<Record<string, Pt2Argument>>,
+    outputs: readonly { readonly type: number; readonly sizes: Shape }[],
+  ): readonly string[] {
+    const name = this.name(target.split('.')[1]);
+    const names = outputs.map((_, i) => (outputs.length === 1 ? name : this.name(`${name}_${i}`)));
+    outputs.forEach(({ type, sizes }, i) => {
+      this.values[names[i]] = { ...metaOf('float32', sizes), dtype: type };
+    });
+    this.#push(target, inputs, names.map(tensor), name);
+    return names;
   }
 
   constant(of: Tensor): string {

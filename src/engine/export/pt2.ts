@@ -74,6 +74,7 @@ function emit(
       hasParameter: (role) => node.parameters[role] !== undefined,
       constant: (of) => writer.constant(of),
       call: (target, inputs, shape) => writer.call(target, inputs, shape),
+      callOfMany: (target, inputs, outputs, output) => writer.callOfMany(target, inputs, outputs)[output],
       sizes: (shape) => writer.sizes(shape),
     };
     names.set(

@@ -144,7 +144,12 @@ export const operationSchemas: { readonly [K in OperationKind]: OperationSchema<
   dropout: { attributes: v.object({ probability }), inputs: [1, 1] },
   dropPath: { attributes: v.object({ probability }), inputs: [1, 1] },
   opaque: {
-    attributes: v.object({ operator: text, reason: text, shape, call: v.exactOptional(v.string()) }),
+    attributes: v.object({
+      operator: text,
+      reason: text,
+      shape,
+      call: v.exactOptional(v.pipe(v.string(), v.maxLength(1 << 16))),
+    }),
     inputs: [0, 10_000],
   },
 };

@@ -7,6 +7,7 @@ import { findNonFinite } from '../checkpoint/convert.ts';
 import { importOnnx } from '../checkpoint/onnx/import.ts';
 import { readOnnx } from '../checkpoint/onnx/onnx-file.ts';
 import type { Weights } from '../graph/tensor.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import type { Model, ModelRequest } from './model-types.ts';
 import { RECORD_KEY, recordFromJson } from './record.ts';
 
@@ -47,6 +48,8 @@ async function readWeights(
   options: Parameters<typeof importOnnx>[1],
   context: RunContext = {},
 ): Promise<Weights> {
+  // The bytes from which it was opened are nobody's any more, and as many as those that come now.
+  collectGarbage();
   const weights = importOnnx(await readOnnx(file, context), options).weights();
   const [wrong] = findNonFinite(weights);
   if (!wrong) return weights;

@@ -20,7 +20,7 @@ const refusals: readonly (readonly [(request: ModelRequest) => boolean, string])
 export async function openPt2(file: string, request: ModelRequest): Promise<Model> {
   for (const [isAsked, why] of refusals)
     if (isAsked(request)) throw new UserError(`${file} is an exported program: ${why}.`);
-  const source = await readPt2(file);
+  const source = await readPt2(file, {}, { lazily: true });
   const { graph, notes } = importPt2(source, { file });
   return {
     graph,

@@ -2,6 +2,7 @@
  * The network between ONNX and the Graph: the Graph's operations, and foreign ones that must still be recognised as parts
  * of something (the error function inside a GELU). Nodes are rewritten in place and left behind where nothing needs them.
  */
+import { UserError } from '../../../common/errors.ts';
 import type { GraphNode } from '../../graph/graph.ts';
 import type { OperationAttributes, OperationKind, ParameterRole, Shape } from '../../graph/operations.ts';
 import { nodeShape } from '../../graph/shapes.ts';
@@ -28,6 +29,17 @@ export interface Origin {
   readonly path: string;
 }
 
+/** A node that cannot be taken over: whoever reads the file may know what else to do with it. */
+export class NodeRefusal extends UserError {
+  constructor(
+    message: string,
+    /** What is in the way, without the names of file and node. */
+    readonly reason: string,
+  ) {
+    super(message);
+  }
+}
+
 interface DraftOf<K extends OperationKind> {
   readonly kind: K;
   readonly attributes: OperationAttributes[K];
@@ -47,6 +59,8 @@ export interface ForeignDraft {
     readonly numbers?: readonly number[];
     /** Why it cannot be taken over, where the file's reader knows; such an operation stays as it is. */
     readonly kept?: string;
+    /** How the file calls it. */
+    readonly call?: string;
   };
   readonly inputs: readonly DraftId[];
   readonly stored: StoredTensors;

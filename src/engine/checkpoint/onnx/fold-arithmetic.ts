@@ -1,4 +1,5 @@
 /** ONNX operators on constants that compute: sizes, indices, masks, and what exporters leave unfolded of weights. */
+import { erf } from '../../graph/elementwise.ts';
 import { type ConstantType, type Plain, plain } from './constants.ts';
 import {
   axisOf,
@@ -94,6 +95,35 @@ const clip: FoldKernel = (context) => {
   return mapped(context, x, x.type, (v) => Math.min(Math.max(v, low ?? -Infinity), high ?? Infinity));
 };
 
+/** Halves go to the even neighbour, as ONNX and NumPy have it. */
+const roundToEven = (v: number): number => (Math.abs(v % 1) === 0.5 ? 2 * Math.round(v / 2) : Math.round(v));
+
+/** Of weights that are standardised: with their own mean and variance over all but dimension 1 in training mode. */
+const batchNormalization: FoldKernel = (context) => {
+  const [x, scale, shift, givenMean, givenVariance] = [0, 1, 2, 3, 4].map((i) => need(context, i));
+  const channels = x.shape[1] ?? 1;
+  const inner = x.shape.slice(2).reduce((a, b) => a * b, 1);
+  const channelOf = (i: number): number => Math.floor(i / inner) % channels;
+  const count = x.data.length / channels;
+  const isTraining = Boolean(context.int('training_mode', 0));
+  const [mean, variance] = [givenMean, givenVariance].map(({ data }) => Float64Array.from(data));
+  if (isTraining) {
+    mean.fill(0);
+    variance.fill(0);
+    for (let i = 0; i < x.data.length; i++) mean[channelOf(i)] += x.data[i] / count;
+    for (let i = 0; i < x.data.length; i++) variance[channelOf(i)] += (x.data[i] - mean[channelOf(i)]) ** 2 / count;
+  }
+  const eps = context.float('epsilon', 1e-5);
+  const data = context.allocate('float', x.data.length);
+  for (let i = 0; i < data.length; i++) {
+    const c = channelOf(i);
+    data[i] = ((x.data[i] - mean[c]) / Math.sqrt(variance[c] + eps)) * scale.data[c] + shift.data[c];
+  }
+  const result = plain('float', x.shape, data);
+  // Nobody takes the statistics that a standardised weight leaves behind.
+  return [result, ...[givenMean, givenVariance].slice(0, Math.max(0, context.outputs - 1))];
+};
+
 const truth = (of: (a: number, b: number) => boolean): FoldKernel => binary((a, b) => Number(of(a, b)), 'bool');
 
 const divide: FoldKernel = (context) => {
@@ -105,12 +135,15 @@ export const arithmeticKernels: Readonly<Record<string, FoldKernel>> = {
   Abs: unary(Math.abs),
   Add: binary((a, b) => a + b),
   And: truth((a, b) => Boolean(a && b)),
+  BatchNormalization: batchNormalization,
   Cast: cast,
   CastLike: (context) => mapped(context, need(context, 0), need(context, 1).type, (v) => v),
   Ceil: unary(Math.ceil),
   Clip: clip,
+  Cos: unary(Math.cos),
   Div: divide,
   Equal: truth((a, b) => a === b),
+  Erf: unary(erf),
   Exp: unary(Math.exp),
   Floor: unary(Math.floor),
   Greater: truth((a, b) => a > b),
@@ -128,6 +161,8 @@ export const arithmeticKernels: Readonly<Record<string, FoldKernel>> = {
   Or: truth((a, b) => Boolean(a || b)),
   Pow: binary((a, b) => a ** b),
   Reciprocal: unary((v) => 1 / v),
+  ReduceL1: reduction(0, (sum, v) => sum + Math.abs(v)),
+  ReduceL2: reduction(0, (sum, v) => sum + v * v, Math.sqrt),
   ReduceMax: reduction(-Infinity, Math.max),
   ReduceMean: reduction(
     0,
@@ -137,9 +172,15 @@ export const arithmeticKernels: Readonly<Record<string, FoldKernel>> = {
   ReduceMin: reduction(Infinity, Math.min),
   ReduceProd: reduction(1, (product, v) => product * v),
   ReduceSum: reduction(0, (sum, v) => sum + v),
+  ReduceSumSquare: reduction(0, (sum, v) => sum + v * v),
+  Round: unary(roundToEven),
+  Relu: unary((v) => Math.max(v, 0)),
   Sigmoid: unary((v) => 1 / (1 + Math.exp(-v))),
+  Sign: unary(Math.sign),
+  Sin: unary(Math.sin),
   Sqrt: unary(Math.sqrt),
   Sub: binary((a, b) => a - b),
   Tanh: unary(Math.tanh),
   Where: where,
+  Xor: truth((a, b) => Boolean(a) !== Boolean(b)),
 };

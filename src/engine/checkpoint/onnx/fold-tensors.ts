@@ -7,10 +7,12 @@ export interface FoldContext {
   readonly inputs: readonly (Plain | undefined)[];
   int(name: string, otherwise: number): number;
   ints(name: string): readonly number[] | undefined;
+  float(name: string, otherwise: number): number;
+  string(name: string, otherwise: string): string;
   /** The tensor of an attribute. */
   tensor(name: string): Plain | undefined;
   readonly outputs: number;
-  /** An array for so many elements, which are counted. */
+  /** An array of zeros for so many elements, which are counted. */
   allocate(type: ConstantType, count: number): Float32Array | Float64Array;
 }
 

@@ -2,12 +2,17 @@
 import type { Budget } from '../../../common/budget.ts';
 import { always, arrayFor, type Constant, constantOf, type Plain, plain } from './constants.ts';
 import { arithmeticKernels } from './fold-arithmetic.ts';
+import { indexKernels } from './fold-indices.ts';
 import { shapeKernels } from './fold-shapes.ts';
 import { type FoldContext, FoldError, type FoldKernel } from './fold-tensors.ts';
 import type { OnnxNode } from './onnx-proto.ts';
 
 /** ONNX operators on constants: none of what they compute is left in the Graph. */
-export const foldKernels: Readonly<Record<string, FoldKernel>> = { ...arithmeticKernels, ...shapeKernels };
+export const foldKernels: Readonly<Record<string, FoldKernel>> = {
+  ...arithmeticKernels,
+  ...shapeKernels,
+  ...indexKernels,
+};
 
 export const canFold = ({ opType, domain }: OnnxNode): boolean => domain === '' && Object.hasOwn(foldKernels, opType);
 
@@ -44,6 +49,14 @@ function run(node: OnnxNode, inputs: readonly (Plain | undefined)[], budget: Bud
     ints: (name) => {
       const found = node.attributes.get(name);
       return found?.kind === 'ints' ? found.value : undefined;
+    },
+    float: (name, otherwise) => {
+      const found = node.attributes.get(name);
+      return found?.kind === 'float' ? found.value : otherwise;
+    },
+    string: (name, otherwise) => {
+      const found = node.attributes.get(name);
+      return found?.kind === 'string' ? found.value : otherwise;
     },
     tensor: (name) => attributeValue(node, name),
   };

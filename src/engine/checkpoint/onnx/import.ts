@@ -1,18 +1,18 @@
 /** An ONNX model as a Graph with weights, so that it can be drawn, pruned, finetuned and exported like any other. */
 
 import { UserError } from '../../../common/errors.ts';
-import { usualResize } from '../../../common/image-size.ts';
-import { IMAGENET_MEAN, IMAGENET_STD } from '../../architectures/variant.ts';
 import type { Graph, InputConfig } from '../../graph/graph.ts';
 import type { Weights } from '../../graph/tensor.ts';
 import { type BuiltGraph, buildGraph, type DraftOutput, weightsOf } from './build-graph.ts';
 import type { DraftGraph, DraftId } from './draft.ts';
+import { configOf, nameOf } from './file-says.ts';
 import { foundPixels, type PixelRange } from './found-pixels.ts';
 import { fuseLayers } from './fuse-layers.ts';
-import { Importer } from './importer.ts';
+import { Importer, NO_OPERATION } from './importer.ts';
 import { matchActivations } from './match-activations.ts';
 import { matchLayerNorms } from './match-layer-norm.ts';
 import type { OnnxModel, OnnxValue } from './onnx-proto.ts';
+import { refuseProcessed } from './refusals.ts';
 import { tidyLayout } from './tidy-layout.ts';
 import { writeOut } from './write-out.ts';
 
@@ -32,11 +32,20 @@ export interface ImportOptions {
   readonly family?: string;
 }
 
+/** An operation that could not be taken over, with the module that calls it. */
+export interface KeptOperation {
+  readonly operation: string;
+  readonly module: string;
+  readonly reason: string;
+}
+
 export interface ImportedModel {
   /** Family `onnx`; input [N, C, H, W]; the output [N, classes] of a classifier, else all that the file gives. */
   readonly graph: Graph;
   /** What the person should know: assumptions, what was left out. */
   readonly notes: readonly string[];
+  /** Operations that stay as they are because nothing is known of them: of formats that say enough of them. */
+  readonly kept: readonly KeptOperation[];
   /** The Graph's weights as float32, read from the file's bytes when asked for. */
   weights(): Weights;
 }
@@ -44,6 +53,7 @@ export interface ImportedModel {
 /** Operators broadcast as they do now from this version on (2017). */
 const OLDEST_OPSET = 7;
 const USUAL_SIDE = 224;
+const MOST_PIXELS = 1 << 28;
 
 /**
  * Imports a network with one input of images.
@@ -57,6 +67,7 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
     throw new UserError(
       `${file} uses operator set ${opset}; Espalier reads ${OLDEST_OPSET} and later: export it again.`,
     );
+  refuseProcessed(model, file);
   const notes: string[] = [];
   const images = imagesOf(model, options, notes);
   const importer = new Importer(file, model, images.fixedBatch, options.namesAreExact);
@@ -81,7 +92,7 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
   const outputs = logits ? [logits] : found;
   const drafts = outputs.map(({ draft: output }) => output);
   recognise(importer.graph, drafts);
-  refuseForeign(importer, drafts);
+  const kept = refuseForeign(importer, drafts);
   const header = {
     name: nameOf(model, file),
     family: options.family ?? 'onnx',
@@ -96,7 +107,7 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
   const built = buildGraph(importer.graph, ends, header, options.namesAreExact);
   noteShared(built, notes);
   const graph = withPixels(built, model, options, images, notes);
-  return { graph, notes, weights: () => weightsOf(built.tensors) };
+  return { graph, notes, kept, weights: () => weightsOf(built.tensors) };
 }
 
 /** Mean and standard deviation that leave pixels in a range. */
@@ -139,15 +150,20 @@ function recognise(graph: DraftGraph, outputs: readonly DraftId[]): void {
   tidyLayout(graph, outputs);
 }
 
-function refuseForeign(importer: Importer, outputs: readonly DraftId[]): void {
+/** Operations that stand for themselves in the Graph; those that no reader announced are given back. */
+function refuseForeign(importer: Importer, outputs: readonly DraftId[]): readonly KeptOperation[] {
+  const unknown: KeptOperation[] = [];
   for (const id of importer.graph.live(outputs).order) {
     const draft = importer.graph.get(id);
     if (draft.kind !== 'foreign') continue;
-    const { operator, kept: reason } = draft.attributes;
-    if (!reason) throw importer.unsupported(draft);
-    const attributes = { operator, reason, shape: importer.graph.shape(id) };
+    const { operator, kept, call } = draft.attributes;
+    if (!kept && !importer.keepsUnknown) throw importer.unsupported(draft);
+    const reason = kept ?? NO_OPERATION;
+    if (!kept) unknown.push({ operation: operator, module: draft.origin.path, reason });
+    const attributes = { operator, reason, shape: importer.graph.shape(id), ...(call !== undefined && { call }) };
     importer.graph.replace(id, { ...draft, kind: 'opaque', attributes });
   }
+  return unknown;
 }
 
 function noteShared({ shared }: BuiltGraph, notes: string[]): void {
@@ -206,6 +222,8 @@ function imagesOf(model: OnnxModel, { file, inputSize }: ImportOptions, notes: s
     throw new UserError(`${file}: the input ${describe(input)} does not say how many channels its images have.`);
   const side = (size: number | string): number =>
     inputSize ?? (typeof size === 'number' && size > 0 ? size : USUAL_SIDE);
+  if (side(height) * side(width) > MOST_PIXELS)
+    throw new UserError(`${file} takes images of ${side(height)} × ${side(width)} pixels, which no network does.`);
   if (inputSize === undefined && [height, width].some((d) => typeof d !== 'number'))
     notes.push(`the file leaves the size of images open: ${USUAL_SIDE} × ${USUAL_SIDE} is taken`);
   if (channels !== 3) notes.push(`its images have ${channels} channels: evaluation and finetuning need three`);
@@ -252,38 +270,4 @@ function withoutSoftmax(graph: DraftGraph, output: DraftId, notes: string[]): Dr
   if (!isSoftmax) return output;
   notes.push('the file ends in a softmax: what enters it are the logits here');
   return graph.inputsOf(output)[0];
-}
-
-/** Names that exporters give to every graph. */
-const NO_NAME = /^(main_graph|torch[-_]jit.*|graph|model|tf2onnx|)$/i;
-
-function nameOf({ graphName }: OnnxModel, file: string): string {
-  if (!NO_NAME.test(graphName) && /^[\w.-]{1,80}$/.test(graphName)) return graphName;
-  const base = file.slice(Math.max(file.lastIndexOf('/'), file.lastIndexOf('\\')) + 1);
-  return base.replace(/\.onnx$/i, '') || 'model';
-}
-
-const numbersIn = (text: string | undefined): number[] => (text?.match(/[\d.]+/g) ?? []).map(Number);
-
-/** How images are prepared: the file's metadata where it says so, as ImageNet's otherwise. */
-function configOf({ metadata }: OnnxModel, images: Images): InputConfig {
-  const triple = (key: string): [number, number, number] | undefined => {
-    const [a, b, c, ...rest] = numbersIn(metadata.get(key));
-    return c === undefined || rest.length || ![a, b, c].every(Number.isFinite) ? undefined : [a, b, c];
-  };
-  const [mean, std] = [triple('mean'), triple('std')];
-  const interpolation = (['bilinear', 'bicubic', 'lanczos', 'nearest'] as const).find(
-    (name) => name === metadata.get('interpolation'),
-  );
-  const resize = Number(metadata.get('resize'));
-  const { channels, height, width } = images;
-  return {
-    channels,
-    height,
-    width,
-    mean: mean ?? IMAGENET_MEAN,
-    std: std ?? IMAGENET_STD,
-    resize: Number.isInteger(resize) && resize > 0 ? resize : usualResize(Math.min(height, width)),
-    interpolation: interpolation ?? 'bilinear',
-  };
 }

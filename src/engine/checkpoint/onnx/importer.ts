@@ -1,5 +1,6 @@
 /** Walks an ONNX model's nodes and drafts the network: constants are computed, the rest becomes operations. */
 
+import { BudgetError } from '../../../common/budget.ts';
 import { UserError } from '../../../common/errors.ts';
 import type { Shape } from '../../graph/operations.ts';
 import { ShapeError } from '../../graph/shapes.ts';
@@ -10,6 +11,7 @@ import {
   DraftGraph,
   type DraftId,
   type ForeignDraft,
+  NodeRefusal,
   type Origin,
   type StoredTensor,
   UnknownShapeError,
@@ -22,6 +24,10 @@ import type { OnnxTensor } from './onnx-tensor.ts';
 import { initialiserValue, isMask, storedTensor, type Value, type WeightValue, weightOf } from './onnx-values.ts';
 import { type ImportScope, OperatorCall } from './operator-call.ts';
 import { foldedNames, INTERNAL_DOMAIN, internalOperators, operatorNames, operators } from './operators.ts';
+import { REASONS } from './refusals.ts';
+
+/** Why an unknown operator is in the way. */
+export const NO_OPERATION = 'Espalier has no operation for it';
 
 export class Importer implements ImportScope {
   readonly graph = new DraftGraph();
@@ -64,6 +70,11 @@ export class Importer implements ImportScope {
     return this.graph.add({ kind: 'parameter', attributes: {}, inputs: [], stored: { value: tensor }, origin });
   }
 
+  /** Whether operations of which nothing is known stay in the network. */
+  get keepsUnknown(): boolean {
+    return this.model.keep !== undefined;
+  }
+
   /** Says what a name stands for: the model's input. */
   define(name: string, value: Value): void {
     this.#values.set(name, value);
@@ -94,14 +105,27 @@ export class Importer implements ImportScope {
 
   /** Drafts all nodes in the file's order. */
   run(): void {
-    for (const node of this.model.nodes) {
-      this.model.budget.spend('nodes');
-      const results = this.#evaluate(node);
-      node.outputs.forEach((name, i) => {
-        const result = results[i];
-        if (name && result) this.#values.set(name, result);
-      });
+    const { nodes } = this.model;
+    for (let i = 0; i < nodes.length; i++) {
+      try {
+        this.#take(nodes[i]);
+      } catch (error) {
+        const instead = error instanceof NodeRefusal ? this.model.keep?.(nodes[i], error.reason) : undefined;
+        if (!instead) throw error;
+        const { name } = nodes[i];
+        while (nodes[i + 1]?.name === name) i++;
+        for (const node of instead) this.#take(node);
+      }
     }
+  }
+
+  #take(node: OnnxNode): void {
+    this.model.budget.spend('nodes');
+    const results = this.#evaluate(node);
+    node.outputs.forEach((name, i) => {
+      const result = results[i];
+      if (name && result) this.#values.set(name, result);
+    });
   }
 
   /** Anything that goes wrong in a node, said of the file and the node. */
@@ -110,10 +134,12 @@ export class Importer implements ImportScope {
       return action();
     } catch (error) {
       if (error instanceof UnknownShapeError) throw this.unsupported(error.draft);
-      const isOurs = [ShapeError, FoldError, ProtobufError].some((kind) => error instanceof kind);
-      if (!isOurs || !(error instanceof Error)) throw error;
+      if (error instanceof NodeRefusal || error instanceof BudgetError || !(error instanceof Error)) throw error;
+      if (error instanceof UserError) throw new NodeRefusal(error.message, error.message);
+      if (![ShapeError, FoldError, ProtobufError].some((kind) => error instanceof kind)) throw error;
       const label = `node '${node.name || node.outputs[0]}' (${node.opType})`;
-      throw new UserError(`${this.file}: ${error.message.includes(label) ? '' : `${label}: `}${error.message}.`);
+      const said = `${error.message.includes(label) ? '' : `${label}: `}${error.message}`;
+      throw new NodeRefusal(`${this.file}: ${said}.`, error.message);
     }
   }
 
@@ -141,6 +167,8 @@ export class Importer implements ImportScope {
           return folded.map((constant, i): Value => ({ kind: 'known', name: node.outputs[i], path, constant }));
       } else if (
         canFold(node) &&
+        // A product of weights is computed anew every time: it may take long, and its factors are what is trained.
+        node.opType !== 'MatMul' &&
         stored.every((value) => value.kind === 'weight' || (value.kind === 'known' && isFixed(value.constant)))
       )
         return this.#onWeights(call);
@@ -162,8 +190,8 @@ export class Importer implements ImportScope {
         call.fail('makes weights that depend on the number of images')
       );
     };
-    // PyTorch stores equal tensors once; what this operator gives has the name of another parameter.
-    const isCopy = node.opType === 'Identity';
+    // PyTorch's exporter stores equal tensors once; what this operator gives has the name of another parameter.
+    const isCopy = node.opType === 'Identity' && !this.namesAreExact;
     const shape = shapeAlone(call, weights[0]);
     return node.outputs.map((output, i): Value => {
       const isNamed = weights.length > 1 || (isCopy && isReadable(output));
@@ -191,7 +219,12 @@ export class Importer implements ImportScope {
       const taken = call.inputs.filter((input) => input && input.kind !== 'known') as readonly Value[];
       const operands = taken.map((input) => this.draftOf(input, call.origin.path));
       const [kept, shape] = [call.string('reason', ''), call.ints('shape')];
-      return node.outputs.map(() => (kept && shape ? call.foreign(operands, shape, { kept }) : call.foreign(operands)));
+      if (!kept && this.model.keep)
+        throw new NodeRefusal(`${this.file}: ${call.origin.label} cannot be taken over.`, NO_OPERATION);
+      if (!kept || !shape) return node.outputs.map(() => call.foreign(operands));
+      // A constant among its inputs would come back as another type.
+      const text = operands.length === node.inputs.length ? call.string('call', '') : '';
+      return node.outputs.map(() => call.foreign(operands, shape, { kept, ...(text && { call: text }) }));
     }
     const result = rule(call);
     return 'kind' in result ? [result] : result;
@@ -200,9 +233,8 @@ export class Importer implements ImportScope {
   /** What to say of an operator that is in the way. */
   unsupported({ attributes, origin }: ForeignDraft): UserError {
     const folded = foldedNames.includes(attributes.operator);
-    const why = folded
-      ? 'Espalier computes this operator only from constants and sizes'
-      : 'Espalier has no operation for it';
+    const known = Object.hasOwn(REASONS, attributes.operator) ? REASONS[attributes.operator] : NO_OPERATION;
+    const why = folded ? 'Espalier computes this operator only from constants and sizes' : known;
     return new UserError(
       `${this.file}: ${origin.label} cannot be taken over: ${why}.\nIt takes ${operatorNames.join(', ')}; and of constants ${foldedNames.join(', ')}.`,
     );

@@ -58,6 +58,11 @@ export interface OnnxModel {
   readonly outputs: readonly OnnxValue[];
   /** Of the file: what is made of the model is counted in it. */
   readonly budget: Budget;
+  /**
+   * What to take in the place of a node that cannot be taken over, and of the nodes of its name that follow: a reader of another format
+   * knows of a whole call what ONNX says of its parts. Undefined: nothing.
+   */
+  keep?(node: OnnxNode, reason: string): readonly OnnxNode[] | undefined;
 }
 
 /** Nodes and initialisers that a network can sensibly have: more are an attack on the memory. */

@@ -1,9 +1,17 @@
 /** What an operator's rule sees of its node: inputs as values, sizes or weights, attributes, and ways to add to the draft. */
 
-import { UserError } from '../../../common/errors.ts';
 import type { OperationAttributes, OperationKind, Shape } from '../../graph/operations.ts';
 import { type Size, sizes, sizesOf } from './constants.ts';
-import type { Draft, DraftGraph, DraftId, ForeignDraft, Origin, StoredTensor, StoredTensors } from './draft.ts';
+import {
+  type Draft,
+  type DraftGraph,
+  type DraftId,
+  type ForeignDraft,
+  NodeRefusal,
+  type Origin,
+  type StoredTensor,
+  type StoredTensors,
+} from './draft.ts';
 import { modulePath } from './names.ts';
 import type { OnnxNode } from './onnx-proto.ts';
 import { storedTensor, type Value } from './onnx-values.ts';
@@ -39,7 +47,7 @@ export class OperatorCall {
 
   /** Throws: what is wrong with this node. */
   fail(problem: string): never {
-    throw new UserError(`${this.scope.file}: ${this.origin.label} ${problem}.`);
+    throw new NodeRefusal(`${this.scope.file}: ${this.origin.label} ${problem}.`, `it ${problem}`);
   }
 
   // ---- attributes

@@ -1,7 +1,9 @@
 /** ONNX operators with weights, and products of values. */
 import type { Pair, SpatialPadding } from '../../graph/operations.ts';
+import { float32Tensor } from '../../graph/tensor.ts';
 import { filledTensor, mappedTensor, reshapedTensor, transposedMatrix, type Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
+import { sequenceConv } from './operators-sequences.ts';
 
 export const pairOf = (call: OperatorCall, name: string, otherwise: Pair): Pair => {
   const values = call.ints(name) ?? otherwise;
@@ -47,6 +49,7 @@ export function imageSize(call: OperatorCall): readonly [number, number] {
 }
 
 const conv: OperatorRule = (call) => {
+  if (call.shape(0).length === 3) return sequenceConv(call);
   const size = imageSize(call);
   const weight = call.needStored(1);
   const [, , height, width] = weight.shape;
@@ -117,11 +120,24 @@ const batchNormalization: OperatorRule = (call) => {
 /** Float attributes are single precision: 1e-5 comes as 0.0000099999997. */
 export const epsilon = (call: OperatorCall): number => Number(call.float('epsilon', 1e-5).toPrecision(6));
 
+/** A layer norm over the last dimensions together: as one, then scale and shift of each of their entries. */
+function overSeveral(call: OperatorCall, axis: number): Value {
+  const shape = call.shape(0);
+  const sizes = shape.slice(axis);
+  const flat = [...shape.slice(0, axis), sizes.reduce((a, b) => a * b, 1)];
+  const size = flat[axis];
+  const whole = { weight: filledTensor('', size, 1), bias: filledTensor('', size, 0) };
+  const standard = call.add('layerNorm', [call.reshape(call.operand(0), flat)], { eps: epsilon(call), axis }, whole);
+  let y = call.reshape(standard, shape);
+  if (call.has(1)) y = call.add('multiply', [y, call.operand(1)], {});
+  if (call.has(2)) y = call.add('add', [y, call.operand(2)], {});
+  return call.computed(y);
+}
+
 const layerNormalization: OperatorRule = (call): Value => {
   const shape = call.shape(0);
   const axis = call.axis(call.int('axis', -1), shape.length);
-  if (axis !== shape.length - 1)
-    call.fail(`normalises over ${shape.length - axis} dimensions at once; Espalier knows layer norms over one`);
+  if (axis !== shape.length - 1) return overSeveral(call, axis);
   if (call.node.outputs.slice(1).some(Boolean)) call.fail('gives its statistics too, which Espalier cannot take over');
   const size = shape[axis];
   const flat = (i: number): ReturnType<typeof reshapedTensor> => {
@@ -147,10 +163,25 @@ const linear: OperatorRule = (call) => {
 /** Operators that only our own readers of other formats write. */
 export const internalLayerOperators: Readonly<Record<string, OperatorRule>> = { Linear: linear };
 
+/** x / √(mean(x²) + eps) · weight over the last dimension. */
+const rmsNormalization: OperatorRule = (call) => {
+  const shape = call.shape(0);
+  if (call.axis(call.int('axis', -1), shape.length) !== shape.length - 1)
+    call.fail('normalises over several dimensions at once, which Espalier cannot take over');
+  const x = call.operand(0);
+  const reduction = { axes: [shape.length - 1], keepDimensions: true };
+  const mean = call.add('mean', [call.add('multiply', [x, x], {})], reduction);
+  const eps = call.add('constant', [], { tensor: float32Tensor([1], Float32Array.of(call.float('epsilon', 1e-5))) });
+  const root = call.add('activation', [call.add('add', [mean, eps], {})], { function: 'sqrt' });
+  const y = call.add('divide', [x, root], {});
+  return call.has(1) ? call.emit('multiply', [y, call.operand(1)], {}) : call.computed(y);
+};
+
 export const layerOperators: Readonly<Record<string, OperatorRule>> = {
   BatchNormalization: batchNormalization,
   Conv: conv,
   Gemm: gemm,
   LayerNormalization: layerNormalization,
   MatMul: matMul,
+  RMSNormalization: rmsNormalization,
 };

@@ -1,8 +1,9 @@
-/** ONNX operators that pool, and reductions. */
+/** ONNX operators that pool. */
 import type { Pair, SpatialPadding } from '../../graph/operations.ts';
-import { sizePerImage } from '../../graph/shapes.ts';
+import { float32Tensor } from '../../graph/tensor.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
 import { imageSize, paddingOf, pairOf } from './operators-layers.ts';
+import { ofImages } from './operators-sequences.ts';
 
 const NO_PADDING: SpatialPadding = { top: 0, left: 0, bottom: 0, right: 0 };
 
@@ -10,8 +11,8 @@ interface Pooling {
   readonly kernel: Pair;
   readonly stride: Pair;
   readonly padding: SpatialPadding;
-  /** Whether rounding sizes up takes more padding than the file says. */
-  readonly extended: boolean;
+  /** What the file says; `padding` has more where sizes are rounded up. */
+  readonly written: SpatialPadding;
 }
 
 /** Padding at the far end so that a size rounded down is the one rounded up; windows that would start in padding are left out. */
@@ -27,12 +28,12 @@ function poolingOf(call: OperatorCall): Pooling {
   const stride = pairOf(call, 'strides', [1, 1]);
   const dilation = pairOf(call, 'dilations', [1, 1]);
   if (dilation[0] !== 1 || dilation[1] !== 1) call.fail('has dilations, which Espalier has no pooling for');
-  const padding = paddingOf(call, size, { kernel, stride, dilation });
-  if (!call.int('ceil_mode', 0)) return { kernel, stride, padding, extended: false };
-  const bottom = extraPadding(size[0], padding.top, padding.bottom, kernel[0], stride[0]);
-  const right = extraPadding(size[1], padding.left, padding.right, kernel[1], stride[1]);
-  const wider = { ...padding, bottom: padding.bottom + bottom, right: padding.right + right };
-  return { kernel, stride, padding: wider, extended: bottom + right > 0 };
+  const written = paddingOf(call, size, { kernel, stride, dilation });
+  if (!call.int('ceil_mode', 0)) return { kernel, stride, padding: written, written };
+  const bottom = extraPadding(size[0], written.top, written.bottom, kernel[0], stride[0]);
+  const right = extraPadding(size[1], written.left, written.right, kernel[1], stride[1]);
+  const padding = { ...written, bottom: written.bottom + bottom, right: written.right + right };
+  return { kernel, stride, padding, written };
 }
 
 const maxPool: OperatorRule = (call) => {
@@ -42,19 +43,50 @@ const maxPool: OperatorRule = (call) => {
   return call.emit('maxPool', [call.operand(0)], { kernel, stride, padding });
 };
 
+const isNone = (padding: SpatialPadding): boolean => !Object.values(padding).some(Boolean);
+
+/** How many pixels of each window along an axis count: those of the image and of the padding that the file says. */
+function counted(
+  size: number,
+  kernel: number,
+  stride: number,
+  before: number,
+  after: number,
+  windows: number,
+): number[] {
+  return Array.from({ length: windows }, (_, i) => Math.min(i * stride + kernel, before + size + after) - i * stride);
+}
+
+/** Means that count the padding written in the file, and not what rounding up adds: those of all, made larger at the far end. */
+function meansOfWritten(call: OperatorCall, { kernel, stride, padding, written }: Pooling) {
+  const pooled = call.add('averagePool', [call.operand(0)], { kernel, stride, padding, countPadding: true });
+  const [, , height, width] = call.scope.graph.shape(pooled);
+  const [h, w] = imageSize(call);
+  const rows = counted(h, kernel[0], stride[0], written.top, written.bottom, height);
+  const columns = counted(w, kernel[1], stride[1], written.left, written.right, width);
+  const factors = rows.flatMap((r) => columns.map((c) => (kernel[0] * kernel[1]) / (r * c)));
+  const tensor = float32Tensor([height, width], Float32Array.from(factors));
+  return call.emit('multiply', [pooled, call.add('constant', [], { tensor })], {});
+}
+
 const averagePool: OperatorRule = (call) => {
-  const { kernel, stride, padding, extended } = poolingOf(call);
-  const countPadding = Boolean(call.int('count_include_pad', 0));
-  const isPadded = Object.values(padding).some(Boolean);
-  if (extended && countPadding) call.fail('rounds sizes up and counts its padding, which Espalier has no pooling for');
+  const pooling = poolingOf(call);
+  const { kernel, stride, padding, written } = pooling;
+  const isExtended = padding.bottom !== written.bottom || padding.right !== written.right;
+  const counts = Boolean(call.int('count_include_pad', 0));
+  if (isExtended && counts && !isNone(written)) return meansOfWritten(call, pooling);
   // Without padding both are the same, and PyTorch's is the default.
-  const attributes = { kernel, stride, padding, countPadding: countPadding || !isPadded };
-  return call.emit('averagePool', [call.operand(0)], attributes);
+  const countPadding = isNone(padding) || (counts && !isExtended);
+  return call.emit('averagePool', [call.operand(0)], { kernel, stride, padding, countPadding });
 };
 
 const globalAveragePool: OperatorRule = (call) => {
-  imageSize(call);
-  return call.emit('mean', [call.operand(0)], { axes: [2, 3], keepDimensions: true });
+  const rank = call.shape(0).length;
+  if (rank < 3) call.fail(`pools ${rank} dimensions`);
+  return call.emit('mean', [call.operand(0)], {
+    axes: Array.from({ length: rank - 2 }, (_, i) => i + 2),
+    keepDimensions: true,
+  });
 };
 
 const globalMaxPool: OperatorRule = (call) => {
@@ -62,45 +94,9 @@ const globalMaxPool: OperatorRule = (call) => {
   return call.emit('maxPool', [call.operand(0)], { kernel, stride: kernel, padding: NO_PADDING });
 };
 
-interface Reduction {
-  readonly axes: readonly number[];
-  readonly keepDimensions: boolean;
-}
-
-function reductionOf(call: OperatorCall): Reduction {
-  const shape = call.shape(0);
-  const given = call.list('axes', 1);
-  if (!given?.length) return call.fail('reduces every dimension, the images too');
-  const axes = given.map((axis) => call.axis(axis, shape.length)).sort((a, b) => a - b);
-  if (axes.some((axis) => shape[axis] < 0)) call.fail('mixes images with each other');
-  return { axes, keepDimensions: Boolean(call.int('keepdims', 1)) };
-}
-
-const reduceMean: OperatorRule = (call) => call.emit('mean', [call.operand(0)], reductionOf(call));
-
-const reduceSum: OperatorRule = (call) => {
-  const reduction = reductionOf(call);
-  const shape = call.shape(0);
-  const count = sizePerImage(reduction.axes.map((axis) => shape[axis]));
-  return call.emit('scale', [call.add('mean', [call.operand(0)], reduction)], { by: count });
-};
-
-/** Maxima over the whole image. */
-const reduceMax: OperatorRule = (call) => {
-  const { axes, keepDimensions } = reductionOf(call);
-  const shape = call.shape(0);
-  if (shape.length !== 4 || String(axes) !== '2,3') call.fail('takes maxima of other dimensions than those of images');
-  const kernel: Pair = [shape[2], shape[3]];
-  const pooled = call.add('maxPool', [call.operand(0)], { kernel, stride: kernel, padding: NO_PADDING });
-  return call.computed(keepDimensions ? pooled : call.reshape(pooled, shape.slice(0, 2)));
-};
-
 export const poolingOperators: Readonly<Record<string, OperatorRule>> = {
-  AveragePool: averagePool,
+  AveragePool: ofImages(averagePool),
   GlobalAveragePool: globalAveragePool,
-  GlobalMaxPool: globalMaxPool,
-  MaxPool: maxPool,
-  ReduceMax: reduceMax,
-  ReduceMean: reduceMean,
-  ReduceSum: reduceSum,
+  GlobalMaxPool: ofImages(globalMaxPool),
+  MaxPool: ofImages(maxPool),
 };

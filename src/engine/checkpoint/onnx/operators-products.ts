@@ -1,4 +1,5 @@
 /** Products by index letters: Einsum as a product of matrices. */
+import { float32Tensor } from '../../graph/tensor.ts';
 import type { DraftId } from './draft.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
 
@@ -71,4 +72,36 @@ const einsum: OperatorRule = (call) => {
     : call.emit('transpose', [apart], { permutation });
 };
 
-export const productOperators: Readonly<Record<string, OperatorRule>> = { Einsum: einsum };
+/** Below any score: what a mask hides. */
+const HIDDEN = -1e9;
+
+/** What is added to the scores: a mask of truths hides where it is false. */
+function maskOf(call: OperatorCall): DraftId {
+  const mask = call.value(3);
+  if (mask.kind !== 'known' || mask.constant.each[0].type !== 'bool') return call.operand(3);
+  const { data, shape } = mask.constant.each[0];
+  return call.add('constant', [], {
+    tensor: float32Tensor(
+      shape,
+      Float32Array.from(data, (seen) => (seen ? 0 : HIDDEN)),
+    ),
+  });
+}
+
+/** Attention over [N, heads, tokens, width] as operator set 23 has it. */
+const attention: OperatorRule = (call) => {
+  const [queries, keys] = [call.shape(0), call.shape(1)];
+  if (queries.length !== 4)
+    call.fail('takes heads and their channels as one dimension, which Espalier cannot take over');
+  if (queries[1] !== keys[1]) call.fail('has several heads that share keys, which Espalier cannot take over');
+  if (call.has(4) || call.has(5) || call.int('is_causal', 0) || call.float('softcap', 0))
+    call.fail('looks back or caps its scores, which Espalier cannot take over');
+  const width = queries[3];
+  const scaled = call.add('scale', [call.operand(0)], { by: call.float('scale', 0) || width ** -0.5 });
+  const product = call.add('matmul', [scaled, call.operand(1)], { transposeB: true });
+  const scores = call.has(3) ? call.add('add', [product, maskOf(call)], {}) : product;
+  const shares = call.add('softmax', [scores], { axis: 3 });
+  return call.emit('matmul', [shares, call.operand(2)], { transposeB: false });
+};
+
+export const productOperators: Readonly<Record<string, OperatorRule>> = { Attention: attention, Einsum: einsum };

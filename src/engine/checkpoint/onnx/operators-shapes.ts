@@ -5,7 +5,7 @@ import { dimensionOf } from './constants.ts';
 import type { DraftId } from './draft.ts';
 import type { Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
-import { gather, slice, sliceAxis } from './operators-slices.ts';
+import { gather, gatherNd, slice, sliceAxis } from './operators-slices.ts';
 import { reshapeTarget } from './reshape-target.ts';
 
 const reshape: OperatorRule = (call) => {
@@ -103,25 +103,6 @@ const split: OperatorRule = (call): readonly Value[] => {
   });
 };
 
-/** The dimensions and amounts of a padding, negative ones cut. */
-const pad: OperatorRule = (call) => {
-  const shape = call.shape(0);
-  if (call.string('mode', 'constant') !== 'constant') call.fail('repeats the border; Espalier pads with zeros');
-  const value = call.has(2) ? call.scalar(2) : call.float('value', 0);
-  if (value !== 0) call.fail(`pads with ${value ?? 'a computed value'}; Espalier pads with zeros`);
-  const amounts = call.ints('pads') ?? call.ints('paddings') ?? call.numbers(1) ?? [];
-  const axes = call.numbers(3)?.map((axis) => call.axis(axis, shape.length)) ?? [...shape.keys()];
-  let x = call.operand(0);
-  axes.forEach((axis, i) => {
-    const [before, after] = [amounts[i] ?? 0, amounts[i + axes.length] ?? 0];
-    const size = call.scope.graph.shape(x)[axis];
-    if (before < 0 || after < 0) x = sliceAxis(call, x, axis, Math.max(0, -before), size - Math.max(0, -after));
-    const attributes = { axis, before: Math.max(0, before), after: Math.max(0, after) };
-    if (attributes.before || attributes.after) x = call.add('pad', [x], attributes);
-  });
-  return call.computed(x);
-};
-
 const expand: OperatorRule = (call) => {
   const from = call.shape(0);
   const target = (call.sizes(1) ?? []).map(dimensionOf);
@@ -182,7 +163,7 @@ export const shapeOperators: Readonly<Record<string, OperatorRule>> = {
   Expand: expand,
   Flatten: flatten,
   Gather: gather,
-  Pad: pad,
+  GatherND: gatherNd,
   Reshape: reshape,
   Slice: slice,
   Split: split,

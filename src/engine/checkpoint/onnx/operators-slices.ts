@@ -45,7 +45,7 @@ function runOf(indices: readonly number[]): { start: number; step: number } | un
 }
 
 /** Rows of any dimension: it is brought to the front, where the operation takes them. */
-function gatherRows(call: OperatorCall, x: DraftId, axis: number, indices: readonly number[]): DraftId {
+export function gatherRows(call: OperatorCall, x: DraftId, axis: number, indices: readonly number[]): DraftId {
   const rank = call.scope.graph.shape(x).length;
   const front = [axis, ...Array(rank).keys()].filter((d, i) => i === 0 || d !== axis);
   const back = Array.from({ length: rank }, (_, i) => front.indexOf(i));
@@ -70,4 +70,25 @@ export const gather: OperatorRule = (call) => {
   const wanted = call.shape(1);
   if (elementCount(wanted) !== indices.length) call.fail('has indices of another shape');
   return call.computed(call.reshape(taken, [...shape.slice(0, axis), ...wanted, ...shape.slice(axis + 1)]));
+};
+
+/** Entries by index tuples of the first dimensions: those are one, and its rows are taken. */
+export const gatherNd: OperatorRule = (call) => {
+  const shape = call.shape(0);
+  const wanted = call.shape(1);
+  const depth = wanted.at(-1) as number;
+  if (call.int('batch_dims', 0))
+    call.fail('goes over dimensions by itself (batch_dims), which Espalier cannot take over');
+  if (shape.slice(0, depth).some((d) => d < 0)) call.fail('chooses among the images');
+  const given = call.numbers(1) ?? call.fail('has no indices');
+  const rows = Array.from({ length: given.length / depth }, (_, i) =>
+    shape.slice(0, depth).reduce((at, size, axis) => {
+      const index = given[i * depth + axis];
+      if (!(index >= -size && index < size)) call.fail(`takes entry ${index} of ${size}`);
+      return at * size + (index < 0 ? index + size : index);
+    }, 0),
+  );
+  const count = elementCount(shape.slice(0, depth));
+  const taken = gatherRows(call, call.reshape(call.operand(0), [count, ...shape.slice(depth)]), 0, rows);
+  return call.computed(call.reshape(taken, [...wanted.slice(0, -1), ...shape.slice(depth)]));
 };

@@ -1,17 +1,21 @@
 /** Every ONNX operator that an import knows. */
 import { foldKernels } from './fold.ts';
 import type { OperatorRule } from './operator-call.ts';
+import { borderOperators } from './operators-borders.ts';
 import { elementwiseOperators, internalElementwiseOperators } from './operators-elementwise.ts';
 import { imageOperators, internalImageOperators } from './operators-images.ts';
 import { internalLayerOperators, layerOperators } from './operators-layers.ts';
 import { poolingOperators } from './operators-pooling.ts';
 import { productOperators } from './operators-products.ts';
+import { reductionOperators } from './operators-reductions.ts';
 import { internalShapeOperators, shapeOperators } from './operators-shapes.ts';
 
 export const operators: Readonly<Record<string, OperatorRule>> = {
   ...layerOperators,
   ...elementwiseOperators,
   ...poolingOperators,
+  ...reductionOperators,
+  ...borderOperators,
   ...shapeOperators,
   ...imageOperators,
   ...productOperators,

@@ -1,9 +1,10 @@
 /** What a rule for an ATen operation sees of its call: typed arguments, shapes, and ways to write ONNX nodes that compute the same. */
 import { float32Tensor, type Tensor } from '../../graph/tensor.ts';
-import type { OnnxNode } from '../onnx/onnx-proto.ts';
 import { INTERNAL_DOMAIN } from '../onnx/operators.ts';
 import { type AttributeValue, attributeOf } from './aten-attributes.ts';
-import type { Argument, ProgramGraph, ProgramNode, ProgramSize, TensorMeta } from './exported-program.ts';
+import type { Argument, ProgramNode, ProgramSize, TensorMeta } from './exported-program.ts';
+import { keptCall } from './kept-call.ts';
+import type { TranslationScope } from './translation-scope.ts';
 import { maskOf, type Window } from './windows-of-values.ts';
 
 /** Operators that ONNX has none for. */
@@ -18,17 +19,6 @@ export type AtenRule = (call: AtenCall) => void;
 
 /** A call whose arguments no rule can take over: it stays as it is, and what it touches is frozen. */
 export class NotTakenOver extends Error {}
-
-export interface TranslationScope {
-  readonly graph: ProgramGraph;
-  /** Value of the images: its first size is the batch. */
-  readonly images: string;
-  readonly nodes: OnnxNode[];
-  /** What values of the program are called in the model where not by their own name: tensors of the file, and values changed in place. */
-  readonly current: Map<string, string>;
-  /** Before the names of values: graphs inside nodes have names of their own, and no state dict has such names. */
-  readonly prefix: string;
-}
 
 /** PyTorch's numbers of integer types and truths. */
 const INTEGER_TYPES: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 12]);
@@ -282,12 +272,15 @@ export class AtenCall {
       return argument.kind === 'tensors' ? argument.names.flatMap((name) => (name ? [this.named(name)] : [])) : [];
     });
     this.node.outputs.forEach((name, i) => {
-      const sizes = this.scope.graph.tensors.get(name)?.sizes ?? [];
+      const said = this.scope.graph.tensors.get(name)?.sizes ?? [];
+      // In a program for a fixed number of images, that many are the batch.
+      const sizes = said.map((size, axis) => (axis === 0 && size === this.scope.fixedBatch ? -1 : size));
       if (sizes.some((size) => size === undefined)) return;
+      const call = keptCall(this.node, this.scope.graph, i);
       this.add(
         `${this.operation}.${this.overload}`,
         taken,
-        { shape: sizes as readonly number[], reason },
+        { shape: sizes as readonly number[], reason, ...(call !== undefined && { call }) },
         [this.outputNames()[i]],
         FOREIGN,
       );

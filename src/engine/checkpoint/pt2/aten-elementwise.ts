@@ -102,6 +102,16 @@ const truth =
     else call.result(operator, operands);
   };
 
+/** One half times the sigmoid of the other. */
+const glu: AtenRule = (call) => {
+  const axis = call.axis(call.int('dim', -1), call.rank('self'));
+  const half = call.output().sizes[axis];
+  if (half === undefined || half < 0) return call.refuse('it cuts the batch');
+  const part = (start: number): string =>
+    call.emit('Slice', [call.tensor('self'), ...[start, start + half, axis].map((value) => call.integers([value]))]);
+  return call.result('Mul', [part(0), call.emit('Sigmoid', [part(half)])]);
+};
+
 export const elementwiseRules: Readonly<Record<string, AtenRule>> = {
   alias: identity,
   contiguous: identity,
@@ -137,6 +147,13 @@ export const elementwiseRules: Readonly<Record<string, AtenRule>> = {
   floor: unary('Floor'),
   ceil: unary('Ceil'),
   reciprocal: unary('Reciprocal'),
+  round: unary('Round'),
+  sign: unary('Sign'),
+  erf: unary('Erf'),
+  log_sigmoid: (call) => call.result('Log', [call.emit('Sigmoid', [call.tensor('self')])]),
+  softsign: unary('Softsign'),
+  glu,
+  cumsum: (call) => call.result('CumSum', [call.tensor('self'), call.constant(call.int('dim', 0), true)]),
   square: (call) => call.result('Mul', [call.tensor('self'), call.tensor('self')]),
   pow: power,
   clamp,
@@ -164,6 +181,11 @@ export const elementwiseRules: Readonly<Record<string, AtenRule>> = {
   where,
   masked_fill: maskedFill,
   logical_not: unary('Not'),
+  logical_and: truth('And'),
+  logical_or: truth('Or'),
+  logical_xor: truth('Xor'),
+  bitwise_and: truth('And'),
+  bitwise_or: truth('Or'),
   bitwise_not: unary('Not'),
   eq: truth('Equal'),
   ne: truth('Equal', true),

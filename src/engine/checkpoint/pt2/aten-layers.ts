@@ -113,6 +113,13 @@ const layerNorm: AtenRule = (call) => {
   call.result('LayerNormalization', inputs, { axis, epsilon: { float: call.number('eps') ?? 1e-5 } });
 };
 
+const rmsNorm: AtenRule = (call) => {
+  const inputs = [call.tensor('input'), call.tensor('weight')].filter(Boolean);
+  const axis = -call.ints('normalized_shape').length;
+  // PyTorch's default is float32's smallest step from 1.
+  call.result('RMSNormalization', inputs, { axis, epsilon: { float: call.number('eps') ?? 2 ** -23 } });
+};
+
 const groupNorm =
   (groups: (call: AtenCall) => number): AtenRule =>
   (call) => {
@@ -168,7 +175,10 @@ export const layerRules: Readonly<Record<string, AtenRule>> = {
     call.result('Einsum', call.tensors('tensors') as readonly string[], { equation: call.text('equation', '') }),
   batch_norm: batchNorm,
   layer_norm: layerNorm,
+  rms_norm: rmsNorm,
   group_norm: groupNorm((call) => call.int('num_groups', 1)),
   instance_norm: groupNorm((call) => call.sizes('input')[1] as number),
   scaled_dot_product_attention: attention,
+  lstm: (call) => call.refuse('it is a recurrent layer, whose gates share their channels'),
+  gru: (call) => call.refuse('it is a recurrent layer, whose gates share their channels'),
 };

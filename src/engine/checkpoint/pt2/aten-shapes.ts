@@ -124,17 +124,8 @@ const index: AtenRule = (call) => {
   return call.result('Gather', [x, flat], { axis: first.i });
 };
 
-/** The entries that a border repeats, by position. */
-function borderIndices(mode: string, size: number, before: number, after: number): number[] {
-  return Array.from({ length: before + size + after }, (_, k) => {
-    const i = k - before;
-    if (mode === 'replicate') return Math.min(Math.max(i, 0), size - 1);
-    if (mode === 'circular') return ((i % size) + size) % size;
-    const period = 2 * (size - 1) || 1;
-    const at = ((i % period) + period) % period;
-    return at < size ? at : period - at;
-  });
-}
+/** ONNX's names of what a border repeats. */
+const BORDERS: Readonly<Record<string, string>> = { reflect: 'reflect', replicate: 'edge', circular: 'wrap' };
 
 const pad: AtenRule = (call) => {
   const amounts = call.ints('pad');
@@ -146,21 +137,11 @@ const pad: AtenRule = (call) => {
     before: amounts[2 * k],
     after: amounts[2 * k + 1],
   }));
-  if (mode === 'constant') {
-    const pads = Array<number>(2 * rank).fill(0);
-    for (const { axis, before, after } of dimensions) [pads[axis], pads[rank + axis]] = [before, after];
-    const value = call.number('value') ?? 0;
-    const inputs = [call.tensor('self'), call.integers(pads), ...(value ? [call.constant(value)] : [])];
-    return call.result('Pad', inputs);
-  }
-  const sizes = call.sizes('self');
-  let x = call.tensor('self');
-  for (const { axis, before, after } of dimensions) {
-    if (before < 0 || after < 0) call.refuse('it cuts by negative padding');
-    if (before || after)
-      x = call.emit('Gather', [x, call.integers(borderIndices(mode, sizes[axis] as number, before, after))], { axis });
-  }
-  return call.result('Identity', [x]);
+  const pads = Array<number>(2 * rank).fill(0);
+  for (const { axis, before, after } of dimensions) [pads[axis], pads[rank + axis]] = [before, after];
+  const value = mode === 'constant' ? (call.number('value') ?? 0) : 0;
+  const inputs = [call.tensor('self'), call.integers(pads), ...(value ? [call.constant(value)] : [])];
+  call.result('Pad', inputs, { mode: BORDERS[mode] ?? mode });
 };
 
 const roll: AtenRule = (call) => {
@@ -199,6 +180,23 @@ const channelShuffle: AtenRule = (call) => {
   const apart = call.reshaped(call.tensor(call.has('self') ? 'self' : 'input'), [n, groups, c / groups, ...rest]);
   call.resultReshaped(call.emit('Transpose', [apart], { perm: [0, 2, 1, ...rest.map((_, i) => i + 3)] }));
 };
+
+/** Every entry of a dimension so often, one after the other. */
+const repeatInterleave: AtenRule = (call) => {
+  const axis = call.axis(call.int('dim', 0), call.rank('self'));
+  const size = call.sizes('self')[axis];
+  const repeats = call.number('repeats');
+  if (!call.has('dim') || size === undefined || size < 0 || repeats === undefined)
+    return call.refuse('it repeats all elements, the images, or each as often as a tensor says');
+  const indices = Array.from({ length: size * repeats }, (_, i) => Math.floor(i / repeats));
+  return call.result('Gather', [call.tensor('self'), call.integers(indices)], { axis });
+};
+
+/** The triangle of a constant matrix. */
+const triangle =
+  (upper: number): AtenRule =>
+  (call) =>
+    call.result('Trilu', [call.tensor('self'), call.constant(call.int('diagonal', 0), true)], { upper });
 
 const filled =
   (value: (call: AtenCall) => number): AtenRule =>
@@ -272,6 +270,7 @@ export const shapeRules: Readonly<Record<string, AtenRule>> = {
   broadcast_to: expand,
   repeat,
   tile: repeat,
+  repeat_interleave: repeatInterleave,
   index,
   index_select: (call) =>
     call.result('Gather', [call.tensor('self'), call.tensor('index')], { axis: call.int('dim', 0) }),
@@ -294,5 +293,7 @@ export const shapeRules: Readonly<Record<string, AtenRule>> = {
   new_full: filled((call) => call.number('fill_value') ?? 0),
   scalar_tensor: (call) => call.result('Identity', [call.constant(call.number('s') ?? 0)]),
   arange,
+  tril: triangle(0),
+  triu: triangle(1),
   linspace,
 };

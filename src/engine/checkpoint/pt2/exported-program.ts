@@ -10,7 +10,7 @@ export type Argument =
   | { readonly kind: 'tensors'; readonly names: readonly (string | undefined)[] }
   /** A name is a size that the program computes. */
   | { readonly kind: 'ints'; readonly values: readonly (number | string)[]; readonly single: boolean }
-  | { readonly kind: 'floats'; readonly values: readonly number[] }
+  | { readonly kind: 'floats'; readonly values: readonly number[]; readonly single: boolean }
   | { readonly kind: 'bool'; readonly value: boolean }
   | { readonly kind: 'string'; readonly value: string }
   /** PyTorch's number of an element type. */
@@ -84,6 +84,9 @@ const float = (value: unknown): number =>
           .replace(/^(-?)Inf$/, '$1Infinity'),
       )
     : number(value, 'a number');
+/** A size that a dimension can have. */
+const count = (value: unknown): number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : fail('a size is no whole number');
 const nameOf = (value: unknown): string => text(object(value, 'a value')['name'], 'its name');
 
 /** The one field of a tagged union. */
@@ -122,9 +125,9 @@ function argumentOf(value: unknown, scope: MetaScope): Argument {
     case 'as_sym_ints':
       return { kind: 'ints', values: list(content, tag).map(symbolicInt), single: false };
     case 'as_float':
-      return { kind: 'floats', values: [float(content)] };
+      return { kind: 'floats', values: [float(content)], single: true };
     case 'as_floats':
-      return { kind: 'floats', values: list(content, tag).map(float) };
+      return { kind: 'floats', values: list(content, tag).map(float), single: false };
     case 'as_bool':
       return { kind: 'bool', value: Boolean(content) };
     case 'as_string':
@@ -146,11 +149,11 @@ interface MetaScope {
 /** `Symbol('s77', …)` is the batch, `Mul(Integer(49), Symbol('s77', …))` 49 times the batch. */
 function sizeOf(value: unknown, scope: MetaScope): ProgramSize {
   const [tag, content] = tagged(value, 'a size');
-  if (tag === 'as_int') return number(content, 'a size');
+  if (tag === 'as_int') return count(content);
   const expression = text(object(content, 'a size')['expr_str'], 'a size');
   const found = /^(?:Mul\(Integer\((\d+)\), )?Symbol\('(\w+)'[^()]*\)\)?$/.exec(expression);
   if (!found || (scope.symbol !== undefined && found[2] !== scope.symbol)) return undefined;
-  return -Number(found[1] ?? 1);
+  return -Math.max(1, count(Number(found[1] ?? 1)));
 }
 
 function metaOf(value: unknown, scope: MetaScope): TensorMeta {
@@ -255,18 +258,21 @@ function batchSymbol(graph: Json, input: string | undefined): string | undefined
   return /^Symbol\('(\w+)'/.exec(text(object(content, 'a size')['expr_str'], 'a size'))?.[1];
 }
 
+/** @throws ProgramError with what it is that is no JSON */
+export function parseJson(json: string, what: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return fail(`${what} is no JSON`);
+  }
+}
+
 /**
  * Parses `models/model.json`.
  * @throws ProgramError where it is not what PyTorch writes
  */
 export function parseProgram(json: string): ExportedProgram {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(json);
-  } catch {
-    return fail('it is no JSON');
-  }
-  const program = object(parsed, 'it');
+  const program = object(parseJson(json, 'it'), 'it');
   const version = object(program['schema_version'], 'schema_version')['major'];
   if (version !== 8) fail(`its schema has version ${String(version)}; Espalier reads 8 (PyTorch 2.9 and later)`);
   const graphModule = object(program['graph_module'], 'graph_module');

@@ -1,9 +1,9 @@
 /** An exported program as a Graph with weights under the names of its state dict. */
 import type { Graph, GraphNode } from '../../graph/graph.ts';
 import type { Tensor, Weights } from '../../graph/tensor.ts';
-import { type ImportOptions, importOnnx } from '../onnx/import.ts';
+import { type ImportOptions, importOnnx, type KeptOperation } from '../onnx/import.ts';
 import type { Pt2File } from './pt2-file.ts';
-import { type KeptOperation, translateProgram } from './translate.ts';
+import { translateProgram } from './translate.ts';
 
 export interface ImportedProgram {
   /** Family `pt2`. */
@@ -16,8 +16,9 @@ export interface ImportedProgram {
 
 /** @throws UserError naming the file and what is in the way */
 export function importPt2(file: Pt2File, options: ImportOptions): ImportedProgram {
-  const { model, kept, modules } = translateProgram(options.file, file);
+  const { model, kept: untranslated, modules } = translateProgram(options.file, file);
   const imported = importOnnx(model, { ...options, namesAreExact: true, family: 'pt2' });
+  const kept = [...untranslated, ...imported.kept];
   const graph = withCounters(withClasses(imported.graph, modules), file);
   const counters = graph.parameters.filter(({ dtype }) => dtype === 'int64').map(({ name }) => name);
   return {

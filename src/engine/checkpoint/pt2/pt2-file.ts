@@ -1,5 +1,6 @@
 /** Reads a `.pt2` archive (torch.export.save): the exported program as JSON, and its tensors as bytes. */
 
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { Budget } from '../../../common/budget.ts';
 import { UserError } from '../../../common/errors.ts';
 import type { RunContext } from '../../../common/progress.ts';
@@ -7,7 +8,7 @@ import { BYTES_PER_ELEMENT, type DType, elementCount, type Tensor } from '../../
 import { type ByteRange, SourceFile } from '../source-file.ts';
 import { gatherStrided, isContiguous, spanOf, viewAs } from '../tensor-bytes.ts';
 import { ZipArchive } from '../zip.ts';
-import { type ExportedProgram, ProgramError, parseProgram } from './exported-program.ts';
+import { type ExportedProgram, ProgramError, parseJson, parseProgram } from './exported-program.ts';
 
 /** A network of a thousand layers has some megabytes of JSON. */
 const MAX_JSON_BYTES = 256 << 20;
@@ -59,8 +60,17 @@ export async function isPt2(path: string): Promise<boolean> {
   }
 }
 
+interface ReadOptions {
+  /** Reads a tensor's bytes when they are asked for: whoever only wants the network asks for few. */
+  readonly lazily?: boolean;
+}
+
 /** @throws UserError naming the file and what is wrong with it */
-export async function readPt2(path: string, context: RunContext = {}): Promise<Pt2File> {
+export async function readPt2(
+  path: string,
+  context: RunContext = {},
+  { lazily = false }: ReadOptions = {},
+): Promise<Pt2File> {
   const source = await SourceFile.open(path);
   try {
     const archive = await ZipArchive.open(source);
@@ -87,10 +97,12 @@ export async function readPt2(path: string, context: RunContext = {}): Promise<P
       const config = `${folder}data/${part}/${model}_${part}_config.json`;
       if (!archive.entries.has(config)) continue;
       const entries = tensorEntries(path, await text(config));
-      await readTensors({ path, source, archive }, `${folder}data/${part}/`, entries, tensors, context);
+      await readTensors({ path, source, archive, lazily }, `${folder}data/${part}/`, entries, tensors, context);
     }
     const record = `${folder}${METADATA_RECORD}`;
-    const metadata = archive.entries.has(record) ? (JSON.parse(await text(record)) as Record<string, string>) : {};
+    const metadata = archive.entries.has(record)
+      ? (parseJson(await text(record), record) as Record<string, string>)
+      : {};
     return { program, tensors, metadata, budget: source.budget };
   } catch (error) {
     if (!(error instanceof ProgramError)) throw error;
@@ -114,8 +126,11 @@ function tensorEntries(path: string, json: string): readonly TensorEntry[] {
   const damaged = (name: string): never => {
     throw new UserError(`Cannot read ${path}: what it says of its tensor '${name}' is damaged.`);
   };
-  const { config } = JSON.parse(json) as { config: Record<string, Record<string, unknown>> };
-  return Object.entries(config ?? {}).map(([name, entry]): TensorEntry => {
+  const parsed = parseJson(json, 'the list of its tensors') as { config?: unknown } | null;
+  const config = parsed?.config;
+  if (config === null || typeof config !== 'object') throw new ProgramError('it has no list of its tensors');
+  return Object.entries(config as Record<string, Record<string, unknown>>).map(([name, entry]): TensorEntry => {
+    if (entry === null || typeof entry !== 'object') return damaged(name);
     if (entry['use_pickle'])
       throw new UserError(
         `${path} holds its tensor '${name}' pickled, which Espalier does not read: export the model with plain tensors.`,
@@ -143,10 +158,27 @@ interface Archive {
   readonly path: string;
   readonly source: SourceFile;
   readonly archive: ZipArchive;
+  readonly lazily: boolean;
+}
+
+/** Bytes of a file that is not open any more. */
+function bytesAgain(path: string, { offset, length }: ByteRange): Uint8Array {
+  const bytes = new Uint8Array(length);
+  const file = openSync(path, 'r');
+  try {
+    for (let done = 0; done < length; ) {
+      const count = readSync(file, bytes, done, length - done, offset + done);
+      if (!count) throw new UserError(`${path} was cut off while it was read.`);
+      done += count;
+    }
+    return bytes;
+  } finally {
+    closeSync(file);
+  }
 }
 
 async function readTensors(
-  { path, source, archive }: Archive,
+  { path, source, archive, lazily }: Archive,
   folder: string,
   entries: readonly TensorEntry[],
   into: Map<string, StoredTensorInfo>,
@@ -167,10 +199,10 @@ async function readTensors(
     ranges.push({ offset: place.offset + offset * alignment, length, alignment });
   }
   if (expanded > MAX_EXPANDED_BYTES) throw new UserError(`${path}: its tensors unfold to ${expanded} bytes.`);
-  const parts = await source.readRanges(ranges, context);
+  const parts = lazily ? [] : await source.readRanges(ranges, context);
   entries.forEach(({ name, dtype, shape, stride }, i) => {
     const read = (): Tensor => {
-      const data = viewAs(dtype, parts[i]);
+      const data = viewAs(dtype, parts[i] ?? bytesAgain(path, ranges[i]));
       return { dtype, shape, data: isContiguous(shape, stride) ? data : gatherStrided(dtype, data, shape, stride) };
     };
     into.set(name, { dtype, shape, read });

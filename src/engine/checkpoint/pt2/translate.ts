@@ -3,15 +3,18 @@
  * sizes, constants, layers and names are found by one importer for both.
  */
 import { UserError } from '../../../common/errors.ts';
+import type { KeptOperation } from '../onnx/import.ts';
 import type { OnnxModel, OnnxNode } from '../onnx/onnx-proto.ts';
 import type { OnnxTensor } from '../onnx/onnx-tensor.ts';
-import { AtenCall, type AtenRule, NotTakenOver, type TranslationScope } from './aten-call.ts';
+import { AtenCall, type AtenRule, NotTakenOver } from './aten-call.ts';
 import { elementwiseRules } from './aten-elementwise.ts';
 import { layerRules } from './aten-layers.ts';
 import { poolingRules } from './aten-pooling.ts';
 import { shapeRules } from './aten-shapes.ts';
+import { windowRules } from './aten-windows.ts';
 import type { ProgramGraph, ProgramNode } from './exported-program.ts';
 import type { Pt2File } from './pt2-file.ts';
+import type { TranslationScope } from './translation-scope.ts';
 import type { Window } from './windows-of-values.ts';
 
 const rules: Readonly<Record<string, AtenRule>> = {
@@ -19,6 +22,7 @@ const rules: Readonly<Record<string, AtenRule>> = {
   ...shapeRules,
   ...layerRules,
   ...poolingRules,
+  ...windowRules,
 };
 
 /** Calls that only check something, or say something of sizes: the shapes of values are in the program already. */
@@ -32,13 +36,6 @@ const VIEWS = new Set(
     ' ',
   ),
 );
-
-/** An operation that could not be taken over, with the module that calls it. */
-export interface KeptOperation {
-  readonly operation: string;
-  readonly module: string;
-  readonly reason: string;
-}
 
 export interface TranslatedProgram {
   readonly model: OnnxModel;
@@ -59,15 +56,25 @@ class Translator {
   readonly nodes: OnnxNode[] = [];
   readonly kept: KeptOperation[] = [];
   readonly modules = new Map<string, string>();
+  /** Calls by the name of their nodes. */
+  readonly #calls = new Map<string, AtenCall>();
   #graphs = 0;
 
   constructor(
     private readonly file: string,
     private readonly images: string,
+    private readonly fixedBatch: number | undefined,
   ) {}
 
   run(graph: ProgramGraph, current: Map<string, string>, prefix: string): void {
-    const scope: TranslationScope = { graph, images: this.images, nodes: this.nodes, current, prefix };
+    const scope: TranslationScope = {
+      graph,
+      images: this.images,
+      fixedBatch: this.fixedBatch,
+      nodes: this.nodes,
+      current,
+      prefix,
+    };
     const aliases = new Aliases(graph.nodes);
     graph.nodes.forEach((node, i) => {
       for (const { path, type } of node.modules) if (!this.modules.has(path)) this.modules.set(path, type);
@@ -118,6 +125,7 @@ class Translator {
 
   #translate(call: AtenCall, operation: string): void {
     const before = this.nodes.length;
+    this.#calls.set(call.node.name, call);
     try {
       const rule = Object.hasOwn(rules, operation) ? rules[operation] : undefined;
       if (!rule) call.refuse('Espalier has no operation for it');
@@ -125,13 +133,22 @@ class Translator {
     } catch (error) {
       if (!(error instanceof NotTakenOver)) throw error;
       this.nodes.length = before;
-      this.kept.push({
-        operation: call.node.target.replace('torch.ops.', ''),
-        module: call.path,
-        reason: error.message,
-      });
-      call.keep(error.message);
+      this.#keep(call, error.message);
     }
+  }
+
+  #keep(call: AtenCall, reason: string): void {
+    this.kept.push({ operation: call.node.target.replace('torch.ops.', ''), module: call.path, reason });
+    call.keep(reason);
+  }
+
+  /** The node that stands for the whole call, where the importer cannot take over what it was translated to. */
+  instead(name: string, reason: string): readonly OnnxNode[] | undefined {
+    const call = this.#calls.get(name);
+    const before = this.nodes.length;
+    if (!call) return undefined;
+    this.#keep(call, reason);
+    return this.nodes.splice(before);
   }
 
   /** The nodes of a graph inside a node, in its place. */
@@ -208,7 +225,11 @@ export function translateProgram(file: string, { program, tensors, budget }: Pt2
     if (!tensor) throw new UserError(`${file} is damaged: it holds no tensor '${name}'.`);
     initialisers.set(name, { ...tensor, name, role: kind === 'parameter' ? 'parameter' : 'constant' });
   }
-  const translator = new Translator(file, `${prefix}${images}`);
+  const translator = new Translator(
+    file,
+    `${prefix}${images}`,
+    sizes[0] !== undefined && sizes[0] >= 0 ? sizes[0] : undefined,
+  );
   translator.run(graph, current, prefix);
   const outputs = [...new Set(userOutputs.length ? userOutputs : graph.outputs)];
   const open = sizes.map((size, i) => (size !== undefined && size < 0 ? (i === 0 ? 'batch' : '') : (size ?? '')));
@@ -222,6 +243,7 @@ export function translateProgram(file: string, { program, tensors, budget }: Pt2
       metadata: new Map(),
       graphName: '',
       nodes: translator.nodes,
+      keep: (node, reason) => translator.instead(node.name, reason),
       initialisers,
       inputs: [{ name: `${prefix}${images}`, shape: open }],
       outputs: outputs.map((name) => ({ name: current.get(name) ?? `${prefix}${name}` })),

@@ -14,8 +14,8 @@ export interface OperatorCase {
 }
 
 /** What `classify` becomes. */
-const HEAD = 'mean linear';
-const conv3 = (b: ModelBuilder, x = 'input', out = 4): string =>
+export const HEAD = 'mean linear';
+export const conv3 = (b: ModelBuilder, x = 'input', out = 4): string =>
   b.node('Conv', [x, b.float('conv.weight', [out, 3, 3, 3]), b.float('conv.bias', [out])], { pads: [1, 1, 1, 1] });
 
 const activation = (build: (b: ModelBuilder, x: string) => string): OperatorCase => ({
@@ -23,7 +23,7 @@ const activation = (build: (b: ModelBuilder, x: string) => string): OperatorCase
   kinds: `scale activation ${HEAD}`,
 });
 
-const shaped = (build: (b: ModelBuilder, x: string) => string, kinds: string, channels = 4): OperatorCase => ({
+export const shaped = (build: (b: ModelBuilder, x: string) => string, kinds: string, channels = 4): OperatorCase => ({
   build: (b) => b.classify(build(b, conv3(b)), channels),
   kinds: `conv ${kinds} ${HEAD}`,
 });
@@ -35,7 +35,7 @@ const batchAnd = (b: ModelBuilder, x: string, ...sizes: readonly number[]): stri
 };
 
 /** Tokens [N, 64, 4] of an image [N, 4, 8, 8]. */
-const tokens = (b: ModelBuilder): string => {
+export const tokens = (b: ModelBuilder): string => {
   const flat = b.node('Reshape', [conv3(b), b.integers(0, 4, -1)]);
   return b.node('Transpose', [flat], { perm: [0, 2, 1] });
 };
@@ -43,7 +43,7 @@ const meanTokens = (b: ModelBuilder, x: string, width = 4): string => {
   const pooled = b.node('ReduceMean', [x], { axes: [1], keepdims: 0 });
   return b.node('Gemm', [pooled, b.float('fc.weight', [3, width]), b.float('fc.bias', [3])], { transB: 1 });
 };
-const TOKENS = 'conv reshape transpose';
+export const TOKENS = 'conv reshape transpose';
 
 /** (x − mean) / √(mean((x − mean)²) + eps) · weight + bias over one dimension. */
 const writtenNorm = (b: ModelBuilder, x: string, axis: number, weight: string, bias: string): string => {

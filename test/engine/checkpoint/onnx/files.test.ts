@@ -100,9 +100,17 @@ const cases: Readonly<Record<string, readonly [content: Uint8Array | string, mes
     }),
     /model\.eval\(\)/,
   ],
-  'a norm of several dimensions': [
-    model((b) => b.classify(b.node('LayerNormalization', ['input', b.float('g', [3, 8, 8])], { axis: 1 }), 3)),
-    /over 3 dimensions at once/,
+  'a quantised file': [
+    model((b) => b.classify(b.node('DequantizeLinear', ['input', b.number(0.5)]), 3)),
+    /is quantised \(DequantizeLinear\): .* Prune the network that it was made from/,
+  ],
+  'a file that a runtime optimised': [
+    model((b) => b.classify(b.node('FusedConv', ['input'], {}, { domain: 'com.microsoft' }), 3)),
+    /was optimised for ONNX Runtime \(FusedConv of its own\)/,
+  ],
+  'a recurrent layer': [
+    model((b) => b.classify(b.node('LSTM', ['input'], {}, { name: 'l' }), 3)),
+    /node 'l' \(LSTM\) cannot be taken over: it is a recurrent layer/,
   ],
   'no image': [
     model((b) => b.node('Relu', ['input']), ['N', 12]),

@@ -8,10 +8,12 @@ import { parseOnnx } from '../../../../src/engine/checkpoint/onnx/onnx-proto.ts'
 import { imageOf, relativeDifference } from '../../../support/logits.ts';
 import { noPythonWith, runPython } from '../../../support/python.ts';
 import { testFolder } from '../files.ts';
-import { operatorCases } from './cases.ts';
+import { operatorCases as commonCases } from './cases.ts';
 import { batchedLogits } from './logits.ts';
 import { ModelBuilder } from './model-builder.ts';
+import { rareCases } from './rare-cases.ts';
 
+const operatorCases = { ...commonCases, ...rareCases };
 const folder = testFolder();
 const models = new Map<string, ImportedModel>();
 

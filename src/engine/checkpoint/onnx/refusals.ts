@@ -1,0 +1,37 @@
+/** Files that are refused as a whole, before their nodes are looked at: what they went through cannot be undone. */
+import { UserError } from '../../../common/errors.ts';
+import type { OnnxModel } from './onnx-proto.ts';
+
+/** Operators on whole numbers that stand for others by a scale. */
+const QUANTISED =
+  /^(Q(uantize)?Linear\w*|DequantizeLinear|DynamicQuantize\w*|(MatMul|Conv)Integer\w*|QGemm|QAttention)$/;
+/** Operators that ONNX Runtime puts in the place of several when it optimises a file. */
+const RUNTIME_DOMAINS = /^com\.microsoft(\.nchwc)?$/;
+
+/** Why nobody can take over an operator, beyond that there is no operation for it. */
+export const REASONS: Readonly<Record<string, string>> = {
+  If: 'it chooses between two graphs while it runs: export the network with the inputs that it always has',
+  Loop: 'it repeats a graph while it runs: export the network with a fixed number of steps',
+  Scan: 'it repeats a graph while it runs: export the network with a fixed number of steps',
+  LSTM: 'it is a recurrent layer, whose gates share their channels',
+  GRU: 'it is a recurrent layer, whose gates share their channels',
+  RNN: 'it is a recurrent layer',
+  NonMaxSuppression: 'it chooses boxes by their scores: export the network without its post-processing',
+  TopK: 'it chooses entries by their values: export the network without its post-processing',
+};
+
+const named = (names: ReadonlySet<string>): string => [...names].slice(0, 3).join(', ');
+
+/** @throws UserError for a file that was quantised or optimised for one runtime */
+export function refuseProcessed({ nodes }: OnnxModel, file: string): void {
+  const quantised = new Set(nodes.filter(({ opType }) => QUANTISED.test(opType)).map(({ opType }) => opType));
+  if (quantised.size)
+    throw new UserError(
+      `${file} is quantised (${named(quantised)}): its weights are whole numbers, and pruning needs them as they were trained. Prune the network that it was made from, and quantise the result.`,
+    );
+  const fused = new Set(nodes.filter(({ domain }) => RUNTIME_DOMAINS.test(domain)).map(({ opType }) => opType));
+  if (fused.size)
+    throw new UserError(
+      `${file} was optimised for ONNX Runtime (${named(fused)} of its own): several layers are one in it. Open the file as it was exported.`,
+    );
+}

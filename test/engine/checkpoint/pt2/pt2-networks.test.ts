@@ -1,0 +1,78 @@
+/** Exported programs against PyTorch: a small sample of the sweep over the libraries' networks (scripts/zoo-sweep). */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { after, describe, test } from 'node:test';
+import { difference, examine, masked, outputsIn, TorchSide } from '../../../../scripts/zoo-sweep/examine.ts';
+import type { Row } from '../../../../scripts/zoo-sweep/rows.ts';
+import { writeSafetensors } from '../../../../src/engine/checkpoint/safetensors/safetensors-write.ts';
+import { createExecutor } from '../../../../src/engine/compute/backends.ts';
+import { openModel, saveModel } from '../../../../src/engine/jobs/model.ts';
+import { couple } from '../../../../src/engine/pruning/coupling/couple.ts';
+import { groupOf } from '../../../../src/engine/pruning/coupling/groups.ts';
+import { compilePlanner } from '../../../../src/engine/pruning/planning/planner.ts';
+import { prune } from '../../../../src/engine/pruning/rebuilding/apply-plan.ts';
+import { scoreGroups } from '../../../../src/engine/pruning/scoring/importance.ts';
+import { noPythonWith } from '../../../support/python.ts';
+import { testFolder } from '../files.ts';
+
+const source = path.join(import.meta.dirname, 'small_networks.py');
+
+describe('exported programs', { skip: noPythonWith('torch', 'safetensors', 'numpy') }, () => {
+  const folder = testFolder();
+  const torch = new TorchSide();
+  after(() => torch.end());
+  const folderOf = (name: string): string => {
+    const place = path.join(folder.path, name);
+    mkdirSync(place, { recursive: true });
+    return place;
+  };
+
+  for (const name of ['residual', 'transformer', 'decoder', 'shuffled'])
+    test(`${name}: outputs as PyTorch's, pruned as the masked network, written back as pruned`, async () => {
+      const row: Row = { name };
+      const request = { source, name, form: 'pt2', side: 32, folder: folderOf(name) };
+      await examine(row, request, torch, await createExecutor());
+      const { dense, macs, pruned, returned } = row;
+      assert.ok((dense as number) < 1e-5, `dense differs by ${dense}`);
+      assert.ok((macs as number) < 0.72, `${macs} of the MACs are left`);
+      assert.ok((pruned as number) < 1e-5, `pruned differs from masked by ${pruned}`);
+      assert.ok((returned as number) < 1e-5, `what was written differs by ${returned}`);
+    });
+
+  test('an operation that nobody knows stays, with its module and what it freezes', async () => {
+    const place = folderOf('unknown');
+    const { error } = await torch.ask({
+      action: 'export',
+      source,
+      name: 'unknown',
+      form: 'pt2',
+      side: 32,
+      folder: place,
+    });
+    assert.equal(error, undefined);
+    const model = await openModel({ model: path.join(place, 'dense.pt2') });
+    const said = model.notes.filter((note) => note.includes('sort'));
+    assert.match(
+      said.join('\n'),
+      /aten\.sort\.\w+ in sorting cannot be taken over \(Espalier has no operation for it\)/,
+    );
+    const groups = couple(model.graph);
+    assert.match(
+      String(groupOf(groups, 'stem.2', 'out')?.frozen),
+      /aten\.sort|sort\.\w+: Espalier has no operation for it/,
+    );
+    assert.equal(groupOf(groups, 'stem.0', 'out')?.frozen, undefined);
+    const weights = await model.weights();
+    const scores = await scoreGroups(groups, weights, { criterion: 'l1' });
+    const pruned = prune(model.graph, weights, compilePlanner(groups, scores).plan({ ratio: 0.5 }), groups);
+    assert.deepEqual(pruned.weights.get('stem.0.weight')?.shape, [8, 3, 3, 3]);
+    assert.deepEqual(pruned.weights.get('stem.2.weight')?.shape, [12, 8, 3, 3]);
+    await saveModel(path.join(place, 'pruned.pt2'), pruned.graph, pruned.weights, model.record);
+    await writeSafetensors(path.join(place, 'masked.safetensors'), masked(weights, pruned), {});
+    for (const action of ['masked', 'returned'])
+      assert.deepEqual(await torch.ask({ action, folder: place, file: 'pruned.pt2' }), {});
+    const outputs = (name: string) => outputsIn(path.join(place, `${name}.safetensors`));
+    assert.ok(difference(await outputs('returned'), await outputs('masked.outputs')) < 1e-5);
+  });
+});

@@ -1,0 +1,141 @@
+"""Small networks of the kinds that people bring, for images of 32 × 32; each function gives one."""
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class Squeeze(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, 8, 1)
+        self.expand = nn.Conv2d(8, channels, 1)
+
+    def forward(self, x):
+        scale = F.adaptive_avg_pool2d(x, 1)
+        return x * torch.sigmoid(self.expand(F.silu(self.reduce(scale))))
+
+
+class Residual(nn.Module):
+    """Stem, grouped and depthwise convolutions, squeeze and excitation, a shortcut, in-place activations."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True))
+        self.a = nn.Sequential(nn.Conv2d(16, 24, 1), nn.BatchNorm2d(24), nn.Hardswish(inplace=True))
+        self.depthwise = nn.Sequential(nn.Conv2d(24, 24, 3, padding=1, groups=24), nn.BatchNorm2d(24), nn.ReLU6())
+        self.squeeze = Squeeze(24)
+        self.grouped = nn.Conv2d(24, 16, 3, padding=1, groups=4, bias=False)
+        self.norm = nn.BatchNorm2d(16)
+        self.dropout = nn.Dropout(0.2)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x):
+        x = self.stem(x)
+        y = self.norm(self.grouped(self.squeeze(self.depthwise(self.a(x)))))
+        x = F.relu(x + y)
+        return self.head(self.dropout(x.mean((2, 3))))
+
+
+class Attention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x):
+        n, length, width = x.shape
+        q, k, v = self.qkv(x).reshape(n, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        x = F.scaled_dot_product_attention(q, k, v)
+        return self.proj(x.transpose(1, 2).reshape(n, length, width))
+
+
+class Transformer(nn.Module):
+    """Patches, class token, positions, fused attention, layer scale."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 24, 8, 8)
+        self.token = nn.Parameter(torch.zeros(1, 1, 24))
+        self.positions = nn.Parameter(torch.zeros(1, 17, 24))
+        self.blocks = nn.ModuleList(nn.ModuleDict({
+            "norm1": nn.LayerNorm(24), "attn": Attention(24, 4), "norm2": nn.LayerNorm(24),
+            "up": nn.Linear(24, 48), "down": nn.Linear(48, 24),
+        }) for _ in range(2))
+        self.scale = nn.Parameter(torch.ones(24))
+        self.norm = nn.LayerNorm(24)
+        self.head = nn.Linear(24, 10)
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.positions
+        for block in self.blocks:
+            x = x + block["attn"](block["norm1"](x))
+            x = x + block["down"](F.gelu(block["up"](block["norm2"](x)))) * self.scale
+        return self.head(self.norm(x)[:, 0])
+
+
+class Decoder(nn.Module):
+    """Two outputs: resize, transposed convolution, group norm, concatenation, reflected borders, pixel shuffle."""
+
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv2d(3, 16, 3, 2)
+        self.norm = nn.GroupNorm(4, 16)
+        self.deep = nn.Conv2d(16, 24, 3, 2, 1)
+        self.up = nn.ConvTranspose2d(24, 16, 2, 2)
+        self.mix = nn.Conv2d(32, 12, 3, padding=1)
+        self.mask = nn.Conv2d(12, 5, 1)
+        self.shuffled = nn.Conv2d(24, 12, 1)
+        self.boxes = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x):
+        x = F.leaky_relu(self.norm(self.down(F.pad(x, (1, 1, 1, 1), mode="reflect"))), 0.1)
+        deep = F.elu(self.deep(x))
+        joined = F.mish(self.mix(torch.cat([x, self.up(deep)], 1)))
+        mask = F.interpolate(self.mask(joined), scale_factor=2, mode="bilinear", align_corners=False)
+        boxes = self.boxes(F.pixel_shuffle(self.shuffled(deep), 2))
+        return {"mask": mask, "boxes": boxes}
+
+
+class Shuffled(nn.Module):
+    """Channels split, shuffled and joined; a product by index letters; a branch by slices."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 24, 3, 2, 1)
+        self.branch = nn.Sequential(nn.Conv2d(12, 12, 1, bias=False), nn.BatchNorm2d(12), nn.ReLU())
+        self.after = nn.Conv2d(24, 20, 3, padding=1)
+        self.mix = nn.Parameter(torch.randn(20, 14) * 0.2)
+        self.head = nn.Linear(14, 10)
+
+    def forward(self, x):
+        left, right = self.stem(x).chunk(2, 1)
+        x = torch.stack([left, self.branch(right)], 2).flatten(1, 2)
+        x = torch.einsum("nchw,cd->ndhw", torch.tanh(self.after(x)), self.mix)
+        return self.head(F.avg_pool2d(x[:, :, ::2, 1:], 2, ceil_mode=True).amax((2, 3)))
+
+
+class Unknown(nn.Module):
+    """An operation that Espalier knows nothing of, between two layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 12, 3, 2, 1))
+        self.sorting = Sorting()
+        self.head = nn.Linear(12, 10)
+
+    def forward(self, x):
+        return self.head(self.sorting(self.stem(x)).mean((2, 3)))
+
+
+class Sorting(nn.Module):
+    def forward(self, x):
+        return torch.sort(x, 1)[0]
+
+
+residual = Residual
+transformer = Transformer
+decoder = Decoder
+shuffled = Shuffled
+unknown = Unknown
