@@ -23,17 +23,17 @@ export const sampleFlow = (environment: Environment): Flow => ({
 
     await step('empty views say what to do first', async () => {
       await wb.showViews();
-      const buttons = wb.page.locator('.part.sidebar .welcome-view .monaco-button');
+      const buttons = wb.page.locator('.part.sidebar .monaco-button');
       await buttons.filter({ hasText: 'Load Checkpoint…' }).waitFor();
       assert.equal(
-        await wb.page.locator('.part.sidebar .welcome-view .monaco-button').count(),
+        await wb.page.locator('.part.sidebar .monaco-button').count(),
         1,
         'one first thing to do',
       );
       await session.shot('01-empty');
     });
     await step('the walkthrough opens', async () => {
-      await wb.page.locator('.part.sidebar .welcome-view').getByText('Prune Your First Model').click();
+      await wb.page.locator('.part.sidebar').getByText('Prune Your First Model').click();
       await wb.page.locator('.gettingStartedContainer', { hasText: 'Prune your first model' }).waitFor();
       await wb.page.waitForTimeout(500);
       await session.shot('02-walkthrough');
@@ -105,10 +105,8 @@ export const sampleFlow = (environment: Environment): Flow => ({
       const settings = JSON.parse(readFileSync(file, 'utf8'));
       writeFileSync(file, JSON.stringify({ ...settings, flags: { ...settings.flags, epochs: 3, lr: 0.02 } }, null, 2));
       await wb.page.waitForTimeout(500);
-      const start = wb.page.locator('.codelens-decoration a', { hasText: 'Start' });
-      await start.waitFor();
       await session.shot('09-settings');
-      await start.click();
+      await wb.run('Espalier: Start Finetuning With These Settings');
       await wb.tab(/epoch/).waitFor();
       await view().getByText('running').first().waitFor();
       await wb.status('Finetuning').waitFor();
