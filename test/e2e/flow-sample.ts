@@ -25,11 +25,7 @@ export const sampleFlow = (environment: Environment): Flow => ({
       await wb.showViews();
       const buttons = wb.page.locator('.part.sidebar .monaco-button');
       await buttons.filter({ hasText: 'Load Checkpoint…' }).waitFor();
-      assert.equal(
-        await wb.page.locator('.part.sidebar .monaco-button').count(),
-        1,
-        'one first thing to do',
-      );
+      assert.equal(await buttons.count(), 1, 'one first thing to do');
       await session.shot('01-empty');
     });
     await step('the walkthrough opens', async () => {
