@@ -15,6 +15,10 @@ function describeModel(graph: Graph): string {
 
 /** What is learnt from the teacher, and with which head. */
 function describeTeacher({ graph: teacher }: Model, student: Graph, options: TrainingOptions): string {
+  if (options.imitate) {
+    const outputs = teacher.outputs.map(({ name }) => name).join(', ');
+    return `imitates ${describeModel(teacher)}: distance of the outputs (${outputs}) in units of each channel's variance`;
+  }
   const { distillation, distillationWeight, distillationTemperature, teacherCache } = options;
   const share = `${Number((100 * distillationWeight).toFixed(1))} % of the loss`;
   const targets =
@@ -28,7 +32,7 @@ function describeTeacher({ graph: teacher }: Model, student: Graph, options: Tra
 export function describePrepared({ models, teacher, train, validation, options, progress }: Prepared): string[] {
   const { model, training } = models;
   const { bnRecalibrate } = options;
-  const classes = `${validation.classes.length} classes`;
+  const classes = options.imitate ? 'without labels' : `${validation.classes.length} classes`;
   return [
     `model ${describeModel(model.graph)}${model.hasWeights ? '' : ', with random weights'}`,
     `images ${train.samples.length} for training, ${validation.samples.length} for validation, ${classes}`,
@@ -49,6 +53,11 @@ export function metricsPrinter(printFreq: number): (line: MetricsLine) => void {
       if (printFreq < 1 || line.step % printFreq !== 0) return;
       const rates = `lr ${number(line.learningRate, 4)}, ${Number(line.imagesPerSecond).toFixed(0)} images/s`;
       say(`epoch ${line.epoch + 1}, step ${line.step}: loss ${number(line.loss, 5)}, ${rates}`);
+      return;
+    }
+    if (line.distance !== undefined) {
+      const figures = `relative error ${formatPercent(Number(line.relativeError))} on ${line.images} images`;
+      say(`epoch ${line.epoch + 1}: ${figures}, loss ${number(line.distance, 5)} (training ${number(line.loss, 5)})`);
       return;
     }
     const average = line.averageTop1 === undefined ? '' : `, its average ${formatPercent(Number(line.averageTop1))}`;

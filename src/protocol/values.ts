@@ -179,8 +179,11 @@ export interface RunPoint {
 
 export interface FinetuneResult {
   readonly epochs: number;
-  readonly bestTop1: number;
-  readonly lastTop1: number;
+  /** Of a classifier's run. */
+  readonly bestTop1?: number;
+  readonly lastTop1?: number;
+  /** Of a run that imitates a dense network: the distance of the outputs on the validation images. */
+  readonly bestDistance?: number;
   readonly loss: number;
   readonly imagesPerSecond: number;
   readonly outputDirectory: string;

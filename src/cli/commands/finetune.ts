@@ -63,14 +63,31 @@ export const finetune = command({
     for (const [file, reason] of report.skipped) say(`skipped ${file}: ${reason}`);
     const {
       epochs,
-      bestTop1,
-      lastTop1,
+      bestTop1 = 0,
+      lastTop1 = 0,
+      bestDistance,
+      lastDistance = 0,
       loss,
       imagesPerSecond,
       outputDirectory,
       best,
       validationImages: images,
     } = report;
+    const after = `after ${epochs} epoch${epochs === 1 ? '' : 's'}`;
+    if (bestDistance !== undefined)
+      return {
+        json: {
+          epochs,
+          best_distance: bestDistance,
+          last_distance: lastDistance,
+          loss,
+          images,
+          images_per_second: imagesPerSecond,
+          output_dir: outputDirectory,
+          best,
+        },
+        text: `distance from the dense outputs ${lastDistance.toPrecision(4)} ${after}, best ${bestDistance.toPrecision(4)} (of ${images} images): ${best}`,
+      };
     return {
       json: {
         epochs,
@@ -82,7 +99,7 @@ export const finetune = command({
         output_dir: outputDirectory,
         best,
       },
-      text: `top-1 ${formatPercent(lastTop1)} after ${epochs} epoch${epochs === 1 ? '' : 's'}, best ${formatPercent(bestTop1)} (of ${images} images): ${best}`,
+      text: `top-1 ${formatPercent(lastTop1)} ${after}, best ${formatPercent(bestTop1)} (of ${images} images): ${best}`,
     };
   },
 });

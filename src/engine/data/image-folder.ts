@@ -27,7 +27,7 @@ export interface ImageFolder {
 }
 
 /** Folders that may stand in for a split, in order of preference, in any case of letters. */
-const STAND_INS: { readonly [K in Split]: readonly string[] } = {
+export const STAND_INS: { readonly [K in Split]: readonly string[] } = {
   train: ['train', 'training'],
   val: ['val', 'valid', 'validation', 'dev', 'test', 'testing'],
   test: ['test', 'testing', 'val', 'valid', 'validation', 'dev'],
@@ -72,7 +72,7 @@ async function leadsBack(place: string, entry: Dirent): Promise<boolean> {
   return here === target || here.startsWith(target.endsWith(path.sep) ? target : target + path.sep);
 }
 
-async function foldersIn(place: string): Promise<string[]> {
+export async function foldersIn(place: string): Promise<string[]> {
   const entries = await readdir(place, { withFileTypes: true });
   const visible = entries.filter((entry) => !entry.name.startsWith('.'));
   const isUsed = async (entry: Dirent): Promise<boolean> =>
@@ -81,7 +81,7 @@ async function foldersIn(place: string): Promise<string[]> {
   return folders.filter((name) => name !== '').sort(byCodePoint);
 }
 
-async function requireFolder(place: string): Promise<void> {
+export async function requireFolder(place: string): Promise<void> {
   const info = await stat(place).catch(() => undefined);
   if (!info)
     throw new UserError(
@@ -166,7 +166,7 @@ async function walk(
 }
 
 /** All images below a class folder, folders in order of their path, files in order of their name, as torchvision lists them. */
-async function filesOfClass(folder: string): Promise<ClassFiles> {
+export async function filesOfClass(folder: string): Promise<ClassFiles> {
   const files: string[] = [];
   const ignored: string[] = [];
   const loops: string[] = [];
@@ -212,18 +212,4 @@ export async function openImageFolder(dataPath: string, split: Split): Promise<I
   for (const [extension, count] of ignored)
     notes.push(`${count} file(s) ${extension} under ${root} are no known image type and are left out`);
   return { root, split, classes, samples, counts, notes };
-}
-
-/**
- * Lists the images of a split without asking for classes: those of its class folders, in their order, or of a folder
- * that just holds images. Every label is 0. Throws UserError for a missing path and where there is no image.
- */
-export async function listImages(dataPath: string, split: Split): Promise<readonly Sample[]> {
-  await requireFolder(dataPath);
-  const present = await foldersIn(dataPath);
-  const stand = STAND_INS[split].find((name) => present.includes(name));
-  const root = stand ? path.join(dataPath, stand) : dataPath;
-  const { files } = await filesOfClass(root);
-  if (!files.length) throw new UserError(`${root} has no images (${IMAGE_EXTENSIONS.join(', ')}) in it or below it.`);
-  return files.map((file) => ({ file, label: 0 }));
 }

@@ -2,7 +2,7 @@
 
 import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
-import { listImages } from '../data/image-folder.ts';
+import { findImages } from '../data/list-images.ts';
 import { deriveSeed, permutation } from '../data/random.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type DataRequest, evaluationLoader } from './evaluate.ts';
@@ -43,7 +43,7 @@ export async function calibrationBatches(
   { signal, progress }: RunContext = {},
 ): Promise<readonly CalibrationBatch[]> {
   requireImages(graph);
-  const all = await listImages(request.dataPath, request.split ?? 'train');
+  const { samples: all } = await findImages(request.dataPath, request.split ?? 'train');
   const order = permutation(all.length, deriveSeed(request.seed ?? 0, 1));
   const chosen = Array.from(order.subarray(0, Math.ceil(request.images / FITTED_SHARE)), (i) => all[i]);
   if (chosen.length < LEAST_IMAGES)

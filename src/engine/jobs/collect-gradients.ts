@@ -4,21 +4,31 @@ import type { GradientUse } from '../../common/criteria.ts';
 import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
 import { lazySafetensors } from '../checkpoint/safetensors/safetensors-lazy.ts';
-import type { Executor } from '../compute/executor.ts';
+import type { Executor, ProgramInputs, Session } from '../compute/executor.ts';
 import type { Program } from '../compute/programs/program.ts';
-import { gradientName, gradientProgram } from '../compute/programs/programs.ts';
+import { gradientName, gradientProgram, type ScoringLoss } from '../compute/programs/programs.ts';
 import { squaredGradientProgram } from '../compute/programs/squared-gradients.ts';
+import { findImages } from '../data/list-images.ts';
 import type { ImageLoader } from '../data/loader.ts';
-import type { Graph } from '../graph/graph.ts';
+import { type Graph, isClassifier } from '../graph/graph.ts';
 import { toFloat32, type Weights } from '../graph/tensor.ts';
 import type { GradientSource } from '../pruning/scoring/importance.ts';
+import { DenseNetwork, requireVariance } from '../training/imitation.ts';
+import { statisticsInputs } from '../training/output-statistics.ts';
 import { type DataRequest, evaluationLoader, openImages } from './evaluate.ts';
+import { requireImages } from './image-input.ts';
 
 /** Images that the gradients are taken from: `batches` batches of shuffled training images, prepared as in evaluation. */
 export interface GradientData extends DataRequest {
   readonly batches: number;
   readonly seed: number;
+  /** Of a classifier: scores by its raw outputs, without labels. Other networks have no other. */
+  readonly imitate?: boolean;
 }
+
+/** Whether a network's scores come from its outputs alone. */
+const isUnlabelled = (graph: Graph, { imitate }: Pick<GradientData, 'imitate'>): boolean =>
+  Boolean(imitate) || !isClassifier(graph);
 
 const combined = (gradients: Weights): GradientSource => ({
   kind: 'combined',
@@ -47,7 +57,10 @@ export async function gradientsFromFiles(files: readonly string[]): Promise<Grad
 
 /** The loader of the images that scores are taken from. */
 async function gradientLoader(graph: Graph, data: GradientData): Promise<ImageLoader> {
-  const folder = await openImages(graph, data, 'train');
+  if (isUnlabelled(graph, data)) requireImages(graph);
+  const folder = isUnlabelled(graph, data)
+    ? await findImages(data.dataPath, 'train')
+    : await openImages(graph, data, 'train');
   return evaluationLoader(graph, folder, data, { shuffle: true, seed: data.seed });
 }
 
@@ -65,6 +78,11 @@ interface Accumulation {
 /** Images of a batch where nothing is said. */
 const BATCH_SIZE = 64;
 
+/** Cross-entropy where there are labels; else of the outputs, by the order of what is scored. */
+const lossOf = (graph: Graph, data: Pick<GradientData, 'imitate'>, targets: 'energy' | 'probe'): ScoringLoss => ({
+  targets: isUnlabelled(graph, data) ? targets : 'labels',
+});
+
 type Accumulate = (graph: Graph, data: GradientData, every: boolean) => Accumulation;
 
 /**
@@ -72,16 +90,16 @@ type Accumulate = (graph: Graph, data: GradientData, every: boolean) => Accumula
  * layer's weight or bias have no such pass: where `every` parameter is asked for, images go one by one.
  */
 const accumulations: { readonly [U in Exclude<GradientUse, 'none'>]: Accumulate } = {
-  sum: (graph, { batchSize = BATCH_SIZE, batches }) => ({
-    program: gradientProgram(graph, { targets: 'labels', accumulate: 'sum' }),
+  sum: (graph, { batchSize = BATCH_SIZE, batches, ...data }) => ({
+    program: gradientProgram(graph, { ...lossOf(graph, data, 'energy'), accumulate: 'sum' }),
     batchSize,
     runs: batches,
     divisor: () => 1,
   }),
-  meanSquare: (graph, { batchSize = BATCH_SIZE, batches }, every) => ({
+  meanSquare: (graph, { batchSize = BATCH_SIZE, batches, ...data }, every) => ({
     program: every
-      ? gradientProgram(graph, { targets: 'labels', accumulate: 'squares' })
-      : squaredGradientProgram(graph, { targets: 'labels' }),
+      ? gradientProgram(graph, { ...lossOf(graph, data, 'probe'), accumulate: 'squares' })
+      : squaredGradientProgram(graph, lossOf(graph, data, 'probe')),
     batchSize: every ? 1 : batchSize,
     runs: every ? batches * batchSize : batches,
     divisor: (images) => images,
@@ -89,7 +107,8 @@ const accumulations: { readonly [U in Exclude<GradientUse, 'none'>]: Accumulate 
 };
 
 /**
- * Gradients of the mean cross-entropy with frozen norm statistics, in evaluation mode.
+ * Gradients of the mean cross-entropy, or of a loss over the outputs where there are no labels, with frozen norm statistics, in
+ * evaluation mode.
  *
  * @param every also of parameters that no channel is scored by: tokens, embeddings, layer scales
  * @returns what the criterion reads: the sum over batches, or the mean over images of the squares
@@ -105,11 +124,19 @@ export async function gradientsFromData(
 ): Promise<GradientSource> {
   const { program, batchSize, runs, divisor } = accumulations[use](graph, data, every);
   const loader = await gradientLoader(graph, { ...data, batchSize });
+  const total = Math.min(runs, loader.batchesPerEpoch);
+  const statistics = isUnlabelled(graph, data)
+    ? await outputStatistics({ graph, weights }, loader, executor, context).catch(async (error) => {
+        await loader.close();
+        throw error;
+      })
+    : {};
   const session = await executor.open({ gradients: program }, context);
   try {
     await session.assign(weights);
     await session.reset();
-    const images = await accumulate(session, loader, Math.min(runs, loader.batchesPerEpoch), context);
+    const inputs = (step: number): ProgramInputs => ({ ...statistics, seed: Int32Array.of(data.seed, step) });
+    const images = await accumulate(session, loader, total, inputs, context);
     const accumulated = program.states.map(({ name }) => name).filter((name) => name.startsWith(gradientName('')));
     const sums = await session.read(accumulated);
     requireNumbers(graph, sums);
@@ -117,6 +144,22 @@ export async function gradientsFromData(
   } finally {
     await loader.close();
     await session.dispose();
+  }
+}
+
+/** The network's own statistics of its outputs, as programs take them. */
+async function outputStatistics(
+  network: { readonly graph: Graph; readonly weights: Weights },
+  loader: ImageLoader,
+  executor: Executor,
+  context: RunContext,
+): Promise<ProgramInputs> {
+  const dense = await DenseNetwork.open(network, loader, executor, context);
+  try {
+    requireVariance(dense, network.graph.name);
+    return statisticsInputs(dense.statistics);
+  } finally {
+    await dense.close();
   }
 }
 
@@ -144,16 +187,17 @@ function divideInPlace(sums: Weights, divisor: number): Weights {
 
 /** Runs the program over the batches; how many images there were. */
 async function accumulate(
-  session: { run(program: 'gradients', inputs: { images: Float32Array; labels: Int32Array }): Promise<unknown> },
+  session: Session<'gradients'>,
   loader: ImageLoader,
   total: number,
+  inputs: (step: number) => ProgramInputs,
   { signal, progress }: RunContext,
 ): Promise<number> {
   let done = 0;
   let images = 0;
   const started = performance.now();
   for await (const batch of loader.batches({ maxBatches: total, ...(signal && { signal }) })) {
-    await session.run('gradients', { images: batch.images, labels: batch.labels });
+    await session.run('gradients', { ...inputs(done), images: batch.images, labels: batch.labels });
     done++;
     images += batch.count;
     const rate = images / ((performance.now() - started) / 1000);

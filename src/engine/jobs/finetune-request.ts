@@ -109,10 +109,28 @@ export function checkOptions(options: TrainingOptions): void {
     throw new UserError(
       `--${teacherCkpt !== undefined ? 'teacher-ckpt' : 'teacher-cache'} teaches nothing by itself: name the teacher with --teacher-model.`,
     );
+  checkImitation(options);
   if (teacherCache !== undefined && (!noAugment || mixupAlpha > 0 || cutmixAlpha > 0))
     throw new UserError(
       '--teacher-cache is right only where an image always looks the same: it needs --no-augment, without mixup and cutmix.',
     );
+}
+
+function checkImitation({
+  imitate,
+  teacherModel,
+  teacherCache,
+  mixupAlpha,
+  cutmixAlpha,
+  labelSmoothing,
+}: TrainingOptions): void {
+  if (!imitate) return;
+  if (teacherModel === undefined)
+    throw new UserError('--imitate needs the network to imitate: name the dense one with --teacher.');
+  if (teacherCache !== undefined)
+    throw new UserError('--teacher-cache keeps the logits of classifiers: leave it out with --imitate.');
+  if (mixupAlpha > 0 || cutmixAlpha > 0 || labelSmoothing > 0)
+    throw new UserError('--imitate uses no labels: leave mixup, cutmix and label smoothing out.');
 }
 
 /** The run's images as evaluation sees them. */

@@ -30,6 +30,10 @@ export async function testModel(
 ): Promise<EvaluationReport> {
   const settled = settledRequest(request);
   const { options } = settled;
+  if (options.imitate)
+    throw new UserError(
+      '--test-only gives the accuracy of classifiers: `espalier evaluate --teacher DENSE` compares outputs.',
+    );
   const { model } = await openFinetuneModels(settled.model, options);
   const weights =
     options.resume === undefined

@@ -9,6 +9,7 @@ import { graphCost } from '../graph/macs.ts';
 import type { Weights } from '../graph/tensor.ts';
 import { trainingLoader, validationLoader } from '../training/finetune-data.ts';
 import { type FinetuneProgram, finetunePrograms } from '../training/finetune-programs.ts';
+import { DenseNetwork, imitation, requireVariance } from '../training/imitation.ts';
 import { initialiseWeights } from '../training/initialise.ts';
 import { BEST, LATEST, type MetricsLine, RunDirectory, runName } from '../training/run-directory.ts';
 import { type RunProgress, readRunState } from '../training/run-state.ts';
@@ -16,6 +17,7 @@ import { type FinetuneJob, type FinetuneSummary, finetune } from '../training/tr
 import type { TrainingOptions } from '../training/training-options.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { dataFor, openImages } from './evaluate.ts';
+import { openUnlabelledImages, requireObjective } from './finetune-images.ts';
 import { type FinetuneModels, openFinetuneModels } from './finetune-models.ts';
 import {
   checkOptions,
@@ -159,11 +161,14 @@ async function prepare(
   checkOptions(options);
   const models = await openFinetuneModels(request.model, options);
   const { graph } = models.model;
-  const [train, validation] = await Promise.all(
-    (['train', 'val'] as const).map((split) =>
-      openImages(graph, dataFor(models.model, evaluationData(request)), split),
-    ),
-  );
+  requireObjective(graph, options);
+  const [train, validation] = options.imitate
+    ? await openUnlabelledImages(graph, request.dataPath, options.seed)
+    : await Promise.all(
+        (['train', 'val'] as const).map((split) =>
+          openImages(graph, dataFor(models.model, evaluationData(request)), split),
+        ),
+      );
   const teacher = await openTeacherModel(options, models.training);
   const common = { request, options, models, train, validation, ...(teacher && { teacher }) };
   const fresh = async (): Promise<Handover<Weights>> =>
@@ -227,10 +232,17 @@ async function trainModel(setup: Running, context: RunContext): Promise<Training
     validation: validationLoader(graph, validation.samples, options),
   };
   let teacher: OpenTeacher | undefined;
+  let dense: DenseNetwork | undefined;
   let session: Session<FinetuneProgram> | undefined;
   try {
-    const lessons = teacherModel && { teacher: teacherModel, student: models.training, samples: train.samples };
-    teacher = lessons && (await openTeacher(options, lessons, executor, context));
+    if (teacherModel && options.imitate) {
+      const network = { graph: teacherModel.graph, weights: await teacherModel.weights(context) };
+      dense = await DenseNetwork.open(network, loaders.training, executor, context);
+      requireVariance(dense, teacherModel.graph.name);
+    } else if (teacherModel) {
+      const lessons = { teacher: teacherModel, student: models.training, samples: train.samples };
+      teacher = await openTeacher(options, lessons, executor, context);
+    }
     const programs: Readonly<Record<string, Program>> = finetunePrograms(
       { training: models.training, evaluation: graph },
       options,
@@ -248,6 +260,7 @@ async function trainModel(setup: Running, context: RunContext): Promise<Training
         run: setup.run,
         metadata: modelMetadata(graph, finetunedRecord(setup)),
         ...(teacher && { teacher: teacher.logits }),
+        ...(dense && { objective: imitation({ session, dense, validation: loaders.validation }) }),
         ...(progress && { progress }),
         ...(setup.hooks.onMetrics && { onMetrics: setup.hooks.onMetrics }),
         ...(setup.hooks.gate && { gate: setup.hooks.gate }),
@@ -263,6 +276,7 @@ async function trainModel(setup: Running, context: RunContext): Promise<Training
     await Promise.all([loaders.training.close(), loaders.validation.close()]);
     await session?.dispose();
     await teacher?.close();
+    await dense?.close();
   }
 }
 
@@ -277,10 +291,12 @@ async function firstWeights(setup: Running, context: RunContext): Promise<Weight
 }
 
 function finetunedRecord({ models: { model }, options, train }: Running): ReturnType<typeof withStep> {
-  const { epochs, opt, lr, batchSize } = options;
-  return withStep({ ...model.record, classNames: train.outputNames }, graphCost(model.graph), {
+  const { epochs, opt, lr, batchSize, imitate, teacherModel } = options;
+  const teacher = teacherModel ? `, ${imitate ? 'imitating' : 'teacher'} ${path.basename(teacherModel)}` : '';
+  const record = imitate ? model.record : { ...model.record, classNames: train.outputNames };
+  return withStep(record, graphCost(model.graph), {
     step: 'finetuned',
-    summary: `${epochs} epochs, ${opt}, lr ${lr}, batch ${batchSize}${options.teacherModel ? `, teacher ${path.basename(options.teacherModel)}` : ''}`,
+    summary: `${epochs} epochs, ${opt}, lr ${lr}, batch ${batchSize}${teacher}`,
     ...(model.file && { parent: model.file }),
   });
 }

@@ -2,10 +2,12 @@
 
 import type { RunContext } from '../../common/progress.ts';
 import type { Executor } from '../compute/executor.ts';
+import { findImages } from '../data/list-images.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Weights } from '../graph/tensor.ts';
 import { averageStatistics, statisticsProgram } from '../training/batch-norm-statistics.ts';
-import { type DataRequest, evaluationLoader, openImages } from './evaluate.ts';
+import { type DataRequest, evaluationLoader } from './evaluate.ts';
+import { requireImages } from './image-input.ts';
 
 export interface RecalibrateRequest {
   /** The training images, as evaluation sees them. */
@@ -25,7 +27,8 @@ export async function recalibratedWeights(
   executor: Executor,
   context: RunContext = {},
 ): Promise<Weights> {
-  const folder = await openImages(graph, data, 'train');
+  requireImages(graph);
+  const folder = await findImages(data.dataPath, 'train');
   const loader = evaluationLoader(graph, folder, data, { shuffle: true, seed });
   const session = await executor.open({ statistics: statisticsProgram(graph) }, context);
   try {

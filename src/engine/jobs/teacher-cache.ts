@@ -12,7 +12,7 @@ import { contentHash, stampHash } from '../files/content-hash.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphToJson } from '../graph/serialize.ts';
 import { float32Tensor, toFloat32, type Weights } from '../graph/tensor.ts';
-import type { Teacher } from '../training/training-loop.ts';
+import type { Teacher } from '../training/objective.ts';
 
 export interface CacheSource {
   readonly file: string;

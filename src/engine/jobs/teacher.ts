@@ -6,8 +6,10 @@ import type { Executor } from '../compute/executor.ts';
 import { predictProgram } from '../compute/programs/programs.ts';
 import type { Sample } from '../data/image-folder.ts';
 import type { Graph } from '../graph/graph.ts';
+import { formatShape } from '../graph/shapes.ts';
 import { trainingTransform } from '../training/finetune-data.ts';
-import type { Teacher } from '../training/training-loop.ts';
+import { varyingOutputs } from '../training/imitation.ts';
+import type { Teacher } from '../training/objective.ts';
 import type { TrainingOptions } from '../training/training-options.ts';
 import { type Model, openModel } from './model.ts';
 import { pretrainedAdvice } from './pretrained.ts';
@@ -28,14 +30,14 @@ export interface Lessons {
   readonly samples: readonly Sample[];
 }
 
-type TeacherOptions = Pick<TrainingOptions, 'teacherModel' | 'teacherCkpt'>;
+type TeacherOptions = Pick<TrainingOptions, 'teacherModel' | 'teacherCkpt'> & Partial<Pick<TrainingOptions, 'imitate'>>;
 
 /**
  * The teacher that the options name, for the student's images: it sees what the student sees. Undefined where they name none.
  * @throws UserError when it has no weights, or its classes are not the student's
  */
 export async function openTeacherModel(
-  { teacherModel: name, teacherCkpt: ckpt }: TeacherOptions,
+  { teacherModel: name, teacherCkpt: ckpt, imitate }: TeacherOptions,
   student: Graph,
 ): Promise<Model | undefined> {
   if (name === undefined) return undefined;
@@ -47,9 +49,22 @@ export async function openTeacherModel(
     throw new UserError(
       `the teacher ${name} has no weights: give its checkpoint with --teacher-ckpt, or a file.${pretrainedAdvice(name)}`,
     );
-  if (model.graph.classes !== student.classes)
+  if (imitate) requireSameOutputs(model.graph, student);
+  else if (model.graph.classes !== student.classes)
     throw new UserError(`the teacher ${name} has ${model.graph.classes} classes, the student ${student.classes}.`);
   return model;
+}
+
+/** @throws UserError where one network's outputs are not the other's: there is no distance between them */
+export function requireSameOutputs(dense: Graph, student: Graph): void {
+  const say = (graph: Graph): string =>
+    varyingOutputs(graph)
+      .map(({ name, shape }) => `${name} ${formatShape(shape)}`)
+      .join(', ');
+  if (say(dense) !== say(student))
+    throw new UserError(
+      `the dense network ${dense.name} gives ${say(dense)}, the other ${say(student)}: give the network that it was pruned from.`,
+    );
 }
 
 /** Opens the teacher in a session of its own, or its outputs where they have been computed before. */

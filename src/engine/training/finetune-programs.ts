@@ -36,16 +36,19 @@ export function finetunePrograms(
 ): Readonly<Record<FinetuneProgram, Program>> | Readonly<Record<'train' | 'predict', Program>> {
   const train = trainProgram(training, {
     optimizer: optimizerOf(options),
-    loss: { targets: isMixing(options) ? 'soft' : 'labels', labelSmoothing: options.labelSmoothing },
+    loss: options.imitate
+      ? { targets: 'imitation' }
+      : { targets: isMixing(options) ? 'soft' : 'labels', labelSmoothing: options.labelSmoothing },
     weightDecay: weightDecayOf(training, options),
     ...(options.clipGradNorm !== undefined && { clipNorm: options.clipGradNorm }),
-    ...(hasTeacher && {
-      distillation: {
-        kind: options.distillation,
-        weight: options.distillationWeight,
-        temperature: options.distillationTemperature,
-      },
-    }),
+    ...(hasTeacher &&
+      !options.imitate && {
+        distillation: {
+          kind: options.distillation,
+          weight: options.distillationWeight,
+          temperature: options.distillationTemperature,
+        },
+      }),
   });
   const programs = { train, predict: predictProgram(evaluation) };
   if (!options.modelEma) return programs;

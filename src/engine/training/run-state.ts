@@ -13,9 +13,9 @@ export interface RunProgress {
   /** Steps done since the beginning of the run. */
   readonly step: number;
   readonly averageUpdates: number;
-  /** Of the epochs so far, 0 to 1; undefined before the first validation. */
-  readonly bestTop1?: number;
-  readonly lastTop1?: number;
+  /** Of the epochs so far, what the run is judged by: top-1, or the negative distance; undefined before the first validation. */
+  readonly bestScore?: number;
+  readonly lastScore?: number;
   /** Mean training loss of the last whole epoch. */
   readonly lastLoss?: number;
   /** Sum of the losses of this epoch so far, and of how many images. */
@@ -62,7 +62,14 @@ export async function readRunState(file: string): Promise<{ tensors: Weights; pr
 
 function parseProgress(text: string, file: string): RunProgress {
   try {
-    return JSON.parse(text) as RunProgress;
+    // Runs of earlier versions, which were all judged by top-1.
+    const { bestTop1, lastTop1, ...progress } = JSON.parse(text) as RunProgress &
+      Record<'bestTop1' | 'lastTop1', number>;
+    return {
+      ...progress,
+      ...(bestTop1 !== undefined && { bestScore: bestTop1 }),
+      ...(lastTop1 !== undefined && { lastScore: lastTop1 }),
+    };
   } catch {
     throw new UserError(`${file}: its record of the run's progress is damaged.`);
   }

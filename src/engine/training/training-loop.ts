@@ -2,24 +2,19 @@
 
 import { UserError } from '../../common/errors.ts';
 import { type RunContext, throwIfAborted } from '../../common/progress.ts';
-import type { ProgramInputs, Session } from '../compute/executor.ts';
+import type { Session } from '../compute/executor.ts';
 import { optimizerInputs } from '../compute/programs/optimizers.ts';
-import { mixBatch, mixingRandom } from '../data/augment/mixing.ts';
 import type { Batch, ImageLoader } from '../data/loader.ts';
 import type { Graph } from '../graph/graph.ts';
 import { decayAtStep, updatesAfter } from './average.ts';
 import { leastTrainingBatch } from './batch-limits.ts';
-import { evaluate } from './evaluation.ts';
-import { type FinetuneProgram, isMixing, optimizerOf } from './finetune-programs.ts';
-import { type Metrics, MetricsSum } from './metrics.ts';
+import { type FinetuneProgram, optimizerOf } from './finetune-programs.ts';
+import { classification, type Objective, type StepJudge, type Teacher, type Verdict } from './objective.ts';
 import { BEST, type MetricsLine, type RunDirectory } from './run-directory.ts';
 import { RunSaver } from './run-saver.ts';
 import { type RunProgress, startAt } from './run-state.ts';
 import { learningRate } from './schedules.ts';
 import type { TrainingOptions } from './training-options.ts';
-
-/** Teacher's logits of a batch, [N, classes]. */
-export type Teacher = (batch: Batch) => Promise<Float32Array>;
 
 export interface FinetuneJob {
   /** The network in training; `training` gives images of its size. */
@@ -33,6 +28,8 @@ export interface FinetuneJob {
   /** Metadata of the checkpoints: what makes them open as models. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly teacher?: Teacher;
+  /** What is learnt and judged; by default classification by labels. */
+  readonly objective?: Objective;
   /** Where to go on from; the beginning by default. */
   readonly progress?: RunProgress;
   /** Hears every line of metrics.jsonl. */
@@ -43,9 +40,12 @@ export interface FinetuneJob {
 
 export interface FinetuneSummary {
   readonly epochs: number;
-  /** Shares of the validation images, 0 to 1. */
-  readonly bestTop1: number;
-  readonly lastTop1: number;
+  /** Of a classifier's: shares of the validation images, 0 to 1. */
+  readonly bestTop1?: number;
+  readonly lastTop1?: number;
+  /** Of imitation: the loss on the validation images. */
+  readonly bestDistance?: number;
+  readonly lastDistance?: number;
   /** Mean training loss of the last epoch. */
   readonly loss: number;
   readonly imagesPerSecond: number;
@@ -80,6 +80,7 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): 
 
 class FinetuneLoop {
   readonly #job: FinetuneJob;
+  readonly #objective: Objective;
   readonly #context: RunContext;
   readonly #stepsPerEpoch: number;
   readonly #leastBatch: number;
@@ -94,6 +95,7 @@ class FinetuneLoop {
   constructor(job: FinetuneJob, context: RunContext) {
     const { options } = job;
     this.#job = job;
+    this.#objective = job.objective ?? classification(job);
     this.#context = context;
     this.#stepsPerEpoch = stepsPerEpoch(job.training, options);
     this.#leastBatch = leastTrainingBatch(job.graph);
@@ -114,22 +116,28 @@ class FinetuneLoop {
       if (signal?.aborted && error === signal.reason) await this.#saver.saveLatest(this.#progress);
       throw error;
     }
-    const { epoch, bestTop1 = 0, lastTop1 = 0, lastLoss = 0 } = this.#progress;
+    const { epoch, lastLoss = 0 } = this.#progress;
     return {
       epochs: epoch,
-      bestTop1,
-      lastTop1,
+      ...this.#scores(),
       loss: lastLoss,
       imagesPerSecond: this.#imagesPerSecond,
       stopped: epoch < options.epochs ? 'afterEpoch' : 'finished',
     };
   }
 
+  #scores(): Pick<FinetuneSummary, 'bestTop1' | 'lastTop1' | 'bestDistance' | 'lastDistance'> {
+    const { bestScore: best = 0, lastScore: last = 0 } = this.#progress;
+    return this.#objective.judgedBy === 'top1'
+      ? { bestTop1: best, lastTop1: last }
+      : { bestDistance: -best, lastDistance: -last };
+  }
+
   async #trainEpoch(): Promise<void> {
     const { training, gate } = this.#job;
     const { signal } = this.#context;
     const { epoch, stepInEpoch } = this.#progress;
-    const accuracy = new MetricsSum();
+    const judge = this.#objective.newEpoch();
     this.#since = performance.now();
     this.#images = 0;
     const batches = training.batches({
@@ -142,28 +150,25 @@ class FinetuneLoop {
       throwIfAborted(signal);
       if (gate && (await orAborted(gate(), signal)) === 'stop') this.#stopAfterEpoch = true;
       // A last batch of one image has no statistics where norms see one value of it.
-      if (batch.count >= this.#leastBatch) await this.#step(batch, accuracy);
-      await this.#afterStep(batch, accuracy);
+      if (batch.count >= this.#leastBatch) await this.#step(batch, judge);
+      await this.#afterStep(batch, judge);
     }
   }
 
-  async #step(batch: Batch, accuracy: MetricsSum): Promise<void> {
-    const { session, options, graph, teacher } = this.#job;
+  async #step(batch: Batch, judge: StepJudge): Promise<void> {
+    const { session, options } = this.#job;
     const { epoch, stepInEpoch, step } = this.#progress;
     const rate = learningRate(options, epoch, stepInEpoch, this.#stepsPerEpoch);
-    const targets: ProgramInputs = isMixing(options)
-      ? { targets: mixBatch(options, batch, graph.classes, mixingRandom(options.seed, epoch, stepInEpoch)).targets }
-      : { labels: batch.labels };
     const inputs = {
       images: batch.images,
-      ...targets,
+      ...(await this.#objective.targets(batch, { epoch, stepInEpoch })),
       ...optimizerInputs(optimizerOf(options), rate, step + 1),
       seed: Int32Array.of(options.seed, step),
-      ...(teacher && { teacher: await teacher(batch) }),
     };
-    const { loss, logits, gradientNorm } = await session.run('train', inputs, batch.count);
+    const outputs = await session.run('train', inputs, batch.count);
+    const { loss, gradientNorm } = outputs;
     this.#checkLoss(loss[0], rate);
-    accuracy.add(logits, batch.labels);
+    judge.add(outputs, batch);
     this.#images += batch.count;
     this.#imagesPerSecond = this.#images / ((performance.now() - this.#since) / 1000);
     await this.#updateAverage(stepInEpoch);
@@ -201,7 +206,7 @@ class FinetuneLoop {
     this.#progress = { ...this.#progress, averageUpdates: updatesAfter(options, epoch, averageUpdates) };
   }
 
-  async #afterStep(batch: Batch, accuracy: MetricsSum): Promise<void> {
+  async #afterStep(batch: Batch, judge: StepJudge): Promise<void> {
     const { epoch, step, lossSum, imageCount } = this.#progress;
     const { epochs } = this.#job.options;
     this.#progress = { ...this.#progress, stepInEpoch: batch.index + 1, step: step + 1 };
@@ -209,7 +214,7 @@ class FinetuneLoop {
     const message = [
       `epoch ${epoch + 1}/${epochs}`,
       `loss ${(lossSum / Math.max(1, imageCount)).toFixed(3)}`,
-      `top-1 ${(100 * accuracy.result.top1).toFixed(1)} %`,
+      ...(judge.text ? [judge.text] : []),
       `${this.#imagesPerSecond.toFixed(0)} images/s`,
     ].join(', ');
     this.#context.progress?.({ phase: 'finetune', done, total: epochs * this.#stepsPerEpoch, message });
@@ -218,12 +223,12 @@ class FinetuneLoop {
 
   async #endEpoch(): Promise<void> {
     const { options } = this.#job;
-    const { epoch, step, lossSum, imageCount, bestTop1 } = this.#progress;
+    const { epoch, step, lossSum, imageCount, bestScore } = this.#progress;
     const loss = lossSum / Math.max(1, imageCount);
     const validation = await this.#validate('predict');
     const averaged = options.modelEma ? await this.#validate('predictAverage') : undefined;
-    const top1 = Math.max(validation.top1, averaged?.top1 ?? 0);
-    const isBest = bestTop1 === undefined || top1 > bestTop1;
+    const score = Math.max(validation.score, averaged?.score ?? Number.NEGATIVE_INFINITY);
+    const isBest = bestScore === undefined || score > bestScore;
     this.#progress = {
       ...this.#progress,
       epoch: epoch + 1,
@@ -231,30 +236,26 @@ class FinetuneLoop {
       lossSum: 0,
       imageCount: 0,
       lastLoss: loss,
-      lastTop1: validation.top1,
-      bestTop1: isBest ? top1 : bestTop1,
+      lastScore: validation.score,
+      bestScore: isBest ? score : bestScore,
     };
     await this.#write({
       kind: 'epoch',
       epoch,
       step: step - 1,
       loss,
-      top1: validation.top1,
-      top5: validation.top5,
-      validationLoss: validation.loss,
-      images: validation.images,
+      ...this.#objective.measures(validation, averaged),
       imagesPerSecond: this.#imagesPerSecond,
-      ...(averaged && { averageTop1: averaged.top1, averageLoss: averaged.loss }),
     });
-    if (isBest) await this.#saver.saveModel(BEST, this.#progress, averaged && averaged.top1 > validation.top1);
+    if (isBest) await this.#saver.saveModel(BEST, this.#progress, averaged && averaged.score > validation.score);
     if (options.checkpointInterval > 0 && (epoch + 1) % options.checkpointInterval === 0)
       await this.#saver.saveModel(`model_${epoch}.safetensors`, this.#progress);
     await this.#saver.saveLatest(this.#progress);
   }
 
-  async #validate(program: FinetuneProgram): Promise<Metrics> {
+  #validate(program: FinetuneProgram): Promise<Verdict> {
     const { signal, progress } = this.#context;
-    return evaluate(this.#job.session, program, this.#job.validation, {
+    return this.#objective.validate(program, {
       ...(signal && { signal }),
       ...(progress && { progress: (report) => progress({ ...report, phase: 'validate' }) }),
     });

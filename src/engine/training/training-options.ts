@@ -6,7 +6,12 @@ export const OPTIMIZER_NAMES = ['sgd', 'sgd_nesterov', 'rmsprop', 'adamw'] as co
 export const INTERPOLATIONS = ['nearest', 'bilinear', 'bicubic', 'lanczos'] as const;
 
 export const trainingFlags = {
-  teacherModel: flag.string(undefined, 'distil from this model: a file or a zoo name'),
+  teacherModel: flag.string(undefined, 'distil from this model, or imitate it: a file or a zoo name', {
+    aliases: ['teacher'],
+  }),
+  imitate: flag.boolean(
+    "learn the teacher's raw outputs, whatever the task: with the dense model for --teacher, on images without labels",
+  ),
   teacherCkpt: flag.string(undefined, 'weights of a teacher given by name'),
   distillation: flag.choice(
     ['hard', 'soft'],

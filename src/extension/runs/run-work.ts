@@ -73,7 +73,10 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
     });
     await noteModel(result.best, services);
     return {
-      summary: vscode.l10n.t('best top-1 {0} after {1} epochs', formatPercent(result.bestTop1, 1), result.epochs),
+      summary:
+        result.bestTop1 === undefined
+          ? vscode.l10n.t('distance {0} after {1} epochs', result.bestDistance?.toPrecision(3) ?? '', result.epochs)
+          : vscode.l10n.t('best top-1 {0} after {1} epochs', formatPercent(result.bestTop1, 1), result.epochs),
       output: result.best,
       top1: result.bestTop1,
       stoppedEarly: result.stopped === 'afterEpoch',

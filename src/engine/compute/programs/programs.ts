@@ -1,5 +1,5 @@
 /** The programs that Espalier runs on a Graph: logits, gradients, train step, moving average. */
-import { type Graph, isClassifier, logitsOf, type ParameterSpec } from '../../graph/graph.ts';
+import { type Graph, logitsOf, type ParameterSpec } from '../../graph/graph.ts';
 import { emitForward } from './forward.ts';
 import { emitGradients } from './gradients.ts';
 import {
@@ -11,6 +11,7 @@ import {
   emitTargets,
 } from './losses.ts';
 import { emitOptimizerStep, type OptimizerOptions } from './optimizers.ts';
+import { emitImitation, emitOutputLosses, type OutputLossOptions, programOutputName } from './output-losses.ts';
 import type { Program, Ref } from './program.ts';
 import { ProgramBuilder } from './program-builder.ts';
 
@@ -29,7 +30,7 @@ export function predictProgram(graph: Graph, options: { readonly statePrefix?: s
   const wanted = graph.outputs.map(({ value }) => value);
   const values = emitForward(b, graph, wanted, { training: false, ...options });
   graph.outputs.forEach(({ name }, i) => {
-    b.output(isClassifier(graph) ? 'logits' : name, values[i]);
+    b.output(programOutputName(graph, name), values[i]);
   });
   return b.finish();
 }
@@ -37,21 +38,33 @@ export function predictProgram(graph: Graph, options: { readonly statePrefix?: s
 /** Name of the output (or, accumulated, the state) that has a parameter's gradient. */
 export const gradientName = (parameter: string): string => `gradient/${parameter}`;
 
-export interface GradientOptions extends CrossEntropyOptions {
+/** What scores are made of: cross-entropy with labels, or the raw outputs without. */
+export type ScoringLoss = CrossEntropyOptions | OutputLossOptions;
+
+/** Loss of each image, [N], with the network in evaluation; and the logits that it is of. */
+export function emitScoringLosses(b: ProgramBuilder, graph: Graph, loss: ScoringLoss): { losses: Ref; logits?: Ref } {
+  if (loss.targets === 'energy' || loss.targets === 'probe')
+    return { losses: emitOutputLosses(b, graph, { targets: loss.targets }) };
+  const options: CrossEntropyOptions = { ...loss, targets: loss.targets };
+  const [logits] = emitForward(b, graph, [logitsOf(graph)], { training: false });
+  return { losses: emitCrossEntropy(b, logits, emitTargets(b, graph.classes, options)), logits };
+}
+
+export type GradientOptions = ScoringLoss & {
   /** Adds each batch's gradients (`squares`: their squares) to states named by `gradientName` in place of returning them. */
   readonly accumulate?: 'sum' | 'squares';
   /** State-dict names of the parameters; all trainable ones by default. */
   readonly parameters?: readonly string[];
-}
+};
 
 /**
  * `images`, `labels` (or `targets`) → `loss`, the mean cross-entropy of the batch, `losses` [N], `logits`, and the loss's gradient by every
- * parameter, with the network in evaluation (frozen norm statistics, nothing dropped): what Taylor scores are made of.
+ * parameter, with the network in evaluation (frozen norm statistics, nothing dropped): what Taylor scores are made of. Without labels
+ * (`OutputLossOptions`) the loss is of the raw outputs, and there are no `logits`.
  */
 export function gradientProgram(graph: Graph, options: GradientOptions): Program {
   const b = new ProgramBuilder();
-  const [logits] = emitForward(b, graph, [logitsOf(graph)], { training: false });
-  const losses = emitCrossEntropy(b, logits, emitTargets(b, graph.classes, options));
+  const { losses, logits } = emitScoringLosses(b, graph, options);
   const loss = emitBatchMean(b, losses);
   const chosen = options.parameters && new Set(options.parameters);
   const parameters = trainableParameters(graph).filter((p) => !chosen || chosen.has(p.name));
@@ -71,13 +84,14 @@ export function gradientProgram(graph: Graph, options: GradientOptions): Program
   });
   b.output('loss', loss);
   b.output('losses', losses);
-  b.output('logits', logits);
+  if (logits) b.output('logits', logits);
   return b.finish();
 }
 
 export interface TrainOptions {
   readonly optimizer: OptimizerOptions;
-  readonly loss: CrossEntropyOptions;
+  /** `imitation`: of the dense network's outputs, in place of labels. */
+  readonly loss: CrossEntropyOptions | { readonly targets: 'imitation' };
   readonly distillation?: DistillationOptions;
   /** Weight decay of each parameter by state-dict name; 0 where the function says so. */
   readonly weightDecay: (parameter: ParameterSpec) => number;
@@ -91,15 +105,13 @@ export interface TrainOptions {
 
 /**
  * One step of training. Inputs: `images` [N, H, W, C], `labels` or `targets`, the scalars of `optimizerInputs`, `teacher` with
- * distillation, `seed` (int32 [2]) where the network drops anything. Outputs: `loss`, `logits` and, with clipping, `gradientNorm`.
+ * distillation, `dense/NAME` and `precision/NAME` of every output with imitation, `seed` (int32 [2]) where the network drops anything.
+ * Outputs: `loss`, `logits` (not with imitation) and, with clipping, `gradientNorm`.
  * Updates parameters, optimiser slots (`slotNames`) and running statistics.
  */
 export function trainProgram(graph: Graph, options: TrainOptions): Program {
   const b = new ProgramBuilder();
-  // Both heads are trained only where there is a teacher for the second.
-  const wanted = options.distillation ? graph.trainingOutputs : [logitsOf(graph)];
-  const heads = emitForward(b, graph, wanted, { training: options.training ?? true });
-  const loss = emitLoss(b, heads, options.loss, options.distillation);
+  const { loss, logits } = emitTrainingLoss(b, graph, options);
   const chosen = options.parameters && new Set(options.parameters);
   const parameters = trainableParameters(graph).filter((p) => !chosen || chosen.has(p.name));
   const values = parameters.map((p) => b.state(p.name, p.shape));
@@ -109,8 +121,17 @@ export function trainProgram(graph: Graph, options: TrainOptions): Program {
     emitOptimizerStep(b, options.optimizer, parameter.name, gradients[i], options.weightDecay(parameter));
   });
   b.output('loss', loss);
-  b.output('logits', heads[0]);
+  if (logits) b.output('logits', logits);
   return b.finish();
+}
+
+function emitTrainingLoss(b: ProgramBuilder, graph: Graph, options: TrainOptions): { loss: Ref; logits?: Ref } {
+  const { loss, distillation, training = true } = options;
+  if (loss.targets === 'imitation') return { loss: emitBatchMean(b, emitImitation(b, graph, training)) };
+  // Both heads are trained only where there is a teacher for the second.
+  const wanted = distillation ? graph.trainingOutputs : [logitsOf(graph)];
+  const heads = emitForward(b, graph, wanted, { training });
+  return { loss: emitLoss(b, heads, { ...loss, targets: loss.targets }, distillation), logits: heads[0] };
 }
 
 function emitClipping(b: ProgramBuilder, gradients: readonly Ref[], limit: number): readonly Ref[] {

@@ -4,16 +4,15 @@
  * In evaluation no sample's loss depends on another sample, so that the gradient of the sum of all losses by a layer's output holds every
  * sample's own d. A parameter's gradient for each sample is then a product of that sample's x and d: one batched product for all.
  */
-import { type Graph, logitsOf } from '../../graph/graph.ts';
+import type { Graph } from '../../graph/graph.ts';
 import type { Shape } from '../../graph/operations.ts';
 import { sizePerImage } from '../../graph/shapes.ts';
-import { emitForward } from './forward.ts';
 import { emitGradients } from './gradients.ts';
 import type { KernelAttributes, KernelKind } from './kernels.ts';
-import { type CrossEntropyOptions, emitBatchMean, emitCrossEntropy, emitTargets } from './losses.ts';
+import { emitBatchMean } from './losses.ts';
 import type { KernelNode, Program, Ref } from './program.ts';
 import { ProgramBuilder } from './program-builder.ts';
-import { gradientName, trainableParameters } from './programs.ts';
+import { emitScoringLosses, gradientName, type ScoringLoss, trainableParameters } from './programs.ts';
 
 /** A parameter's one use: the kernel, and which of its inputs it is. */
 interface Use {
@@ -143,10 +142,10 @@ function layerUses(nodes: readonly KernelNode[]): ReadonlyMap<string, Use> {
   return new Map(single.map(([name, [use]]) => [name, use]));
 }
 
-export interface SquaredGradientOptions extends CrossEntropyOptions {
+export type SquaredGradientOptions = ScoringLoss & {
   /** State-dict names; by default weights and biases of all layers and norms (not embeddings, tokens, tables and layer scales). */
   readonly parameters?: readonly string[];
-}
+};
 
 /**
  * `images`, `labels` (or `targets`) → `loss`, `losses` [N], `logits`; adds to the states named by `gradientName` the sum over the batch of
@@ -156,8 +155,7 @@ export interface SquaredGradientOptions extends CrossEntropyOptions {
  */
 export function squaredGradientProgram(graph: Graph, options: SquaredGradientOptions): Program {
   const b = new ProgramBuilder();
-  const [logits] = emitForward(b, graph, [logitsOf(graph)], { training: false });
-  const losses = emitCrossEntropy(b, logits, emitTargets(b, graph.classes, options));
+  const { losses, logits } = emitScoringLosses(b, graph, options);
   const uses = layerUses(b.nodes);
   const chosen = options.parameters ?? trainableParameters(graph).flatMap(({ name }) => (uses.has(name) ? [name] : []));
   const layers = chosen.map((name) => {
@@ -179,6 +177,6 @@ export function squaredGradientProgram(graph: Graph, options: SquaredGradientOpt
   b.source = '';
   b.output('loss', emitBatchMean(b, losses));
   b.output('losses', losses);
-  b.output('logits', logits);
+  if (logits) b.output('logits', logits);
   return b.finish();
 }
