@@ -44,6 +44,12 @@ export const modelFlags = {
     undefined,
     'pixels that the network takes (default: as its file says, or as its first operations show; else normalised)',
   ),
+  fit: flag.choice(
+    ['crop', 'stretch', 'letterbox'],
+    undefined,
+    "how an image becomes the network's square: its centre, all of it stretched, or all of it within a grey border",
+  ),
+  bgr: flag.boolean('the network takes blue, green, red'),
   heads: flag.string(undefined, 'attention heads where a bare state dict leaves them open: one number, or one a layer'),
 };
 

@@ -31,6 +31,8 @@ export function modelRequest(values: ModelValues, positionals: readonly string[]
     ...(values.isTorchvision && { torchvision: true }),
     ...(heads && { heads }),
     ...(values.pixels && { pixels: values.pixels }),
+    ...(values.fit && { fit: values.fit }),
+    ...(values.bgr && { bgr: true }),
     ...(values.inputSize !== undefined && { inputSize: values.inputSize }),
   };
 }

@@ -3,20 +3,25 @@
 import { accuracyMargin, formatAccuracy } from '../../common/confidence.ts';
 import { flag } from '../../common/flags.ts';
 import { createExecutor } from '../../engine/compute/backends.ts';
+import { isClassifier } from '../../engine/graph/graph.ts';
 import { evaluateModel } from '../../engine/jobs/evaluate.ts';
+import { evaluateOutputs } from '../../engine/jobs/evaluate-outputs.ts';
 import { openModel } from '../../engine/jobs/model.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
+import { outputsResult } from '../outputs-result.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';
 import { formatCount, say } from '../terminal.ts';
 
 export const evaluate = command({
-  summary: 'top-1, top-5, loss and images per second on a data set',
-  usage: '--model NAME|FILE [--ckpt FILE] --data-path DIR',
+  summary: 'top-1, top-5 and loss, average precision, overlap of masks, or agreement with the dense model, on images',
+  usage: '--model NAME|FILE [--ckpt FILE] --data-path DIR [--teacher DENSE]',
   most: 1,
   flags: {
     ...modelFlags,
     ...dataFlags,
     ...computeFlags,
+    teacher: flag.string(undefined, 'the dense model: the outputs are compared with its own, on images without labels'),
+    teacherCkpt: flag.string(undefined, 'weights of a teacher given by name'),
     batchSize: flag.integer(64, 'images a batch', { aliases: ['val-batch-size'] }),
     trainBatchSize: flag.integer(undefined, "accepted: the paper's script has it"),
     split: flag.choice(['val', 'test', 'train'], 'val', 'which images'),
@@ -28,6 +33,18 @@ export const evaluate = command({
     for (const note of model.notes) say(note);
     const weights = await model.weights(context);
     const executor = await createExecutor(values);
+    if (values.teacher !== undefined || !isClassifier(model.graph)) {
+      const { teacher: named, teacherCkpt, ...own } = values;
+      const ckpt = teacherCkpt === undefined ? {} : { ckpt: teacherCkpt };
+      const teacher =
+        named === undefined
+          ? undefined
+          : await openModel({ ...weightsRequest({ ...own, model: named, ckpt: undefined }), ...ckpt });
+      const dense = teacher && { graph: teacher.graph, weights: await teacher.weights(context) };
+      const data = { ...request, split: values.split };
+      const options = { executor, ...(dense && { teacher: dense }) };
+      return outputsResult(model.graph.name, await evaluateOutputs({ ...model, weights }, data, options, context));
+    }
     const report = await evaluateModel(
       { ...model, weights },
       { ...request, split: values.split },

@@ -60,6 +60,39 @@ export function resizeAndCentreCrop(
   return cropWithPadding(part, Math.min(0, left), Math.min(0, top), crop, crop);
 }
 
+/** Grey around an image in a letterbox, as Ultralytics has it. */
+const LETTERBOX_GREY = 114;
+
+/** Where a whole image lies in a square: `stretch` fills it, `letterbox` keeps the sides' ratio and centres it. */
+export function wholeImageBox(
+  { width, height }: { readonly width: number; readonly height: number },
+  side: number,
+  fit: 'stretch' | 'letterbox',
+): Box {
+  if (fit === 'stretch') return { left: 0, top: 0, width: side, height: side };
+  const scale = Math.min(side / width, side / height);
+  const [w, h] = [width, height].map((size) => Math.max(1, roundHalfEven(size * scale)));
+  // Half a pixel goes to the right and to the bottom.
+  const before = (size: number): number => roundHalfEven((side - size) / 2 - 0.1);
+  return { left: before(w), top: before(h), width: w, height: h };
+}
+
+/** The whole image as a square. */
+export function fitWholeImage(
+  image: RgbImage,
+  side: number,
+  fit: 'stretch' | 'letterbox',
+  interpolation: Interpolation,
+): RgbImage {
+  const { left, top, width, height } = wholeImageBox(image, side, fit);
+  const resized = resizeImage(image, { width, height, interpolation });
+  if (width === side && height === side) return resized;
+  const data = new Uint8Array(side * side * 3).fill(LETTERBOX_GREY);
+  for (let y = 0; y < height; y++)
+    data.set(resized.data.subarray(y * width * 3, (y + 1) * width * 3), ((top + y) * side + left) * 3);
+  return { width: side, height: side, data };
+}
+
 /** Mirrors left and right, in place. */
 export function flipInPlace({ width, height, data }: RgbImage): void {
   for (let y = 0; y < height; y++) {

@@ -4,6 +4,8 @@ import type { RgbImage } from './image.ts';
 export interface Normalisation {
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
+  /** Blue first, mean and std in that order too; red first without it. */
+  readonly order?: 'bgr';
 }
 
 /** ImageNet's, which timm, torchvision and the CIFAR checkpoints use. */
@@ -37,11 +39,12 @@ export function writeNormalised(
   offset: number,
 ): void {
   const table = tableFor(normalisation);
+  const [first, last] = normalisation.order === 'bgr' ? [2, 0] : [0, 2];
   const { data } = image;
   const end = image.width * image.height * 3;
   for (let i = 0; i < end; i += 3) {
-    out[offset + i] = table[data[i]];
+    out[offset + i] = table[data[i + first]];
     out[offset + i + 1] = table[256 + data[i + 1]];
-    out[offset + i + 2] = table[512 + data[i + 2]];
+    out[offset + i + 2] = table[512 + data[i + last]];
   }
 }

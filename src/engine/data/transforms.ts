@@ -6,14 +6,14 @@ import { SMALL_INPUT, usualResize } from '../../common/image-size.ts';
 import { type AutomaticAugmentation, augmentAutomatically } from './augment/auto-augment.ts';
 import { applyColorJitter, type ColorJitterSpec } from './augment/color-jitter.ts';
 import { eraseRandomly, type RandomErasingSpec } from './augment/random-erasing.ts';
-import { cropWithPadding, flipInPlace, randomResizedBox, resizeAndCentreCrop } from './geometry.ts';
+import { cropWithPadding, fitWholeImage, flipInPlace, randomResizedBox, resizeAndCentreCrop } from './geometry.ts';
 import type { RgbImage } from './image.ts';
 import { IMAGENET_NORMALISATION, type Normalisation, writeNormalised } from './normalise.ts';
 import type { Random } from './random.ts';
 import { resizeImage } from './resize.ts';
 import type { Interpolation } from './resize-filters.ts';
 
-/** Evaluation: `Resize(resize)`, `CenterCrop(size)`. */
+/** Evaluation: `Resize(resize)`, `CenterCrop(size)`; or the whole image. */
 export interface EvalTransform extends Normalisation {
   readonly kind: 'eval';
   /** Side of the result. */
@@ -21,6 +21,8 @@ export interface EvalTransform extends Normalisation {
   /** The shorter side before the crop; 0 for no resizing. */
   readonly resize: number;
   readonly interpolation: Interpolation;
+  /** The whole image in the square, neither resized to `resize` nor cropped. */
+  readonly fit?: 'stretch' | 'letterbox';
 }
 
 /** What training adds to crop and flip, in this order; absent: nothing. */
@@ -80,7 +82,10 @@ type Crop<K extends Transform['kind']> = (transform: TransformOf<K>, image: RgbI
 
 /** The 8-bit part of each transform; the result belongs to the caller. */
 const crops: { readonly [K in Transform['kind']]: Crop<K> } = {
-  eval: (t, image) => resizeAndCentreCrop(image, t.resize, t.size, t.interpolation),
+  eval: (t, image) =>
+    t.fit
+      ? fitWholeImage(image, t.size, t.fit, t.interpolation)
+      : resizeAndCentreCrop(image, t.resize, t.size, t.interpolation),
   'padded-crop': (t, image, random) => {
     const fits = Math.min(image.width, image.height) === t.size;
     const whole = fits ? image : resizeAndCentreCrop(image, t.size, t.size, t.interpolation);

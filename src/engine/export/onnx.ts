@@ -291,6 +291,8 @@ export function onnxModel(graph: Graph, weights: Weights, metadata: Readonly<Rec
       resize: String(graph.input.resize),
       mean: graph.input.mean.join(', '),
       std: graph.input.std.join(', '),
+      ...(graph.input.fit && { fit: graph.input.fit }),
+      ...(graph.input.order && { order: graph.input.order }),
       ...metadata,
     },
   });

@@ -68,6 +68,8 @@ const input = v.object({
   ),
   resize: v.pipe(natural, v.maxValue(65_536)),
   interpolation: v.picklist(['bilinear', 'bicubic', 'lanczos', 'nearest']),
+  fit: v.exactOptional(v.picklist(['stretch', 'letterbox'])),
+  order: v.exactOptional(v.literal('bgr')),
 });
 
 const graph = v.object({

@@ -51,7 +51,16 @@ export interface InputConfig {
   /** Shorter side after resizing, before the centre crop. */
   readonly resize: number;
   readonly interpolation: 'bilinear' | 'bicubic' | 'lanczos' | 'nearest';
+  /**
+   * How the whole image becomes the square, in place of the resizing and the crop: `stretch` regardless of its sides, `letterbox` within
+   * a grey border. Without it the centre is cropped.
+   */
+  readonly fit?: WholeImageFit;
+  /** Blue first; red first without it. */
+  readonly order?: 'bgr';
 }
+
+export type WholeImageFit = 'stretch' | 'letterbox';
 
 /** One of the values that a network gives. */
 export interface GraphOutput {

@@ -2,7 +2,7 @@
 
 import type { RunContext } from '../../common/progress.ts';
 import type { Pixels } from '../checkpoint/onnx/import.ts';
-import type { Graph } from '../graph/graph.ts';
+import type { Graph, WholeImageFit } from '../graph/graph.ts';
 import type { Weights } from '../graph/tensor.ts';
 import type { ModelRecord } from './record.ts';
 
@@ -21,6 +21,10 @@ export interface ModelRequest {
   readonly inputSize?: number;
   /** Pixels that the network takes, where it is not what the file says or is taken for. */
   readonly pixels?: Pixels;
+  /** How an image becomes the network's square, where it is not what the file says. */
+  readonly fit?: WholeImageFit | 'crop';
+  /** The network takes blue first. */
+  readonly bgr?: boolean;
   readonly dropPath?: number;
   readonly dropout?: number;
 }

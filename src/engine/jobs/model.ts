@@ -45,8 +45,19 @@ async function isFile(place: string): Promise<boolean> {
  * @throws UserError naming the file and what is wrong: unreadable, no known architecture, weights that do not fit
  */
 export async function openModel(request: ModelRequest): Promise<Model> {
-  const model = await openAny(request);
-  const { pixels } = request;
+  return withImagesAsAsked(withPixels(await openAny(request), request), request);
+}
+
+/** The model with what the request says of how whole images enter it. */
+function withImagesAsAsked(model: Model, { fit, bgr }: ModelRequest): Model {
+  if (!fit && !bgr) return model;
+  const { fit: own, order, ...rest } = model.graph.input;
+  const chosen = fit === 'crop' ? undefined : (fit ?? own);
+  const input = { ...rest, ...(chosen && { fit: chosen }), ...((bgr || order) && { order: 'bgr' as const }) };
+  return { ...model, graph: { ...model.graph, input } };
+}
+
+function withPixels(model: Model, { pixels }: ModelRequest): Model {
   if (!pixels) return model;
   const { mean } = model.graph.input;
   // A file that was saved for raw pixels.
@@ -98,7 +109,8 @@ function fromZoo(variant: Variant, request: ModelRequest): Model {
 }
 
 /** Buffers that are computed when a network is built, and counters of profilers. */
-const isComputed = (name: string): boolean => /(relative_position_index|attn_mask|total_ops|total_params)$/.test(name);
+const isComputed = (name: string): boolean =>
+  /(relative_position_index|attn_mask|total_ops|total_params|anchor_grid)$/.test(name);
 /** Parameters with one entry a position are resized when the image has another size. */
 const isResizable = (name: string, from: readonly number[], to: readonly number[]): boolean =>
   /(pos_embed|relative_position_bias_table)$/.test(name) && from.at(-1) === to.at(-1);

@@ -15,7 +15,11 @@ type DataOptions = Pick<TrainingOptions, 'interpolation' | 'noImagenetMeanStd'>;
 const common = (graph: Graph, { interpolation, noImagenetMeanStd }: DataOptions) => ({
   interpolation: interpolation ?? graph.input.interpolation,
   ...(noImagenetMeanStd ? HALF : { mean: graph.input.mean, std: graph.input.std }),
+  ...(graph.input.order && { order: graph.input.order }),
 });
+
+/** The whole image, where the network is evaluated on it. */
+const whole = ({ input }: Graph) => (input.fit ? { fit: input.fit } : {});
 
 /** What evaluation does to an image; sizes left out are the model's own. */
 export function evaluationTransform(
@@ -24,7 +28,7 @@ export function evaluationTransform(
 ): Transform {
   const size = options.valCropSize ?? graph.input.height;
   const resize = options.valResizeSize ?? graph.input.resize;
-  return evalTransform(size, { ...common(graph, options), resize });
+  return evalTransform(size, { ...common(graph, options), ...whole(graph), resize });
 }
 
 type PolicyName = NonNullable<TrainingOptions['autoAugment']>;
@@ -49,7 +53,7 @@ function automatic(graph: Graph, options: TrainingOptions): AutomaticAugmentatio
 /** What training does to an image. */
 export function trainingTransform(graph: Graph, options: TrainingOptions): Transform {
   const size = options.trainCropSize ?? graph.input.height;
-  if (options.noAugment) return evalTransform(size, common(graph, options));
+  if (options.noAugment) return evalTransform(size, { ...common(graph, options), ...whole(graph) });
   return trainTransform(size, {
     ...common(graph, options),
     flip: options.hflip,

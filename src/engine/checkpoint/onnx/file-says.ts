@@ -40,3 +40,10 @@ export function configOf(
     interpolation: interpolation ?? 'bilinear',
   };
 }
+
+/** Of another network than a classifier the whole image counts, not its centre. */
+export function wholeImageOf({ metadata }: OnnxModel, classes: number): Pick<InputConfig, 'fit' | 'order'> {
+  const said = (['stretch', 'letterbox'] as const).find((fit) => fit === metadata.get('fit'));
+  const fit = said ?? (classes === 0 ? 'stretch' : undefined);
+  return { ...(fit && { fit }), ...(metadata.get('order') === 'bgr' && { order: 'bgr' }) };
+}

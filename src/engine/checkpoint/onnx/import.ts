@@ -5,7 +5,7 @@ import type { Graph, InputConfig } from '../../graph/graph.ts';
 import type { Weights } from '../../graph/tensor.ts';
 import { type BuiltGraph, buildGraph, type DraftOutput, weightsOf } from './build-graph.ts';
 import type { DraftGraph, DraftId } from './draft.ts';
-import { configOf, nameOf } from './file-says.ts';
+import { configOf, nameOf, wholeImageOf } from './file-says.ts';
 import { foundPixels, type PixelRange } from './found-pixels.ts';
 import { fuseLayers } from './fuse-layers.ts';
 import { Importer, NO_OPERATION } from './importer.ts';
@@ -93,11 +93,12 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
   const drafts = outputs.map(({ draft: output }) => output);
   recognise(importer.graph, drafts);
   const kept = refuseForeign(importer, drafts);
+  const classes = logits ? importer.graph.shape(logits.draft)[1] : 0;
   const header = {
     name: nameOf(model, file),
     family: options.family ?? 'onnx',
-    input: configOf(model, images),
-    classes: logits ? importer.graph.shape(logits.draft)[1] : 0,
+    input: { ...configOf(model, images), ...wholeImageOf(model, classes) },
+    classes,
   };
   const ends = {
     input,
