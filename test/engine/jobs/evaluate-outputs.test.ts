@@ -13,7 +13,8 @@ import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { float32Tensor, type Weights } from '../../../src/engine/graph/tensor.ts';
 import { evaluateOutputs } from '../../../src/engine/jobs/evaluate-outputs.ts';
-import { openModel } from '../../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../../src/engine/jobs/model.ts';
+import { pruneModel } from '../../../src/engine/jobs/prune.ts';
 import type { Detection } from '../../../src/engine/training/detection/boxes.ts';
 import { noPythonWith, runPython } from '../../support/python.ts';
 import { sharedPath } from '../data/shared.ts';
@@ -181,4 +182,22 @@ test("FastestDet's average precision on COCO images is what pycocotools counts o
     Math.abs(detection.map50 - expected.map50) < 1e-3 && Math.abs(detection.map - expected.map) < 1e-3,
     JSON.stringify([detection, expected]),
   );
+});
+
+test('FastestDet pruned to 70 % gives what the dense file gives without those channels, by the same names', {
+  skip: noDetector || noPythonWith('onnx', 'onnxruntime'),
+}, async () => {
+  const model = await openModel({ model: FASTEST, pixels: '0..1', bgr: true });
+  const options = { ratio: 0.5, global: true, isomorphic: true, roundTo: 1, maxRatio: 0.9 };
+  const report = await pruneModel(model, { score: { criterion: 'l1' }, options, target: '70%' }, async () => executor);
+  assert.ok(report.graph && report.weights && report.after.macs <= 0.7 * report.before.macs);
+  const file = place('fastestdet-70.onnx');
+  await saveModel(file, report.graph, report.weights, report.record);
+  const script = 'engine/jobs/fastestdet_masked.py';
+  const found = runPython<{ difference: number; lost: number; names: string[][] }>(script, FASTEST, file);
+  assert.ok(found.lost > 100, `${found.lost} channels`);
+  assert.ok(found.difference < 1e-5, `${found.difference}`);
+  assert.deepEqual(found.names[1], found.names[0]);
+  const { graph } = await openModel({ model: file });
+  assert.deepEqual([graph.input.fit, graph.input.order, graph.input.std], ['stretch', 'bgr', [1, 1, 1]]);
 });
