@@ -9,7 +9,7 @@ import { writeFileAtomically } from '../../engine/files/atomic-write.ts';
 import type { Graph } from '../../engine/graph/graph.ts';
 import type { Cost } from '../../engine/graph/macs.ts';
 import type { Weights } from '../../engine/graph/tensor.ts';
-import { dataFor, evaluateModel } from '../../engine/jobs/evaluate.ts';
+import { dataFor, evaluateModel, requireClassifier } from '../../engine/jobs/evaluate.ts';
 import { pruneIteratively } from '../../engine/jobs/iterative.ts';
 import { type Model, openModel, prepareOutput, saveModel } from '../../engine/jobs/model.ts';
 import { headsOfGraph } from '../../engine/jobs/model-info.ts';
@@ -155,6 +155,7 @@ export const prune = command({
       ...(values.dropPath !== undefined && { dropPath: values.dropPath }),
       ...(values.drop > 0 && { dropout: values.drop }),
     });
+    if (values.testAccuracy) requireClassifier(model.graph);
     for (const note of model.notes) say(note);
     const executor = lazyExecutor(values);
     const made = await makePruned(model, request, values, executor, context);

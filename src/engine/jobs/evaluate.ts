@@ -1,5 +1,6 @@
 /** The evaluation job: model, images, accuracy and, if asked for, latency. */
 
+import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
 import { createExecutor } from '../compute/backends.ts';
 import type { Executor } from '../compute/executor.ts';
@@ -7,7 +8,7 @@ import { predictProgram } from '../compute/programs/programs.ts';
 import { type LabelledFolder, labelForModel, readSynsets } from '../data/class-map.ts';
 import { type ImageFolder, openImageFolder, type Split, trainClasses } from '../data/image-folder.ts';
 import { ImageLoader } from '../data/loader.ts';
-import { type Graph, logitsOf } from '../graph/graph.ts';
+import { type Graph, isClassifier } from '../graph/graph.ts';
 import { type Cost, graphCost } from '../graph/macs.ts';
 import type { Weights } from '../graph/tensor.ts';
 import { type Evaluation, evaluate } from '../training/evaluation.ts';
@@ -44,12 +45,22 @@ export interface EvaluationReport extends Evaluation, Cost {
   readonly throughput?: Throughput;
 }
 
+/** @throws UserError for a network that has no top-1, saying what else there is */
+export function requireClassifier(graph: Graph): void {
+  if (isClassifier(graph)) return;
+  const outputs = graph.outputs.map(({ name }) => name).join(', ');
+  throw new UserError(
+    `${graph.name} is not a classifier: it gives ${outputs}, so that it has no top-1. On the command line \`espalier evaluate\` tells the ` +
+      'average precision of boxes, the overlap of masks and, with --teacher DENSE, the agreement with the dense network.',
+  );
+}
+
 /**
  * Opens a split and numbers its classes by the model's outputs.
  * @throws UserError where the network takes no images that can be made of files, or the classes are not the model's
  */
 export async function openImages(graph: Graph, request: DataRequest, split: Split): Promise<LabelledFolder> {
-  logitsOf(graph);
+  requireClassifier(graph);
   requireImages(graph);
   const folder = await openImageFolder(request.dataPath, split);
   const train = await trainClasses(request.dataPath);

@@ -13,7 +13,7 @@ export function requireObjective(graph: Graph, { imitate }: Pick<TrainingOptions
   const outputs = graph.outputs.map(({ name }) => name).join(', ');
   throw new UserError(
     `${graph.name} is not a classifier: it gives ${outputs}, which labels of images say nothing of. ` +
-      'Finetune it with --imitate --teacher DENSE: it learns the outputs of the dense network, on images without labels.',
+      'Finetune it by imitation (--imitate --teacher DENSE): it learns the outputs of the dense network, on images without labels.',
   );
 }
 
