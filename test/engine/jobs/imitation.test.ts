@@ -116,7 +116,10 @@ test('what cannot be learnt is said before anything is written', async () => {
       },
       { executor },
     );
-  await assert.rejects(tried({ imitate: false }), /two-heads is not a classifier.*by imitation \(--imitate --teacher DENSE\)/s);
+  await assert.rejects(
+    tried({ imitate: false }),
+    /two-heads is not a classifier.*by imitation \(--imitate --teacher DENSE\)/s,
+  );
   await assert.rejects(tried({ teacherModel: undefined }), /--imitate needs the network to imitate/);
   await assert.rejects(tried({ mixupAlpha: 0.2 }), /--imitate uses no labels/);
   const classifier = place('classifier.safetensors');
