@@ -1,7 +1,7 @@
 /** Evaluation by outputs: agreement with the dense network, boxes, masks, and what is said where there is nothing to compare. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { before, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
@@ -120,7 +120,9 @@ test('a network agrees with itself, and by half with half of itself', async () =
       ),
     ]),
   );
-  const dataPath = place('segments', 'images');
+  const dataPath = place('plain');
+  await mkdir(dataPath);
+  await copyFile(place('segments', 'images', 'val', 'a.png'), path.join(dataPath, 'a.png'));
   const measured = async (other: Weights) =>
     (
       await evaluateOutputs(
