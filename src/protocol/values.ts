@@ -179,10 +179,8 @@ export interface RunPoint {
 
 export interface FinetuneResult {
   readonly epochs: number;
-  /** Of a classifier's run. */
+  /** Of a classifier; of a run that imitates a dense network, the distance of its outputs in its place. */
   readonly bestTop1?: number;
-  readonly lastTop1?: number;
-  /** Of a run that imitates a dense network: the distance of the outputs on the validation images. */
   readonly bestDistance?: number;
   readonly loss: number;
   readonly imagesPerSecond: number;

@@ -83,11 +83,10 @@ export async function runFinetune(
     { executor: await executorOfRun(backendOptions(), resume && started ? directory : undefined, context), gate },
     context,
   );
-  const { epochs, bestTop1, lastTop1, bestDistance, loss, imagesPerSecond, best, stopped, outputDirectory } = report;
+  const { epochs, bestTop1, bestDistance, loss, imagesPerSecond, best, stopped, outputDirectory } = report;
   return {
     epochs,
     ...(bestTop1 !== undefined && { bestTop1 }),
-    ...(lastTop1 !== undefined && { lastTop1 }),
     ...(bestDistance !== undefined && { bestDistance }),
     loss,
     imagesPerSecond,
