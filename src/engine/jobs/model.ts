@@ -109,8 +109,7 @@ function fromZoo(variant: Variant, request: ModelRequest): Model {
 }
 
 /** Buffers that are computed when a network is built, and counters of profilers. */
-const isComputed = (name: string): boolean =>
-  /(relative_position_index|attn_mask|total_ops|total_params)$/.test(name);
+const isComputed = (name: string): boolean => /(relative_position_index|attn_mask|total_ops|total_params)$/.test(name);
 /** Parameters with one entry a position are resized when the image has another size. */
 const isResizable = (name: string, from: readonly number[], to: readonly number[]): boolean =>
   /(pos_embed|relative_position_bias_table)$/.test(name) && from.at(-1) === to.at(-1);
