@@ -141,8 +141,17 @@ const mutations: readonly Mutation[] = [
   },
 ];
 
+/** The bytes changed in one or two ways. */
+export function damage(bytes: Buffer, seed: number): Buffer {
+  const random = new Random(seed);
+  let changed = bytes;
+  for (let n = 1 + random.int(2); n > 0; n--)
+    changed = mutations[random.int(mutations.length)](changed.length ? changed : bytes, random);
+  return changed;
+}
+
 /** Everything that is done with a model before it runs. */
-async function use(file: string): Promise<'opened' | 'refused'> {
+export async function use(file: string): Promise<'opened' | 'refused'> {
   try {
     const model = await openModel({ model: file });
     graphInfo(model.graph);
@@ -170,11 +179,8 @@ export async function campaign(first: number, count: number): Promise<Campaign> 
   try {
     const all = await samples(folder);
     for (let seed = first; seed < first + count; seed++) {
-      const random = new Random(seed);
       const { name, bytes } = all[seed % all.length];
-      let changed = bytes;
-      for (let n = 1 + random.int(2); n > 0; n--)
-        changed = mutations[random.int(mutations.length)](changed.length ? changed : bytes, random);
+      const changed = damage(bytes, seed);
       const file = path.join(folder, `damaged-${name}`);
       writeFileSync(file, changed);
       try {

@@ -14,6 +14,7 @@ import { groupOf } from '../../../../src/engine/pruning/coupling/groups.ts';
 import { fillWeights } from '../../../support/detfill.ts';
 import { logitsOf, pruneRandomly } from '../../pruning/masked.ts';
 import { testFolder } from '../files.ts';
+import { damage, use } from '../mutate.ts';
 import { tinyFile, tinyNetwork } from './tiny-network.ts';
 
 const folder = testFolder();
@@ -176,6 +177,13 @@ describe('files that cannot be read say why', () => {
         },
       );
     });
+});
+
+test('damaged files open or are refused with a message', async () => {
+  const bytes = readFileSync(tinyFile);
+  const found = { opened: 0, refused: 0 };
+  for (let seed = 0; seed < 300; seed++) found[await use(folder.file('damaged.pt2', damage(bytes, seed)))]++;
+  assert.ok(found.opened > 5 && found.refused > 100, JSON.stringify(found));
 });
 
 test('an operation that nobody knows, or with arguments that nobody knows, stays with its reason', async () => {
