@@ -1,5 +1,4 @@
 // What is said after the tests: why some were skipped, what took longest, and the counts.
-import path from 'node:path';
 
 /** What CI may require, and how tests say that it is missing. */
 const LACKS = {
@@ -18,10 +17,10 @@ function byReason(skipped) {
 }
 
 /**
- * `counts`: of tally-reporter.mjs. `exitedWell`: whether the test runner did; what it fails for beyond its tests counts as a failure.
+ * `counts`: of tally-reporter.mjs. `nameOf`: a test file's name by what the runner calls it. `exitedWell`: whether the test runner did; what it fails for beyond its tests counts as a failure.
  * `required`: of LACKS; tests skipped for it have failed. Throws for a name that is not in LACKS.
  */
-export function reportOf(counts, exitedWell, required) {
+export function reportOf(counts, nameOf, exitedWell, required) {
   const patterns = required.map((name) => {
     if (!Object.hasOwn(LACKS, name)) throw new Error(`REQUIRED: ${name} is none of ${Object.keys(LACKS).join(', ')}`);
     return LACKS[name];
@@ -30,10 +29,10 @@ export function reportOf(counts, exitedWell, required) {
   const lines = [];
   for (const [reason, number] of byReason(counts.skipped)) lines.push(`skipped ${number}: ${reason}`);
   for (const { name, file, reason } of missed)
-    lines.push(`FAIL ${path.relative('', file)}: ${name}: required, but ${reason}`);
+    lines.push(`FAIL ${nameOf(file)}: ${name}: required, but ${reason}`);
   const slowest = Object.entries(counts.seconds).sort((a, b) => b[1] - a[1]);
   for (const [file, seconds] of slowest.slice(0, SLOWEST))
-    lines.push(`${seconds.toFixed(1).padStart(6)} s ${path.relative('', file)}`);
+    lines.push(`${seconds.toFixed(1).padStart(6)} s ${nameOf(file)}`);
   let failed = counts.failed + missed.length;
   if (failed === 0 && (!exitedWell || counts.passed === 0)) {
     failed = 1;

@@ -1,5 +1,6 @@
-// Installs what is missing, then runs the tests named on the command line (files or folders; by default all of
-// test/ but test/e2e and test/full) under node's test runner. Says at the end why tests were skipped, which files took longest, and the counts.
+// Installs what is missing, then bundles the tests named on the command line (files or folders; by default all of
+// test/ but test/e2e and test/full) and runs them under node's test runner, two files at a time, those that take longest first.
+// Says at the end why tests were skipped, which files took longest, and the counts.
 //   REQUIRED  what may not be missing, as `runtime,server`: tests that are skipped for the lack of it have failed
 //   TALLY     a file that the counts are added to, a line `passed failed skipped`
 import { spawnSync } from 'node:child_process';
@@ -7,9 +8,29 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSyn
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { installPackages, root } from './bootstrap.mjs';
+import { bundleTests } from './bundle-tests.mjs';
 import { reportOf } from './test-report.mjs';
 
 const SUFFIX = /\.test\.ts$/;
+
+/**
+ * What takes longest, of the list that is printed at the end: begun first, so that no file runs alone while a core waits. Where they
+ * stand in this list changes nothing but the time.
+ */
+const LONGEST = [
+  'engine/jobs/finetune',
+  'cli/finetune',
+  'engine/training/reference-runs',
+  'webview/browser-graph',
+  'engine/jobs/teacher',
+  'engine/compute/logits',
+  'harness/e2e',
+  'webview/browser-themes',
+  'engine/export/exports',
+  'webview/browser-panels',
+  'worker/run-process',
+  'worker/supervisor',
+].map((name) => path.join('test', `${name}.test.ts`));
 
 const filesOf = (place) =>
   statSync(place).isFile()
@@ -23,27 +44,32 @@ installPackages();
 const args = process.argv.slice(2);
 const flags = args.filter((arg) => arg.startsWith('--'));
 const places = args.filter((arg) => !arg.startsWith('--'));
+const place = (file) => (LONGEST.includes(file) ? LONGEST.indexOf(file) : LONGEST.length);
 const files = (places.length ? places : ['test'])
   .flatMap(filesOf)
   .filter((file) => SUFFIX.test(file))
-  .sort();
+  .map((file) => path.relative('', file))
+  .sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1));
 if (files.length === 0) throw new Error(`no tests in ${places.join(', ')}`);
 
 const folder = mkdtempSync(path.join(tmpdir(), 'espalier-tally-'));
 const counted = path.join(folder, 'counts.json');
+const bundles = await bundleTests(root, files);
 const { status } = spawnSync(
   process.execPath,
   [
-    ...['--import', 'tsx', '--test', '--test-concurrency=2'],
+    ...['--enable-source-maps', '--test', '--test-concurrency=2'],
     ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
     ...[`--test-reporter=${path.join(root, 'scripts/tally-reporter.mjs')}`, `--test-reporter-destination=${counted}`],
     ...flags,
-    ...files,
+    ...bundles.files.keys(),
   ],
   { cwd: root, stdio: 'inherit' },
 );
+rmSync(bundles.folder, { recursive: true });
 const { lines, passed, failed, skipped } = reportOf(
   JSON.parse(readFileSync(counted, 'utf8')),
+  (file) => bundles.files.get(file) ?? path.relative('', file),
   status === 0,
   (process.env.REQUIRED ?? '').split(',').filter(Boolean),
 );

@@ -1,40 +1,10 @@
 /** The command line as a program of its own, built from the sources as they are. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import path from 'node:path';
-import { after } from 'node:test';
-import { build } from 'esbuild';
 import { SUPERVISED } from '../../src/cli/supervise.ts';
-import { repositoryRoot } from '../engine/checkpoint/files.ts';
-
-/** Beside the packages that stay outside of the bundle. */
-const folder = path.join(repositoryRoot, 'node_modules', '.cache', `espalier-test-${process.pid}`);
-let built: Promise<string> | undefined;
-after(() => rmSync(folder, { recursive: true, force: true }));
+import { builtProgram, programsFolder } from '../support/built-programs.ts';
 
 /** Builds once for a file of tests; the bundle goes with them. */
-export function commandLine(): Promise<string> {
-  built ??= buildCommandLine();
-  return built;
-}
-
-async function buildCommandLine(): Promise<string> {
-  await build({
-    absWorkingDir: repositoryRoot,
-    entryPoints: { espalier: 'src/cli/main.ts', 'decode-thread': 'src/engine/data/decode-thread.ts' },
-    outdir: folder,
-    outExtension: { '.js': '.cjs' },
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node20',
-    external: ['sharp', 'onnxruntime-node', 'onnxruntime-web', '@tensorflow/tfjs-node-gpu', '*.node'],
-    define: { 'import.meta.url': 'moduleUrl' },
-    banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
-    logLevel: 'error',
-  });
-  return path.join(folder, 'espalier.cjs');
-}
+export const commandLine = (): Promise<string> => builtProgram('espalier');
 
 export interface Ended {
   /** null when a signal ended it. */
@@ -56,7 +26,7 @@ export interface Started {
   said(text: string): Promise<void>;
 }
 
-export async function start(args: readonly string[], { cwd = folder, alone }: StartOptions = {}): Promise<Started> {
+export async function start(args: readonly string[], { cwd = programsFolder, alone }: StartOptions = {}): Promise<Started> {
   const program = await commandLine();
   const env = { ...process.env, ...(alone && { [SUPERVISED]: '1' }) };
   const child = spawn(process.execPath, [program, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });

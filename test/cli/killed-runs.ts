@@ -5,12 +5,12 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BackendName } from '../../src/engine/compute/executor.ts';
 import { Random } from '../../src/engine/data/random.ts';
-import { assertSameRun } from '../engine/training/tiny.ts';
+import { assertSameRun, tinyModel } from '../engine/training/tiny.ts';
 import { espalier, start } from './cli.ts';
 
 /** Everything that has state or chance; `latest` is saved some of the time, so that some steps are done again. */
 const SETTINGS =
-  '--model resnet20 --input-size 16 --batch-size 32 --workers 1 --opt adamw --lr 1e-3 --lr-scheduler onecycle --model-ema ' +
+  '--batch-size 32 --workers 1 --opt adamw --lr 1e-3 --lr-scheduler onecycle --model-ema ' +
   '--model-ema-steps 2 --clip-grad-norm 1 --mixup-alpha 0.8 --cutmix-alpha 1 --auto-augment ra --random-erase 0.25';
 const SAVE_EVERY_MINUTES = 0.001;
 
@@ -45,7 +45,7 @@ export async function assertSurvivesKills(
 ): Promise<void> {
   const [unbroken, broken] = ['unbroken', 'broken'].map((name) => path.join(folder, `${name}-${backend}`));
   const begin = (output: string): string[] =>
-    `finetune ${SETTINGS} --data-path ${images} --output-dir ${output} --epochs ${epochs} --save-interval ${SAVE_EVERY_MINUTES} --backend ${backend}`.split(
+    `finetune --model ${tinyModel(images)} ${SETTINGS} --data-path ${images} --output-dir ${output} --epochs ${epochs} --save-interval ${SAVE_EVERY_MINUTES} --backend ${backend}`.split(
       ' ',
     );
   const whole = await espalier(begin(unbroken), { alone: true });

@@ -79,7 +79,7 @@ export const looksFlow = (environment: Environment): Flow => ({
           for (const [tab, content] of Object.entries(tabs)) {
             await wb.tab(tab).first().click();
             await view().getByText(content).first().waitFor();
-            await wb.page.waitForTimeout(700);
+            await wb.page.waitForTimeout(400);
             await session.shot(`looks-${tab.split(/[ .]/)[0].toLowerCase()}-${name}-${size}`);
             await assertFits(tab);
           }

@@ -17,7 +17,7 @@ export const robustFlow = (environment: Environment): Flow => ({
     const session = await Session.start(
       environment,
       async (workspace) => {
-        await smallData(workspace, { train: 300, test: 60 });
+        await smallData(workspace, { train: 120, test: 30 });
         writeFileSync(path.join(workspace, 'broken.safetensors'), 'no header here');
         symlinkSync(path.join(workspace, 'resnet20.pth'), path.join(workspace, 'linked ü.pth'));
       },
@@ -57,7 +57,7 @@ export const robustFlow = (environment: Environment): Flow => ({
     await step('worker killed while scoring: the run was interrupted, and can be tried again', async () => {
       await wb.run('Espalier: Score Channels');
       await wb.pick('Hessian');
-      await wb.answer('30');
+      await wb.answer('15');
       await wb.status(/Scoring channels \d/).waitFor({ timeout: LIMIT_MS });
       session.killWorkers();
       await wb.notification('SIGKILL').waitFor();

@@ -99,7 +99,7 @@ export const sampleFlow = (environment: Environment): Flow => ({
       await wb.tab('espalier-finetune.json').waitFor();
       const [file] = runFiles('espalier-finetune.json');
       const settings = JSON.parse(readFileSync(file, 'utf8'));
-      writeFileSync(file, JSON.stringify({ ...settings, flags: { ...settings.flags, epochs: 3, lr: 0.02 } }, null, 2));
+      writeFileSync(file, JSON.stringify({ ...settings, flags: { ...settings.flags, epochs: 2, lr: 0.02 } }, null, 2));
       await wb.page.waitForTimeout(500);
       await session.shot('09-settings');
       await wb.run('Espalier: Start Finetuning With These Settings');

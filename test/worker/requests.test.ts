@@ -12,6 +12,7 @@ import { RequestError } from '../../src/extension/supervision/request-error.ts';
 import { WorkerSupervisor } from '../../src/extension/supervision/worker-supervisor.ts';
 import type { ParamsOf, ResultOf, WorkerMethod } from '../../src/protocol/messages.ts';
 import { DEFAULT_PLAN, type ModelSource, type PlanSettings, type ScoreSettings } from '../../src/protocol/values.ts';
+import { builtProgram } from '../support/built-programs.ts';
 
 let folder: string;
 let supervisor: WorkerSupervisor;
@@ -24,12 +25,8 @@ before(async () => {
   const file = path.join(folder, 'dense resnet20.safetensors');
   await saveModel(file, graph, initialiseWeights(graph, 1), EMPTY_RECORD);
   source = { kind: 'file', path: file };
-  supervisor = new WorkerSupervisor({
-    command: () => ({
-      entry: path.resolve(import.meta.dirname, '../../src/worker/main.ts'),
-      execArgv: ['--import', 'tsx'],
-    }),
-  });
+  const entry = await builtProgram('worker');
+  supervisor = new WorkerSupervisor({ command: () => ({ entry }) });
 });
 
 after(async () => {

@@ -2,38 +2,25 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { before, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
-import { buildModel } from '../../src/engine/architectures/registry.ts';
-import { saveModel } from '../../src/engine/jobs/model.ts';
-import { EMPTY_RECORD } from '../../src/engine/jobs/record.ts';
-import { initialiseWeights } from '../../src/engine/training/initialise.ts';
 import { directRun, followRun, hasEnded, startRun } from '../../src/extension/runs/run-process.ts';
 import { isAlive, type RunOwner } from '../../src/extension/runs/run-record.ts';
 import { RequestError } from '../../src/extension/supervision/request-error.ts';
 import { RUN_FILES, type RunStart, runPoint } from '../../src/protocol/run-files.ts';
 import type { ProgressReport, RunPoint } from '../../src/protocol/values.ts';
-import { skipWithoutRuntime as skip, tinyImages, workFolder } from '../engine/training/tiny.ts';
+import { skipWithoutRuntime as skip, tinyImages, tinyModel, workFolder } from '../engine/training/tiny.ts';
+import { builtProgram } from '../support/built-programs.ts';
 
 const work = workFolder();
-const command = {
-  entry: path.resolve(import.meta.dirname, '../../src/worker/run-main.ts'),
-  // By its address: the process works in the run's folder, where nothing of ours can be found by name.
-  execArgv: ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href],
-};
-
+let entry = '';
 let start: RunStart;
 before(async () => {
-  const graph = buildModel('resnet20');
-  assert.ok(graph);
-  const file = path.join(work, 'dense.safetensors');
-  await saveModel(file, graph, initialiseWeights(graph, 1), EMPTY_RECORD);
+  entry = await builtProgram('run');
   const dataPath = await tinyImages(work);
   const flags = { epochs: 2, 'batch-size': 8, opt: 'sgd', lr: 0.01, workers: 1 };
-  start = { source: { kind: 'file', path: file }, settings: { recipe: 'cifar', dataPath, flags }, resume: false };
+  start = { source: { kind: 'file', path: tinyModel(dataPath) }, settings: { recipe: 'cifar', dataPath, flags }, resume: false };
 });
 
 interface Watched {
@@ -60,7 +47,7 @@ function follow(folder: string, owner: RunOwner): Watched {
 
 async function begin(name: string, change: Partial<RunStart> = {}): Promise<Watched> {
   const folder = path.join(work, name);
-  const pid = await startRun(folder, { ...start, ...change }, command);
+  const pid = await startRun(folder, { ...start, ...change }, { entry });
   return follow(folder, { host: os.hostname(), pid });
 }
 
@@ -98,7 +85,7 @@ test('a run goes in a process of its own; its points, progress and result come b
 });
 
 test('paused, it stands still; stopped after an epoch, it ends in order and can be taken up', { skip }, async () => {
-  const run = await begin('paused', flagged({ epochs: 50 }));
+  const run = await begin('paused', flagged({ epochs: 500 }));
   await until(() => run.points.length > 2);
   await directRun(run.folder, 'pause');
   await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -108,7 +95,7 @@ test('paused, it stands still; stopped after an epoch, it ends in order and can 
   await directRun(run.folder, 'stopAfterEpoch');
   const result = await run.end;
   assert.equal(result.stopped, 'afterEpoch');
-  const again = await begin('paused', { ...flagged({ epochs: 50 }), resume: true });
+  const again = await begin('paused', { ...flagged({ epochs: 500 }), resume: true });
   await until(() => again.points.length > 0);
   assert.ok(again.points[0].epoch >= result.epochs, 'it goes on where it ended');
   again.controller.abort();
@@ -117,7 +104,7 @@ test('paused, it stands still; stopped after an epoch, it ends in order and can 
 });
 
 test('killed, it was interrupted, with what it said last; a second follower learns the same', { skip }, async () => {
-  const run = await begin('killed', flagged({ epochs: 50 }));
+  const run = await begin('killed', flagged({ epochs: 500 }));
   const second = follow(run.folder, run.owner);
   await until(() => run.points.length > 0);
   process.kill(run.owner.pid, 'SIGKILL');

@@ -1,7 +1,6 @@
 /** The supervisor with the real worker, really killed, stopped and broken. */
 import assert from 'node:assert/strict';
-import path from 'node:path';
-import test, { type TestContext } from 'node:test';
+import test, { before, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RequestError } from '../../src/extension/supervision/request-error.ts';
 import {
@@ -9,12 +8,16 @@ import {
   type WorkerState,
   WorkerSupervisor,
 } from '../../src/extension/supervision/worker-supervisor.ts';
+import { builtProgram } from '../support/built-programs.ts';
 
-const entry = path.resolve(import.meta.dirname, '../../src/worker/main.ts');
+let entry = '';
+before(async () => {
+  entry = await builtProgram('worker');
+});
 
 function supervise(t: TestContext, options: Partial<SupervisorOptions> = {}): WorkerSupervisor {
   const supervisor = new WorkerSupervisor({
-    command: () => ({ entry, execArgv: ['--import', 'tsx'] }),
+    command: () => ({ entry }),
     retryDelays: [20, 40, 80],
     killGraceMs: 300,
     ...options,
@@ -132,7 +135,7 @@ test('cancellation of a worker that does not react: rejected as cancelled, worke
 test('a worker that dies at once is given up after the back-offs, with its last words; a restart by hand tries again', async (t) => {
   let broken = true;
   const supervisor = supervise(t, {
-    command: () => ({ entry: broken ? `${entry}.missing.mjs` : entry, execArgv: ['--import', 'tsx'] }),
+    command: () => ({ entry: broken ? `${entry}.missing.mjs` : entry }),
   });
   const error = await rejection(supervisor.request('models/list', {}));
   assert.equal(error.kind, 'worker');

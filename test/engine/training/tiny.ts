@@ -5,12 +5,17 @@ import os from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
 import { flagDefaults } from '../../../src/common/flags.ts';
+import { buildModel, findVariant } from '../../../src/engine/architectures/registry.ts';
 import type { Executor } from '../../../src/engine/compute/executor.ts';
 import { installedRuntime, loadTensorFlow } from '../../../src/engine/compute/runtime/binding.ts';
 import { tensorFlowExecutor } from '../../../src/engine/compute/tensorflow/tensorflow-executor.ts';
 import { generateProceduralDataset } from '../../../src/engine/data/procedural/dataset.ts';
+import type { Graph } from '../../../src/engine/graph/graph.ts';
 import type { Tensor, Weights } from '../../../src/engine/graph/tensor.ts';
 import type { FinetuneRequest } from '../../../src/engine/jobs/finetune.ts';
+import { saveModel } from '../../../src/engine/jobs/model.ts';
+import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
+import { initialiseWeights } from '../../../src/engine/training/initialise.ts';
 import { BEST, LATEST, RunDirectory } from '../../../src/engine/training/run-directory.ts';
 import { readRunState } from '../../../src/engine/training/run-state.ts';
 import { type TrainingOptions, trainingFlags } from '../../../src/engine/training/training-options.ts';
@@ -28,10 +33,26 @@ export function workFolder(): string {
 
 export const TINY = { classes: 10, trainPerClass: 16, testPerClass: 4, size: 16 } as const;
 
-/** 160 training and 40 test images of ten classes, 16 pixels wide. */
+/** The checkpoint that `tinyImages` writes beside the images. */
+export const tinyModel = (images: string): string => `${images}.safetensors`;
+
+/** ResNet-20 with one block a stage: what a run does is the same in eight layers, and a session of them starts in half the time. */
+function eightLayers(): Graph {
+  const whole = buildModel('resnet20', { inputSize: TINY.size }) ?? assert.fail('no resnet20');
+  const shapes = new Map(
+    whole.parameters.filter(({ name }) => !/^layer\d\.[12]\./.test(name)).map(({ name, shape }) => [name, shape]),
+  );
+  const small = findVariant('resnet20')?.build({ inputSize: TINY.size, shapes: (name) => shapes.get(name) });
+  assert.equal(small?.parameters.length, shapes.size);
+  return small as Graph;
+}
+
+/** 160 training and 40 test images of ten classes, 16 pixels wide; beside them an untrained network for them (`tinyModel`). */
 export async function tinyImages(folder: string): Promise<string> {
   const place = path.join(folder, 'images');
   await generateProceduralDataset(place, TINY);
+  const graph = eightLayers();
+  await saveModel(tinyModel(place), graph, initialiseWeights(graph, 0), EMPTY_RECORD);
   return place;
 }
 
@@ -44,9 +65,9 @@ const tinyOptions = (changes: Partial<TrainingOptions> = {}): TrainingOptions =>
   ...changes,
 });
 
-/** An untrained ResNet-20 on 16 pixels: two epochs of five steps unless the changes say otherwise. */
+/** The untrained network on 16 pixels: two epochs of five steps unless the changes say otherwise. */
 export const tinyRequest = (dataPath: string, changes: Partial<TrainingOptions> = {}): FinetuneRequest => ({
-  model: { model: 'resnet20', inputSize: TINY.size },
+  model: { model: tinyModel(dataPath) },
   dataPath,
   options: tinyOptions(changes),
 });
@@ -71,7 +92,7 @@ async function metricsOf(directory: string): Promise<object[]> {
 export async function assertSameRun(a: string, b: string): Promise<void> {
   for (const file of [LATEST, BEST]) {
     const [x, y] = await Promise.all([a, b].map((directory) => readRunState(path.join(directory, file))));
-    assert.ok(x.tensors.size > 90);
+    assert.ok(x.tensors.size > 40);
     assert.deepEqual(differences(x.tensors, y.tensors), [], file);
     assert.deepEqual(x.progress, y.progress, file);
   }
