@@ -28,8 +28,7 @@ export function reportOf(counts, nameOf, exitedWell, required) {
   const missed = counts.skipped.filter(({ reason }) => patterns.some((pattern) => pattern.test(reason)));
   const lines = [];
   for (const [reason, number] of byReason(counts.skipped)) lines.push(`skipped ${number}: ${reason}`);
-  for (const { name, file, reason } of missed)
-    lines.push(`FAIL ${nameOf(file)}: ${name}: required, but ${reason}`);
+  for (const { name, file, reason } of missed) lines.push(`FAIL ${nameOf(file)}: ${name}: required, but ${reason}`);
   const slowest = Object.entries(counts.seconds).sort((a, b) => b[1] - a[1]);
   for (const [file, seconds] of slowest.slice(0, SLOWEST))
     lines.push(`${seconds.toFixed(1).padStart(6)} s ${nameOf(file)}`);

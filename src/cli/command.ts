@@ -76,5 +76,4 @@ export const computeFlags = {
   backend: flag.choice(['auto', 'tensorflow', 'embedded'], 'auto', 'what computes'),
   device: flag.choice(['cpu', 'gpu'], 'cpu', 'gpu: evaluate and score on any GPU, through ONNX Runtime'),
   threads: flag.integer(undefined, 'threads of the backend (default: all cores)'),
-  float64: flag.boolean('compute in double precision, to tell rounding from mistakes: slow, TensorFlow only'),
 };

@@ -1,16 +1,17 @@
 /** What is said of a finetuning run: network, images and teacher before its first step, then its metrics. */
 
+import { formatPercent, formatPreciseCount } from '../common/format.ts';
 import type { Graph } from '../engine/graph/graph.ts';
 import { graphCost } from '../engine/graph/macs.ts';
 import type { Prepared } from '../engine/jobs/finetune.ts';
 import type { Model } from '../engine/jobs/model.ts';
 import type { MetricsLine } from '../engine/training/run-directory.ts';
 import type { TrainingOptions } from '../engine/training/training-options.ts';
-import { formatCount, formatPercent, say } from './terminal.ts';
+import { say } from './terminal.ts';
 
 function describeModel(graph: Graph): string {
   const { macs, params } = graphCost(graph);
-  return `${graph.name} (${formatCount(macs)} MACs, ${formatCount(params)} parameters)`;
+  return `${graph.name} (${formatPreciseCount(macs)} MACs, ${formatPreciseCount(params)} parameters)`;
 }
 
 /** What is learnt from the teacher, and with which head. */

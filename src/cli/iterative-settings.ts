@@ -1,11 +1,12 @@
 /** The training between the steps of an iterative pruning: its settings, and what is said of it. */
 
 import { flagDefaults } from '../common/flags.ts';
+import { formatPreciseCount } from '../common/format.ts';
 import type { IterativeHooks } from '../engine/jobs/iterative.ts';
 import { RECIPES, type RecipeName } from '../engine/training/recipes.ts';
 import { type TrainingOptions, trainingFlags } from '../engine/training/training-options.ts';
 import { describePrepared, metricsPrinter } from './finetune-output.ts';
-import { formatCount, say } from './terminal.ts';
+import { say } from './terminal.ts';
 
 type Training = Pick<TrainingOptions, 'workers' | 'interpolation' | 'noImagenetMeanStd' | 'seed'>;
 
@@ -37,7 +38,7 @@ export function trainingBetween(flags: IterativeFlags): TrainingOptions {
 export function iterativeHooks(steps: number, training: TrainingOptions): IterativeHooks {
   return {
     onPruned: (step, { before, after }) => {
-      const macs = `${formatCount(before.macs)} → ${formatCount(after.macs)} MACs`;
+      const macs = `${formatPreciseCount(before.macs)} → ${formatPreciseCount(after.macs)} MACs`;
       say(`pruning ${step} of ${steps}: ${macs}${step < steps ? ', then training' : ''}`);
     },
     onPrepared: (prepared) => describePrepared(prepared).forEach(say),

@@ -92,7 +92,6 @@ export async function pruneRequest(values: PruneValues): Promise<PruneRequest> {
     score: {
       criterion: values.pruningType,
       normaliser: values.normalizer,
-      float64: values.float64,
       seed: values.seed,
       ...(values.gradients.length && { gradientFiles: values.gradients }),
       ...(hasImages && {

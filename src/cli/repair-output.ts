@@ -1,7 +1,8 @@
 /** What the command line says of a repair. */
+import { formatPercent } from '../common/format.ts';
 import type { LayerRepair, RepairReport } from '../engine/jobs/repair.ts';
 import type { Divergence } from '../engine/training/divergence.ts';
-import { formatPercent, formatTable } from './terminal.ts';
+import { formatTable } from './terminal.ts';
 
 /** Images of `--repair` alone. */
 export const DEFAULT_REPAIR_IMAGES = 1000;

@@ -1,4 +1,5 @@
 /** What the command line prints: progress and tables on stderr, the result as JSON on stdout. */
+import { formatClock } from '../common/format.ts';
 import type { Progress, ProgressReport } from '../common/progress.ts';
 import { visible, visibleLine } from '../common/visible.ts';
 
@@ -8,26 +9,6 @@ const FIRST_DRAW_MS = 400;
 /** Between two drawings on a terminal, and between two lines where there is none. */
 const DRAW_INTERVAL_MS = 80;
 const LINE_INTERVAL_MS = 5000;
-
-const formatDuration = (seconds: number): string =>
-  seconds < 60
-    ? `${Math.ceil(seconds)}s`
-    : seconds < 3600
-      ? `${Math.floor(seconds / 60)}m${String(Math.round(seconds % 60)).padStart(2, '0')}s`
-      : `${Math.floor(seconds / 3600)}h${String(Math.floor((seconds % 3600) / 60)).padStart(2, '0')}m`;
-
-/** 2053000000 → `2.053 G`; the units of the papers. */
-export function formatCount(value: number): string {
-  for (const [unit, size] of [
-    ['G', 1e9],
-    ['M', 1e6],
-    ['k', 1e3],
-  ] as const)
-    if (Math.abs(value) >= size) return `${(value / size).toFixed(value / size < 10 ? 3 : 2)} ${unit}`;
-  return String(value);
-}
-
-export const formatPercent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
 /** One progress bar at a time on stderr; `finish` ends its line. */
 export class ProgressBar {
@@ -63,9 +44,7 @@ export class ProgressBar {
     const filled = Math.round(share * BAR_WIDTH);
     const bar = total > 0 ? `${'█'.repeat(filled)}${'·'.repeat(BAR_WIDTH - filled)} ${done}/${total}` : `${done}`;
     const left =
-      share > 0 && share < 1
-        ? ` ETA ${formatDuration((elapsed * (1 - share)) / share)}`
-        : ` ${formatDuration(elapsed)}`;
+      share > 0 && share < 1 ? ` ETA ${formatClock((elapsed * (1 - share)) / share)}` : ` ${formatClock(elapsed)}`;
     const line = `${phase.padEnd(9)} ${bar}${left}${message && `  ${message}`}`;
     this.#out.write(this.#out.isTTY ? `\r\x1b[2K${line}` : `${line}\n`);
     this.#open = this.#out.isTTY;

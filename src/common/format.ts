@@ -17,11 +17,32 @@ export function formatCount(count: number, digits = 2): string {
   return String(Math.round(count));
 }
 
+/** `2.053 G`: with a digit more, where figures are compared with a paper's. */
+export const formatPreciseCount = (count: number): string => formatCount(count, 3);
+
 /** `12,345`. */
 export const formatInteger = (value: number): string => Math.round(value).toLocaleString('en');
 
+/** The same in the person's own way of writing. */
+export const formatLocalInteger = (value: number): string => Math.round(value).toLocaleString();
+
 /** `81.25 %`. */
 export const formatPercent = (share: number, digits = 2): string => `${(share * 100).toFixed(digits)} %`;
+
+/** `50 %`, `3.2 %`, `<0.1 %`: where the size is what is asked for. */
+export function formatRoughPercent(share: number): string {
+  const value = share * 100;
+  if (value > 0 && value < 0.05) return '<0.1 %';
+  return `${value.toFixed(value >= 10 || value === 0 ? 0 : 1)} %`;
+}
+
+/** A score or a weight in four significant digits. */
+export function formatFigure(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2);
+  return String(Number(value.toPrecision(4)));
+}
 
 /** Three significant digits, exponents for what is very small: learning rates and losses. */
 export function formatNumber(value: number): string {
@@ -39,6 +60,14 @@ export function formatSeconds(seconds: number): string {
   if (minutes < 60) return minutes < 10 && whole % 60 ? `${minutes} min ${whole % 60} s` : `${minutes} min`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+
+/** `34s`, `2m05s`, `1h12m`: of one width, beside a bar that moves. Begun seconds count. */
+export const formatClock = (seconds: number): string =>
+  seconds < 60
+    ? `${Math.ceil(seconds)}s`
+    : seconds < 3600
+      ? `${Math.floor(seconds / 60)}m${String(Math.round(seconds % 60)).padStart(2, '0')}s`
+      : `${Math.floor(seconds / 3600)}h${String(Math.floor((seconds % 3600) / 60)).padStart(2, '0')}m`;
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 

@@ -26,7 +26,10 @@ export interface Started {
   said(text: string): Promise<void>;
 }
 
-export async function start(args: readonly string[], { cwd = programsFolder, alone }: StartOptions = {}): Promise<Started> {
+export async function start(
+  args: readonly string[],
+  { cwd = programsFolder, alone }: StartOptions = {},
+): Promise<Started> {
   const program = await commandLine();
   const env = { ...process.env, ...(alone && { [SUPERVISED]: '1' }) };
   const child = spawn(process.execPath, [program, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });

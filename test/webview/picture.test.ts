@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { formatRoughPercent } from '../../src/common/format.ts';
 import type { GroupsView } from '../../src/protocol/graph-view.ts';
 import { keptThickness, type Picture, thickness } from '../../webview/graph/draw/picture.ts';
 import { drawPicture, EVERYTHING } from '../../webview/graph/draw/scene.ts';
@@ -14,8 +15,8 @@ import { overlayOf } from '../../webview/graph/model/figures.ts';
 import { groupsOnto, indexGroups } from '../../webview/graph/model/group-lookup.ts';
 import { badges, highlightOf, NOTHING } from '../../webview/graph/model/selection.ts';
 import { buildTree } from '../../webview/graph/model/tree.ts';
+import { pathTail } from '../../webview/graph/path-tail.ts';
 import { type Column, sorted } from '../../webview/graph/table/grid.ts';
-import { pathTail, percent } from '../../webview/graph/text.ts';
 import { hitTest } from '../../webview/graph/view/hit.ts';
 import { testModel } from './harness/models.ts';
 import { itemNamed, treeOf } from './models.ts';
@@ -181,7 +182,10 @@ test('tables sort numbers as numbers and names as people do', () => {
     [10, 9],
   );
   assert.deepEqual(sorted(rows, undefined, true), rows);
-  assert.deepEqual([percent(0.5), percent(0.0321), percent(0.0001), percent(0)], ['50 %', '3.2 %', '<0.1 %', '0 %']);
+  assert.deepEqual(
+    [formatRoughPercent(0.5), formatRoughPercent(0.0321), formatRoughPercent(0.0001), formatRoughPercent(0)],
+    ['50 %', '3.2 %', '<0.1 %', '0 %'],
+  );
 });
 
 test('shapes stand where they change, in the size of text that can be read', () => {

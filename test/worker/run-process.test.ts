@@ -20,7 +20,11 @@ before(async () => {
   entry = await builtProgram('run');
   const dataPath = await tinyImages(work);
   const flags = { epochs: 2, 'batch-size': 8, opt: 'sgd', lr: 0.01, workers: 1 };
-  start = { source: { kind: 'file', path: tinyModel(dataPath) }, settings: { recipe: 'cifar', dataPath, flags }, resume: false };
+  start = {
+    source: { kind: 'file', path: tinyModel(dataPath) },
+    settings: { recipe: 'cifar', dataPath, flags },
+    resume: false,
+  };
 });
 
 interface Watched {

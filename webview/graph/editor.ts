@@ -2,6 +2,7 @@
 import type { GraphToHost, HostToGraph } from '../../src/protocol/graph-editor.ts';
 import { element } from '../shared/dom.ts';
 import { connect, type Handlers, type Host } from '../shared/host-wire.ts';
+import { t } from '../shared/l10n.ts';
 import type { Actions, SelectOptions } from './actions.ts';
 import { Notices } from './controls/notices.ts';
 import { PlanOptions } from './controls/plan-options.ts';
@@ -17,7 +18,6 @@ import { type Mode, Store } from './model/store.ts';
 import { ROOT } from './model/tree.ts';
 import { pictureAsPng, pictureAsSvg } from './picture-export.ts';
 import { Panel } from './table/table-panel.ts';
-import { t } from './text.ts';
 import { Arranger } from './view/arranger.ts';
 import { Frame, type FrameState } from './view/frame.ts';
 import { GraphArea } from './view/graph-area.ts';

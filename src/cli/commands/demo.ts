@@ -1,6 +1,8 @@
 /** `espalier demo`: the whole job on the sample: evaluate, score, prune to half the MACs, evaluate, finetune, evaluate. */
+
 import path from 'node:path';
 import { flag, flagDefaults } from '../../common/flags.ts';
+import { formatPercent, formatPreciseCount } from '../../common/format.ts';
 import type { RunContext } from '../../common/progress.ts';
 import { type BackendChoice, createExecutor, type DeviceChoice } from '../../engine/compute/backends.ts';
 import type { Executor } from '../../engine/compute/executor.ts';
@@ -13,7 +15,7 @@ import { pruneModel } from '../../engine/jobs/prune.ts';
 import { RECIPES } from '../../engine/training/recipes.ts';
 import { trainingFlags } from '../../engine/training/training-options.ts';
 import { command, computeFlags } from '../command.ts';
-import { formatCount, formatPercent, formatTable, say } from '../terminal.ts';
+import { formatTable, say } from '../terminal.ts';
 
 /** Small enough for ONNX Runtime to do the job in minutes. */
 const SAMPLE = { seed: 0, trainPerClass: 300, testPerClass: 100 };
@@ -80,8 +82,8 @@ async function finetuneFile(
 function resultTable(rows: readonly Row[]): string {
   const cells = rows.map(({ name, report }) => [
     name,
-    formatCount(report.macs),
-    formatCount(report.params),
+    formatPreciseCount(report.macs),
+    formatPreciseCount(report.params),
     formatPercent(report.top1),
     `${report.latency?.p50Milliseconds.toFixed(2)} ms`,
     `${report.throughput?.imagesPerSecond.toFixed(0)}/s`,

@@ -2,6 +2,7 @@
 
 import { accuracyMargin, formatAccuracy } from '../../common/confidence.ts';
 import { flag } from '../../common/flags.ts';
+import { formatPreciseCount } from '../../common/format.ts';
 import { createExecutor } from '../../engine/compute/backends.ts';
 import { isClassifier } from '../../engine/graph/graph.ts';
 import { evaluateModel } from '../../engine/jobs/evaluate.ts';
@@ -10,7 +11,7 @@ import { openModel } from '../../engine/jobs/model.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
 import { outputsResult } from '../outputs-result.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';
-import { formatCount, say } from '../terminal.ts';
+import { say } from '../terminal.ts';
 
 export const evaluate = command({
   summary: 'top-1, top-5 and loss, average precision, overlap of masks, or agreement with the dense model, on images',
@@ -55,7 +56,7 @@ export const evaluate = command({
     for (const [file, reason] of report.skipped) say(`skipped ${file}: ${reason}`);
     const { top1, top5, loss, images, correct, macs, macsTrue, params, imagesPerSecond, latency, throughput } = report;
     const lines = [
-      `${model.graph.name}: MACs ${formatCount(macs)}, params ${formatCount(params)}`,
+      `${model.graph.name}: MACs ${formatPreciseCount(macs)}, params ${formatPreciseCount(params)}`,
       `top-1 ${formatAccuracy(top1, images, 2)}, top-5 ${formatAccuracy(top5, images, 2)}, loss ${loss.toFixed(5)} on ${images} images`,
       `${imagesPerSecond.toFixed(1)} images/s (${report.backend}, batch ${values.batchSize})`,
       ...(latency

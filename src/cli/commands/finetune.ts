@@ -1,5 +1,6 @@
 /** `espalier finetune`: train a (pruned) model; the flags are those of the paper's train.py. */
 
+import { formatPercent } from '../../common/format.ts';
 import type { RunContext } from '../../common/progress.ts';
 import type { Executor } from '../../engine/compute/executor.ts';
 import { type FinetuneRequest, finetuneModel, type Prepared } from '../../engine/jobs/finetune.ts';
@@ -8,7 +9,7 @@ import { backendRemark, recordedBackend, runExecutor } from '../../engine/jobs/r
 import { type CommandResult, command } from '../command.ts';
 import { describePrepared, metricsPrinter } from '../finetune-output.ts';
 import { describeRequest, finetuneFlags, finetuneRequest, remarks } from '../finetune-settings.ts';
-import { formatPercent, say } from '../terminal.ts';
+import { say } from '../terminal.ts';
 
 /** Whether `--amp` does anything here. */
 const ampRemark = ({ backend, label }: Executor): string =>
@@ -54,10 +55,7 @@ export const finetune = command({
     const onStart = (directory: string): void => say(`run: ${directory} (${executor.label})`);
     const onMetrics = metricsPrinter(options.printFreq);
     const threads = values.threads ?? recorded?.threads;
-    const compute = {
-      ...(threads !== undefined && { threads }),
-      ...((values.float64 || recorded?.float64) && { float64: true }),
-    };
+    const compute = threads === undefined ? {} : { threads };
     const hooks = { executor, compute, onPrepared, onStart, onMetrics };
     const report = await finetuneModel(request, hooks, context);
     for (const [file, reason] of report.skipped) say(`skipped ${file}: ${reason}`);

@@ -1,10 +1,12 @@
 /** `espalier frontier`: accuracy over MACs and latency, for several criteria and ways of pruning. */
+
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import { CRITERION_NAMES, type Criterion } from '../../common/criteria.ts';
 import { UsageError } from '../../common/errors.ts';
 import { flag } from '../../common/flags.ts';
+import { formatPercent, formatPreciseCount } from '../../common/format.ts';
 import { createExecutor } from '../../engine/compute/backends.ts';
 import { writeFileAtomically } from '../../engine/files/atomic-write.ts';
 import { exploreFrontier, FRONTIER_MODES, type FrontierMode, type FrontierPoint } from '../../engine/jobs/frontier.ts';
@@ -14,7 +16,7 @@ import { scoresFolder } from '../../engine/jobs/scores.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
 import { DEFAULT_REPAIR_IMAGES } from '../repair-output.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';
-import { formatCount, formatPercent, say } from '../terminal.ts';
+import { say } from '../terminal.ts';
 
 const DEFAULT_TARGETS = ['90%', '80%', '70%', '60%', '50%', '40%'];
 
@@ -33,7 +35,7 @@ function known<T extends string>(
 const line = ({ criterion, mode, target, macs, top1, agreement, latency }: FrontierPoint): string =>
   [
     [criterion, mode, target].filter(Boolean).join(', ').padEnd(34),
-    `MACs ${formatCount(macs)}`,
+    `MACs ${formatPreciseCount(macs)}`,
     ...(top1 === undefined ? [] : [`top-1 ${formatPercent(top1)}`]),
     ...(agreement === undefined ? [] : [`agreement ${formatPercent(agreement)}`]),
     `${latency.toFixed(2)} ms`,

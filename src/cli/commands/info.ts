@@ -1,13 +1,14 @@
 /** `espalier info`: what a model is and costs. */
 
 import { flag } from '../../common/flags.ts';
+import { formatPreciseCount } from '../../common/format.ts';
 import { dumpGraph } from '../../engine/graph/dump.ts';
 import { type Graph, isClassifier } from '../../engine/graph/graph.ts';
 import { openModel } from '../../engine/jobs/model.ts';
 import { graphInfo } from '../../engine/jobs/model-info.ts';
 import { command, modelFlags } from '../command.ts';
 import { modelRequest } from '../requests.ts';
-import { formatCount, formatTable } from '../terminal.ts';
+import { formatTable } from '../terminal.ts';
 
 /** Heads of the attention layers. */
 function headsText(heads: readonly number[]): string[] {
@@ -36,10 +37,16 @@ export const info = command({
     const model = await openModel(modelRequest(values, positionals));
     const { graph } = model;
     const { macs, macsTrue, params, heads, layers } = graphInfo(graph);
-    const rows = layers.map((l) => [l.name, l.type, l.output, formatCount(l.macs), formatCount(l.params)]);
+    const rows = layers.map((l) => [
+      l.name,
+      l.type,
+      l.output,
+      formatPreciseCount(l.macs),
+      formatPreciseCount(l.params),
+    ]);
     const text = [
       `${graph.name} (${graph.family}), ${outputsText(graph)}, input ${graph.input.channels}×${graph.input.height}×${graph.input.width}`,
-      `MACs ${formatCount(macs)} (paper's counter), ${formatCount(macsTrue)} (real widths); params ${formatCount(params)}`,
+      `MACs ${formatPreciseCount(macs)} (paper's counter), ${formatPreciseCount(macsTrue)} (real widths); params ${formatPreciseCount(params)}`,
       ...headsText(Object.values(heads)),
       ...model.notes,
       ...model.record.history.map(

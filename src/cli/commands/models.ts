@@ -1,8 +1,9 @@
 /** `espalier models`: every name that is known. */
+import { formatPreciseCount } from '../../common/format.ts';
 import { variants } from '../../engine/architectures/registry.ts';
 import { graphCost } from '../../engine/graph/macs.ts';
 import { command } from '../command.ts';
-import { formatCount, formatTable } from '../terminal.ts';
+import { formatTable } from '../terminal.ts';
 
 export const models = command({
   summary: 'list the models known by name, with MACs and parameters',
@@ -15,7 +16,12 @@ export const models = command({
       family: variant.family,
       ...graphCost(variant.build()),
     }));
-    const table = rows.map((r) => [r.name, r.family, `${formatCount(r.macs)}`, `${formatCount(r.params)}`]);
+    const table = rows.map((r) => [
+      r.name,
+      r.family,
+      `${formatPreciseCount(r.macs)}`,
+      `${formatPreciseCount(r.params)}`,
+    ]);
     return {
       json: { models: rows.map(({ macsTrue, ...row }) => ({ ...row, macs_true: macsTrue })) },
       text: formatTable([['model', 'family', 'MACs', 'params'], ...table]),

@@ -1,7 +1,9 @@
 /** `espalier prune`: the paper's prune.py, with an exact FLOP target. */
+
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../../common/errors.ts';
+import { formatPercent, formatPreciseCount } from '../../common/format.ts';
 import type { RunContext } from '../../common/progress.ts';
 import { type BackendChoice, createExecutor, type DeviceChoice } from '../../engine/compute/backends.ts';
 import type { Executor } from '../../engine/compute/executor.ts';
@@ -25,7 +27,7 @@ import { iterativeHooks, trainingBetween } from '../iterative-settings.ts';
 import { checkPruneFlags, type PruneValues, pruneFlags, pruneRequest } from '../prune-request.ts';
 import { repairJson, repairText } from '../repair-output.ts';
 import { dataRequest, requireDataPath, weightsRequest } from '../requests.ts';
-import { formatCount, formatPercent, say } from '../terminal.ts';
+import { say } from '../terminal.ts';
 
 const costJson = ({ macs, macsTrue, params }: Cost) => ({ macs, macs_true: macsTrue, params });
 
@@ -64,8 +66,8 @@ function summaryText(
   const arrow = (a: string, b: string): string => `${a} → ${b}`;
   const percent = ((100 * after.macs) / before.macs).toFixed(2);
   return [
-    `MACs   ${arrow(formatCount(before.macs), formatCount(after.macs))} (${percent} %; real widths ${formatCount(after.macsTrue)})`,
-    `params ${arrow(formatCount(before.params), formatCount(after.params))}`,
+    `MACs   ${arrow(formatPreciseCount(before.macs), formatPreciseCount(after.macs))} (${percent} %; real widths ${formatPreciseCount(after.macsTrue)})`,
+    `params ${arrow(formatPreciseCount(before.params), formatPreciseCount(after.params))}`,
     ...(headsBefore ? [`heads  ${arrow(String(headsBefore), String(total(report.heads)))}`] : []),
     ...(keptBlocks ? [`blocks of the second-to-last stage that stay: ${keptBlocks.join(', ')}`] : []),
     ...(accuracy.before && accuracy.after
@@ -87,14 +89,12 @@ function lazyExecutor(options: {
   backend: BackendChoice;
   device: DeviceChoice;
   threads: number | undefined;
-  float64: boolean;
 }): () => Promise<Executor> {
   let started: Promise<Executor> | undefined;
   return () => {
     started ??= createExecutor({
       backend: options.backend,
       device: options.device,
-      float64: options.float64,
       ...(options.threads !== undefined && { threads: options.threads }),
     });
     return started;

@@ -16,24 +16,18 @@ export interface BackendOptions {
   readonly device?: DeviceChoice;
   /** `bfloat16`: faster, rounded matrix products and convolutions on TensorFlow; ONNX Runtime stays with float32. */
   readonly products?: ProductType;
-  /** Everything in double precision, to tell rounding from mistakes: slow, and TensorFlow's alone. */
-  readonly float64?: boolean;
 }
 
-function tensorFlow({ threads, products, float64, device }: BackendOptions): Executor {
+function tensorFlow({ threads, products, device }: BackendOptions): Executor {
   const binding = loadTensorFlow({ ...(threads !== undefined && { intraOpThreads: threads }) });
   if (device === 'gpu' && !binding.isUsingGpuDevice())
     throw new UserError(
       "--device gpu: this TensorFlow computes on the processor. Leave --backend tensorflow out, and ONNX Runtime uses the GPU; for NVIDIA's, `espalier runtime install --variant gpu`.",
     );
-  return tensorFlowExecutor(binding, { products, float64 });
+  return tensorFlowExecutor(binding, { products });
 }
 
-async function embedded({ threads, float64, device }: BackendOptions): Promise<Executor> {
-  if (float64)
-    throw new UserError(
-      '--float64 needs TensorFlow: ONNX Runtime computes in float32. `espalier runtime install` installs it.',
-    );
+async function embedded({ threads, device }: BackendOptions): Promise<Executor> {
   // Loaded when it is used: the library is large.
   const { createOnnxRuntimeExecutor } = await import('./onnxruntime/onnxruntime-executor.ts');
   return createOnnxRuntimeExecutor({ threads, device });
@@ -44,8 +38,7 @@ export async function createExecutor(options: BackendOptions = {}): Promise<Exec
   const { backend = 'auto' } = options;
   if (backend === 'tensorflow') return tensorFlow(options);
   if (backend === 'embedded' || !installedRuntime()) return embedded(options);
-  // Double precision is TensorFlow's alone, and says so where it cannot be had on a GPU.
-  if (options.device === 'gpu' && !options.float64) return embedded(options);
+  if (options.device === 'gpu') return embedded(options);
   try {
     return tensorFlow(options);
   } catch (error) {

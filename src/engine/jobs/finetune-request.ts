@@ -27,7 +27,6 @@ export interface RunBackend {
   readonly label: string;
   /** Where they were chosen: sums depend on how they are split. */
   readonly threads?: number;
-  readonly float64?: boolean;
 }
 
 /** `run.json`: enough to start the run again, and what became of it. */
@@ -65,7 +64,6 @@ const runFileSchema = v.looseObject({
     v.looseObject({
       backend: v.picklist(['tensorflow', 'embedded']),
       threads: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
-      float64: v.optional(v.boolean()),
     }),
   ),
   started: v.string(),

@@ -52,7 +52,7 @@ export interface FinetuneHooks {
   /** Of `executorOfRun`; by default what the run was begun with, or the best that there is. */
   readonly executor?: Executor;
   /** How it was made, to be the same when the run is resumed. */
-  readonly compute?: Pick<RunBackend, 'threads' | 'float64'>;
+  readonly compute?: Pick<RunBackend, 'threads'>;
   readonly onMetrics?: (line: MetricsLine) => void;
   readonly gate?: FinetuneJob['gate'];
   /** Hears what the run begins with, before anything is written. */

@@ -28,13 +28,8 @@ export async function runExecutor(chosen: BackendOptions, recorded?: RunBackend)
   if (!recorded) return createExecutor(chosen);
   const asked = chosen.backend !== undefined && chosen.backend !== 'auto';
   if (asked && chosen.backend !== recorded.backend) return createExecutor(chosen);
-  const { backend, threads, float64, label } = recorded;
-  const options = {
-    ...chosen,
-    backend,
-    threads: chosen.threads ?? threads,
-    float64: chosen.float64 || (float64 ?? false),
-  };
+  const { backend, threads, label } = recorded;
+  const options = { ...chosen, backend, threads: chosen.threads ?? threads };
   let executor: Executor;
   try {
     executor = await createExecutor(options);

@@ -29,8 +29,6 @@ export interface ScoreRequest {
   readonly gradientFiles?: readonly string[];
   /** For random. */
   readonly seed?: number;
-  /** Whether the executor computes in double precision: such scores are others than float32's. */
-  readonly float64?: boolean;
   /** Folder of the cache; undefined for none. */
   readonly cache?: string;
 }
@@ -69,10 +67,10 @@ async function cacheKey(
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const hash = createHash('sha256');
-  const { criterion, normaliser, data, seed, float64 } = request;
+  const { criterion, normaliser, data, seed } = request;
   hash.update(graphToJson(groups.graph));
   hashWeights(hash, weights);
-  hash.update(JSON.stringify({ criterion, normaliser, seed, ...(float64 && { float64 }) }));
+  hash.update(JSON.stringify({ criterion, normaliser, seed }));
   if (data) {
     const { workers: _, ...images } = data;
     hash.update(JSON.stringify(images));

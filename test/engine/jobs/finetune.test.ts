@@ -178,10 +178,7 @@ test('nothing is written where the data do not fit', { skip }, async () => {
   for (const split of ['train', 'val'])
     for (const name of ['a', 'b', 'c']) await mkdir(path.join(three, split, name), { recursive: true });
   await assert.rejects(
-    finetuneModel(
-      { ...tinyRequest(images, { outputDir: place('never') }), dataPath: three },
-      { executor: executor() },
-    ),
+    finetuneModel({ ...tinyRequest(images, { outputDir: place('never') }), dataPath: three }, { executor: executor() }),
     /The class folder .* has no images/,
   );
   assert.ok(!existsSync(place('never')));

@@ -1,12 +1,12 @@
 /** One line under the bar: what is under way, what is missing and what to do next. Never covers the graph. */
 
-import { formatCount } from '../../../src/common/format.ts';
+import { formatCount, formatRoughPercent } from '../../../src/common/format.ts';
 import type { GraphEditorAction } from '../../../src/protocol/graph-editor.ts';
 import { button, progressBar } from '../../shared/controls.ts';
 import { element } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
 import type { Store } from '../model/store.ts';
-import { percent, t } from '../text.ts';
 
 interface Notice {
   readonly text: string;
@@ -90,7 +90,7 @@ export class Notices {
     if (task) {
       const { done, total, message, eta } = task.progress;
       this.#bar.set(total > 0 ? done / total : undefined);
-      const parts = [task.title, total > 0 ? percent(done / total) : '', message ?? '', timeLeft(eta)];
+      const parts = [task.title, total > 0 ? formatRoughPercent(done / total) : '', message ?? '', timeLeft(eta)];
       this.#say(parts.filter(Boolean).join(' · '), task.cancellable ? 'cancel' : undefined, t('Stop'));
     } else {
       const notice = noticeOf(this.#store, this.#staleFor());

@@ -1,10 +1,11 @@
 /** Plan options: how channels compete, heads, rounding, the largest share a layer may lose. */
+
 import type { PlanSettings } from '../../../src/protocol/values.ts';
 import { type Select, select, type TextField, textField } from '../../shared/controls.ts';
 import { element } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
 import type { Store } from '../model/store.ts';
-import { t } from '../text.ts';
 
 type Ranking = 'isomorphic' | 'global' | 'local';
 

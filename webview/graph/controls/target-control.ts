@@ -1,11 +1,12 @@
 /** The FLOP target: slider and text field are one value; the reachable band is drawn, the figure reached stands beside. */
+
 import { macsOfText, meantShare } from '../../../src/common/flop-target.ts';
-import { formatCount } from '../../../src/common/format.ts';
+import { formatCount, formatRoughPercent } from '../../../src/common/format.ts';
 import { type TextField, textField } from '../../shared/controls.ts';
 import { element, icon } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
 import type { Store } from '../model/store.ts';
-import { percent, t } from '../text.ts';
 
 const STEPS = 1000;
 /** Where the track is marked, in percent of the dense model. */
@@ -141,11 +142,11 @@ export class TargetControl {
     if (dense === 0) this.#slider.value = String(STEPS);
     else {
       this.#slider.value = String(Math.round((shown / dense) * STEPS));
-      this.#slider.setAttribute('aria-valuetext', `${formatCount(shown)}, ${percent(shown / dense)}`);
+      this.#slider.setAttribute('aria-valuetext', `${formatCount(shown)}, ${formatRoughPercent(shown / dense)}`);
     }
     if (!this.#text.matches(':focus-within')) this.#text.value = target === null ? '' : formatCount(target);
     this.#text.setAttribute('placeholder', dense > 0 ? formatCount(dense) : '');
-    this.#share.textContent = target === null || !dense ? '' : percent(target / dense);
+    this.#share.textContent = target === null || !dense ? '' : formatRoughPercent(target / dense);
     const { range } = host;
     this.#band.hidden = !range || !dense;
     if (range && dense) {

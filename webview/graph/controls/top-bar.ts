@@ -1,10 +1,11 @@
 /** The bar at the top: score, target, prune, finetune, evaluate; find, fit, dense | split | pruned, and the rest in a menu. */
+
 import type { GraphEditorAction } from '../../../src/protocol/graph-editor.ts';
 import { type Button, button } from '../../shared/controls.ts';
 import { element } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
 import type { Mode, Store } from '../model/store.ts';
-import { t } from '../text.ts';
 import { menuButton } from './menu.ts';
 import { TargetControl } from './target-control.ts';
 

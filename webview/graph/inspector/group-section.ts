@@ -1,12 +1,14 @@
 /** A layer's group and scope: who is tied to it, who competes with it, and how it stands among them. */
+import { formatFigure, formatLocalInteger } from '../../../src/common/format.ts';
 import type { ScopeView, Side } from '../../../src/protocol/graph-view.ts';
 import { element } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
 import { scopeLook, type Theme } from '../draw/theme.ts';
 import type { GroupIndex } from '../model/group-lookup.ts';
 import type { Store } from '../model/store.ts';
 import type { Tree } from '../model/tree.ts';
-import { figure, integer, pathTail, t } from '../text.ts';
+import { pathTail } from '../path-tail.ts';
 import { scopeMark } from '../view/legend.ts';
 import { histogram } from './histogram.ts';
 import { link, section, shortList } from './inspector-parts.ts';
@@ -51,7 +53,7 @@ function members({ actions, tree, index }: Context, group: number, own: number):
       'div',
       { class: node === own ? 'member own' : 'member' },
       made,
-      element('span', { class: 'number muted' }, integer(channels)),
+      element('span', { class: 'number muted' }, formatLocalInteger(channels)),
     );
   });
   return shortList(entries, MEMBERS_SHOWN, (left) => t('and {0} more', left));
@@ -69,12 +71,14 @@ function tied({ tree, index }: Context, group: number, own: number): string {
       : others.size === 1
         ? t('tied to 1 other layer')
         : t('tied to {0} other layers', others.size);
-  return `${integer(channels)} ${unit}${each}, ${kin}${frozen ? `. ${t('Not pruned: {0}', frozen)}` : ''}`;
+  return `${formatLocalInteger(channels)} ${unit}${each}, ${kin}${frozen ? `. ${t('Not pruned: {0}', frozen)}` : ''}`;
 }
 
 function keptLine({ store }: Context, group: number, channels: number): string {
   const { plan } = store.host;
-  return plan ? t('{0} of {1} kept', integer(plan.kept[group] ?? channels), integer(channels)) : '';
+  return plan
+    ? t('{0} of {1} kept', formatLocalInteger(plan.kept[group] ?? channels), formatLocalInteger(channels))
+    : '';
 }
 
 interface Shown {
@@ -118,7 +122,7 @@ export function scopeSection(context: Context, item: number, group: number): HTM
         label:
           threshold === null
             ? t('Scores of {0}, this group in front', view.name)
-            : t('Scores of {0}, this group in front; channels up to {1} go', view.name, figure(threshold)),
+            : t('Scores of {0}, this group in front; channels up to {1} go', view.name, formatFigure(threshold)),
       })
     : element('p', { class: 'muted' }, t('Not scored yet.'));
   return section(
@@ -134,6 +138,7 @@ export function scopeSection(context: Context, item: number, group: number): HTM
 /** `residual stream: 3 such groups, 112 channels`, in the words for one and for heads. */
 function scopeTitle({ name, kind, groups, channels }: ScopeView): string {
   const such = groups.length === 1 ? t('one such group') : t('{0} such groups', groups.length);
-  const many = kind === 'heads' ? t('{0} heads', integer(channels)) : t('{0} channels', integer(channels));
+  const many =
+    kind === 'heads' ? t('{0} heads', formatLocalInteger(channels)) : t('{0} channels', formatLocalInteger(channels));
   return `${name}: ${such}, ${many}`;
 }

@@ -1,7 +1,8 @@
 /** A scope's scores as a histogram, the selected layer's in front, the threshold as a line. */
+import { formatFigure, formatLocalInteger } from '../../../src/common/format.ts';
 import type { ScopeScores } from '../../../src/protocol/graph-view.ts';
 import { element, svg } from '../../shared/dom.ts';
-import { figure, integer, t } from '../text.ts';
+import { t } from '../../shared/l10n.ts';
 
 export interface HistogramOptions {
   readonly scores: ScopeScores;
@@ -74,13 +75,15 @@ export function histogram(options: HistogramOptions): HTMLElement {
     element(
       'div',
       { class: 'histogram-axis muted' },
-      element('span', {}, figure(first ?? 0)),
+      element('span', {}, formatFigure(first ?? 0)),
       element(
         'span',
         {},
-        threshold === null ? t('{0} scores', integer(total(scores.counts))) : t('threshold {0}', figure(threshold)),
+        threshold === null
+          ? t('{0} scores', formatLocalInteger(total(scores.counts)))
+          : t('threshold {0}', formatFigure(threshold)),
       ),
-      element('span', {}, figure(last ?? 0)),
+      element('span', {}, formatFigure(last ?? 0)),
     ),
   );
 }

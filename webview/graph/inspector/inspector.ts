@@ -1,7 +1,9 @@
 /** What is known of the selected layer or module; of the whole model when nothing is selected. */
+import { formatLocalInteger, formatRoughPercent } from '../../../src/common/format.ts';
 import type { Side } from '../../../src/protocol/graph-view.ts';
 import { checkbox } from '../../shared/controls.ts';
 import { element } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
 import type { Theme } from '../draw/theme.ts';
 import { change, countChange, titleOf, typeOf } from '../model/describe.ts';
@@ -10,7 +12,6 @@ import { pinStates } from '../model/pinnable.ts';
 import { groupsFor } from '../model/selection.ts';
 import type { Store } from '../model/store.ts';
 import type { Tree } from '../model/tree.ts';
-import { integer, percent, t } from '../text.ts';
 import { groupSection, scopeSection } from './group-section.ts';
 import { facts, link, section } from './inspector-parts.ts';
 import { type DetailsState, parameterSection } from './parameters.ts';
@@ -88,12 +89,12 @@ export class Inspector {
       [t('MACs, true widths'), countChange(view.cost.macsTrue, after.macsTrue)],
       [t('Parameters'), countChange(view.cost.params, after.params)],
       [t('Image'), view.input.join('×')],
-      view.classes ? [t('Classes'), integer(view.classes)] : [t('Outputs'), integer(view.outputs.length)],
+      view.classes ? [t('Classes'), formatLocalInteger(view.classes)] : [t('Outputs'), formatLocalInteger(view.outputs.length)],
     ];
     if (groups) {
       const prunable = groups.view.groups.filter(({ scope }) => scope >= 0).length;
       rows.push([t('Groups'), t('{0}, {1} of them can be pruned', groups.view.groups.length, prunable)]);
-      rows.push([t('Scopes'), integer(groups.view.scopes.length)]);
+      rows.push([t('Scopes'), formatLocalInteger(groups.view.scopes.length)]);
     }
     if (host.scores) rows.push([t('Scores'), host.scores.label]);
     return [
@@ -118,12 +119,12 @@ export class Inspector {
     if (f.width > 0) rows.push([t('out'), change(f.width, f.keptWidth)]);
     if (f.inWidth > 0) rows.push([t('in'), change(f.inWidth, f.keptInWidth)]);
     if (f.macs > 0) {
-      const share = percent(f.macs / Math.max(1, tree.view.cost.macs));
+      const share = formatRoughPercent(f.macs / Math.max(1, tree.view.cost.macs));
       rows.push([t('MACs'), `${countChange(f.macs, f.keptMacs)} (${share})`]);
     }
     if (f.params > 0) rows.push([t('Parameters'), countChange(f.params, f.keptParams)]);
     if (f.importance !== undefined)
-      rows.push([t('Importance'), t('median above {0} of its scope', percent(f.importance))]);
+      rows.push([t('Importance'), t('median above {0} of its scope', formatRoughPercent(f.importance))]);
     if (item.node < 0) return [heading, facts(rows), ...this.#module(tree, index)];
     const node = tree.view.nodes[item.node];
     rows.push([t('Shape'), node.shape.map((d) => (d < 0 ? 'N' : d)).join('×')]);

@@ -1,7 +1,8 @@
 /** Parameters of a layer with their shapes; statistics of their values when asked. */
+import { formatFigure, formatRoughPercent } from '../../../src/common/format.ts';
 import type { NodeDetails, ParameterView } from '../../../src/protocol/graph-view.ts';
 import { element } from '../../shared/dom.ts';
-import { figure, percent, t } from '../text.ts';
+import { t } from '../../shared/l10n.ts';
 import { link, section } from './inspector-parts.ts';
 
 export interface DetailsState {
@@ -16,12 +17,12 @@ function statistics(parameter: ParameterView, details: NodeDetails): HTMLElement
   if (!found) return '';
   const text = t(
     'min {0}, max {1}, mean {2}, std {3}',
-    figure(found.min),
-    figure(found.max),
-    figure(found.mean),
-    figure(found.std),
+    formatFigure(found.min),
+    formatFigure(found.max),
+    formatFigure(found.mean),
+    formatFigure(found.std),
   );
-  const zeros = found.zeros > 0 ? t(', {0} zeros', percent(found.zeros)) : '';
+  const zeros = found.zeros > 0 ? t(', {0} zeros', formatRoughPercent(found.zeros)) : '';
   return element('div', { class: 'parameter-statistics muted' }, text + zeros);
 }
 

@@ -1,6 +1,7 @@
 /** Items and groups in words: for tooltips, the inspector and screen readers. */
-import { formatCount } from '../../../src/common/format.ts';
-import { integer, percent, t } from '../text.ts';
+
+import { formatCount, formatLocalInteger, formatRoughPercent } from '../../../src/common/format.ts';
+import { t } from '../../shared/l10n.ts';
 import type { Overlay } from './figures.ts';
 import type { GroupIndex } from './group-lookup.ts';
 import { pathOf } from './search.ts';
@@ -23,7 +24,7 @@ export function typeOf(tree: Tree, index: number): string {
 
 /** `256 → 198`, or `256` where nothing changes. */
 export const change = (before: number, after: number): string =>
-  before === after ? integer(before) : `${integer(before)} → ${integer(after)}`;
+  before === after ? formatLocalInteger(before) : `${formatLocalInteger(before)} → ${formatLocalInteger(after)}`;
 
 export const countChange = (before: number, after: number): string =>
   before === after ? formatCount(before) : `${formatCount(before)} → ${formatCount(after)}`;
@@ -38,7 +39,9 @@ export function itemLines(tree: Tree, overlay: Overlay, item: number): string[] 
   }
   if (f.macs > 0) {
     const total = overlay.figures[0].macs;
-    lines.push(t('{0} MACs, {1} of the model', countChange(f.macs, f.keptMacs), percent(f.macs / Math.max(1, total))));
+    lines.push(
+      t('{0} MACs, {1} of the model', countChange(f.macs, f.keptMacs), formatRoughPercent(f.macs / Math.max(1, total))),
+    );
   }
   if (f.params > 0) lines.push(t('{0} parameters', countChange(f.params, f.keptParams)));
   if (f.removed) lines.push(t('removed by the plan'));
@@ -51,7 +54,7 @@ export function groupLine(index: GroupIndex, group: number): string {
   const unit = scope >= 0 && index.view.scopes[scope]?.kind === 'heads' ? t('heads') : t('channels');
   const repeated = channelGroups > 1 ? t(' in each of {0} groups', channelGroups) : '';
   const place = frozen ? t('not pruned: {0}', frozen) : (index.view.scopes[scope]?.name ?? '');
-  return `${name}: ${t('{0} {1}{2}, {3} members', integer(channels), unit, repeated, members.length)}, ${place}`;
+  return `${name}: ${t('{0} {1}{2}, {3} members', formatLocalInteger(channels), unit, repeated, members.length)}, ${place}`;
 }
 
 /** One sentence for a screen reader. */

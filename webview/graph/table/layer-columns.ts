@@ -1,6 +1,8 @@
 /** What the tables show of a row. */
-import { formatCount } from '../../../src/common/format.ts';
-import { figure, integer, pathTail, percent, t } from '../text.ts';
+
+import { formatCount, formatFigure, formatLocalInteger, formatRoughPercent } from '../../../src/common/format.ts';
+import { t } from '../../shared/l10n.ts';
+import { pathTail } from '../path-tail.ts';
 import type { Column } from './grid.ts';
 import type { LayerRow, ScopeRow } from './rows.ts';
 
@@ -43,7 +45,7 @@ function widthColumns(mark: (scope: number) => Element): Column<LayerRow>[] {
       hint: t('Output channels'),
       number: true,
       width: 64,
-      text: (row) => integer(row.width),
+      text: (row) => formatLocalInteger(row.width),
       sortBy: (row) => row.width,
     },
     {
@@ -52,7 +54,7 @@ function widthColumns(mark: (scope: number) => Element): Column<LayerRow>[] {
       hint: t('Output channels that stay'),
       number: true,
       width: 64,
-      text: (row) => integer(row.kept),
+      text: (row) => formatLocalInteger(row.kept),
       sortBy: (row) => row.kept,
     },
     {
@@ -60,7 +62,7 @@ function widthColumns(mark: (scope: number) => Element): Column<LayerRow>[] {
       title: t('Kept %'),
       number: true,
       width: 64,
-      text: (row) => percent(row.kept / Math.max(1, row.width)),
+      text: (row) => formatRoughPercent(row.kept / Math.max(1, row.width)),
       heat: (row) => row.kept / Math.max(1, row.width),
       sortBy: (row) => row.kept / Math.max(1, row.width),
     },
@@ -93,7 +95,7 @@ function costColumns(total: () => number): Column<LayerRow>[] {
       hint: t('Share of the model’s MACs'),
       number: true,
       width: 60,
-      text: (row) => percent(row.macs / total()),
+      text: (row) => formatRoughPercent(row.macs / total()),
       heat: (row) => row.macs / total(),
       sortBy: (row) => row.macs,
     },
@@ -111,7 +113,7 @@ function costColumns(total: () => number): Column<LayerRow>[] {
       hint: t('Share of its scope’s scores that lie below its median'),
       number: true,
       width: 60,
-      text: (row) => (row.importance === undefined ? '–' : percent(row.importance)),
+      text: (row) => (row.importance === undefined ? '–' : formatRoughPercent(row.importance)),
       heat: (row) => row.importance,
       sortBy: (row) => row.importance ?? -1,
     },
@@ -140,7 +142,7 @@ export function scopeColumns(mark: (scope: number) => Element): Column<ScopeRow>
       title: t('Groups'),
       number: true,
       width: 70,
-      text: (row) => integer(row.groups),
+      text: (row) => formatLocalInteger(row.groups),
       sortBy: (row) => row.groups,
     },
     {
@@ -148,7 +150,7 @@ export function scopeColumns(mark: (scope: number) => Element): Column<ScopeRow>
       title: t('Channels'),
       number: true,
       width: 80,
-      text: (row) => integer(row.channels),
+      text: (row) => formatLocalInteger(row.channels),
       sortBy: (row) => row.channels,
     },
     {
@@ -156,7 +158,7 @@ export function scopeColumns(mark: (scope: number) => Element): Column<ScopeRow>
       title: t('Kept'),
       number: true,
       width: 80,
-      text: (row) => integer(row.kept),
+      text: (row) => formatLocalInteger(row.kept),
       sortBy: (row) => row.kept,
     },
     {
@@ -164,7 +166,7 @@ export function scopeColumns(mark: (scope: number) => Element): Column<ScopeRow>
       title: t('Kept %'),
       number: true,
       width: 70,
-      text: (row) => percent(row.kept / Math.max(1, row.channels)),
+      text: (row) => formatRoughPercent(row.kept / Math.max(1, row.channels)),
       sortBy: (row) => row.kept / Math.max(1, row.channels),
     },
     {
@@ -173,7 +175,7 @@ export function scopeColumns(mark: (scope: number) => Element): Column<ScopeRow>
       hint: t('Channels with this score or less go'),
       number: true,
       width: 90,
-      text: (row) => (row.threshold === null ? '–' : figure(row.threshold)),
+      text: (row) => (row.threshold === null ? '–' : formatFigure(row.threshold)),
       sortBy: (row) => row.threshold ?? -1,
     },
   ];

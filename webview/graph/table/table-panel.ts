@@ -1,9 +1,10 @@
 /** The panel at the bottom: Layers, Scopes, Plan as text; and the inspector too where the page is narrow. */
+
 import { element } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
 import type { Theme } from '../draw/theme.ts';
 import type { Store } from '../model/store.ts';
-import { t } from '../text.ts';
 import { scopeMark } from '../view/legend.ts';
 import { Grid } from './grid.ts';
 import { layerColumns, scopeColumns } from './layer-columns.ts';

@@ -2,10 +2,11 @@
  * The picture as a tree for screen readers and the keyboard: one element for each box, out of sight, named in words. The
  * tree itself has the focus; `aria-activedescendant` says which item the keyboard is on.
  */
+
 import { element } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import { spoken } from '../model/describe.ts';
 import type { Store } from '../model/store.ts';
-import { t } from '../text.ts';
 
 /** Names follow the figures this long after the slider rests. */
 const NAMES_AFTER_MS = 400;

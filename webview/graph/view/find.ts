@@ -1,9 +1,10 @@
 /** Search field with its list of results: modules and layers by name or type. */
+
 import { element, icon } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import { typeOf } from '../model/describe.ts';
 import { pathOf, search } from '../model/search.ts';
 import type { Store } from '../model/store.ts';
-import { t } from '../text.ts';
 
 const MOST_SHOWN = 60;
 

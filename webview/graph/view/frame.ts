@@ -4,8 +4,8 @@
  */
 import type { EditorFrame } from '../../../src/protocol/graph-editor.ts';
 import { element } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import { splitter } from '../controls/splitter.ts';
-import { t } from '../text.ts';
 
 export interface FrameState extends EditorFrame {
   /** The plan's options are open. */

@@ -1,11 +1,12 @@
 /** The graph's place on the page: panes, accessible tree, search, legend, tooltip, and what is said while it is empty. */
+
 import { button, progressRing } from '../../shared/controls.ts';
 import { element } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
 import { readTheme, type Theme, watchTheme } from '../draw/theme.ts';
 import { canPin, pinStates } from '../model/pinnable.ts';
 import type { Store } from '../model/store.ts';
-import { t } from '../text.ts';
 import { AccessibleTree } from './accessible-tree.ts';
 import { Find } from './find.ts';
 import { listenToKeys } from './keyboard.ts';

@@ -1,7 +1,7 @@
 /** The keys of the graph, as a dialog. */
 import { button } from '../../shared/controls.ts';
 import { element } from '../../shared/dom.ts';
-import { t } from '../text.ts';
+import { t } from '../../shared/l10n.ts';
 
 const keys = (): readonly (readonly [keys: readonly string[], does: string])[] => [
   [['↑', '↓', '←', '→'], t('go along the edges; with Shift, move the picture')],

@@ -1,8 +1,9 @@
 /** What colours, patterns and bars mean; scopes can be selected here. */
+import { formatLocalInteger } from '../../../src/common/format.ts';
 import { element, svg } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import { scopeLook, type Theme } from '../draw/theme.ts';
 import type { Store } from '../model/store.ts';
-import { integer, t } from '../text.ts';
 
 /** A scope's stripe as on the boxes. */
 export function scopeMark(theme: Theme, scope: number): SVGSVGElement {
@@ -78,7 +79,7 @@ export class Legend {
         { class: 'legend-scope', type: 'button', title: view.label, 'aria-pressed': String(selection.scope === scope) },
         scopeMark(theme, scope),
         element('span', { class: 'legend-label' }, view.name),
-        element('span', { class: 'number muted' }, integer(view.channels)),
+        element('span', { class: 'number muted' }, formatLocalInteger(view.channels)),
       );
       button.addEventListener('click', () => this.#selectScope(scope));
       rows.push(button);

@@ -1,9 +1,9 @@
 /** The whole network, small, in a corner: boxes, and the part that is on screen; a click or a drag goes there. */
 import { element } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import { scopeLook, type Theme } from '../draw/theme.ts';
 import { valueScope } from '../model/group-lookup.ts';
 import type { Store } from '../model/store.ts';
-import { t } from '../text.ts';
 import type { Viewport } from './viewport.ts';
 
 const SIZE = { width: 120, height: 180 };

@@ -1,10 +1,11 @@
 /** What is under the pointer, in words. Everything in it is in the inspector too: nothing is for the mouse alone. */
+import { formatLocalInteger } from '../../../src/common/format.ts';
 import { element } from '../../shared/dom.ts';
+import { t } from '../../shared/l10n.ts';
 import { groupLine, itemLines, titleOf } from '../model/describe.ts';
 import type { GroupIndex } from '../model/group-lookup.ts';
 import { groupsFor } from '../model/selection.ts';
 import type { Scene } from '../model/store.ts';
-import { integer, t } from '../text.ts';
 import type { Hit } from './hit.ts';
 
 const DELAY_MS = 350;
@@ -15,7 +16,8 @@ function lines(hit: Hit, scene: Scene, groups: GroupIndex | null): string[] {
   if (hit.kind === 'ribbon') {
     const value = hit.value as number;
     const [width, kept] = [overlay.widths[value], overlay.kept[value]];
-    const text = width === kept ? integer(width) : `${integer(width)} → ${integer(kept)}`;
+    const text =
+      width === kept ? formatLocalInteger(width) : `${formatLocalInteger(width)} → ${formatLocalInteger(kept)}`;
     const from = t('{0} channels from {1}', text, tree.view.nodes[value].id);
     const shape = tree.view.nodes[value].shape.map((d) => (d < 0 ? 'N' : d)).join('×');
     return [from, shape, ...groupLines(groups, groups?.carried(value) ?? [])];
