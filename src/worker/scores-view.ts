@@ -2,7 +2,7 @@
 
 import { CRITERIA, needsGradients } from '../common/criteria.ts';
 import type { Groups } from '../engine/pruning/coupling/groups.ts';
-import { rank } from '../engine/pruning/planning/ranking.ts';
+import { mergeSorted, rank } from '../engine/pruning/planning/ranking.ts';
 import type { Scores } from '../engine/pruning/scoring/importance.ts';
 import type { GroupsView, ScopeScores, ScoresView } from '../protocol/graph-view.ts';
 import type { ScoreSettings } from '../protocol/values.ts';
@@ -43,16 +43,6 @@ export function countBins(edges: readonly number[], scores: Float64Array): numbe
   return counts;
 }
 
-function merged(arrays: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(arrays.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    all.set(array, at);
-    at += array.length;
-  }
-  return all.sort();
-}
-
 /** How they were made, for a person: `Taylor, 50 batches of 64 images`. */
 function labelOf({ criterion, batches, batchSize }: ScoreSettings): string {
   const { label } = CRITERIA[criterion];
@@ -66,7 +56,7 @@ export function scoresViewOf(groups: Groups, view: GroupsView, scores: Scores, s
   const scoresOf = (group: number): Float64Array | undefined =>
     group < own ? dims[group]?.scores : heads[group - own]?.scores;
   const scopes = view.scopes.map(({ groups: members }): ScopeScores => {
-    const all = merged(members.flatMap((group) => scoresOf(group) ?? []));
+    const all = mergeSorted(members.flatMap((group) => scoresOf(group) ?? []));
     const edges = binEdges(all);
     return { edges, counts: countBins(edges, all) };
   });

@@ -4,13 +4,10 @@ import { UsageError } from '../../common/errors.ts';
 import { flag } from '../../common/flags.ts';
 import { EXPORT_FORMATS, exportModel } from '../../engine/jobs/export.ts';
 import { openModel } from '../../engine/jobs/model.ts';
-import type { Verification } from '../../engine/jobs/verify-onnx.ts';
+import { verificationText } from '../../engine/jobs/verify-onnx.ts';
 import { command, modelFlags } from '../command.ts';
 import { weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';
-
-const describe = ({ difference, largest, runtime, backend }: Verification): string =>
-  `verified: ${runtime} runs the file; its outputs differ by at most ${difference.toExponential(1)} from those of ${backend} (up to ${largest.toPrecision(3)})`;
 
 export const exportCommand = command({
   summary: 'write a model as safetensors, pth, onnx or a PyTorch module in Python',
@@ -28,7 +25,7 @@ export const exportCommand = command({
     const model = await openModel(weightsRequest(values, positionals));
     for (const note of model.notes) say(note);
     const { files, verification } = await exportModel(model, format, output, context, { verify: !values.noVerify });
-    const proof = verification && describe(verification);
+    const proof = verification && verificationText(verification);
     return {
       json: {
         saved: files,

@@ -18,6 +18,7 @@ import { headsOfGraph } from '../../engine/jobs/model-info.ts';
 import { type PruneReport, type PruneRequest, pruneModel } from '../../engine/jobs/prune.ts';
 import { recalibratedWeights } from '../../engine/jobs/recalibrate.ts';
 import type { ModelRecord } from '../../engine/jobs/record.ts';
+import { verificationText } from '../../engine/jobs/verify-onnx.ts';
 import { formatPlan } from '../../engine/pruning/planning/format-plan.ts';
 import { planText } from '../../engine/pruning/planning/plan-file.ts';
 import { runName } from '../../engine/training/run-directory.ts';
@@ -189,8 +190,10 @@ export const prune = command({
         }
       : {};
     for (const note of accuracy.before?.notes ?? []) say(note);
-    if (values.saveAs) await saveModel(values.saveAs, graph, weights, report.record, context);
-    else say('nothing saved: give --save-as FILE');
+    if (values.saveAs) {
+      const verification = await saveModel(values.saveAs, graph, weights, report.record, context);
+      if (verification) say(verificationText(verification));
+    } else say('nothing saved: give --save-as FILE');
     return {
       json: {
         ...json,

@@ -5,6 +5,7 @@ import { createExecutor } from '../../engine/compute/backends.ts';
 import { openModel, prepareOutput, saveModel } from '../../engine/jobs/model.ts';
 import { repairFolder } from '../../engine/jobs/repair-progress.ts';
 import { repairPruned } from '../../engine/jobs/repair-pruned.ts';
+import { verificationText } from '../../engine/jobs/verify-onnx.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
 import { DEFAULT_REPAIR_IMAGES, repairJson, repairText } from '../repair-output.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';
@@ -35,8 +36,10 @@ export const repair = command({
     const cache = values.noCache ? {} : { cache: repairFolder(process.cwd()) };
     const request = { ...dataRequest(values), images: values.images, seed: values.seed, ...cache };
     const { report, record } = await repairPruned(student, teacher, request, await createExecutor(values), context);
-    if (values.saveAs) await saveModel(values.saveAs, student.graph, report.weights, record, context);
-    else say('nothing saved: give --save-as FILE');
+    if (values.saveAs) {
+      const verification = await saveModel(values.saveAs, student.graph, report.weights, record, context);
+      if (verification) say(verificationText(verification));
+    } else say('nothing saved: give --save-as FILE');
     const saved = values.saveAs ? `\nsaved ${values.saveAs}` : '';
     return { json: { ...repairJson(report), saved: values.saveAs ?? null }, text: repairText(report) + saved };
   },

@@ -58,17 +58,11 @@ function fields(...values: readonly (readonly [value: number, bytes: 2 | 4 | 8])
   return buffer;
 }
 
-/** The header in front of an entry's data, padded such that these are aligned. */
-function localHeader({ name, size, crc32, offset }: WrittenEntry): Buffer {
-  const nameBytes = Buffer.from(name, 'utf8');
+/** What both headers of an entry say alike: from the version needed to the lengths of name and extra fields. */
+function commonFields({ size, crc32 }: WrittenEntry, version: number, name: Buffer, extra: Buffer): Buffer {
   const large = size >= MAX_32;
-  const zip64 = large ? fields([ZIP64_EXTRA, 2], [16, 2], [size, 8], [size, 8]) : Buffer.alloc(0);
-  const unpadded = offset + 30 + nameBytes.length + zip64.length + 4;
-  const padding = (ALIGNMENT - (unpadded % ALIGNMENT)) % ALIGNMENT;
-  const extra = Buffer.concat([zip64, fields([PADDING_EXTRA, 2], [padding, 2]), Buffer.alloc(padding, 'Z')]);
-  const header = fields(
-    [0x04034b50, 4],
-    [large ? VERSION_ZIP64 : VERSION, 2],
+  return fields(
+    [version, 2],
     [UTF8_NAMES, 2],
     [0, 2],
     [0, 2],
@@ -76,15 +70,28 @@ function localHeader({ name, size, crc32, offset }: WrittenEntry): Buffer {
     [crc32, 4],
     [large ? MAX_32 : size, 4],
     [large ? MAX_32 : size, 4],
-    [nameBytes.length, 2],
+    [name.length, 2],
     [extra.length, 2],
   );
-  return Buffer.concat([header, nameBytes, extra]);
+}
+
+/** The header in front of an entry's data, padded such that these are aligned. */
+function localHeader(entry: WrittenEntry): Buffer {
+  const { size, offset } = entry;
+  const nameBytes = Buffer.from(entry.name, 'utf8');
+  const large = size >= MAX_32;
+  const zip64 = large ? fields([ZIP64_EXTRA, 2], [16, 2], [size, 8], [size, 8]) : Buffer.alloc(0);
+  const unpadded = offset + 30 + nameBytes.length + zip64.length + 4;
+  const padding = (ALIGNMENT - (unpadded % ALIGNMENT)) % ALIGNMENT;
+  const extra = Buffer.concat([zip64, fields([PADDING_EXTRA, 2], [padding, 2]), Buffer.alloc(padding, 'Z')]);
+  const common = commonFields(entry, large ? VERSION_ZIP64 : VERSION, nameBytes, extra);
+  return Buffer.concat([fields([0x04034b50, 4]), common, nameBytes, extra]);
 }
 
 /** An entry of the archive's directory. */
-export function directoryHeader({ name, size, crc32, offset }: WrittenEntry): Buffer {
-  const nameBytes = Buffer.from(name, 'utf8');
+export function directoryHeader(entry: WrittenEntry): Buffer {
+  const { size, offset } = entry;
+  const nameBytes = Buffer.from(entry.name, 'utf8');
   const large = size >= MAX_32;
   const far = offset >= MAX_32;
   const beyond = [...(large ? [size, size] : []), ...(far ? [offset] : [])];
@@ -92,26 +99,9 @@ export function directoryHeader({ name, size, crc32, offset }: WrittenEntry): Bu
     ? Buffer.concat([fields([ZIP64_EXTRA, 2], [beyond.length * 8, 2]), ...beyond.map((value) => fields([value, 8]))])
     : Buffer.alloc(0);
   const version = beyond.length ? VERSION_ZIP64 : VERSION;
-  const header = fields(
-    [0x02014b50, 4],
-    [version, 2],
-    [version, 2],
-    [UTF8_NAMES, 2],
-    [0, 2],
-    [0, 2],
-    [DATE, 2],
-    [crc32, 4],
-    [large ? MAX_32 : size, 4],
-    [large ? MAX_32 : size, 4],
-    [nameBytes.length, 2],
-    [extra.length, 2],
-    [0, 2],
-    [0, 2],
-    [0, 2],
-    [0, 4],
-    [far ? MAX_32 : offset, 4],
-  );
-  return Buffer.concat([header, nameBytes, extra]);
+  const common = commonFields(entry, version, nameBytes, extra);
+  const rest = fields([0, 2], [0, 2], [0, 2], [0, 4], [far ? MAX_32 : offset, 4]);
+  return Buffer.concat([fields([0x02014b50, 4], [version, 2]), common, rest, nameBytes, extra]);
 }
 
 /** The end of the archive, with its ZIP64 form in front where the short one does not suffice. */

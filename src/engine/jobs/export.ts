@@ -3,13 +3,12 @@ import path from 'node:path';
 import type { RunContext } from '../../common/progress.ts';
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
 import { writePth } from '../checkpoint/torch/torch-write.ts';
-import { onnxModel } from '../export/onnx.ts';
 import { writePt2 } from '../export/pt2.ts';
 import { pytorchSource } from '../export/pytorch.ts';
 import { makeFolderOf, writeFileAtomically } from '../files/atomic-write.ts';
 import { type Model, modelMetadata } from './model.ts';
-import { RECORD_KEY } from './record.ts';
-import { type Verification, verifyOnnx } from './verify-onnx.ts';
+import { type OnnxOptions, saveOnnx } from './save-onnx.ts';
+import type { Verification } from './verify-onnx.ts';
 
 export const EXPORT_FORMATS = ['safetensors', 'pth', 'pt2', 'onnx', 'pytorch'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
@@ -20,12 +19,7 @@ export interface Exported {
   readonly verification?: Verification;
 }
 
-export interface ExportOptions {
-  /** Run an ONNX file and compare its outputs with the network's before it is saved. Default true. */
-  readonly verify?: boolean;
-}
-
-type Exporter = (model: Model, output: string, options: ExportOptions, context: RunContext) => Promise<Exported>;
+type Exporter = (model: Model, output: string, options: OnnxOptions, context: RunContext) => Promise<Exported>;
 
 /** The same place with another suffix: the weights beside a Python file. */
 const besides = (file: string, suffix: string): string =>
@@ -45,11 +39,8 @@ const exporters: { readonly [K in ExportFormat]: Exporter } = {
     await writePt2(output, model.graph, await model.weights(context), metadata, context);
     return { files: [output] };
   },
-  onnx: async ({ graph, record, ...model }, output, { verify = true }, context) => {
-    const weights = await model.weights(context);
-    const bytes = onnxModel(graph, weights, { [RECORD_KEY]: JSON.stringify(record) });
-    const verification = verify ? await verifyOnnx(bytes, graph, weights, context) : undefined;
-    await writeFileAtomically(output, bytes);
+  onnx: async (model, output, options, context) => {
+    const verification = await saveOnnx(output, { ...model, weights: await model.weights(context) }, options, context);
     return { files: [output], ...(verification && { verification }) };
   },
   pytorch: async (model, output, _, context) => {
@@ -71,7 +62,7 @@ export async function exportModel(
   format: ExportFormat,
   output: string,
   context: RunContext = {},
-  options: ExportOptions = {},
+  options: OnnxOptions = {},
 ): Promise<Exported> {
   await makeFolderOf(output);
   return exporters[format](model, path.resolve(output), options, context);

@@ -15,9 +15,8 @@ import { isPt2 } from '../checkpoint/pt2/pt2-file.ts';
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
 import { isFolder } from '../checkpoint/shards.ts';
 import { writePth } from '../checkpoint/torch/torch-write.ts';
-import { onnxModel } from '../export/onnx.ts';
 import { writePt2 } from '../export/pt2.ts';
-import { makeFolderOf, writeFileAtomically } from '../files/atomic-write.ts';
+import { makeFolderOf } from '../files/atomic-write.ts';
 import { type Graph, parametersByName } from '../graph/graph.ts';
 import { graphToJson } from '../graph/serialize.ts';
 import type { Tensor, Weights } from '../graph/tensor.ts';
@@ -29,6 +28,8 @@ import { openOnnx } from './open-onnx.ts';
 import { openPt2 } from './open-pt2.ts';
 import { findPretrained, pretrainedAdvice } from './pretrained.ts';
 import { EMPTY_RECORD, GRAPH_KEY, type ModelRecord, RECORD_KEY, recordFromJson } from './record.ts';
+import { saveOnnx } from './save-onnx.ts';
+import type { Verification } from './verify-onnx.ts';
 
 export { AmbiguousHeadsError } from './model-graph.ts';
 export type { Model, ModelRequest } from './model-types.ts';
@@ -235,19 +236,23 @@ export const modelMetadata = (graph: Graph, record: ModelRecord): Readonly<Recor
   [RECORD_KEY]: JSON.stringify(record),
 });
 
-/** Writes a model atomically, in the format that the file's name asks for. */
+/**
+ * Writes a model atomically, in the format that the file's name asks for. An ONNX file is run first.
+ * @returns what came of that
+ * @throws UserError where the file does not compute what the network does: nothing is saved then
+ */
 export async function saveModel(
   file: string,
   graph: Graph,
   weights: Weights,
   record: ModelRecord,
   context: RunContext = {},
-): Promise<void> {
+): Promise<Verification | undefined> {
   await prepareOutput(file);
   const format = formatOf(file);
   // Its operators say what the Graph is.
-  if (format === 'onnx')
-    await writeFileAtomically(file, onnxModel(graph, weights, { [RECORD_KEY]: JSON.stringify(record) }));
-  else if (format === 'pt2') await writePt2(file, graph, weights, modelMetadata(graph, record), context);
+  if (format === 'onnx') return saveOnnx(file, { graph, weights, record }, {}, context);
+  if (format === 'pt2') await writePt2(file, graph, weights, modelMetadata(graph, record), context);
   else await writers[format](file, weights, modelMetadata(graph, record), context);
+  return undefined;
 }

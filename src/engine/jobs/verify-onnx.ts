@@ -18,6 +18,10 @@ export interface Verification {
   readonly backend: string;
 }
 
+/** For the person who saves the file. */
+export const verificationText = ({ difference, largest, runtime, backend }: Verification): string =>
+  `verified: ${runtime} runs the file; its outputs differ by at most ${difference.toExponential(1)} from those of ${backend} (up to ${largest.toPrecision(3)})`;
+
 /** Of the largest output: float32 arithmetic in another order stays a hundred times below. */
 const MOST_RELATIVE_DIFFERENCE = 1e-3;
 /** Two images: a file that holds its batch size fast fails. */

@@ -8,6 +8,8 @@ import { onnxModel } from '../../../src/engine/export/onnx.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { float32Tensor } from '../../../src/engine/graph/tensor.ts';
 import { exportModel } from '../../../src/engine/jobs/export.ts';
+import { saveModel } from '../../../src/engine/jobs/model.ts';
+import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
 import { verifyOnnx } from '../../../src/engine/jobs/verify-onnx.ts';
 import { initialiseWeights } from '../../../src/engine/training/initialise.ts';
 import { temporaryFolder } from '../data/images.ts';
@@ -27,6 +29,11 @@ test('an exported file computes what the network does', async (t) => {
   const other = path.join(path.dirname(file), 'b.onnx');
   const plain = await exportModel({ ...opened, weights: async () => weights }, 'onnx', other, {}, { verify: false });
   assert.equal(plain.verification, undefined);
+  // So does what pruning and repair write; other formats have nothing to run.
+  const saved = await saveModel(path.join(path.dirname(file), 'c.onnx'), graph, weights, EMPTY_RECORD);
+  assert.deepEqual(saved, verification);
+  const beside = path.join(path.dirname(file), 'c.safetensors');
+  assert.equal(await saveModel(beside, graph, weights, EMPTY_RECORD), undefined);
 });
 
 test('a file that computes something else, or nothing, is refused', async () => {
@@ -49,5 +56,6 @@ test('outputs that are no numbers verify nothing, and nothing is saved', async (
   const huge = new Map([...weights, [HEAD, float32Tensor(head.shape, new Float32Array(head.data.length).fill(3e38))]]);
   const model = { ...opened, weights: async () => huge };
   await assert.rejects(exportModel(model, 'onnx', path.join(folder, 'a.onnx')), /cannot be verified/);
+  await assert.rejects(saveModel(path.join(folder, 'b.onnx'), graph, huge, EMPTY_RECORD), /cannot be verified/);
   assert.deepEqual(readdirSync(folder), []);
 });

@@ -1,9 +1,11 @@
 /** What is known of the selected layer or module; of the whole model when nothing is selected. */
+
 import { formatLocalInteger, formatRoughPercent } from '../../../src/common/format.ts';
 import type { Side } from '../../../src/protocol/graph-view.ts';
 import { checkbox } from '../../shared/controls.ts';
 import { element } from '../../shared/dom.ts';
 import { t } from '../../shared/l10n.ts';
+import { onceAFrame } from '../../shared/once-a-frame.ts';
 import type { Actions } from '../actions.ts';
 import type { Theme } from '../draw/theme.ts';
 import { change, countChange, titleOf, typeOf } from '../model/describe.ts';
@@ -24,7 +26,7 @@ export class Inspector {
   readonly #actions: Actions;
   #theme: Theme;
   #details: DetailsState | null = null;
-  #queued = false;
+  readonly #later = onceAFrame(() => this.#render());
 
   constructor(store: Store, actions: Actions, theme: Theme) {
     this.#store = store;
@@ -55,16 +57,6 @@ export class Inspector {
     const { tree, selection } = this.#store;
     const node = tree?.items[selection.item]?.node ?? -1;
     return node >= 0 ? tree?.view.nodes[node].id : undefined;
-  }
-
-  /** Renders once a frame, however many things changed. */
-  #later(): void {
-    if (this.#queued) return;
-    this.#queued = true;
-    requestAnimationFrame(() => {
-      this.#queued = false;
-      this.#render();
-    });
   }
 
   #render(): void {

@@ -2,6 +2,7 @@
 
 import { element } from '../../shared/dom.ts';
 import { t } from '../../shared/l10n.ts';
+import { onceAFrame } from '../../shared/once-a-frame.ts';
 import type { Actions } from '../actions.ts';
 import type { Theme } from '../draw/theme.ts';
 import type { Store } from '../model/store.ts';
@@ -25,7 +26,7 @@ export class Panel {
   readonly #plan: HTMLElement;
   #theme: Theme;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #queued = false;
+  readonly #later = onceAFrame(() => this.#render());
 
   /** `inspector` becomes a tab of its own while the page is narrow. */
   constructor(store: Store, actions: Actions, theme: Theme) {
@@ -100,15 +101,6 @@ export class Panel {
     this.#store.setTab(next);
     this.#tabs.get(next)?.focus();
     event.preventDefault();
-  }
-
-  #later(): void {
-    if (this.#queued) return;
-    this.#queued = true;
-    requestAnimationFrame(() => {
-      this.#queued = false;
-      this.#render();
-    });
   }
 
   #render(): void {

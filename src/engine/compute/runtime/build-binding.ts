@@ -136,9 +136,19 @@ async function placeWhole(target: string, make: (temporary: string) => Promise<v
   }
 }
 
+/** C++ compilers to try, the person's own alone where `CXX` names one. */
+const compilersOf = ({ environment }: Host): readonly string[] =>
+  environment.variables['CXX'] ? [environment.variables['CXX']] : ['c++', 'g++', 'clang++'];
+
+/** Whether a C++ compiler can be started here. */
+export async function hasCompiler(host: Host = thisHost()): Promise<boolean> {
+  for (const compiler of compilersOf(host))
+    if ((await host.run(compiler, ['--version'], {})).code !== undefined) return true;
+  return false;
+}
+
 async function compile(host: Host, args: readonly string[], signal: AbortSignal | undefined): Promise<void> {
-  const own = host.environment.variables['CXX'];
-  const compilers = own ? [own] : ['c++', 'g++', 'clang++'];
+  const compilers = compilersOf(host);
   for (const compiler of compilers) {
     const { code, stderr } = await host.run(compiler, args, { signal });
     if (code === 0) return;

@@ -44,14 +44,18 @@ export function rank(groups: Groups, scores: Scores): Ranking {
   return {
     dims,
     heads,
-    allHeads: merge(heads.flatMap((each) => each?.sorted ?? [])),
+    allHeads: mergeSorted(heads.flatMap((each) => each?.sorted ?? [])),
     scopes: (options) => {
       const key = JSON.stringify(options);
       let found = cache.get(key);
       if (!found) {
         found = findScopes(groups, options).map((scope) => {
           const members = scope.groups.filter((group) => dims[group]);
-          return { ...scope, groups: members, sorted: merge(members.flatMap((group) => dims[group]?.sorted ?? [])) };
+          return {
+            ...scope,
+            groups: members,
+            sorted: mergeSorted(members.flatMap((group) => dims[group]?.sorted ?? [])),
+          };
         });
         cache.set(key, found);
       }
@@ -62,7 +66,8 @@ export function rank(groups: Groups, scores: Scores): Ranking {
 
 const ranked = (scores: Float64Array): Ranked => ({ scores, sorted: scores.slice().sort() });
 
-function merge(arrays: readonly Float64Array[]): Float64Array {
+/** All values of some arrays, ascending. */
+export function mergeSorted(arrays: readonly Float64Array[]): Float64Array {
   const all = new Float64Array(arrays.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const array of arrays) {
