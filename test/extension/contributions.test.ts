@@ -26,6 +26,7 @@ test('menus, keys and walkthrough name commands that exist', () => {
   ]
     .flatMap((text) => [...text.matchAll(/\(command:([\w.]+)\)/g)].map(([, command]) => command))
     .filter((command) => command.startsWith('espalier.'));
+  assert.ok(named.length > 0 && linked.length > 0);
   for (const command of [...named, ...linked]) assert.ok(Object.hasOwn(contributions.commands, command), command);
 });
 
@@ -35,6 +36,7 @@ test('contributed pictures exist', () => {
     ...Object.values(contributions.views).map(({ icon }) => icon),
     ...contributions.walkthrough.steps.map(({ image }) => image),
   ];
+  assert.ok(pictures.length > 2);
   for (const picture of pictures) assert.ok(existsSync(path.join(root, picture)), picture);
 });
 
@@ -57,7 +59,9 @@ test('no language has a text twice, or one that is not there in English', () => 
   ] as const) {
     const known = new Set(keysOf(read(english)));
     assert.equal(known.size, Object.keys(JSON.parse(read(english))).length);
-    for (const name of readdirSync(path.join(root, folder)).filter((file) => pattern.test(file))) {
+    const files = readdirSync(path.join(root, folder)).filter((file) => pattern.test(file));
+    assert.ok(files.length > 1, `no translation in ${folder}`);
+    for (const name of files) {
       const keys = keysOf(read(path.join(folder, name)));
       assert.equal(new Set(keys).size, keys.length, `${name} has a key twice`);
       for (const key of keys) assert.ok(known.has(key), `${name}: ${key}`);
@@ -65,7 +69,7 @@ test('no language has a text twice, or one that is not there in English', () => 
   }
 });
 
-test('commands that need no argument can be reached from the palette or say when', () => {
+test('commands that are not in the palette are in a menu', () => {
   const hidden = Object.entries<contributions.CommandContribution>(contributions.commands).filter(
     ([, c]) => c.palette === false,
   );
@@ -74,6 +78,7 @@ test('commands that need no argument can be reached from the palette or say when
       .flat()
       .map(({ command }) => command as string),
   );
+  assert.ok(hidden.length > 0);
   for (const [id] of hidden) assert.ok(inMenus.has(id), `${id} can be reached from nowhere`);
 });
 

@@ -21,6 +21,7 @@ function boxesByParent(tree: Tree, layout: Layout): Map<number, PlacedBox[]> {
 }
 
 function check(tree: Tree, layout: Layout): void {
+  assert.ok(layout.boxes.length > 1 && layout.edges.length > 0);
   const byItem = new Map(layout.boxes.map((box) => [box.item, box]));
   for (const [parent, boxes] of boxesByParent(tree, layout)) {
     const around = byItem.get(parent);

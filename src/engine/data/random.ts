@@ -3,22 +3,16 @@
  * 2021), seeded through splitmix32 so that neighbouring seeds give unrelated streams. The state is four 32-bit words and can be saved.
  */
 
+import { GOLDEN, mix32 } from '../../common/mix.ts';
+
 /** Four 32-bit words: everything that a generator remembers. */
 export type RandomState = readonly [number, number, number, number];
 
 const rotateLeft = (x: number, k: number): number => (x << k) | (x >>> (32 - k));
 
-/** The finaliser of murmur3: every input bit reaches every output bit. */
-function mix32(x: number): number {
-  let h = x | 0;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
-}
-
 /** One 32-bit number that depends on every part: the seed of (seed, epoch, position), say. */
 export function deriveSeed(...parts: readonly number[]): number {
-  let h = 0x9e3779b9;
+  let h = GOLDEN;
   for (const part of parts) {
     const high = Math.floor(part / 0x100000000) | 0;
     h = mix32(h ^ mix32((part | 0) + 0x6d2b79f5));
@@ -38,7 +32,7 @@ export class Random {
     }
     let x = deriveSeed(from);
     for (let i = 0; i < 4; i++) {
-      x = (x + 0x9e3779b9) >>> 0;
+      x = (x + GOLDEN) >>> 0;
       this.s[i] = mix32(x);
     }
     if (!this.s.some((word) => word !== 0)) this.s[0] = 1; // the all-zero state is a fixed point

@@ -16,7 +16,7 @@ export interface ResizeRequest {
   readonly source?: Box;
   /** Compute only this part of the result (a crop that follows). Default: all. */
   readonly window?: Box;
-  /** Without WebAssembly: the same result, slower. */
+  /** Without WebAssembly, as sources that its memory cannot hold: the same result, slower. */
   readonly plain?: boolean;
 }
 

@@ -30,7 +30,8 @@ type ShapeRule<K extends OperationKind> = (
   parameters: ParameterShapes,
 ) => Shape;
 
-const spatialOutput = (size: number, kernel: number, stride: number, dilation: number, pads: number): number =>
+/** Places of a window along one side; `pads` of both ends together. */
+export const windowPlaces = (size: number, kernel: number, stride: number, dilation: number, pads: number): number =>
   Math.floor((size + pads - dilation * (kernel - 1) - 1) / stride) + 1;
 
 function windowed(
@@ -41,22 +42,28 @@ function windowed(
 ): Shape {
   if (input.length !== 4) throw new ShapeError(node, `needs [N, C, H, W], got ${formatShape(input)}`);
   const { padding: p, dilation = [1, 1] } = w;
-  const height = spatialOutput(input[2], w.kernel[0], w.stride[0], dilation[0], p.top + p.bottom);
-  const width = spatialOutput(input[3], w.kernel[1], w.stride[1], dilation[1], p.left + p.right);
+  const height = windowPlaces(input[2], w.kernel[0], w.stride[0], dilation[0], p.top + p.bottom);
+  const width = windowPlaces(input[3], w.kernel[1], w.stride[1], dilation[1], p.left + p.right);
   if (height < 1 || width < 1) throw new ShapeError(node, `input ${formatShape(input)} is smaller than the kernel`);
   return [input[0], channels, height, width];
 }
 
-/** PyTorch's broadcasting of two shapes. */
-export function broadcastShapes(node: { id: string; kind: string }, a: Shape, b: Shape): Shape {
+/** PyTorch's broadcasting of two shapes, from the right; undefined where they do not fit. */
+export function broadcastShape(a: readonly number[], b: readonly number[]): number[] | undefined {
   const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, i) => {
+  const sizes = Array.from({ length: rank }, (_, i) => {
     const x = a[a.length - rank + i] ?? 1;
     const y = b[b.length - rank + i] ?? 1;
-    if (x === y || y === 1) return x;
-    if (x === 1) return y;
-    throw new ShapeError(node, `${formatShape(a)} and ${formatShape(b)} do not broadcast`);
+    return x === y || y === 1 ? x : x === 1 ? y : undefined;
   });
+  return sizes.includes(undefined) ? undefined : (sizes as number[]);
+}
+
+/** The same of a node's inputs. */
+export function broadcastShapes(node: { id: string; kind: string }, a: Shape, b: Shape): Shape {
+  const shape = broadcastShape(a, b);
+  if (!shape) throw new ShapeError(node, `${formatShape(a)} and ${formatShape(b)} do not broadcast`);
+  return shape;
 }
 
 const binary = (node: GraphNode, [a, b]: readonly Shape[]): Shape => broadcastShapes(node, a, b);

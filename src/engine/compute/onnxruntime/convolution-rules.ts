@@ -1,5 +1,6 @@
 /** ONNX operators for convolutions and their gradients. */
 import type { Pair, Shape, SpatialPadding } from '../../graph/operations.ts';
+import { windowPlaces } from '../../graph/shapes.ts';
 import type { KernelAttributes } from '../programs/kernels.ts';
 import type { KernelLowering, LoweringRule, Value } from './kernel-lowering.ts';
 import type { Attributes } from './onnx-graph.ts';
@@ -112,7 +113,7 @@ export const patches: LoweringRule<'patches'> = (c, { attributes: a, shapes: [sh
 
 function outputSize(size: number, a: Window, i: 0 | 1): number {
   const around = i === 0 ? a.padding.top + a.padding.bottom : a.padding.left + a.padding.right;
-  return Math.floor((size + around - extent(a)[i]) / a.stride[i]) + 1;
+  return windowPlaces(size, extent(a)[i], a.stride[i], 1, around);
 }
 
 // ---- gradient by the weights

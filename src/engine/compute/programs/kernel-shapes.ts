@@ -1,5 +1,6 @@
 /** Shapes of every kernel's outputs, one rule a kernel; the batch size stays symbolic. Kernels come from checked Graphs: the rules trust them. */
 import type { Pair, Shape, SpatialPadding } from '../../graph/operations.ts';
+import { broadcastShape, windowPlaces } from '../../graph/shapes.ts';
 import type { KernelAttributes, KernelKind } from './kernels.ts';
 
 type KernelShapeRule<K extends KernelKind> = (
@@ -10,17 +11,13 @@ type KernelShapeRule<K extends KernelKind> = (
 const same = (_: unknown, [x]: readonly Shape[]): readonly Shape[] => [x];
 
 /** Shape of two operands broadcast from the right. */
-function broadcastShape(a: Shape, b: Shape): Shape {
-  const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, i) => {
-    const x = a[a.length - rank + i] ?? 1;
-    const y = b[b.length - rank + i] ?? 1;
-    if (x !== y && x !== 1 && y !== 1) throw new Error(`[${a}] and [${b}] do not broadcast`);
-    return x === 1 ? y : x;
-  });
+function operandsShape(a: Shape, b: Shape): Shape {
+  const shape = broadcastShape(a, b);
+  if (!shape) throw new Error(`[${a}] and [${b}] do not broadcast`);
+  return shape;
 }
 
-const binary = (_: unknown, [a, b]: readonly Shape[]): readonly Shape[] => [broadcastShape(a, b)];
+const binary = (_: unknown, [a, b]: readonly Shape[]): readonly Shape[] => [operandsShape(a, b)];
 const replaced = (shape: Shape, axis: number, size: number): Shape => shape.map((d, i) => (i === axis ? size : d));
 
 interface Window {
@@ -30,15 +27,12 @@ interface Window {
   readonly dilation?: Pair;
 }
 
-const positions = (size: number, kernel: number, stride: number, dilation: number, pads: number): number =>
-  Math.floor((size + pads - dilation * (kernel - 1) - 1) / stride) + 1;
-
 function windowed(x: Shape, channels: number, { kernel, stride, padding, dilation = [1, 1] }: Window): Shape {
   return [
     x[0],
     channels,
-    positions(x[2], kernel[0], stride[0], dilation[0], padding.top + padding.bottom),
-    positions(x[3], kernel[1], stride[1], dilation[1], padding.left + padding.right),
+    windowPlaces(x[2], kernel[0], stride[0], dilation[0], padding.top + padding.bottom),
+    windowPlaces(x[3], kernel[1], stride[1], dilation[1], padding.left + padding.right),
   ];
 }
 
@@ -66,7 +60,7 @@ const kernelShapeRules: { readonly [K in KernelKind]: KernelShapeRule<K> } = {
   matmul: ({ transposeA, transposeB }, [a, b]) => {
     const rows = a.at(transposeA ? -1 : -2) as number;
     const columns = b.at(transposeB ? -2 : -1) as number;
-    return [[...broadcastShape(a.slice(0, -2), b.slice(0, -2)), rows, columns]];
+    return [[...operandsShape(a.slice(0, -2), b.slice(0, -2)), rows, columns]];
   },
   batchNorm: same,
   batchNormGradient: affineGradients,

@@ -3,21 +3,14 @@
  * unbroken one would have drawn, on every backend. Hash: murmur3's finaliser over Weyl sequences, as the tests' deterministic tensors.
  */
 
-const GOLDEN = 0x9e3779b9;
-
-function mix(value: number): number {
-  let x = value | 0;
-  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-  return (x ^ (x >>> 16)) >>> 0;
-}
+import { GOLDEN, mix32 } from '../../../common/mix.ts';
 
 /** `count` numbers in [0, 1) for a seed (two int32: say the run's and the step) and a stream. */
 function uniformNoise(seed: ArrayLike<number>, stream: number, count: number): Float32Array {
-  const start = mix(mix(mix(seed[0]) + Math.imul(seed[1], GOLDEN)) + Math.imul(stream + 1, 0x632be5ab));
+  const start = mix32(mix32(mix32(seed[0]) + Math.imul(seed[1], GOLDEN)) + Math.imul(stream + 1, 0x632be5ab));
   const noise = new Float32Array(count);
   // 24 bits, so that float32 holds every value exactly and 1 is never reached.
-  for (let i = 0; i < count; i++) noise[i] = (mix(start + Math.imul(i, GOLDEN)) >>> 8) / 2 ** 24;
+  for (let i = 0; i < count; i++) noise[i] = (mix32(start + Math.imul(i, GOLDEN)) >>> 8) / 2 ** 24;
   return noise;
 }
 

@@ -37,6 +37,7 @@ describe('ONNX operators become operations', () => {
 });
 
 test('ONNX operators compute what ONNX Runtime computes', { skip: noPythonWith('onnxruntime', 'numpy') }, () => {
+  assert.equal(models.size, Object.keys(operatorCases).length);
   const names = [...models.keys()].filter((name) => !operatorCases[name].notRun);
   const expected = runPython<Record<string, number[]>>('engine/checkpoint/onnx/run_onnx.py', folder.path, ...names);
   for (const name of names) {
