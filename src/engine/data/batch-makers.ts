@@ -1,4 +1,4 @@
-/** Who makes the batches: a pool of worker threads, or this thread. Both give the same results. */
+/** Who makes the batches: a pool of decode threads, or this thread. Both give the same results. */
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { type BatchResult, type BatchTask, Limiter, makeBatch } from './batch-task.ts';
@@ -17,11 +17,11 @@ export interface BatchMaker {
 }
 
 const IMAGES_IN_FLIGHT = 4;
-/** How long a closing worker may take to finish the images it holds. */
+/** How long a closing thread may take to finish the images it holds. */
 const CLOSE_MILLISECONDS = 2000;
 
 /** One thread is left to the computation; more than eight are never the bottleneck. */
-export const defaultWorkers = (): number => Math.max(1, Math.min(8, availableParallelism() - 1));
+export const defaultThreads = (): number => Math.max(1, Math.min(8, availableParallelism() - 1));
 
 /** Makes batches in this thread; the decoder has threads of its own. */
 export class InlineMaker implements BatchMaker {
@@ -53,21 +53,21 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** A worker thread and what it owes. The process may end while it is idle, not while it works. */
+/** A decode thread and what it owes. The process may end while it is idle, not while it works. */
 class DecodeThread {
   private readonly waiting = new Map<number, Waiting>();
-  private readonly worker: Worker;
+  private readonly thread: Worker;
   private readonly exited: Promise<void>;
   private dead: Error | undefined;
 
   constructor(setup: ThreadSetup) {
-    this.worker = startDecodeThread(setup);
-    this.worker.unref();
-    this.worker.on('message', (message: FromThread) => this.settle(message));
-    this.worker.on('error', (error) => this.fail(error));
+    this.thread = startDecodeThread(setup);
+    this.thread.unref();
+    this.thread.on('message', (message: FromThread) => this.settle(message));
+    this.thread.on('error', (error) => this.fail(error));
     this.exited = new Promise((resolve) => {
-      this.worker.on('exit', (code) => {
-        this.fail(new Error(`a decode worker ended with code ${code}`));
+      this.thread.on('exit', (code) => {
+        this.fail(new Error(`a decode thread ended with code ${code}`));
         resolve();
       });
     });
@@ -84,16 +84,16 @@ class DecodeThread {
         return;
       }
       this.waiting.set(task.id, { resolve, reject });
-      this.worker.ref();
-      this.worker.postMessage({ kind: 'task', task } satisfies ToThread);
+      this.thread.ref();
+      this.thread.postMessage({ kind: 'task', task } satisfies ToThread);
     });
   }
 
   async close(): Promise<void> {
     if (this.dead) return;
-    this.worker.ref();
-    this.worker.postMessage({ kind: 'close' } satisfies ToThread);
-    const timer = setTimeout(() => void this.worker.terminate(), CLOSE_MILLISECONDS);
+    this.thread.ref();
+    this.thread.postMessage({ kind: 'close' } satisfies ToThread);
+    const timer = setTimeout(() => void this.thread.terminate(), CLOSE_MILLISECONDS);
     await this.exited;
     clearTimeout(timer);
   }
@@ -102,7 +102,7 @@ class DecodeThread {
     const id = message.kind === 'result' ? message.result.id : message.id;
     const waiter = this.waiting.get(id);
     this.waiting.delete(id);
-    if (this.waiting.size === 0) this.worker.unref();
+    if (this.waiting.size === 0) this.thread.unref();
     if (message.kind === 'result') waiter?.resolve(message.result);
     else waiter?.reject(Object.assign(new Error(message.message), { stack: message.stack }));
   }
@@ -114,16 +114,16 @@ class DecodeThread {
   }
 }
 
-/** Makes batches in `workers` threads; whole batches, so that their memory is handed over, not copied. */
-export class WorkerPool implements BatchMaker {
+/** Makes batches in so many threads; whole batches, so that their memory is handed over, not copied. */
+export class ThreadPool implements BatchMaker {
   readonly depth: number;
   private readonly threads: DecodeThread[];
   private readonly generation = new SharedArrayBuffer(4);
 
-  constructor(workers: number, cache: SharedCache | undefined) {
+  constructor(threads: number, cache: SharedCache | undefined) {
     const setup: ThreadSetup = { cache, concurrency: IMAGES_IN_FLIGHT, generation: this.generation };
-    this.threads = Array.from({ length: workers }, () => new DecodeThread(setup));
-    this.depth = workers * 2;
+    this.threads = Array.from({ length: threads }, () => new DecodeThread(setup));
+    this.depth = threads * 2;
   }
 
   make(task: Omit<BatchTask, 'generation'>): Promise<BatchResult> {

@@ -1,11 +1,11 @@
-/** Making one batch: what a worker thread does, and the loader itself where there are no workers. */
+/** Making one batch: what a decode thread does, and the loader itself where there are none. */
 import { decodeFile, UnreadableImageError } from './decode.ts';
 import type { RgbImage } from './image.ts';
 import type { ImageCache } from './image-cache.ts';
 import { deriveSeed, Random } from './random.ts';
 import { applyTransform, type Transform } from './transforms.ts';
 
-/** Plain data: it is posted to a worker. */
+/** Plain data: it is posted to a thread. */
 export interface BatchTask {
   readonly id: number;
   readonly files: readonly string[];
@@ -42,7 +42,7 @@ export interface BatchResult {
 
 const AUGMENT_STREAM = 2;
 
-/** The augmentation seed of an epoch's entry: it depends on nothing else, so any number of workers gives the same pixels. */
+/** The augmentation seed of an epoch's entry: it depends on nothing else, so any number of threads gives the same pixels. */
 export const augmentSeed = (seed: number, epoch: number, position: number): number =>
   deriveSeed(seed, AUGMENT_STREAM, epoch, position);
 

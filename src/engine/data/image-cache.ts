@@ -1,10 +1,10 @@
 /**
- * Decoded images kept in shared memory, so that small data sets (CIFAR) are decoded once however many workers and epochs
+ * Decoded images kept in shared memory, so that small data sets (CIFAR) are decoded once however many threads and epochs
  * there are. One slot per sample, all of one size; images that do not fit a slot are not kept.
  */
 import type { RgbImage } from './image.ts';
 
-/** What a worker needs to open the same cache. */
+/** What a thread needs to open the same cache. */
 export interface SharedCache {
   readonly slotBytes: number;
   /** Per slot: width · 65536 + height, or 0 while empty. */

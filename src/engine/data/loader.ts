@@ -1,9 +1,9 @@
 /**
  * Batches of a data set, decoded ahead of the computation. Order and pixels depend on (seed, epoch) alone: not on the number
- * of workers, nor on where an epoch is entered.
+ * of threads, nor on where an epoch is entered.
  */
 import { UserError } from '../../common/errors.ts';
-import { type BatchMaker, defaultWorkers, InlineMaker, WorkerPool } from './batch-makers.ts';
+import { type BatchMaker, defaultThreads, InlineMaker, ThreadPool } from './batch-makers.ts';
 import { augmentSeed, type BatchResult, type BatchTask, type Unreadable } from './batch-task.ts';
 import { decodeFile } from './decode.ts';
 import { allocateCache, type SharedCache } from './image-cache.ts';
@@ -145,9 +145,9 @@ export class ImageLoader {
   }
 
   private async start(): Promise<BatchMaker> {
-    const { workers = defaultWorkers() } = this.options;
+    const { workers = defaultThreads() } = this.options;
     const cache = await this.allocate();
-    return workers > 0 ? new WorkerPool(workers, cache) : new InlineMaker(cache);
+    return workers > 0 ? new ThreadPool(workers, cache) : new InlineMaker(cache);
   }
 
   /** The first image says how large the slots of the cache must be. */

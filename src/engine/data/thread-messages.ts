@@ -1,8 +1,8 @@
-/** What the loader and its decode workers say to each other. */
+/** What the loader and its decode threads say to each other. */
 import type { BatchResult, BatchTask } from './batch-task.ts';
 import type { SharedCache } from './image-cache.ts';
 
-/** Handed to a worker when it starts. */
+/** Handed to a thread when it starts. */
 export interface ThreadSetup {
   readonly cache?: SharedCache;
   /** Images in flight at a time. */

@@ -1,5 +1,5 @@
 /**
- * From a decoded image to a network's input. A transform is plain data (it travels to worker threads and into a run's
+ * From a decoded image to a network's input. A transform is plain data (it travels to decode threads and into a run's
  * record); `applyTransform` carries it out. Every result is size × size × 3 floats, channel last.
  */
 import { SMALL_INPUT, usualResize } from '../../common/image-size.ts';

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { UserError } from '../../../src/common/errors.ts';
-import { InlineMaker, WorkerPool } from '../../../src/engine/data/batch-makers.ts';
+import { InlineMaker, ThreadPool } from '../../../src/engine/data/batch-makers.ts';
 import { openImageFolder, type Sample } from '../../../src/engine/data/image-folder.ts';
 import { type Batch, type EpochOptions, ImageLoader, type LoaderOptions } from '../../../src/engine/data/loader.ts';
 import { evalTransform, trainTransform } from '../../../src/engine/data/transforms.ts';
@@ -167,7 +167,7 @@ test('impossible settings are refused', () => {
 test('a defect in a worker reaches the caller, and the worker goes on', async (t) => {
   const samples = await dataset(t, 2, 2);
   for (const workers of [0, 1]) {
-    const pool = workers > 0 ? new WorkerPool(workers, undefined) : new InlineMaker(undefined);
+    const pool = workers > 0 ? new ThreadPool(workers, undefined) : new InlineMaker(undefined);
     const task = {
       id: 1,
       files: [samples[0].file],
