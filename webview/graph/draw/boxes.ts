@@ -2,7 +2,8 @@
 import { formatCount } from '../../../src/common/format.ts';
 import { type PlacedBox, SIZES } from '../layout/types.ts';
 import type { Figures } from '../model/figures.ts';
-import { contents, type Item, ROOT } from '../model/tree.ts';
+import type { Item } from '../model/items.ts';
+import { contents, ROOT } from '../model/tree.ts';
 import { type Picture, widthText } from './picture.ts';
 import type { BoxStyle, Surface } from './surface.ts';
 import { scopeLook } from './theme.ts';

@@ -1,5 +1,5 @@
 /** Runs: three or more equal blocks in a row become one item, which a person opens when the blocks matter one by one. */
-import type { Draft } from './tree.ts';
+import type { Draft } from './items.ts';
 
 /** Fewer stay single: two boxes are as easily read as one that stands for two. */
 const SHORTEST_RUN = 3;

@@ -1,6 +1,6 @@
 /** Structure numbers: equal for modules that hold the same operations, nested and wired alike. */
 import type { GraphView } from '../../../src/protocol/graph-view.ts';
-import type { Draft } from './tree.ts';
+import type { Draft } from './items.ts';
 
 /** Position of each item among its parent's children. */
 function slots(drafts: readonly Draft[]): number[] {

@@ -1,26 +1,8 @@
 /** The model as a tree of items: modules, runs of equal blocks, and nodes as leaves. Indices into one array. */
 import type { GraphView } from '../../../src/protocol/graph-view.ts';
+import type { Draft, Item } from './items.ts';
 import { foldRuns } from './repeated-blocks.ts';
 import { structureOf } from './structure.ts';
-
-export interface Item {
-  readonly kind: 'module' | 'run' | 'node';
-  /** Stable across sessions and between the dense and the pruned model. */
-  readonly key: string;
-  /** What its box says: the last part of its path. */
-  readonly name: string;
-  /** Module class, or the node's label. */
-  readonly type: string;
-  readonly parent: number;
-  readonly children: readonly number[];
-  readonly depth: number;
-  /** Node index of a leaf, −1 otherwise. */
-  readonly node: number;
-  /** Nodes in it, ascending. */
-  readonly nodes: readonly number[];
-  /** Equal for items of equal structure: same operations, wired alike; widths don't matter. */
-  readonly structure: number;
-}
 
 export interface Tree {
   readonly view: GraphView;
@@ -29,19 +11,6 @@ export interface Tree {
   /** Item of each node. */
   readonly itemOfNode: readonly number[];
   readonly byKey: ReadonlyMap<string, number>;
-}
-
-/** An item while the tree is built. */
-export interface Draft {
-  kind: Item['kind'];
-  key: string;
-  name: string;
-  type: string;
-  parent: number;
-  children: number[];
-  node: number;
-  nodes: number[];
-  structure: number;
 }
 
 /** Path of an item for a person: module path, node id. */
