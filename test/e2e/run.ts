@@ -2,7 +2,8 @@
  * End-to-end tests: the packaged extension in a real VS Code server, driven through a real browser.
  *
  * `npm run test:e2e [FLOW…]`; `E2E_VSIX`: a package that is there already; `E2E_OUT`: where screenshots go; `E2E_HOST_SUITES`:
- * another folder with suites for the extension host; `TALLY`: a file that the counts are added to.
+ * another folder with suites for the extension host; `TALLY`: a file that the counts are added to; `E2E_AT_ONCE`: how many flows go
+ * at once (by default two of all of them, one where they are named).
  * Exits with 1 when anything failed, or when it has no Chromium; with `--if-ready` flows count as skipped where Chromium or the VS Code
  * server are not there already.
  */
@@ -30,16 +31,19 @@ import { type Flow, type Outcome, runFlows } from './lib/steps.ts';
 import { findChromium, launchBrowser } from './lib/workbench.ts';
 
 const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
+  robust: robustFlow,
   sample: sampleFlow,
+  looks: looksFlow,
   host: hostFlow,
   keys: keysFlow,
   shared: sharedFlow,
-  looks: looksFlow,
-  robust: robustFlow,
+  runtime: runtimeFlow,
   readonly: readOnlyFlow,
   untrusted: untrustedFlow,
-  runtime: runtimeFlow,
 };
+
+/** Two at once, the longest first: most of their time is waiting. Each has a server, a workspace and pages of its own. */
+const AT_ONCE = 2;
 
 /** Flows that are run only by name. */
 const byName: typeof flows = { measure: measureFlow, slider: sliderFlow, install: installFlow };
@@ -74,7 +78,7 @@ function chosenFlows(names: readonly string[]): (typeof flows)[string][] {
   });
 }
 
-async function runChosen(chosen: readonly (typeof flows)[string][]): Promise<Outcome> {
+async function runChosen(chosen: readonly (typeof flows)[string][], atOnce: number): Promise<Outcome> {
   mkdirSync(outFolder, { recursive: true });
   const root = serverRoot();
   const vsix = packed();
@@ -88,18 +92,20 @@ async function runChosen(chosen: readonly (typeof flows)[string][]): Promise<Out
       await session?.stop(process.env['E2E_KEEP'] !== undefined);
       setCurrent(undefined);
     },
+    { atOnce },
   );
   await browser.close();
   return outcome;
 }
 
 const ifReady = process.argv.includes(IF_READY);
-const chosen = chosenFlows(process.argv.slice(2).filter((argument) => argument !== IF_READY));
+const names = process.argv.slice(2).filter((argument) => argument !== IF_READY);
+const chosen = chosenFlows(names);
 const why = whyNot(ifReady);
 if (why) console.log(`${ifReady ? 'skipped' : 'not run'}: ${why}`);
 const { passed, failed, skipped } = why
   ? { passed: 0, failed: ifReady ? 0 : chosen.length, skipped: ifReady ? chosen.length : 0 }
-  : await runChosen(chosen);
+  : await runChosen(chosen, Number(process.env['E2E_AT_ONCE']) || (names.length ? 1 : AT_ONCE));
 const tally = process.env['TALLY'];
 if (tally) appendFileSync(tally, `${passed} ${failed} ${skipped}\n`);
 console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);

@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import { bundleHostSuite } from '../e2e/lib/host-bundle.ts';
 import { readHostResults, reportHostResults } from '../e2e/lib/host-results.ts';
 import { hasServer, repository } from '../e2e/lib/session.ts';
-import { type Flow, type Outcome, runFlows } from '../e2e/lib/steps.ts';
+import { type Flow, type Outcome, ofThisFlow, runFlows } from '../e2e/lib/steps.ts';
 import { noChromium } from '../webview/harness/chromium.ts';
 
 // Below the repository: a bundled suite finds mocha from where it lies.
@@ -54,7 +54,7 @@ const hostResults = (results: string, code: number): Flow => ({
 
 const passing: Flow = { name: 'passes', run: (step) => step('one', async () => undefined) };
 const silent = (): void => undefined;
-const outcomeOf = (flow: Flow): Promise<Outcome> => runFlows([flow], async () => undefined, silent);
+const outcomeOf = (flow: Flow): Promise<Outcome> => runFlows([flow], async () => undefined, { say: silent });
 
 test('a failed test inside the host is a failed step, a pending one is skipped, those after it are counted', async () => {
   const results = path.join(folder, 'failing.json');
@@ -92,9 +92,43 @@ test('what fails before the first step, and a flow without steps, are failures; 
   const elsewhere: Flow = { name: 'elsewhere', skip: 'not here', run: () => assert.fail() };
   const cleaned: string[] = [];
   const flows = [early, empty, elsewhere, passing];
-  const outcome = await runFlows(flows, async (flow) => void cleaned.push(flow), silent);
+  const outcome = await runFlows(flows, async (flow) => void cleaned.push(flow), { say: silent });
   assert.deepEqual(outcome, { passed: 1, failed: 2, skipped: 1 });
   assert.deepEqual(cleaned, ['early', 'empty']);
+});
+
+test('flows at once are counted each, and clean up after themselves', async () => {
+  let met: () => void = () => undefined;
+  const other = new Promise<void>((resolve) => {
+    met = resolve;
+  });
+  const waiting: Flow = {
+    name: 'waits for the other',
+    run: async (step) => {
+      ofThisFlow().set('session', 'of the first');
+      await step('one', () => other);
+      await step('two', () => Promise.reject(new Error('no')));
+    },
+  };
+  const meeting: Flow = {
+    name: 'goes meanwhile',
+    run: async (step) => {
+      ofThisFlow().set('session', 'of the second');
+      await step('one', async () => met());
+    },
+  };
+  const [lines, cleaned]: string[][] = [[], []];
+  const outcome = await runFlows(
+    [waiting, meeting, passing],
+    async (flow) => void cleaned.push(`${flow} ${ofThisFlow().get('session')}`),
+    { atOnce: 2, say: (line) => lines.push(line) },
+  );
+  assert.deepEqual(outcome, { passed: 3, failed: 1, skipped: 0 });
+  assert.deepEqual(cleaned, ['waits for the other of the first']);
+  assert.ok(
+    lines.some((line) => /ok .* one \(\d+ ms\) \[goes meanwhile\]$/.test(line)),
+    lines.join('\n'),
+  );
 });
 
 const run = (args: readonly string[], env: NodeJS.ProcessEnv) =>
@@ -107,7 +141,7 @@ const run = (args: readonly string[], env: NodeJS.ProcessEnv) =>
 test('a flow that does not exist is an error', () => {
   const { status, stderr } = run(['nonsense'], {});
   assert.equal(status, 1);
-  assert.match(stderr, /no flow nonsense; there are sample, /);
+  assert.match(stderr, /no flow nonsense; there are robust, sample, /);
 });
 
 test('in the real extension host, a failing suite makes the run exit with 1', {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { installVsix, type Server, type ServerOptions, type Settings, startServer } from './server.ts';
+import { ofThisFlow } from './steps.ts';
 import { type OpenOptions, Workbench } from './workbench.ts';
 
 export const repository = path.resolve(import.meta.dirname, '../../..');
@@ -107,9 +108,8 @@ export class Session {
   }
 }
 
-let current: Session | undefined;
 /** Keeps the session of the flow that runs, so that a failure can be photographed and cleaned up. */
 export function setCurrent(session: Session | undefined): void {
-  current = session;
+  ofThisFlow().set('session', session);
 }
-export const currentSession = (): Session | undefined => current;
+export const currentSession = (): Session | undefined => ofThisFlow().get('session') as Session | undefined;

@@ -2,6 +2,7 @@
  * Steps of a flow: printed as they go, timed. A flow ends at its first failure, the next one goes on. Whatever a flow does with the
  * error of a step that failed, the step is counted: a flow in which anything failed has failed.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 
 const started = Date.now();
 const since = (): string => `+${((Date.now() - started) / 1000).toFixed(1)}s`;
@@ -29,9 +30,8 @@ type Say = (line: string) => void;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
-/** Runs one flow and adds its steps to `outcome`; false when anything in it failed. */
+/** Runs one flow and adds its steps to `outcome`, which is its own; false when anything in it failed. */
 async function runFlow(flow: Flow, outcome: Outcome, say: Say): Promise<boolean> {
-  const before = { ...outcome };
   const step: Step = async (name, work) => {
     const begin = Date.now();
     try {
@@ -50,33 +50,61 @@ async function runFlow(flow: Flow, outcome: Outcome, say: Say): Promise<boolean>
   };
   try {
     await flow.run(step);
-    if (outcome.passed === before.passed && outcome.failed === before.failed) throw new Error('it did nothing');
+    if (outcome.passed === 0 && outcome.failed === 0) throw new Error('it did nothing');
   } catch (error) {
     // What goes wrong outside a step, as while the server starts, is a failure too.
-    if (outcome.failed === before.failed) {
+    if (outcome.failed === 0) {
       outcome.failed++;
       say(`  FAIL ${since()} ${flow.name}\n${messageOf(error)}`);
     }
   }
-  return outcome.failed === before.failed;
+  return outcome.failed === 0;
 }
 
-/** Runs flows one after the other. `onFailure` photographs and cleans up after one that failed. */
+const flowStorage = new AsyncLocalStorage<Map<string, unknown>>();
+
+/** What the flow that runs here keeps for its end; flows at once have one each. Throws outside of a flow. */
+export function ofThisFlow(): Map<string, unknown> {
+  const kept = flowStorage.getStore();
+  if (!kept) throw new Error('no flow runs here');
+  return kept;
+}
+
+async function runOrSkip(flow: Flow, onFailure: (flow: string) => Promise<void>, say: Say): Promise<Outcome> {
+  const outcome: Outcome = { passed: 0, failed: 0, skipped: 0 };
+  if (flow.skip) {
+    outcome.skipped++;
+    say(`skip ${flow.name}: ${flow.skip}`);
+  } else if (!(await runFlow(flow, outcome, say)))
+    await onFailure(flow.name).catch((error) => say(`  cleaning up failed: ${messageOf(error)}`));
+  return outcome;
+}
+
+export interface FlowOptions {
+  readonly say?: Say;
+  /** How many go at once. Their lines mix: each says whose it is. Default 1. */
+  readonly atOnce?: number;
+}
+
+/** Runs flows in order. `onFailure` photographs and cleans up after one that failed. */
 export async function runFlows(
   flows: readonly Flow[],
   onFailure: (flow: string) => Promise<void>,
-  say: Say = console.log,
+  { say = console.log, atOnce = 1 }: FlowOptions = {},
 ): Promise<Outcome> {
-  const outcome: Outcome = { passed: 0, failed: 0, skipped: 0 };
-  for (const flow of flows) {
-    if (flow.skip) {
-      outcome.skipped++;
-      say(`skip ${flow.name}: ${flow.skip}`);
-      continue;
+  const total: Outcome = { passed: 0, failed: 0, skipped: 0 };
+  const left = [...flows];
+  const lane = async (): Promise<void> => {
+    for (let flow = left.shift(); flow; flow = left.shift()) {
+      const { name } = flow;
+      say(`\n${name}`);
+      const sayOfIt: Say = atOnce > 1 ? (line) => say(`${line} [${name}]`) : say;
+      const { passed, failed, skipped } = await flowStorage.run(new Map(), runOrSkip, flow, onFailure, sayOfIt);
+      total.passed += passed;
+      total.failed += failed;
+      total.skipped += skipped;
     }
-    say(`\n${flow.name}`);
-    if (!(await runFlow(flow, outcome, say)))
-      await onFailure(flow.name).catch((error) => say(`  cleaning up failed: ${messageOf(error)}`));
-  }
-  return outcome;
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
+  return total;
 }
