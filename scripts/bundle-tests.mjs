@@ -13,12 +13,13 @@ const FOLDER = path.join('node_modules', '.cache');
 const ownPlaces = {
   name: 'own-places',
   setup({ onLoad }) {
-    onLoad({ filter: /\.ts$/ }, async ({ path: file }) => {
+    onLoad({ filter: /\.(ts|mjs)$/ }, async ({ path: file }) => {
       const source = await readFile(file, 'utf8');
       if (!source.includes('import.meta.')) return undefined;
       const define = {
         'import.meta.url': JSON.stringify(pathToFileURL(file).href),
         'import.meta.dirname': JSON.stringify(path.dirname(file)),
+        'import.meta.filename': JSON.stringify(file),
       };
       const { code } = await transform(source, { loader: 'ts', define, sourcefile: file, sourcemap: 'inline' });
       return { contents: code, loader: 'js' };
