@@ -5,7 +5,12 @@
  */
 import { cpSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { buildBinding, hasCompiler, prebuiltFolder, SOURCE_FOLDERS } from '../src/engine/compute/runtime/build-binding.ts';
+import {
+  buildBinding,
+  hasCompiler,
+  prebuiltFolder,
+  SOURCE_FOLDERS,
+} from '../src/engine/compute/runtime/build-binding.ts';
 import { platformName, readManifest, runtimeFiles, runtimeFolder } from '../src/engine/compute/runtime/locate.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
