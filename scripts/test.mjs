@@ -8,7 +8,6 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSyn
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { installPackages, root } from './bootstrap.mjs';
-import { bundleTests } from './bundle-tests.mjs';
 import { reportOf } from './test-report.mjs';
 
 const SUFFIX = /\.test\.ts$/;
@@ -54,6 +53,8 @@ if (files.length === 0) throw new Error(`no tests in ${places.join(', ')}`);
 
 const folder = mkdtempSync(path.join(tmpdir(), 'espalier-tally-'));
 const counted = path.join(folder, 'counts.json');
+// Not before the packages are there: it is made with one of them.
+const { bundleTests } = await import('./bundle-tests.mjs');
 const bundles = await bundleTests(root, files);
 const { status } = spawnSync(
   process.execPath,
