@@ -92,7 +92,7 @@ test('histograms of a scope and its groups count every score once', async () => 
   const { groups: coupled, view, scores: raw } = await prepare('deit_tiny_patch16_224');
   const scores = scoresViewOf(coupled, view, raw, { criterion: 'random', batches: 0, batchSize: 0, seed: 1 });
   const sum = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0);
-  assert.ok(view.scopes.length > 3);
+  assert.ok(view.scopes.length > 0);
   for (const [scope, { channels, groups }] of view.scopes.entries()) {
     assert.equal(sum(scores.scopes[scope].counts), channels);
     assert.equal(sum(groups.map((group) => sum(scores.groups[group]))), channels);
