@@ -81,7 +81,9 @@ export class Inspector {
       [t('MACs, true widths'), countChange(view.cost.macsTrue, after.macsTrue)],
       [t('Parameters'), countChange(view.cost.params, after.params)],
       [t('Image'), view.input.join('×')],
-      view.classes ? [t('Classes'), formatLocalInteger(view.classes)] : [t('Outputs'), formatLocalInteger(view.outputs.length)],
+      view.classes
+        ? [t('Classes'), formatLocalInteger(view.classes)]
+        : [t('Outputs'), formatLocalInteger(view.outputs.length)],
     ];
     if (groups) {
       const prunable = groups.view.groups.filter(({ scope }) => scope >= 0).length;
