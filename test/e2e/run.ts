@@ -3,7 +3,7 @@
  *
  * `npm run test:e2e [FLOW…]`; `E2E_VSIX`: a package that is there already; `E2E_OUT`: where screenshots go; `E2E_HOST_SUITES`:
  * another folder with suites for the extension host; `TALLY`: a file that the counts are added to; `E2E_AT_ONCE`: how many flows go
- * at once (by default two of all of them, one where they are named).
+ * at once (by default one): most of their time is waiting, and each has a server, a workspace and pages of its own.
  * Exits with 1 when anything failed, or when it has no Chromium; with `--if-ready` flows count as skipped where Chromium or the VS Code
  * server are not there already.
  */
@@ -41,9 +41,6 @@ const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
   readonly: readOnlyFlow,
   untrusted: untrustedFlow,
 };
-
-/** Two at once, the longest first: most of their time is waiting. Each has a server, a workspace and pages of its own. */
-const AT_ONCE = 2;
 
 /** Flows that are run only by name. */
 const byName: typeof flows = { measure: measureFlow, slider: sliderFlow, install: installFlow };
@@ -99,13 +96,12 @@ async function runChosen(chosen: readonly (typeof flows)[string][], atOnce: numb
 }
 
 const ifReady = process.argv.includes(IF_READY);
-const names = process.argv.slice(2).filter((argument) => argument !== IF_READY);
-const chosen = chosenFlows(names);
+const chosen = chosenFlows(process.argv.slice(2).filter((argument) => argument !== IF_READY));
 const why = whyNot(ifReady);
 if (why) console.log(`${ifReady ? 'skipped' : 'not run'}: ${why}`);
 const { passed, failed, skipped } = why
   ? { passed: 0, failed: ifReady ? 0 : chosen.length, skipped: ifReady ? chosen.length : 0 }
-  : await runChosen(chosen, Number(process.env['E2E_AT_ONCE']) || (names.length ? 1 : AT_ONCE));
+  : await runChosen(chosen, Number(process.env['E2E_AT_ONCE']) || 1);
 const tally = process.env['TALLY'];
 if (tally) appendFileSync(tally, `${passed} ${failed} ${skipped}\n`);
 console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
