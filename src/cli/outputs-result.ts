@@ -1,7 +1,8 @@
 /** What an evaluation of outputs found, as a command's result. */
+import { formatPercent, formatPreciseCount } from '../common/format.ts';
 import type { OutputsReport } from '../engine/jobs/evaluate-outputs.ts';
 import type { CommandResult } from './command.ts';
-import { formatCount, formatPercent, say } from './terminal.ts';
+import { say } from './terminal.ts';
 
 const figures = (report: OutputsReport): string[] => {
   const { agreement, detection, segmentation } = report;
@@ -48,7 +49,7 @@ export function outputsResult(name: string, report: OutputsReport): CommandResul
       backend,
     },
     text: [
-      `${name}: MACs ${formatCount(macs)}, params ${formatCount(params)}`,
+      `${name}: MACs ${formatPreciseCount(macs)}, params ${formatPreciseCount(params)}`,
       ...figures(report),
       `${imagesPerSecond.toFixed(1)} images/s (${backend})`,
     ].join('\n'),
