@@ -13,6 +13,8 @@ export interface StreamedTensor {
   load(): Tensor | Promise<Tensor>;
 }
 
+export type WritableTensor = Tensor | StreamedTensor;
+
 /** A state dict to be written: in memory, or tensor by tensor. */
 export type WritableWeights = Weights | ReadonlyMap<string, StreamedTensor>;
 

@@ -2,17 +2,46 @@
 
 import type { Budget } from '../../../common/budget.ts';
 import { applyConstructor } from './pickle-constructors.ts';
-import { PickleDict, PickleError, PickleGlobal, PickleObject, PickleSet, type PickleValue } from './pickle-values.ts';
+import {
+  PickleDict,
+  PickleError,
+  PickleFloat,
+  PickleGlobal,
+  PickleObject,
+  PickleSet,
+  PickleTuple,
+  type PickleValue,
+} from './pickle-values.ts';
 
 export interface PickleOptions {
   /** What a persistent id stands for; without it, persistent ids are an error. */
   readonly persistent?: (id: PickleValue) => PickleValue;
   /** Of the file that the pickle lies in. */
   readonly budget?: Budget;
+  /** Keep what is needed to write the same pickle again: tuples, floats, and every call as a record. */
+  readonly asWritten?: boolean;
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const latin1 = new TextDecoder('latin1');
+
+/** Name of what a call makes, for the person. */
+const calledName = (callable: PickleValue): string => {
+  if (callable instanceof PickleGlobal) return callable.qualifiedName;
+  return `${callable instanceof PickleObject ? callable.className : typeof callable}()`;
+};
+
+function recordedCall(
+  callable: PickleValue,
+  args: readonly PickleValue[],
+  keywords: PickleDict | undefined,
+  byNew: boolean,
+): PickleObject {
+  const call = new PickleObject(calledName(callable), args, keywords);
+  call.callable = callable;
+  call.byNew = byNew;
+  return call;
+}
 
 /** Stack, memo and read position; the operations are in pickle-operations.ts. */
 export class PickleMachine {
@@ -106,6 +135,16 @@ export class PickleMachine {
   push(value: PickleValue): void {
     this.stack.push(value);
   }
+  pushTuple(items: PickleValue[]): void {
+    this.push(this.options.asWritten ? PickleTuple.from(items) : items);
+  }
+  pushFloat(value: number): void {
+    this.push(this.options.asWritten ? new PickleFloat(value) : value);
+  }
+  pushFrozenSet(items: PickleValue[]): void {
+    if (this.options.asWritten) this.call(new PickleGlobal('builtins', 'frozenset'), [items]);
+    else this.push(new PickleSet(items));
+  }
   pop(): PickleValue {
     if (this.stack.length <= (this.marks.at(-1) ?? 0)) this.fail('the pickle takes from an empty stack');
     return this.stack.pop() as PickleValue;
@@ -157,11 +196,14 @@ export class PickleMachine {
   }
 
   /** A call: known reconstructors are read as data, any other is only recorded. */
-  call(callable: PickleValue, args: PickleValue, keywords?: PickleDict): void {
+  call(callable: PickleValue, args: PickleValue, keywords?: PickleDict, byNew = false): void {
     if (!Array.isArray(args)) throw this.problem('the pickle calls something without a tuple of arguments');
+    if (this.options.asWritten) {
+      this.push(recordedCall(callable, args, keywords, byNew));
+      return;
+    }
     if (!(callable instanceof PickleGlobal)) {
-      const name = callable instanceof PickleObject ? callable.className : typeof callable;
-      this.push(new PickleObject(`${name}()`, args, keywords));
+      this.push(new PickleObject(calledName(callable), args, keywords));
       return;
     }
     this.push(

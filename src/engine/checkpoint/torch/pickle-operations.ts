@@ -100,8 +100,8 @@ const byCharacter: { readonly [code: string]: Operation } = {
   M: (m) => m.push(m.uint16()),
   '\x8a': (m) => m.push(littleEndianInteger(m, m.byte())),
   '\x8b': (m) => m.push(littleEndianInteger(m, m.uint32())),
-  F: (m) => m.push(float(m)),
-  G: (m) => m.push(m.float64BigEndian()),
+  F: (m) => m.pushFloat(float(m)),
+  G: (m) => m.pushFloat(m.float64BigEndian()),
   // Text and bytes.
   S: (m) => m.push(parseQuotedBytes(m.latin1Line()) ?? m.fail('a string without quotes')),
   T: (m) => m.push(m.bytesAsText(m.uint32())),
@@ -115,17 +115,17 @@ const byCharacter: { readonly [code: string]: Operation } = {
   '\x8e': (m) => m.push(m.data(m.uint64())),
   '\x96': (m) => m.push(m.data(m.uint64())),
   // Containers.
-  ')': (m) => m.push([]),
+  ')': (m) => m.pushTuple([]),
   ']': (m) => m.push([]),
   '}': (m) => m.push(new PickleDict()),
   '\x8f': (m) => m.push(new PickleSet()),
-  t: (m) => m.push(m.popMark()),
+  t: (m) => m.pushTuple(m.popMark()),
   l: (m) => m.push(m.popMark()),
   d: (m) => m.push(dictOf(m, m.popMark())),
-  '\x91': (m) => m.push(new PickleSet(m.popMark())),
-  '\x85': (m) => m.push(popTuple(m, 1)),
-  '\x86': (m) => m.push(popTuple(m, 2)),
-  '\x87': (m) => m.push(popTuple(m, 3)),
+  '\x91': (m) => m.pushFrozenSet(m.popMark()),
+  '\x85': (m) => m.pushTuple(popTuple(m, 1)),
+  '\x86': (m) => m.pushTuple(popTuple(m, 2)),
+  '\x87': (m) => m.pushTuple(popTuple(m, 3)),
   a: (m) => {
     const value = m.pop();
     m.append(m.top(), [value]);
@@ -167,11 +167,11 @@ const byCharacter: { readonly [code: string]: Operation } = {
   },
   '\x81': (m) => {
     const [callable, args] = popTuple(m, 2);
-    m.call(callable, args);
+    m.call(callable, args, undefined, true);
   },
   '\x92': (m) => {
     const [callable, args, keywords] = popTuple(m, 3);
-    m.call(callable, args, keywords instanceof PickleDict ? keywords : undefined);
+    m.call(callable, args, keywords instanceof PickleDict ? keywords : undefined, true);
   },
   b: (m) => m.setState(m.pop()),
   // What lies outside of the pickle.

@@ -18,6 +18,8 @@ export type PickleValue =
 
 export class PickleDict extends Map<PickleValue, PickleValue> {}
 export class PickleSet extends Set<PickleValue> {}
+/** A tuple, where a pickle is read to be written again; otherwise tuples are arrays like lists. */
+export class PickleTuple extends Array<PickleValue> {}
 
 /** Base of the values that are not JavaScript's own. */
 abstract class PickleNode {
@@ -28,7 +30,11 @@ abstract class PickleNode {
 export class PickleGlobal extends PickleNode {
   override readonly nodeKind = 'global';
   readonly qualifiedName: string;
-  constructor(module: string, name: string) {
+  /** `module` as the pickle has it. */
+  constructor(
+    readonly module: string,
+    readonly name: string,
+  ) {
     super();
     this.qualifiedName = `${renamedModules.get(module) ?? module}.${name}`;
   }
@@ -42,6 +48,14 @@ const renamedModules: ReadonlyMap<string, string> = new Map([
   ['numpy._core.numeric', 'numpy.core.numeric'],
 ]);
 
+/** A float, where a pickle is read to be written again: 1.0 is not 1 there. */
+export class PickleFloat extends PickleNode {
+  override readonly nodeKind = 'float';
+  constructor(readonly value: number) {
+    super();
+  }
+}
+
 /** The record of a call or of an instance: what would have been built, from what, and what was put into it. */
 export class PickleObject extends PickleNode {
   override readonly nodeKind = 'object';
@@ -50,6 +64,9 @@ export class PickleObject extends PickleNode {
   readonly keywords: PickleDict | undefined;
   /** What `__setstate__` would have received; a dictionary is the instance's `__dict__`. */
   state: PickleValue = null;
+  /** What is called, and whether by `cls.__new__`: where a pickle is read to be written again. */
+  callable: PickleValue = null;
+  byNew = false;
   private ownItems: PickleValue[] | undefined;
   private ownEntries: PickleDict | undefined;
 
@@ -64,6 +81,11 @@ export class PickleObject extends PickleNode {
   get items(): PickleValue[] {
     this.ownItems ??= [];
     return this.ownItems;
+  }
+
+  /** Whether items or entries were added after the call. */
+  get isContainer(): boolean {
+    return this.ownItems !== undefined || this.ownEntries !== undefined;
   }
 
   /** Entries of a dict subclass. */

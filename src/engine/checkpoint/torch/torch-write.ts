@@ -1,8 +1,8 @@
-/** Writes `.pth` files that `torch.load(weights_only=True)` opens: the zip form of PyTorch 1.6 and later. */
+/** Writes `.pth` files, the zip form of PyTorch 1.6 and later: state dicts that `torch.load(weights_only=True)` opens, and any other pickle. */
 
 import { writeAtomically } from '../../files/atomic-write.ts';
 import type { WriteOptions } from '../safetensors/safetensors-write.ts';
-import { byteLength, bytesToWrite, type WritableWeights } from '../tensor-stream.ts';
+import { byteLength, bytesToWrite, type WritableTensor, type WritableWeights } from '../tensor-stream.ts';
 import { ALIGNMENT, ZipWriter } from '../zip-write.ts';
 import { type PickledTensor, pickleStateDict } from './pickle-write.ts';
 import { METADATA_RECORD } from './torch-zip.ts';
@@ -12,46 +12,51 @@ const FOLDER = 'archive';
 /** The version of the format that PyTorch has written since 1.6. */
 const FORMAT_VERSION = '3\n';
 
+/** Storages of a file: tensors that are one array in memory share one, as tied weights do in PyTorch. */
+export class Storages {
+  readonly #keys = new Map<unknown, string>();
+  /** By key, in order. */
+  readonly tensors = new Map<string, { readonly name: string; readonly tensor: WritableTensor }>();
+
+  /** Key of a tensor's storage. `name` is for messages. */
+  add(name: string, tensor: WritableTensor): string {
+    const identity = 'load' in tensor ? tensor : tensor.data;
+    const known = this.#keys.get(identity);
+    if (known !== undefined) return known;
+    const key = String(this.#keys.size);
+    this.#keys.set(identity, key);
+    this.tensors.set(key, { name, tensor });
+    return key;
+  }
+}
+
 /**
- * Writes a state dict, atomically. Tensors that are one array in memory share one storage, as tied weights do in PyTorch.
+ * Writes a pickle and the storages that it refers to, atomically.
  * @param metadata text that readCheckpoint gives back, in a record that PyTorch ignores
  * @throws UserError if the file cannot be written; an earlier file is then unchanged
  */
-export async function writePth(
+export async function writeTorchFile(
   path: string,
-  weights: WritableWeights,
+  pickle: Uint8Array,
+  storages: Storages,
   metadata: Readonly<Record<string, string>> = {},
   options: WriteOptions = {},
 ): Promise<void> {
-  const keys = new Map<unknown, string>();
-  const tensors: PickledTensor[] = [];
-  const storages: string[] = [];
-  for (const [name, tensor] of weights) {
-    const identity = 'load' in tensor ? tensor : tensor.data;
-    const known = keys.get(identity);
-    const storageKey = known ?? String(keys.size);
-    if (known === undefined) {
-      keys.set(identity, storageKey);
-      storages.push(name);
-    }
-    tensors.push({ name, dtype: tensor.dtype, shape: tensor.shape, storageKey });
-  }
-  const total = storages.reduce((sum, name) => sum + byteLength(weights.get(name)!), 0);
-
+  const total = [...storages.tensors.values()].reduce((sum, { tensor }) => sum + byteLength(tensor), 0);
   await writeAtomically(
     path,
     async (sink) => {
       const zip = new ZipWriter(sink);
       const addText = (name: string, value: string): Promise<void> =>
         zip.add(`${FOLDER}/${name}`, Buffer.from(value, 'utf8'));
-      await zip.add(`${FOLDER}/data.pkl`, pickleStateDict(tensors));
+      await zip.add(`${FOLDER}/data.pkl`, pickle);
       await addText('.storage_alignment', String(ALIGNMENT));
       await addText('byteorder', 'little');
       if (Object.keys(metadata).length) await addText(METADATA_RECORD, JSON.stringify(metadata));
       let done = 0;
-      for (const [key, name] of storages.entries()) {
+      for (const [key, { name, tensor }] of storages.tensors) {
         options.signal?.throwIfAborted();
-        const bytes = await bytesToWrite(name, weights.get(name)!);
+        const bytes = await bytesToWrite(name, tensor);
         await zip.add(`${FOLDER}/data/${key}`, bytes);
         done += bytes.length;
         options.progress?.({ phase: 'write', done, total });
@@ -61,4 +66,20 @@ export async function writePth(
     },
     options.fs,
   );
+}
+
+/** Writes a state dict, as `writeTorchFile` does. */
+export async function writePth(
+  path: string,
+  weights: WritableWeights,
+  metadata: Readonly<Record<string, string>> = {},
+  options: WriteOptions = {},
+): Promise<void> {
+  const storages = new Storages();
+  const tensors = new Map<string, PickledTensor>();
+  for (const [name, tensor] of weights) {
+    const { dtype, shape } = tensor;
+    tensors.set(name, { dtype, shape, storageKey: storages.add(name, tensor) });
+  }
+  await writeTorchFile(path, pickleStateDict(tensors), storages, metadata, options);
 }
