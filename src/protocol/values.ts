@@ -262,7 +262,7 @@ export interface PruneResult {
   readonly heads: Readonly<Record<string, number>>;
 }
 
-export type ExportFormat = 'safetensors' | 'pth' | 'pt2' | 'onnx' | 'pytorch';
+export type ExportFormat = 'safetensors' | 'pth' | 'module' | 'pt2' | 'onnx' | 'pytorch';
 
 export interface ProgressReport {
   /** What is being done: `score`, `epoch 3`. */

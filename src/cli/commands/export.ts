@@ -10,7 +10,7 @@ import { weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';
 
 export const exportCommand = command({
-  summary: 'write a model as safetensors, pth, onnx or a PyTorch module in Python',
+  summary: 'write a model as safetensors, pth, a whole pickled module, pt2, onnx or a PyTorch module in Python',
   usage: '--model FILE --format FORMAT --output PATH',
   most: 1,
   flags: {
@@ -24,7 +24,12 @@ export const exportCommand = command({
     if (!format || !output) throw new UsageError('export needs --format and --output');
     const model = await openModel(weightsRequest(values, positionals));
     for (const note of model.notes) say(note);
-    const { files, verification } = await exportModel(model, format, output, context, { verify: !values.noVerify });
+    const {
+      files,
+      verification,
+      notes = [],
+    } = await exportModel(model, format, output, context, { verify: !values.noVerify });
+    for (const note of notes) say(note);
     const proof = verification && verificationText(verification);
     return {
       json: {

@@ -5,6 +5,7 @@ import type { RunContext } from '../../common/progress.ts';
 import type { DType, Tensor, Weights } from '../graph/tensor.ts';
 import { floatsToFloat32, isFloat } from './convert.ts';
 import { detectFormat } from './detect.ts';
+import { type ModuleTemplate, templateOf } from './modules/module-template.ts';
 import { timmNames, timmShape } from './other-names.ts';
 import { SafetensorsFile } from './safetensors/safetensors.ts';
 import { SourceFile } from './source-file.ts';
@@ -69,6 +70,8 @@ export interface OpenCheckpoint extends CheckpointSummary {
   read(name: string): Promise<Tensor>;
   /** Several tensors in few reads; all by default. */
   readAll(names?: Iterable<string>, context?: RunContext): Promise<Weights>;
+  /** Of a network that was pickled whole: its records, to write the same classes around other weights. */
+  template?(weights: ReadonlySet<string>): Promise<ModuleTemplate | undefined>;
   close(): Promise<void>;
 }
 
@@ -165,13 +168,15 @@ async function fromTorch(file: SourceFile, torch: TorchFile, options: ReadOption
     hasAverage: holdsAverage({ baggage }),
     ...(whoseNames && { whoseNames }),
   };
-  return opened(file, summary, tensors, options, async (wanted, context) => {
+  const open = opened(file, summary, tensors, options, async (wanted, context) => {
     const found = await lazy.readAll(
       wanted.filter((name) => stored.has(name)),
       context,
     );
     return new Map(wanted.map((name) => [name, found.get(name) ?? (entries.get(name) as Tensor)]));
   });
+  if (!module) return open;
+  return { ...open, template: (weights) => templateOf({ file, torch, module, weights }) };
 }
 
 /** Adds reading, with its checks and conversions, to what a format found. */

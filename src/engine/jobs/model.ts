@@ -149,9 +149,11 @@ async function fromFile(file: string, request: ModelRequest, variant?: Variant):
   try {
     checkFit(file, graph, checkpoint);
     const names = graph.parameters.map((p) => p.name).filter((name) => checkpoint.tensors.has(name));
+    const record = recordFromJson(checkpoint.metadata[RECORD_KEY], file);
+    const template = await checkpoint.template?.(new Set(names));
     return {
       graph,
-      record: recordFromJson(checkpoint.metadata[RECORD_KEY], file),
+      record: template ? { ...record, module: { ...template, steps: record.history.length } } : record,
       file: path.resolve(checkpoint.path),
       bytes: (await stat(checkpoint.path)).size,
       notes: [...sourceNotes(checkpoint), ...notes],

@@ -1,6 +1,7 @@
 /** What a model's file says of its own history. Kept beside the Graph in the metadata of every file that Espalier writes. */
 import * as v from 'valibot';
 import { UserError } from '../../common/errors.ts';
+import type { ModuleTemplate } from '../checkpoint/modules/module-template.ts';
 import { firstIssue } from '../graph/graph-schema.ts';
 import type { Cost } from '../graph/macs.ts';
 import type { KeptChannels, Plan } from '../pruning/planning/plan-types.ts';
@@ -24,6 +25,8 @@ export interface ModelRecord {
   readonly history: readonly HistoryStep[];
   /** Class folder of each output that the model was trained with. */
   readonly classNames?: readonly string[];
+  /** The classes of a network that was opened as a whole pickled module, and how many steps had been done to it then. */
+  readonly module?: ModuleTemplate & { readonly steps: number };
 }
 
 export const EMPTY_RECORD: ModelRecord = { history: [] };
@@ -33,6 +36,7 @@ export const RECORD_KEY = 'espalier.record';
 
 const count = v.pipe(v.number(), v.finite(), v.minValue(0));
 const line = v.pipe(v.string(), v.maxLength(10_000));
+const folded = v.pipe(v.string(), v.base64(), v.maxLength(64 * 2 ** 20));
 const width = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 24));
 const indices = v.pipe(v.array(width), v.maxLength(2 ** 24));
 const keptSchema = v.object({
@@ -60,6 +64,7 @@ const recordSchema: v.GenericSchema<unknown, ModelRecord> = v.object({
     v.maxLength(10_000),
   ),
   classNames: v.exactOptional(v.pipe(v.array(line), v.maxLength(1_000_000))),
+  module: v.exactOptional(v.object({ pickle: folded, storages: v.record(v.string(), folded), steps: count })),
 });
 
 /**

@@ -48,6 +48,12 @@ const FORMATS: readonly {
     what: () => vscode.l10n.t('weights with the network beside them; opens here again'),
   },
   { format: 'pth', extension: 'pth', what: () => vscode.l10n.t('state dict that torch.load(weights_only=True) opens') },
+  {
+    format: 'module',
+    extension: 'pth',
+    what: () =>
+      vscode.l10n.t('whole pickled module, for scripts that torch.load it with timm, torchvision or your classes'),
+  },
   { format: 'onnx', extension: 'onnx', what: () => vscode.l10n.t('network and weights for other runtimes') },
   {
     format: 'pytorch',

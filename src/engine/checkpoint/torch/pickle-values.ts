@@ -100,6 +100,16 @@ export class PickleObject extends PickleNode {
   }
 }
 
+/** What a value consists of. */
+export function pickledParts(value: PickleValue): readonly PickleValue[] {
+  if (Array.isArray(value)) return value;
+  if (value instanceof Map) return [...value].flat();
+  if (value instanceof Set) return [...value];
+  if (!(value instanceof PickleObject)) return [];
+  const own = value.isContainer ? [...value.items, ...[...value.entries].flat()] : [];
+  return [value.callable, ...value.args, value.keywords ?? null, ...own, value.state];
+}
+
 /** A storage that lies elsewhere in the file, referred to by its key. */
 export class StorageRef extends PickleNode {
   override readonly nodeKind = 'storage';

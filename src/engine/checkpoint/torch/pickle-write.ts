@@ -13,6 +13,7 @@ import {
   PickleSet,
   PickleTuple,
   type PickleValue,
+  pickledParts,
   StorageRef,
 } from './pickle-values.ts';
 import { storageClasses } from './torch-types.ts';
@@ -70,16 +71,6 @@ export function writePickle(root: PickleValue): Buffer {
   return Buffer.concat([PROTO_2, ...writer.parts, STOP]);
 }
 
-/** What a value consists of. */
-function partsOf(value: PickleValue): readonly PickleValue[] {
-  if (Array.isArray(value)) return value;
-  if (value instanceof PickleDict) return [...value].flat();
-  if (value instanceof PickleSet) return [...value];
-  if (!(value instanceof PickleObject)) return [];
-  const own = value.isContainer ? [...value.items, ...[...value.entries].flat()] : [];
-  return [value.callable, ...value.args, value.keywords ?? null, ...own, value.state];
-}
-
 /** Values with an identity that are referred to more than once: they are written once, and fetched from the memo. */
 function sharedValues(root: PickleValue): ReadonlySet<PickleValue> {
   const seen = new Set<PickleValue>();
@@ -90,7 +81,7 @@ function sharedValues(root: PickleValue): ReadonlySet<PickleValue> {
     if (seen.has(value)) shared.add(value);
     else {
       seen.add(value);
-      for (const part of partsOf(value)) open.push(part);
+      for (const part of pickledParts(value)) open.push(part);
     }
   }
   return shared;
@@ -123,39 +114,49 @@ class PickleWriter {
 
   #writeObject(value: Exclude<PickleValue, null | boolean | number | bigint | string>, depth: number): void {
     const next = depth + 1;
-    if (value instanceof PickleFloat) return void this.parts.push(float(value.value));
-    if (value instanceof PickleGlobal) this.#writeGlobal(value, next);
-    else if (value instanceof StorageRef) return this.#writeStorage(value, next);
-    else if (value instanceof Uint8Array) this.write(encodedBytes(value), next);
-    else if (value instanceof PickleSet) this.write(pickledCall('builtins', 'set', [[...value]]), next);
-    else if (value instanceof PickleTuple) this.#writeTuple(value, next);
-    else if (value instanceof PickleObject) return this.#writeCall(value, next);
-    else if (value instanceof PickleDict) {
-      this.#emit('}');
+    if (value instanceof PickleFloat) this.parts.push(float(value.value));
+    else if (value instanceof StorageRef) this.#writeStorage(value, next);
+    else if (value instanceof PickleObject) this.#writeCall(value, next);
+    else if (value instanceof PickleDict) this.#writeDict(value, next);
+    else if (Array.isArray(value) && !(value instanceof PickleTuple)) this.#writeList(value, next);
+    else {
+      if (value instanceof PickleGlobal) this.#writeGlobal(value, next);
+      else if (value instanceof Uint8Array) this.write(encodedBytes(value), next);
+      else if (value instanceof PickleSet) this.write(pickledCall('builtins', 'set', [[...value]]), next);
+      else if (value instanceof PickleTuple) this.#writeTuple(value, next);
+      else throw new Error('a value that cannot be written into a pickle');
       this.#remember(value);
-      return this.#writeEntries(value, next);
-    } else if (Array.isArray(value)) {
-      this.#emit(']');
-      this.#remember(value);
-      return this.#writeItems(value, next);
-    } else throw new Error(`a value of the kind ${value.nodeKind} cannot be written into a pickle`);
-    this.#remember(value);
+    }
+  }
+
+  #writeDict(dict: PickleDict, depth: number): void {
+    this.#emit('}');
+    this.#remember(dict);
+    this.#writeEntries(dict, depth);
+  }
+
+  #writeList(list: readonly PickleValue[], depth: number): void {
+    this.#emit(']');
+    this.#remember(list as PickleValue[]);
+    this.#writeItems(list, depth);
   }
 
   /** Protocol 2 takes a name with dots as one attribute: a class within a class is got from it. */
   #writeGlobal({ module, name }: PickleGlobal, depth: number): void {
     if ([module, name].some((line) => !line || /[\n\r]/.test(line))) throw new Error('a class whose name is no name');
     const dot = name.lastIndexOf('.');
-    if (dot < 0) return void this.parts.push(Buffer.from(`c${module}\n${name}\n`, 'utf8'));
+    if (dot < 0) {
+      this.parts.push(Buffer.from(`c${module}\n${name}\n`, 'utf8'));
+      return;
+    }
     const outer = new PickleGlobal(module, name.slice(0, dot));
     this.#writeCall(pickledCall('builtins', 'getattr', [outer, name.slice(dot + 1)]), depth);
   }
 
   #writeTuple(items: readonly PickleValue[], depth: number): void {
-    if (!items.length) return this.#emit(')');
-    this.#emit('(');
+    if (items.length) this.#emit('(');
     for (const item of items) this.write(item, depth);
-    this.#emit('t');
+    this.#emit(items.length ? 't' : ')');
   }
 
   #writeItems(items: readonly PickleValue[], depth: number): void {
@@ -238,4 +239,3 @@ function integer(value: bigint): Buffer {
 /** How protocol 2 writes bytes: `_codecs.encode(text, 'latin1')`. */
 const encodedBytes = (bytes: Uint8Array): PickleObject =>
   pickledCall('_codecs', 'encode', [Buffer.from(bytes).toString('latin1'), 'latin1']);
-

@@ -1,6 +1,8 @@
 /** What the zip and the legacy form of PyTorch's files have in common: one pickle, and storages that it refers to. */
 
+import { Budget } from '../../../common/budget.ts';
 import { UserError } from '../../../common/errors.ts';
+import type { SourceFile } from '../source-file.ts';
 import { type PickleResult, readPickle } from './pickle.ts';
 import type { PickleOptions } from './pickle-machine.ts';
 import { PickleError, PickleGlobal, type PickleValue, StorageRef } from './pickle-values.ts';
@@ -17,6 +19,8 @@ export interface TorchFile {
   /** Text that Espalier saved along with it. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly bigEndian: boolean;
+  /** What was saved, once more and with all that is needed to write it again. */
+  readonly readAsWritten?: () => PickleValue;
   /** @throws UserError if the file has no such storage */
   locate(storage: StorageRef): Promise<StoragePlace>;
 }
@@ -40,6 +44,14 @@ export function readFilePickle(
     });
   }
 }
+
+/** A pickle of `file` from byte `start`, with all that is needed to write it again. It has a budget of its own. */
+export const readAgain = (file: SourceFile, bytes: Uint8Array, start = 0): PickleValue =>
+  readFilePickle(file.path, bytes, start, {
+    persistent: new PersistentStorages().resolve,
+    budget: new Budget(file.path, file.size),
+    asWritten: true,
+  }).value;
 
 /**
  * What PyTorch's persistent ids stand for: `('storage', class, key, location, elements[, view])`, and in old files

@@ -11,6 +11,7 @@ import { PickleError, type PickleValue } from './pickle-values.ts';
 import {
   MAX_PICKLE_BYTES,
   PersistentStorages,
+  readAgain,
   readFilePickle,
   type StoragePlace,
   type TorchFile,
@@ -63,6 +64,7 @@ function readPickles(file: SourceFile, bytes: Uint8Array): TorchFile {
     );
   }
   next(); // System information: sizes of C types and a byte order, but storages are always little-endian.
+  const rootAt = position;
   const root = next();
   const keys = next();
   if (!Array.isArray(keys) || !keys.every(isKey))
@@ -71,6 +73,7 @@ function readPickles(file: SourceFile, bytes: Uint8Array): TorchFile {
   return {
     format: 'torch-legacy',
     root,
+    readAsWritten: () => readAgain(file, bytes, rootAt),
     metadata: {},
     bigEndian: false,
     locate: async ({ key }) => {

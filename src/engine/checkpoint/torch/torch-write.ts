@@ -15,6 +15,9 @@ const FORMAT_VERSION = '3\n';
 /** Storages of a file: tensors that are one array in memory share one, as tied weights do in PyTorch. */
 export class Storages {
   readonly #keys = new Map<unknown, string>();
+  /** `prefix`: of the keys, where others are kept beside them. */
+  constructor(private readonly prefix = '') {}
+
   /** By key, in order. */
   readonly tensors = new Map<string, { readonly name: string; readonly tensor: WritableTensor }>();
 
@@ -23,10 +26,18 @@ export class Storages {
     const identity = 'load' in tensor ? tensor : tensor.data;
     const known = this.#keys.get(identity);
     if (known !== undefined) return known;
-    const key = String(this.#keys.size);
+    const key = `${this.prefix}${this.#keys.size}`;
     this.#keys.set(identity, key);
     this.tensors.set(key, { name, tensor });
     return key;
+  }
+
+  /** A storage as it is. */
+  keep(key: string, bytes: Uint8Array): void {
+    this.tensors.set(key, {
+      name: key,
+      tensor: { dtype: 'uint8', shape: [bytes.length], data: Uint8Array.from(bytes) },
+    });
   }
 }
 

@@ -6,6 +6,7 @@ import { ZipArchive } from '../zip.ts';
 import {
   MAX_PICKLE_BYTES,
   PersistentStorages,
+  readAgain,
   readFilePickle,
   type StoragePlace,
   type TorchFile,
@@ -30,6 +31,7 @@ export async function readTorchZip(file: SourceFile): Promise<TorchFile> {
       persistent: new PersistentStorages().resolve,
       budget: file.budget,
     }).value,
+    readAsWritten: () => readAgain(file, bytes),
     metadata: await readMetadata(file, archive, `${folder}${METADATA_RECORD}`),
     bigEndian: await isBigEndian(file, archive, `${folder}byteorder`),
     locate: ({ key }) => locate(file, archive, `${folder}data/${key}`, key),
