@@ -1,6 +1,6 @@
 /** Attributes of PyTorch's, timm's and torchvision's classes that say widths, heads and sizes: what they are in a Graph. */
 import { UserError } from '../../common/errors.ts';
-import { shortClass } from '../checkpoint/modules/layer-record.ts';
+import { isLibraryClass, shortClass } from '../checkpoint/modules/layer-record.ts';
 import type { WrittenModule } from '../checkpoint/modules/written-module.ts';
 import type { ModuleRecord } from '../checkpoint/torch/module-record.ts';
 import { PickleDict, PickleFloat, PickleTuple, type PickleValue } from '../checkpoint/torch/pickle-values.ts';
@@ -163,8 +163,6 @@ function dropAttributes({ layer, path }: FittedModule, { graph }: GraphWidths): 
   return node?.kind === 'dropout' ? { p: new PickleFloat(node.attributes.probability) } : {};
 }
 
-const isKnown = ({ className }: ModuleRecord): boolean => /^(torch|torchvision|timm)\./.test(className);
-
 /**
  * Sets the attributes of one module; only those that its class has.
  * @throws UserError where its class cannot say what the Graph computes
@@ -177,7 +175,7 @@ export function setAttributes(module: FittedModule, widths: GraphWidths): void {
     const shape = widths.weight(name.replace(/\.weight$/, ''));
     if (node && shape) Object.assign(found, layerAttributes(node, shape));
   }
-  if (isKnown(layer)) {
+  if (isLibraryClass(layer)) {
     if (layer.path === '') Object.assign(found, networkAttributes(module, widths));
     Object.assign(found, composites[shortClass(layer)]?.(module, widths), dropAttributes(module, widths));
   }

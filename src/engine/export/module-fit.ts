@@ -39,6 +39,7 @@ function refuseCalls(root: PickleObject): void {
     if (!(value instanceof PickleGlobal)) continue;
     const [top] = value.module.split('.');
     const isBuiltin = /^(builtins|__builtin__)$/.test(top);
+    if (value.module === 'types' && value.name === 'SimpleNamespace') continue;
     if (isBuiltin ? BUILTINS.has(value.name) : !REFUSED_PACKAGES.has(top)) continue;
     throw new UserError(
       `the pickled network uses ${value.module}.${value.name} when it is loaded: it is not written again. Export it with --format pytorch.`,
@@ -154,19 +155,32 @@ function checkStorages(root: PickleObject, { tensors: known }: Storages): void {
   );
 }
 
-/** Swin's windows and masks are of one size of image. */
+const asksFor = ({ attributes }: ModuleRecord): readonly unknown[] | undefined => {
+  const size = attributes['img_size'] ?? attributes['image_size'];
+  if (typeof size === 'number') return [size, size];
+  return Array.isArray(size) && size.length === 2 ? size : undefined;
+};
+
+/** Positions, windows and masks are of one size of image. */
 function checkImage(graph: Graph, entries: StateEntries, paths: RecordPaths, record: ModuleRecord): void {
-  for (const layer of modulesOf(record))
+  const { height, width } = graph.input;
+  const refuse = (what: string): never => {
+    throw new UserError(
+      `${graph.name} was built anew for images of ${height} × ${width} pixels, where the classes it was pickled with say another size in many places (${what}): export it with --format pytorch, or open it without another --input-size.`,
+    );
+  };
+  for (const layer of modulesOf(record)) {
+    const size = asksFor(layer);
+    if (size && isLibraryClass(layer) && (size[0] !== height || size[1] !== width))
+      refuse(`${layer.path || 'the network'}: ${size.join(' × ')}`);
     for (const [i, name] of [...layer.parameters, ...layer.buffers].entries()) {
       const now = graph.parameters.find((spec) => spec.name === paths.tensors(layer)[i]);
       const old = entries.get(layer.path ? `${layer.path}.${name}` : name);
       if (!now || !/(relative_position_bias_table|pos_embed|pos_embedding)$/.test(name) || !old) continue;
       const at = /table$/.test(name) ? 0 : 1;
-      if (now.shape[at] !== old.shape[at])
-        throw new UserError(
-          `${graph.name} was built anew for images of ${graph.input.height} pixels (${now.name}), which the classes it was pickled with say in many places: export it with --format pytorch, or open it without another --input-size.`,
-        );
+      if (now.shape[at] !== old.shape[at]) refuse(now.name);
     }
+  }
 }
 
 /**
@@ -199,10 +213,9 @@ export function fitNetwork(
   checkStorages(written, storages);
   refuseCalls(written);
   const unknown = [...byPath.values()].filter((layer) => !isLibraryClass(layer)).flatMap(unknownWidths);
-  const own = [...byPath.values()].flatMap((layer) => paths.tensors(layer));
   return {
     root: written,
-    sameNames: graph.parameters.every(({ name, dtype }) => dtype === 'int64' || entries.has(name)) && own.length > 0,
+    sameNames: graph.parameters.every(({ name, dtype }) => dtype === 'int64' || entries.has(name)),
     notes: unknown,
   };
 }

@@ -36,7 +36,7 @@ export const RECORD_KEY = 'espalier.record';
 
 const count = v.pipe(v.number(), v.finite(), v.minValue(0));
 const line = v.pipe(v.string(), v.maxLength(10_000));
-const folded = v.pipe(v.string(), v.base64(), v.maxLength(64 * 2 ** 20));
+const folded = v.pipe(v.string(), v.maxLength(64 * 2 ** 20));
 const width = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 24));
 const indices = v.pipe(v.array(width), v.maxLength(2 ** 24));
 const keptSchema = v.object({

@@ -61,9 +61,13 @@ export function unfoldedTemplate({ pickle, storages }: ModuleTemplate, name: str
   const read = (asWritten: boolean): PickleObject => {
     const budget = new Budget(name, bytes.length);
     const persistent = new PersistentStorages().resolve;
-    const { value } = readPickle(bytes, 0, { persistent, budget, asWritten });
-    if (value instanceof PickleObject && isWrittenModule(value)) return value;
-    throw new UserError(`${name}: the recorded classes of the network are no module`);
+    try {
+      const { value } = readPickle(bytes, 0, { persistent, budget, asWritten });
+      if (value instanceof PickleObject && isWrittenModule(value)) return value;
+    } catch (error) {
+      if (!(error instanceof PickleError)) throw error;
+    }
+    throw new UserError(`${name}: the recorded classes of the network are damaged: prune the module itself again`);
   };
   return {
     written: read(true),

@@ -82,7 +82,7 @@ function maskOf(context: SwinContext, path: string): PickleValue {
   );
   if (!mask) return null;
   const { shape, data } = mask.attributes.tensor;
-  const storageKey = `mask ${mask.id}`;
+  const storageKey = `mask_${mask.id.replace(/\W/g, '_')}`;
   storages.set(storageKey, bytesOf(data));
   return pickledTensor({ dtype: 'float32', shape: [shape[0], shape[2], shape[3]], storageKey });
 }
