@@ -19,7 +19,6 @@ const small = { inputSize: 32 };
 /** By zoo name, at 32 × 32. */
 const named = {
   deit: { model: 'deit_tiny_distilled_patch16_224', build: { ...small, dropPath: 0.1 }, prune: heads },
-  vit: { model: 'vit_tiny_patch16_224', build: { inputSize: 48, classes: 10 }, prune: heads },
   convnext: { model: 'test_convnext', build: { ...small, dropPath: 0.1 }, prune: {} },
   swin: { model: 'swin_tiny_patch4_window7_224', build: { inputSize: 64 }, prune: { ...heads, ratio: 0.8 } },
   resnet: { model: 'resnet18', build: small, prune: { ratio: 0.7 } },

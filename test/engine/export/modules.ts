@@ -87,14 +87,16 @@ export async function checkModules(folder: string, networks: readonly Written[])
     assert.ok(difference <= TOLERANCE, `${id}: PyTorch's logits differ by ${difference.toExponential(1)}`);
     assert.deepEqual(idle, [], `${id}: parameters without a gradient`);
     for (const again of [file, path.join(folder, `${id}.again.pth`)]) {
-      const model = await openModel({ model: again });
+      const model = await openModel({ model: again, inputSize: graph.input.height });
       assert.equal(model.graph.name, graph.name, again);
       const read = await model.weights();
       for (const [name, tensor] of weights) {
         assert.deepEqual(read.get(name)?.shape, tensor.shape, `${again}: ${name}`);
         assert.deepEqual(read.get(name)?.data, tensor.data, `${again}: ${name}`);
       }
-      const reopened = relativeDifference(await logitsOf({ ...model.graph, input: graph.input }, read), expected);
+      // The file holds its Graph; what PyTorch saves again is recognised by its classes and their attributes alone.
+      if (again === file) continue;
+      const reopened = relativeDifference(await logitsOf(model.graph, read), expected);
       assert.ok(reopened <= TOLERANCE, `${again}: logits differ by ${reopened.toExponential(1)}`);
     }
   }

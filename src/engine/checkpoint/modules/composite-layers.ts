@@ -34,7 +34,7 @@ const COMMON = classes(
 const FAMILIES: Readonly<Record<string, ReadonlySet<string>>> = {
   resnet: classes('ResNet BasicBlock Bottleneck SEModule'),
   deit: classes(
-    'VisionTransformer VisionTransformerDistilled DistilledVisionTransformer Block Attention PatchEmbed Encoder EncoderBlock MLPBlock MultiheadAttention',
+    'VisionTransformer VisionTransformerDistilled DistilledVisionTransformer Block Attention PatchEmbed LayerScale Encoder EncoderBlock MLPBlock MultiheadAttention',
   ),
   convnext: classes(
     'ConvNeXt ConvNeXtStage ConvNeXtBlock Downsample NormMlpClassifierHead CNBlock GlobalResponseNorm GlobalResponseNormMlp',
