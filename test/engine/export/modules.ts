@@ -17,7 +17,7 @@ import { runPython } from '../../support/python.ts';
 import { makeNetwork, type NetworkCase } from './exported.ts';
 
 /** The issue's: logits equal to 1e-4 of the largest. */
-export const TOLERANCE = 1e-4;
+const TOLERANCE = 1e-4;
 
 interface Loaded {
   readonly logits: readonly number[];
