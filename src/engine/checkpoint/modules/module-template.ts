@@ -9,7 +9,7 @@ import type { SourceFile } from '../source-file.ts';
 import { type ModuleRecord, walkModule } from '../torch/module-record.ts';
 import { readPickle } from '../torch/pickle.ts';
 import { PickleError, PickleObject, type PickleValue, type StorageRef } from '../torch/pickle-values.ts';
-import { writePickle } from '../torch/pickle-write.ts';
+import { UnwritableError, writePickle } from '../torch/pickle-write.ts';
 import type { StateEntries } from '../torch/state-entries.ts';
 import { PersistentStorages, type TorchFile } from '../torch/torch-file.ts';
 import { storageElementSize } from '../torch/torch-types.ts';
@@ -35,6 +35,8 @@ export interface UnfoldedTemplate {
 /** Classes and attributes of the largest networks take a few hundred kilobytes. */
 const MAX_PICKLE = 32 << 20;
 const MAX_STORAGES = 16 << 20;
+/** Dictionaries and wrapping modules around the network. */
+const MAX_WRAPPERS = 6;
 
 export const foldedTemplate = (
   root: PickleObject,
@@ -88,6 +90,9 @@ interface Source {
   readonly weights: ReadonlySet<string>;
 }
 
+/** Why records cannot be kept; a stack that overflows is a RangeError. */
+const UNKEPT = [UserError, PickleError, UnwritableError, RangeError];
+
 /** Undefined where the records cannot be kept: too large, of a machine with another byte order, or nested without end. */
 export async function templateOf(source: Source): Promise<ModuleTemplate | undefined> {
   const { file, torch, module, weights } = source;
@@ -99,31 +104,38 @@ export async function templateOf(source: Source): Promise<ModuleTemplate | undef
     return storages && foldedTemplate(written, storages);
   } catch (error) {
     // The network itself was read: only writing it again as these classes is not possible.
-    if (error instanceof UserError || error instanceof PickleError || error instanceof RangeError) return undefined;
+    if (UNKEPT.some((kind) => error instanceof kind)) return undefined;
     throw error;
   }
 }
 
-/** The module whose modules have these paths and parameters. */
+const parametersOf = (module: WrittenModule): string[] =>
+  [...module.dict('_parameters')].flatMap(([name, value]) => (value === null ? [] : [String(name)]));
+
+/** Whether a module has the record's modules and parameters, in this order; looked at no further than they agree. */
+function fits(object: PickleObject, record: ModuleRecord): boolean {
+  const wanted = modulesOf(record);
+  for (const module of writtenModules(new WrittenModule(object))) {
+    const { value: layer, done } = wanted.next();
+    if (done || layer.path !== module.path || layer.parameters.join() !== parametersOf(module).join()) return false;
+  }
+  return wanted.next().done === true;
+}
+
+/** The module that the record was made of. */
 function findWritten(root: PickleValue, record: ModuleRecord): PickleObject | undefined {
-  const signature = [...modulesOf(record)].map(({ path, parameters }) => `${path}:${parameters}`).join('\n');
+  const seen = new Set<PickleValue>();
   const open: [PickleValue, number][] = [[root, 0]];
   for (let next = open.shift(); next; next = open.shift()) {
     const [value, depth] = next;
-    if (depth > MAX_WRAPPERS) continue;
-    if (isWrittenModule(value)) {
-      const modules = [...writtenModules(new WrittenModule(value))];
-      const own = modules.map(
-        (m) => `${m.path}:${[...m.dict('_parameters')].flatMap(([n, v]) => (v === null ? [] : n))}`,
-      );
-      if (own.join('\n') === signature) return value;
-    }
+    if (depth > MAX_WRAPPERS || seen.has(value)) continue;
+    seen.add(value);
+    if (isWrittenModule(value) && fits(value, record)) return value;
     const inside = isWrittenModule(value) ? new WrittenModule(value).dict('_modules') : dictOf(value);
     for (const item of inside?.values() ?? []) open.push([item, depth + 1]);
   }
   return undefined;
 }
-const MAX_WRAPPERS = 6;
 
 /** Storages that hold anything but weights. */
 function storagesBeside(root: PickleObject, record: ModuleRecord, weights: ReadonlySet<string>): StorageRef[] {

@@ -1,4 +1,5 @@
 /** A module among the records of a pickle: its attributes, tensors and children, to be read and changed. */
+import { UserError } from '../../../common/errors.ts';
 import { PickleDict, PickleObject, type PickleValue, pickledParts, StorageRef } from '../torch/pickle-values.ts';
 
 /** The entries of a dictionary, an OrderedDict's included. */
@@ -55,7 +56,7 @@ const MAX_DEPTH = 200;
 /** A module and all within it, outermost first; one that is shared at each of its places. */
 export function* writtenModules(module: WrittenModule, depth = 0): Generator<WrittenModule> {
   yield module;
-  if (depth > MAX_DEPTH) throw new Error('the pickled network contains itself');
+  if (depth > MAX_DEPTH) throw new UserError('the pickled network contains itself');
   for (const child of module.children) yield* writtenModules(child, depth + 1);
 }
 

@@ -64,7 +64,10 @@ export function pickleStateDict(tensors: ReadonlyMap<string, PickledTensor>): Bu
 const STOP = Buffer.from('.');
 const PROTO_2 = Buffer.from([0x80, 2]);
 
-/** @throws Error for values deeper than any network's */
+/** What no pickle can hold as it is. */
+export class UnwritableError extends Error {}
+
+/** @throws UnwritableError for values deeper than any network's, and names that are none */
 export function writePickle(root: PickleValue): Buffer {
   const writer = new PickleWriter(sharedValues(root));
   writer.write(root, 0);
@@ -94,7 +97,7 @@ class PickleWriter {
   constructor(private readonly shared: ReadonlySet<PickleValue>) {}
 
   write(value: PickleValue, depth: number): void {
-    if (depth > MAX_DEPTH) throw new Error('the records of the pickle are nested too deep');
+    if (depth > MAX_DEPTH) throw new UnwritableError('the records of the pickle are nested too deep');
     const known = this.#memo.get(value);
     if (known !== undefined) this.#emit(`j${unsigned(known)}`);
     else if (typeof value === 'object' && value !== null) this.#writeObject(value, depth);
@@ -124,7 +127,7 @@ class PickleWriter {
       else if (value instanceof Uint8Array) this.write(encodedBytes(value), next);
       else if (value instanceof PickleSet) this.write(pickledCall('builtins', 'set', [[...value]]), next);
       else if (value instanceof PickleTuple) this.#writeTuple(value, next);
-      else throw new Error('a value that cannot be written into a pickle');
+      else throw new UnwritableError('a value that cannot be written into a pickle');
       this.#remember(value);
     }
   }
@@ -143,7 +146,8 @@ class PickleWriter {
 
   /** Protocol 2 takes a name with dots as one attribute: a class within a class is got from it. */
   #writeGlobal({ module, name }: PickleGlobal, depth: number): void {
-    if ([module, name].some((line) => !line || /[\n\r]/.test(line))) throw new Error('a class whose name is no name');
+    if ([module, name].some((line) => !line || /[\n\r]/.test(line)))
+      throw new UnwritableError('a class whose name is no name');
     const dot = name.lastIndexOf('.');
     if (dot < 0) {
       this.parts.push(Buffer.from(`c${module}\n${name}\n`, 'utf8'));
