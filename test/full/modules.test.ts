@@ -12,11 +12,13 @@ const heads = { headRatio: 0.34, headDimRatio: 0.3 };
 const small = { inputSize: 32 };
 
 const named = {
+  deit: { model: 'deit_tiny_distilled_patch16_224', build: { ...small, dropPath: 0.1 }, prune: heads },
   vit: { model: 'vit_tiny_patch16_224', build: { inputSize: 48, classes: 10 }, prune: heads },
   deit3: { model: 'deit3_small_patch16_224', build: { ...small, dropPath: 0.1 }, prune: heads },
   registers: { model: 'vit_small_patch14_reg4_dinov2', build: { inputSize: 56, classes: 10 }, prune: heads },
   convnext: { model: 'convnext_tiny', build: { ...small, dropPath: 0.1 }, prune: {} },
   swin: { model: 'swin_tiny_patch4_window7_224', prune: heads },
+  resnet18: { model: 'resnet18', build: small, prune: { ratio: 0.7 } },
   resnet50: { model: 'resnet50', build: { ...small, dropPath: 0.1 }, prune: { ratio: 0.7 } },
   seresnext: { model: 'seresnext50_32x4d', build: small, prune: { ratio: 0.7 } },
   regnetx: { model: 'regnetx_002', build: { ...small, dropPath: 0.1 }, prune: {} },
@@ -27,7 +29,7 @@ const pickled = {
   'timm:swin_tiny_patch4_window7_224': { ...heads, ratio: 0.8 },
   'timm:regnetx_002': small,
   'timm:resnet18': small,
-  'tv:resnet18': small,
+  'tv:mobilenet_v2': small,
   'tv:convnext_tiny': small,
 } as const;
 

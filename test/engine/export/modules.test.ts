@@ -16,12 +16,10 @@ import { checkModules, type Written, writeNamed, writePickled } from './modules.
 const heads = { headRatio: 0.34, headDimRatio: 0.3 };
 const small = { inputSize: 32 };
 
-/** By zoo name, at 32 × 32. */
+/** By zoo name, at 32 × 32: the small ones; test/full/modules.test.ts has the rest. */
 const named = {
-  deit: { model: 'deit_tiny_distilled_patch16_224', build: { ...small, dropPath: 0.1 }, prune: heads },
+  vit: { model: 'test_vit', build: { ...small, dropPath: 0.1 }, prune: heads },
   convnext: { model: 'test_convnext', build: { ...small, dropPath: 0.1 }, prune: {} },
-  swin: { model: 'swin_tiny_patch4_window7_224', build: { inputSize: 64 }, prune: { ...heads, ratio: 0.8 } },
-  resnet: { model: 'resnet18', build: small, prune: { ratio: 0.7 } },
   mobilenet: { model: 'mobilenet_v2', build: small, prune: {} },
   regnet: { model: 'regnety_002', build: small, prune: {} },
 } as const;
@@ -29,7 +27,7 @@ const named = {
 describe('whole modules', { skip: noPythonWith('torch', 'timm', 'torchvision') }, () => {
   const folder = testFolder();
   before(() => {
-    runPython('engine/export/pickled_modules.py', 'make', folder.path, 'timm:test_convnext', 'tv:mobilenet_v2');
+    runPython('engine/export/pickled_modules.py', 'make', folder.path, 'timm:test_convnext');
   });
 
   test('of zoo names and of pickled modules give their logits in PyTorch and open here again', async () => {
@@ -41,10 +39,9 @@ describe('whole modules', { skip: noPythonWith('torch', 'timm', 'torchvision') }
         inputSize: 32,
         removed: ['stages.2.blocks.1', 'stages.2.blocks.2'],
       }),
-      await writePickled(at, 'mobilenet_kept', path.join(at, 'mobilenet_v2.pth'), { inputSize: 32 }),
     );
     const loaded = await checkModules(at, networks);
-    const { modules } = loaded['mobilenet_kept'];
+    const { modules } = loaded['mobilenet'];
     assert.equal(modules['']['class'], 'torchvision.models.mobilenetv2.MobileNetV2');
     assert.equal(modules['features.18']['out_channels'], modules['features.18.0']['out_channels']);
     assert.equal(modules['']['last_channel'], modules['classifier.1']['in_features']);
