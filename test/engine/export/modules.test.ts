@@ -18,7 +18,7 @@ const small = { inputSize: 32 };
 
 /** By zoo name, at 32 × 32: the small ones; test/full/modules.test.ts has the rest. */
 const named = {
-  vit: { model: 'test_vit', build: { ...small, dropPath: 0.1 }, prune: heads },
+  deit: { model: 'deit_tiny_distilled_patch16_224', build: { ...small, dropPath: 0.1 }, prune: heads },
   convnext: { model: 'test_convnext', build: { ...small, dropPath: 0.1 }, prune: {} },
   mobilenet: { model: 'mobilenet_v2', build: small, prune: {} },
   regnet: { model: 'regnety_002', build: small, prune: {} },
