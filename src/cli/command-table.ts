@@ -7,6 +7,7 @@ import { finetune } from './commands/finetune.ts';
 import { frontier } from './commands/frontier.ts';
 import { groups } from './commands/groups.ts';
 import { info } from './commands/info.ts';
+import { job } from './commands/job.ts';
 import { models } from './commands/models.ts';
 import { plan } from './commands/plan.ts';
 import { prune } from './commands/prune.ts';
@@ -25,6 +26,7 @@ export const commands: Readonly<Record<string, Command>> = {
   repair,
   frontier,
   finetune,
+  job,
   export: exportCommand,
   runtime,
   sample,

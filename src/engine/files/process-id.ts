@@ -23,9 +23,13 @@ function statOf(pid: number): { readonly state: string; readonly started: string
 
 let own: string | undefined;
 
-/** This process as a part of a file's name: no dots, no separators. */
+/** A process of this machine as a part of a file's name: no dots, no separators. */
+export const processIdOf = (pid: number): string =>
+  `${pid}-${statOf(pid)?.started ?? ''}-${Buffer.from(os.hostname()).toString('base64url')}`;
+
+/** This process in the same way. */
 export function ownProcessId(): string {
-  own ??= `${process.pid}-${statOf(process.pid)?.started ?? ''}-${Buffer.from(os.hostname()).toString('base64url')}`;
+  own ??= processIdOf(process.pid);
   return own;
 }
 

@@ -85,6 +85,11 @@ export class RunDirectory {
     for (const name of [LATEST, METRICS_FILE]) await rm(this.file(name), { force: true });
   }
 
+  /** A folder that another program writes a run into: to be read, never locked. */
+  static at(directory: string): RunDirectory {
+    return new RunDirectory(path.resolve(directory));
+  }
+
   /**
    * From the folder of a run, or its `latest` checkpoint.
    * @throws UserError where there is no run
