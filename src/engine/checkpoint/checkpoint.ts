@@ -3,7 +3,7 @@
 import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
 import type { DType, Tensor, Weights } from '../graph/tensor.ts';
-import { floatsToFloat32, isFloat } from './convert.ts';
+import { floatsToFloat32, isFloat, precisionNotes } from './convert.ts';
 import { detectFormat } from './detect.ts';
 import { type ModuleTemplate, templateOf } from './modules/module-template.ts';
 import { timmNames, timmShape } from './other-names.ts';
@@ -197,19 +197,12 @@ function opened(
   };
   return {
     ...summary,
-    notes: float32 ? precisionNotes(stored) : [],
+    notes: float32 ? precisionNotes([...stored.values()].map(({ dtype }) => dtype)) : [],
     tensors: float32 ? new Map([...tensors].map(([name, info]) => [name, asFloat32(info)])) : tensors,
     read: async (name) => (await readAll([name])).get(name)!,
     readAll,
     close: () => file.close(),
   };
-}
-
-/** What becomes of numbers in another precision. */
-function precisionNotes(stored: ReadonlyMap<string, TensorInfo>): string[] {
-  const others = new Set([...stored.values()].map(({ dtype }) => dtype).filter((d) => isFloat(d) && d !== 'float32'));
-  if (!others.size) return [];
-  return [`its ${[...others].join(' and ')} weights are computed with, and saved, as float32`];
 }
 
 /** The same with timm's shapes, where the tensors had other names. */

@@ -9,6 +9,13 @@ export function isFloat(dtype: DType): boolean {
   return floatTypes.has(dtype);
 }
 
+/** What becomes of numbers in another precision, for the person. */
+export function precisionNotes(stored: readonly DType[]): string[] {
+  const others = new Set(stored.filter((dtype) => isFloat(dtype) && dtype !== 'float32'));
+  if (!others.size) return [];
+  return [`its ${[...others].join(' and ')} weights are computed with, and saved, as float32`];
+}
+
 /** Every floating-point tensor as float32, in a new map; float32 and integer tensors are the same objects as before. */
 export function floatsToFloat32(weights: Weights): Map<string, Tensor> {
   return new Map([...weights].map(([name, tensor]) => [name, convertFloat(tensor, 'float32')]));

@@ -1,6 +1,7 @@
 /** A Graph with its weights as an ONNX model (opset 17, batch size open), for runtimes that are not PyTorch. */
 
 import { UserError } from '../../common/errors.ts';
+import { FOLLOWS_SIZES } from '../checkpoint/onnx/names.ts';
 import { type ActivationAttributes, activate, activations, slopeOf } from '../graph/activations.ts';
 import type { Graph, GraphNode, ValueId } from '../graph/graph.ts';
 import { inputShape } from '../graph/graph.ts';
@@ -150,8 +151,9 @@ const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
   divide: binary('Div'),
   scale: (node, s) => {
     const { by } = node.attributes;
-    const factor = typeof by === 'number' ? by : (s.inputShape(0).at(-1) as number) ** -0.5;
-    s.result('Mul', [s.input(0), s.writer.scalar(`${node.id}.factor`, factor)]);
+    const [name, factor] =
+      typeof by === 'number' ? ['.factor', by] : [FOLLOWS_SIZES, (s.inputShape(0).at(-1) as number) ** -0.5];
+    s.result('Mul', [s.input(0), s.writer.scalar(`${node.id}${name}`, factor)]);
   },
   concat: (node, s) =>
     s.result(

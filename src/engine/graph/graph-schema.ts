@@ -1,7 +1,7 @@
 /** Checks a Graph that comes from a file: types, ranges, references and sizes, so that nothing that reads a Graph meets a surprise. */
 import * as v from 'valibot';
 import type { Graph, GraphNode, ParameterSpec } from './graph.ts';
-import { inputShape } from './graph.ts';
+import { ENDINGS, inputShape } from './graph.ts';
 import { natural, operationSchemas, positive, sizes } from './operation-schemas.ts';
 import {
   type OperationAttributes,
@@ -82,6 +82,7 @@ const graph = v.object({
   modules: v.pipe(v.array(v.object({ path: name, type: name })), v.maxLength(MAX_NODES)),
   outputs: v.pipe(v.array(v.object({ name, value: name })), v.minLength(1), v.maxLength(64)),
   trainingOutputs: v.pipe(v.array(name), v.minLength(1), v.maxLength(64)),
+  ending: v.exactOptional(v.picklist(ENDINGS)),
 });
 
 /** `nodes.3.kind: Invalid type: Expected …`: the first thing that is wrong, short. */

@@ -69,6 +69,9 @@ export interface GraphOutput {
   readonly value: ValueId;
 }
 
+/** What a file had behind its logits. */
+export const ENDINGS = ['softmax', 'logSoftmax'] as const;
+
 export interface Graph {
   /** Model name, timm's or torchvision's: `resnet50`. */
   readonly name: string;
@@ -86,6 +89,8 @@ export interface Graph {
   readonly outputs: readonly GraphOutput[];
   /** Values in training: those of `outputs`, or class head and distillation head of a distilled DeiT. */
   readonly trainingOutputs: readonly ValueId[];
+  /** What followed the logits, over the classes, in the file that the network came from: left out here, written again on export. */
+  readonly ending?: (typeof ENDINGS)[number];
 }
 
 export const isClassifier = ({ classes }: Pick<Graph, 'classes'>): boolean => classes > 0;

@@ -4,6 +4,8 @@ import type { RunContext } from '../../common/progress.ts';
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
 import { writePth, writeTorchFile } from '../checkpoint/torch/torch-write.ts';
 import { pickledModule } from '../export/module.ts';
+import { writePth } from '../checkpoint/torch/torch-write.ts';
+import { withEnding } from '../export/ending.ts';
 import { writePt2 } from '../export/pt2.ts';
 import { pytorchSource } from '../export/pytorch.ts';
 import { makeFolderOf, writeFileAtomically } from '../files/atomic-write.ts';
@@ -56,7 +58,7 @@ const exporters: { readonly [K in ExportFormat]: Exporter } = {
   },
   pt2: async (model, output, _, context) => {
     const metadata = modelMetadata(model.graph, model.record);
-    await writePt2(output, model.graph, await model.weights(context), metadata, context);
+    await writePt2(output, withEnding(model.graph), await model.weights(context), metadata, context);
     return { files: [output] };
   },
   onnx: async (model, output, options, context) => {
@@ -66,7 +68,7 @@ const exporters: { readonly [K in ExportFormat]: Exporter } = {
   pytorch: async (model, output, _, context) => {
     const weights = besides(output, '.pth');
     await writePth(weights, await model.weights(context), modelMetadata(model.graph, model.record), context);
-    await writeFileAtomically(output, pytorchSource(model.graph, path.basename(weights)));
+    await writeFileAtomically(output, pytorchSource(withEnding(model.graph), path.basename(weights)));
     return { files: [output, weights] };
   },
 };

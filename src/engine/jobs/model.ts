@@ -15,6 +15,7 @@ import { isPt2 } from '../checkpoint/pt2/pt2-file.ts';
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
 import { isFolder } from '../checkpoint/shards.ts';
 import { writePth } from '../checkpoint/torch/torch-write.ts';
+import { withEnding } from '../export/ending.ts';
 import { writePt2 } from '../export/pt2.ts';
 import { makeFolderOf } from '../files/atomic-write.ts';
 import { type Graph, parametersByName } from '../graph/graph.ts';
@@ -254,7 +255,7 @@ export async function saveModel(
   const format = formatOf(file);
   // Its operators say what the Graph is.
   if (format === 'onnx') return saveOnnx(file, { graph, weights, record }, {}, context);
-  if (format === 'pt2') await writePt2(file, graph, weights, modelMetadata(graph, record), context);
+  if (format === 'pt2') await writePt2(file, withEnding(graph), weights, modelMetadata(graph, record), context);
   else await writers[format](file, weights, modelMetadata(graph, record), context);
   return undefined;
 }

@@ -1,5 +1,6 @@
 /** ONNX files are run before they are saved, whichever command writes them. */
 import type { RunContext } from '../../common/progress.ts';
+import { withEnding } from '../export/ending.ts';
 import { onnxModel } from '../export/onnx.ts';
 import { writeFileAtomically } from '../files/atomic-write.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -22,7 +23,8 @@ export async function saveOnnx(
   { verify = true }: OnnxOptions = {},
   context: RunContext = {},
 ): Promise<Verification | undefined> {
-  const { graph, weights, record } = model;
+  const { weights, record } = model;
+  const graph = withEnding(model.graph);
   const bytes = onnxModel(graph, weights, { [RECORD_KEY]: JSON.stringify(record) });
   const verification = verify ? await verifyOnnx(bytes, graph, weights, context) : undefined;
   await writeFileAtomically(file, bytes);

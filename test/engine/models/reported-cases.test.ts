@@ -30,6 +30,16 @@ for (const [file, loss] of [
     assert.ok(Math.abs(found.loss - loss) < 2e-5, `loss ${found.loss}`);
   });
 
+test('onnx-attention-batch1: a file made for one image computes what the network does', {
+  skip: noReports,
+}, async () => {
+  const folder = path.join(reports, 'onnx-attention-batch1');
+  const { graph, weights, record } = await openModel({ model: path.join(folder, 'batch1.onnx') });
+  const request = { dataPath: path.join(folder, 'data'), valResize: 32, batchSize: 32 } as const;
+  const { loss } = await evaluateModel({ graph, weights: await weights(), record }, request);
+  assert.ok(Math.abs(loss - 7.95936) < 2e-5, `loss ${loss}`);
+});
+
 test('module-names: CIFAR ResNets with projections open and run', { skip: noReports }, async () => {
   const executor = await createExecutor();
   for (const [file, name, shortcut] of [

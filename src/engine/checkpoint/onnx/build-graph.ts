@@ -156,7 +156,7 @@ export interface BuiltGraph {
 export function buildGraph(
   drafted: DraftGraph,
   { input, inputName, outputs }: DraftEnds,
-  header: Pick<Graph, 'name' | 'family' | 'input' | 'classes'>,
+  header: Pick<Graph, 'name' | 'family' | 'input' | 'classes' | 'ending'>,
   sharesParameters = false,
 ): BuiltGraph {
   const { order } = drafted.live(outputs.map(({ draft }) => draft));

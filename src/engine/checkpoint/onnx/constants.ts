@@ -26,6 +26,8 @@ export interface Plain {
 /** A constant, for each of the two batch sizes; the same object twice where the batch does not matter. */
 export interface Constant {
   readonly each: readonly [Plain, Plain];
+  /** Computed of the sizes of a value: with other sizes it would be another. */
+  readonly ofSizes?: boolean;
 }
 
 export const plain = (type: ConstantType, shape: readonly number[], data: Float32Array | Float64Array): Plain => ({
@@ -59,14 +61,14 @@ export const tensorOf = ({ each: [{ shape, data }] }: Constant): Tensor<'float32
 
 /** The sizes of a value, as the operator Shape gives them. */
 export function sizesOf(shape: Shape): Constant {
-  if (shape.every((d) => d >= 0)) return integers(shape);
+  if (shape.every((d) => d >= 0)) return { ...integers(shape), ofSizes: true };
   const sized = (batch: number): Plain =>
     plain(
       'int',
       [shape.length],
       Float64Array.from(shape, (d) => (d < 0 ? -d * batch : d)),
     );
-  return { each: [sized(BATCHES[0]), sized(BATCHES[1])] };
+  return { each: [sized(BATCHES[0]), sized(BATCHES[1])], ofSizes: true };
 }
 
 /** One number that is wanted as a size, or as something else that counts. */

@@ -27,6 +27,8 @@ export interface Origin {
   readonly label: string;
   /** Module path; '' where the file has none. */
   readonly path: string;
+  /** Of a number: that it was computed of the sizes of a value, and so follows them. */
+  readonly ofSizes?: boolean;
 }
 
 /** A node that cannot be taken over: whoever reads the file may know what else to do with it. */

@@ -82,9 +82,11 @@ export function fold(
       budget,
     );
   const first = side(0);
-  if (inputs.every((input) => !input || input.each[0] === input.each[1])) return first.map(always);
+  const ofSizes = inputs.some((input) => input?.ofSizes) && { ofSizes: true };
+  if (inputs.every((input) => !input || input.each[0] === input.each[1]))
+    return first.map((each) => ({ ...always(each), ...ofSizes }));
   const second = side(1);
   if (first.length !== second.length) throw new FoldError('it has other outputs for other numbers of images');
   if (first.some(({ shape }, i) => String(shape) !== String(second[i].shape))) return undefined;
-  return first.map((a, i): Constant => ({ each: [a, second[i]] }));
+  return first.map((a, i): Constant => ({ each: [a, second[i]], ...ofSizes }));
 }

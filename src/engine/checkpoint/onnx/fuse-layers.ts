@@ -49,7 +49,9 @@ const scale: Rewrite = (graph, id, draft) => {
   const x = inputs[1 - at];
   if (number === undefined || x === undefined || String(graph.shape(x)) !== String(graph.shape(id))) return;
   const by = draft.kind === 'divide' ? 1 / number : number;
-  graph.replace(id, { kind: 'scale', attributes: { by }, inputs: [x], stored: {}, origin: draft.origin });
+  const { ofSizes } = graph.get(inputs[at]).origin;
+  const origin = { ...draft.origin, ...(ofSizes && { ofSizes }) };
+  graph.replace(id, { kind: 'scale', attributes: { by }, inputs: [x], stored: {}, origin });
 };
 
 /** −x, and x times 1. */
@@ -84,19 +86,28 @@ const transposedOperand: Rewrite = (graph, id, draft) => {
   graph.replace(id, { ...draft, inputs: [a, keys], attributes: { transposeB: true } });
 };
 
+interface Scaled {
+  readonly x: DraftId;
+  readonly by: number;
+  /** Whether the number was computed of sizes. */
+  readonly follows: boolean;
+}
+
 /** A value without the number that it is multiplied by, if only this product takes it. */
-function withoutScale(graph: DraftGraph, id: DraftId, uses: ReadonlyMap<DraftId, number>): { x: DraftId; by: number } {
+function withoutScale(graph: DraftGraph, id: DraftId, uses: ReadonlyMap<DraftId, number>): Scaled {
   const scaled = graph.as(id, 'scale');
   const by = scaled?.attributes.by;
-  return typeof by === 'number' && uses.get(id) === 1 ? { x: graph.inputsOf(id)[0], by } : { x: id, by: 1 };
+  return typeof by === 'number' && uses.get(id) === 1
+    ? { x: graph.inputsOf(id)[0], by, follows: scaled?.origin.ofSizes === true }
+    : { x: id, by: 1, follows: true };
 }
 
 /** The factor that attention has for this many head dimensions, up to rounding in float32. */
 const isAttentionFactor = (by: number, dimensions: number): boolean => Math.abs(by * Math.sqrt(dimensions) - 1) < 1e-4;
 
 /**
- * Factors of queries, keys or scores as one factor of the queries; where it is 1/√(head dimension) it follows the
- * dimension when heads get narrower.
+ * Factors 1/√(head dimension) of queries, keys or scores as one factor of the queries. Where the network computes them of
+ * the dimension they follow it when heads get narrower; a number in the file stays that number.
  */
 const attentionScale: Rewrite = (graph, id, draft, uses) => {
   const scores = draft.kind === 'scale' ? graph.as(graph.inputsOf(id)[0], 'matmul') : undefined;
@@ -105,13 +116,16 @@ const attentionScale: Rewrite = (graph, id, draft, uses) => {
   if (!product) return;
   const [a, b] = product.inputs.map((input) => withoutScale(graph, graph.resolve(input), uses));
   const after = isAfter && draft.kind === 'scale' ? draft.attributes.by : 1;
+  const follows = a.follows && b.follows && (!isAfter || draft.origin.ofSizes === true);
   if (typeof after !== 'number') return;
   const by = a.by * b.by * after;
   const dimensions = graph.shape(a.x).at(-1) as number;
   if (by === 1 || !isAttentionFactor(by, dimensions)) return;
+  // A number that stands before the queries already is where it goes.
+  if (!follows && by === a.by) return;
   const scaled: Draft = {
     kind: 'scale',
-    attributes: { by: 'rsqrt(last dimension)' },
+    attributes: { by: follows ? 'rsqrt(last dimension)' : by },
     inputs: [a.x],
     stored: {},
     origin: a.by === 1 ? product.origin : graph.get(product.inputs[0]).origin,

@@ -3,7 +3,9 @@
 import { UserError } from '../../../common/errors.ts';
 import type { Graph, InputConfig } from '../../graph/graph.ts';
 import type { Weights } from '../../graph/tensor.ts';
+import { precisionNotes } from '../convert.ts';
 import { type BuiltGraph, buildGraph, type DraftOutput, weightsOf } from './build-graph.ts';
+import { type Choices, firstThatFits } from './choices.ts';
 import type { DraftGraph, DraftId } from './draft.ts';
 import { configOf, nameOf, wholeImageOf } from './file-says.ts';
 import { foundPixels, type PixelRange } from './found-pixels.ts';
@@ -11,7 +13,8 @@ import { fuseLayers } from './fuse-layers.ts';
 import { Importer, NO_OPERATION } from './importer.ts';
 import { matchActivations } from './match-activations.ts';
 import { matchLayerNorms } from './match-layer-norm.ts';
-import type { OnnxModel, OnnxValue } from './onnx-proto.ts';
+import { type Images, imagesOf } from './onnx-input.ts';
+import type { OnnxModel } from './onnx-proto.ts';
 import { refuseProcessed } from './refusals.ts';
 import { tidyLayout } from './tidy-layout.ts';
 import { writeOut } from './write-out.ts';
@@ -52,8 +55,6 @@ export interface ImportedModel {
 
 /** Operators broadcast as they do now from this version on (2017). */
 const OLDEST_OPSET = 7;
-const USUAL_SIDE = 224;
-const MOST_PIXELS = 1 << 28;
 
 /**
  * Imports a network with one input of images.
@@ -70,23 +71,10 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
   refuseProcessed(model, file);
   const notes: string[] = [];
   const images = imagesOf(model, options, notes);
-  const importer = new Importer(file, model, images.fixedBatch, options.namesAreExact);
-  const input = importer.graph.add({
-    kind: 'input',
-    attributes: { shape: [-1, images.channels, images.height, images.width] },
-    inputs: [],
-    stored: {},
-    origin: { label: `input '${images.name}'`, path: '' },
-  });
-  // TensorFlow's exports take the channels last.
-  const origin = { label: `input '${images.name}'`, path: '' };
-  const permutation = [0, 2, 3, 1];
-  const draft = images.channelsLast
-    ? importer.graph.add({ kind: 'transpose', attributes: { permutation }, inputs: [input], stored: {}, origin })
-    : input;
-  importer.define(images.name, { kind: 'computed', draft });
-  importer.run();
-  const found = outputsOf(importer, model, file);
+  const { importer, input, found } = firstThatFits(
+    (choices) => drafted(model, options, images, choices),
+    (draft) => isAsDeclared(draft, model, options, images),
+  );
   // An exported program goes back with all that it gives.
   const logits = options.namesAreExact && found.length > 1 ? undefined : takeLogits(importer, found, notes);
   const outputs = logits ? [logits] : found;
@@ -99,6 +87,7 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
     family: options.family ?? 'onnx',
     input: { ...configOf(model, images), ...wholeImageOf(model, classes) },
     classes,
+    ...(logits?.ending && { ending: logits.ending }),
   };
   const ends = {
     input,
@@ -107,8 +96,46 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
   };
   const built = buildGraph(importer.graph, ends, header, options.namesAreExact);
   noteShared(built, notes);
+  notes.push(...precisionNotes([...model.initialisers.values()].flatMap(({ dtype }) => dtype ?? [])));
   const graph = withPixels(built, model, options, images, notes);
   return { graph, notes, kept, weights: () => weightsOf(built.tensors) };
+}
+
+interface Drafted {
+  readonly importer: Importer;
+  readonly input: DraftId;
+  readonly found: readonly DraftOutput[];
+}
+
+/** The file's nodes as a network, with one reading of what is open in it. */
+function drafted(model: OnnxModel, { file, namesAreExact }: ImportOptions, images: Images, choices: Choices): Drafted {
+  const importer = new Importer(file, model, images.fixedBatch, choices, namesAreExact);
+  const origin = { label: `input '${images.name}'`, path: '' };
+  const attributes = { shape: [-1, images.channels, images.height, images.width] };
+  const input = importer.graph.add({ kind: 'input', attributes, inputs: [], stored: {}, origin });
+  // TensorFlow's exports take the channels last.
+  const permutation = [0, 2, 3, 1];
+  const draft = images.channelsLast
+    ? importer.graph.add({ kind: 'transpose', attributes: { permutation }, inputs: [input], stored: {}, origin })
+    : input;
+  importer.define(images.name, { kind: 'computed', draft });
+  importer.run();
+  return { importer, input, found: outputsOf(importer, model, file) };
+}
+
+/** Whether outputs have the shapes that the file says, for the number of images that it was made for. */
+function isAsDeclared(
+  { importer: { graph }, found }: Drafted,
+  { outputs }: OnnxModel,
+  { inputSize }: ImportOptions,
+  { fixedBatch }: Images,
+): boolean {
+  if (fixedBatch === undefined || inputSize !== undefined) return true;
+  return found.every(({ name, draft }) => {
+    const said = outputs.find((output) => output.name === name)?.shape;
+    if (!said?.every((d) => typeof d === 'number' && d > 0) || !graph.hasShape(draft)) return true;
+    return String(graph.shape(draft).map((d) => (d < 0 ? -d * fixedBatch : d))) === String(said);
+  });
 }
 
 /** Mean and standard deviation that leave pixels in a range. */
@@ -177,63 +204,6 @@ function noteShared({ shared }: BuiltGraph, notes: string[]): void {
 /** Values of a `.pt2` have a mark before their names, so that no tensor has the same. */
 const plainName = (name: string): string => name.replace(/^%/, '');
 
-interface Images {
-  readonly name: string;
-  readonly channels: number;
-  readonly height: number;
-  readonly width: number;
-  readonly channelsLast: boolean;
-  /** Its pixels are whole numbers: from 0 to 255. */
-  readonly isInteger: boolean;
-  /** The number of images that the file was made for, where it is a fixed one. */
-  readonly fixedBatch: number | undefined;
-}
-
-const describe = (value: OnnxValue): string =>
-  `'${value.name}' [${value.shape?.map((d) => d || '?').join(', ') ?? '?'}]`;
-
-/** Types of TensorProto.DataType that images come in: floats, and whole numbers that hold 0 to 255. */
-const FLOATS: readonly number[] = [1, 10, 11, 16];
-const WHOLE_NUMBERS: readonly number[] = [2, 4, 5, 6, 7, 12, 13];
-
-/** Throws UserError where the input's numbers cannot be pixels. */
-function isWholeNumbers(input: OnnxValue, file: string): boolean {
-  const { elementType = FLOATS[0] } = input;
-  if (FLOATS.includes(elementType)) return false;
-  if (WHOLE_NUMBERS.includes(elementType)) return true;
-  throw new UserError(
-    `${file}: the input ${describe(input)} has element type ${elementType} of ONNX; images are floating-point numbers or whole ones from 0 to 255.`,
-  );
-}
-
-/** The one input that holds images. */
-function imagesOf(model: OnnxModel, { file, inputSize }: ImportOptions, notes: string[]): Images {
-  const inputs = model.inputs.filter(({ name }) => !model.initialisers.has(name));
-  const [input, ...others] = inputs.filter(({ shape }) => shape?.length === 4);
-  if (!input?.shape || others.length || inputs.length > 1)
-    throw new UserError(
-      `${file} takes ${inputs.map(describe).join(' and ') || 'nothing'}: Espalier needs one input of images [N, C, H, W].`,
-    );
-  const [batch, a, b, c] = input.shape;
-  const isChannels = (d: number | string): boolean => d === 1 || d === 3 || d === 4;
-  const channelsLast = isChannels(c) && !isChannels(a);
-  const channels = channelsLast ? c : a;
-  const [height, width] = channelsLast ? [a, b] : [b, c];
-  if (typeof channels !== 'number' || channels < 1)
-    throw new UserError(`${file}: the input ${describe(input)} does not say how many channels its images have.`);
-  const side = (size: number | string): number =>
-    inputSize ?? (typeof size === 'number' && size > 0 ? size : USUAL_SIDE);
-  if (side(height) * side(width) > MOST_PIXELS)
-    throw new UserError(`${file} takes images of ${side(height)} × ${side(width)} pixels, which no network does.`);
-  if (inputSize === undefined && [height, width].some((d) => typeof d !== 'number'))
-    notes.push(`the file leaves the size of images open: ${USUAL_SIDE} × ${USUAL_SIDE} is taken`);
-  if (channels !== 3) notes.push(`its images have ${channels} channels: evaluation and finetuning need three`);
-  if (channelsLast) notes.push('its images have their channels last; here they come first');
-  const isInteger = isWholeNumbers(input, file);
-  const fixedBatch = typeof batch === 'number' && batch > 0 ? batch : undefined;
-  return { name: input.name, channels, height: side(height), width: side(width), channelsLast, isInteger, fixedBatch };
-}
-
 /** What the file gives that depends on its images. */
 function outputsOf(importer: Importer, model: OnnxModel, file: string): readonly DraftOutput[] {
   const found = model.outputs.flatMap(({ name }): DraftOutput[] => {
@@ -248,8 +218,12 @@ function outputsOf(importer: Importer, model: OnnxModel, file: string): readonly
   throw new UserError(`${file} gives nothing that depends on its images.`);
 }
 
+interface Logits extends DraftOutput {
+  readonly ending?: Graph['ending'];
+}
+
 /** The first output with one row an image, before a softmax if the file ends in one: the logits of a classifier. */
-function takeLogits({ graph }: Importer, outputs: readonly DraftOutput[], notes: string[]): DraftOutput | undefined {
+function takeLogits({ graph }: Importer, outputs: readonly DraftOutput[], notes: string[]): Logits | undefined {
   const logits = outputs.find(({ draft }) => {
     const [batch, , ...rest] = graph.shape(draft);
     return batch === -1 && graph.shape(draft).length >= 2 && rest.every((d) => d === 1);
@@ -257,18 +231,20 @@ function takeLogits({ graph }: Importer, outputs: readonly DraftOutput[], notes:
   if (!logits) return undefined;
   if (outputs.length > 1) notes.push(`of its ${outputs.length} outputs, '${logits.name}' is taken as the logits`);
   const { name } = logits;
-  const draft = withoutSoftmax(graph, logits.draft, notes);
-  if (graph.shape(draft).length === 2) return { name, draft };
+  const { draft, ending } = withoutSoftmax(graph, logits.draft, notes);
+  if (graph.shape(draft).length === 2) return { name, draft, ending };
   const origin = { label: `output '${name}'`, path: '' };
   const shape = graph.shape(draft).slice(0, 2);
-  return { name, draft: graph.add({ kind: 'reshape', attributes: { shape }, inputs: [draft], stored: {}, origin }) };
+  const flat = graph.add({ kind: 'reshape', attributes: { shape }, inputs: [draft], stored: {}, origin });
+  return { name, draft: flat, ending };
 }
 
-function withoutSoftmax(graph: DraftGraph, output: DraftId, notes: string[]): DraftId {
+/** What enters the softmax over the classes, if the file ends in one. */
+function withoutSoftmax(graph: DraftGraph, output: DraftId, notes: string[]): Pick<Logits, 'draft' | 'ending'> {
   const draft = graph.get(output);
-  const isSoftmax =
-    draft.kind === 'softmax' || (draft.kind === 'foreign' && draft.attributes.operator === 'LogSoftmax');
-  if (!isSoftmax) return output;
-  notes.push('the file ends in a softmax: what enters it are the logits here');
-  return graph.inputsOf(output)[0];
+  const isLog = draft.kind === 'foreign' && draft.attributes.operator === 'LogSoftmax';
+  const axis = draft.kind === 'softmax' ? draft.attributes.axis : isLog ? draft.attributes.numbers?.[0] : undefined;
+  if (axis !== 1) return { draft: output };
+  notes.push('the file ends in a softmax: what enters it are the logits here; exported files end in it again');
+  return { draft: graph.inputsOf(output)[0], ending: isLog ? 'logSoftmax' : 'softmax' };
 }

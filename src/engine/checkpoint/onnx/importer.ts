@@ -6,6 +6,7 @@ import type { Shape } from '../../graph/operations.ts';
 import { ShapeError } from '../../graph/shapes.ts';
 import { elementCount, type Tensor } from '../../graph/tensor.ts';
 import { ProtobufError } from '../../protobuf/protobuf-reader.ts';
+import type { Choices } from './choices.ts';
 import { type Constant, isFixed, sizes, tensorOf } from './constants.ts';
 import {
   DraftGraph,
@@ -18,7 +19,7 @@ import {
 } from './draft.ts';
 import { canFold, fold } from './fold.ts';
 import { FoldError } from './fold-tensors.ts';
-import { isReadable } from './names.ts';
+import { FOLLOWS_SIZES, isReadable } from './names.ts';
 import type { OnnxModel, OnnxNode } from './onnx-proto.ts';
 import type { OnnxTensor } from './onnx-tensor.ts';
 import { initialiserValue, isMask, storedTensor, type Value, type WeightValue, weightOf } from './onnx-values.ts';
@@ -40,6 +41,7 @@ export class Importer implements ImportScope {
     readonly file: string,
     private readonly model: OnnxModel,
     readonly fixedBatch: number | undefined,
+    readonly choices: Choices,
     readonly namesAreExact = false,
   ) {
     this.opset = model.opsets.get('') ?? 1;
@@ -97,7 +99,8 @@ export class Importer implements ImportScope {
     const tensor = tensorOf(constant);
     // A number has one dimension in the Graph.
     const shaped = tensor.shape.length ? tensor : { ...tensor, shape: [1] };
-    const origin: Origin = { label: `value '${name}'`, path: value.path || path };
+    const ofSizes = (constant.ofSizes || name.endsWith(FOLLOWS_SIZES)) && { ofSizes: true };
+    const origin: Origin = { label: `value '${name}'`, path: value.path || path, ...ofSizes };
     const draft = this.graph.add({ kind: 'constant', attributes: { tensor: shaped }, inputs: [], stored: {}, origin });
     this.#constants.set(constant, draft);
     return draft;
@@ -268,5 +271,5 @@ function shapeOf(call: OperatorCall): Value {
     shape: [Math.max(0, end - start)],
     data: data.slice(start, end),
   }));
-  return { ...all, constant: { each: [first, second] } };
+  return { ...all, constant: { each: [first, second], ofSizes: true } };
 }

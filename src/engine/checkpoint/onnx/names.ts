@@ -11,6 +11,9 @@ export const isReadable = (name: string): boolean =>
   /^(?!\d+$)\w+(\.\w+)*$/.test(name) &&
   !/^(val|_v|onnx|arg|tensor|const|t|p|v)_?\d+$/i.test(name);
 
+/** Ends the name of a number that Espalier wrote and that is 1/√(last dimension) of what it multiplies. */
+export const FOLLOWS_SIZES = '.rsqrt_of_last_dimension';
+
 /** Where PyTorch's newer exporter says which module a node is from: `['', 'layer1', 'layer1.0', 'layer1.0.conv1', 'conv2d_3']`. */
 const SCOPES = 'pkg.torch.onnx.name_scopes';
 

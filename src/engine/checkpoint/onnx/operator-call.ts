@@ -1,6 +1,7 @@
 /** What an operator's rule sees of its node: inputs as values, sizes or weights, attributes, and ways to add to the draft. */
 
 import type { OperationAttributes, OperationKind, Shape } from '../../graph/operations.ts';
+import type { Choices } from './choices.ts';
 import { type Size, sizes, sizesOf } from './constants.ts';
 import {
   type Draft,
@@ -25,6 +26,8 @@ export interface ImportScope {
   readonly opset: number;
   /** The number of images that the file was made for, where it is a fixed one: its constants have it in them. */
   readonly fixedBatch: number | undefined;
+  /** Which reading is tried where the file leaves several open. */
+  readonly choices: Choices;
   /** Whether tensors have the names of a state dict, which must all stay: `.pt2`. */
   readonly namesAreExact: boolean;
   /** The value as a node, for one of the module `path`. */

@@ -6,19 +6,23 @@ import type { DraftId } from './draft.ts';
 import type { Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
 import { gather, gatherNd, slice, sliceAxis } from './operators-slices.ts';
-import { reshapeTarget } from './reshape-target.ts';
+import { reshapeTargets } from './reshape-target.ts';
 
 const reshape: OperatorRule = (call) => {
   const from = call.shape(0);
   const target = call.sizes(1) ?? (call.ints('shape') ?? []).map((fixed) => ({ fixed, batches: 0 }));
   const { fixedBatch } = call.scope;
   const options = { keepZeros: Boolean(call.int('allowzero', 0)), ...(fixedBatch !== undefined && { fixedBatch }) };
-  const shape = reshapeTarget(from, target, options);
+  const isWhole = (shape: Shape): boolean =>
+    shape.every((d) => Number.isInteger(d) && d !== 0) && sizePerImage(shape) === sizePerImage(from);
+  const shapes = reshapeTargets(from, target, options).filter(isWhole);
   const asked = formatShape(target.map((size) => dimensionOf(size)));
-  if (!shape?.every((d) => Number.isInteger(d) && d !== 0) || sizePerImage(shape) !== sizePerImage(from))
+  if (!shapes.length)
     return call.fail(
       `makes ${asked} of ${formatShape(from)}, which Espalier cannot take over for any number of images`,
     );
+  const key = `${formatShape(from)} as ${asked}`;
+  const shape = shapes[shapes.length > 1 ? call.scope.choices.choose(key, shapes.length) : 0];
   return call.computed(call.reshape(call.operand(0), shape));
 };
 

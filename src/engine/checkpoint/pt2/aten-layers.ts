@@ -133,14 +133,21 @@ const groupNorm =
     );
   };
 
+/** 1/√(width) of the queries: PyTorch computes it every time, so it follows the width. */
+function rootOfWidth(call: AtenCall, last: number): string {
+  const width = call.emit('Gather', [call.emit('Shape', [call.tensor('query')]), call.integers([last])]);
+  return call.emit('Reciprocal', [call.emit('Sqrt', [call.emit('Cast', [width], { to: 1 })])]);
+}
+
 const attention: AtenRule = (call) => {
   const rank = call.rank('query');
-  const width = call.sizes('query').at(-1) as number;
   const [queries, keys] = [call.sizes('query').at(-2), call.sizes('key').at(-2)] as number[];
   if (call.flag('enable_gqa')) call.refuse('several heads share keys');
   const perm = [...Array(rank).keys()];
   [perm[rank - 2], perm[rank - 1]] = [rank - 1, rank - 2];
-  const scaled = call.emit('Mul', [call.tensor('query'), call.constant(call.number('scale') ?? width ** -0.5)]);
+  const scale = call.number('scale');
+  const factor = scale === undefined ? rootOfWidth(call, rank - 1) : call.constant(scale);
+  const scaled = call.emit('Mul', [call.tensor('query'), factor]);
   let scores = call.emit('MatMul', [scaled, call.emit('Transpose', [call.tensor('key')], { perm })]);
   if (call.flag('is_causal')) {
     const mask = Float32Array.from({ length: queries * keys }, (_, i) =>
