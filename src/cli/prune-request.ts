@@ -8,6 +8,7 @@ import { ALLOCATIONS, SELECTIONS } from '../engine/jobs/make-plans.ts';
 import type { PruneRequest } from '../engine/jobs/prune.ts';
 import { repairFolder } from '../engine/jobs/repair-progress.ts';
 import { scoresFolder } from '../engine/jobs/scores.ts';
+import { planFromJson } from '../engine/pruning/planning/plan-schema.ts';
 import type { Plan } from '../engine/pruning/planning/plan-types.ts';
 import { type Normaliser, normalisers } from '../engine/pruning/scoring/normalisers.ts';
 import { RECIPE_NAMES } from '../engine/training/recipes.ts';
@@ -77,7 +78,7 @@ export type PruneValues = FlagValues<typeof pruneFlags>;
 
 async function readPlan(file: string): Promise<Plan> {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Plan;
+    return planFromJson(await readFile(file, 'utf8'));
   } catch (error) {
     throw new UserError(`cannot read the plan ${file}: ${(error as Error).message}`);
   }

@@ -4,6 +4,7 @@ import { UserError } from '../../common/errors.ts';
 import type { ModuleTemplate } from '../checkpoint/modules/module-template.ts';
 import { firstIssue } from '../graph/graph-schema.ts';
 import type { Cost } from '../graph/macs.ts';
+import { keptIndices, part } from '../pruning/planning/plan-schema.ts';
 import type { KeptChannels, Plan } from '../pruning/planning/plan-types.ts';
 
 /** One thing that was done to a model, oldest first. */
@@ -38,10 +39,9 @@ const count = v.pipe(v.number(), v.finite(), v.minValue(0));
 const line = v.pipe(v.string(), v.maxLength(10_000));
 const folded = v.pipe(v.string(), v.maxLength(64 * 2 ** 20));
 const width = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 24));
-const indices = v.pipe(v.array(width), v.maxLength(2 ** 24));
 const keptSchema = v.object({
-  groups: v.array(v.object({ root: line, side: v.picklist(['out', 'in']), width, kept: indices })),
-  heads: v.array(v.object({ layer: line, count: width, kept: indices })),
+  groups: v.array(v.object({ root: line, side: v.picklist(['out', 'in']), part, width, kept: keptIndices })),
+  heads: v.array(v.object({ layer: line, part, count: width, kept: keptIndices })),
   blocks: v.exactOptional(v.object({ removed: v.array(line) })),
 });
 const recordSchema: v.GenericSchema<unknown, ModelRecord> = v.object({
@@ -86,13 +86,13 @@ export function recordFromJson(text: string | undefined, file: string): ModelRec
 
 /** What a plan keeps, without the groups that lose nothing. */
 export function keptOfPlan({ groups, heads, blocks }: Plan): KeptChannels {
-  // Groups of one root are told apart by their order: all of them are named, or none.
-  const losing = new Set(groups.filter(({ kept, width: all }) => kept.length < all).map(({ root }) => root));
   return {
-    groups: groups
-      .filter(({ root }) => losing.has(root))
-      .map(({ root, side, width: all, kept }) => ({ root, side, width: all, kept })),
-    heads: heads.flatMap(({ layer, count: all, kept }) => (kept.length < all ? [{ layer, count: all, kept }] : [])),
+    groups: groups.flatMap(({ root, side, part: number, width: all, kept }) =>
+      kept.length < all ? [{ root, side, ...(number && { part: number }), width: all, kept }] : [],
+    ),
+    heads: heads.flatMap(({ layer, part: number, count: all, kept }) =>
+      kept.length < all ? [{ layer, ...(number && { part: number }), count: all, kept }] : [],
+    ),
     ...(blocks && { blocks: { removed: blocks.removed } }),
   };
 }

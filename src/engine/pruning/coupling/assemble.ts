@@ -1,5 +1,17 @@
 /** From sets of indices to groups: which sets stand on the same axes, which are heads, and which layers are members. */
-import type { Group, GroupId, Heads, IndexSet, Leaf, LeafId, Member, SetId, SpaceEntry } from './groups.ts';
+import {
+  type Group,
+  type GroupId,
+  type Heads,
+  headsName,
+  type IndexSet,
+  type Leaf,
+  type LeafId,
+  type Member,
+  rootName,
+  type SetId,
+  type SpaceEntry,
+} from './groups.ts';
 import type { Candidate } from './members.ts';
 
 export interface AssembleInput {
@@ -163,7 +175,26 @@ function finish(
       frozen: frozenText(set, root),
     };
   });
-  return { groups, heads: heads.map((each, id) => ({ id, ...each })) };
+  return {
+    groups: numbered(groups, rootName),
+    heads: numbered(
+      heads.map((each, id) => ({ id, ...each })),
+      headsName,
+    ),
+  };
+}
+
+/** Tells those of one name apart by their order. */
+function numbered<T extends object>(
+  all: readonly T[],
+  nameOf: (each: T) => string,
+): readonly (T & { part?: number })[] {
+  const seen = new Map<string, number>();
+  return all.map((each) => {
+    const part = seen.get(nameOf(each)) ?? 0;
+    seen.set(nameOf(each), part + 1);
+    return part ? { ...each, part } : each;
+  });
 }
 
 /** Heads on the root's axis that are no set that can be pruned. */

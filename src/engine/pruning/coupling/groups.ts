@@ -64,6 +64,8 @@ export interface Group {
   readonly root: string;
   /** `in` where no layer of the network puts it out: the image's channels. */
   readonly side: Side;
+  /** Which of several groups of this root and side it is, from 0; absent for the first. */
+  readonly part?: number;
   readonly members: readonly Member[];
   readonly space: readonly SpaceEntry[];
   /** All entries of `space`. */
@@ -87,6 +89,8 @@ export interface Heads {
   readonly id: HeadsId;
   /** The first layer that makes them: `blocks.0.attn.qkv`. */
   readonly layer: string;
+  /** Which of several heads of this layer they are, from 0; absent for the first. */
+  readonly part?: number;
   readonly count: number;
   /** Undefined where there is one head, or where heads are frozen. */
   readonly set?: SetId;
@@ -114,13 +118,19 @@ export function groupOf(groups: Groups, layer: string, side: Side): Group | unde
   return groups.groups.find(({ members }) => members.some((m) => m.layer === layer && m.side === side));
 }
 
-/** `layer1.0.conv1`, or `conv1:in` for what comes from outside. */
-export const rootName = ({ root, side }: { readonly root: string; readonly side: Side }): string =>
-  side === 'in' ? `${root}:in` : root;
+/** Which of several of one name something is: `` or `#2`. */
+const ordinal = (part: number | undefined): string => (part ? `#${part + 1}` : '');
 
-/** Heads of every attention layer by the name of the layer that makes them. */
+/** Names a group: `layer1.0.conv1`, `layer1.0.conv1#2` for the second with that root, or `conv1:in` for what comes from outside. */
+export const rootName = ({ root, side, part }: Pick<Group, 'root' | 'side' | 'part'>): string =>
+  `${root}${ordinal(part)}${side === 'in' ? ':in' : ''}`;
+
+/** Names the heads of a layer. */
+export const headsName = ({ layer, part }: Pick<Heads, 'layer' | 'part'>): string => `${layer}${ordinal(part)}`;
+
+/** Heads by the name of the layer that makes them. */
 export function headCounts(groups: Groups): Record<string, number> {
-  return Object.fromEntries(groups.heads.map(({ layer, count }) => [layer, count]));
+  return Object.fromEntries(groups.heads.map((heads) => [headsName(heads), heads.count]));
 }
 
 /** Groups as text: a line for each, its members below it. */
@@ -128,7 +138,7 @@ export function formatGroups({ groups, heads }: Groups): string {
   const lines = groups.flatMap((group) => {
     const [parts, entries] = group.heads === undefined ? ['groups', 'channels'] : ['heads', 'dims'];
     const per = group.channelGroups > 1 ? ` (${group.channelGroups} ${parts} × ${group.width} ${entries})` : '';
-    const of = group.heads === undefined ? '' : ` · heads of ${heads[group.heads].layer}`;
+    const of = group.heads === undefined ? '' : ` · heads of ${headsName(heads[group.heads])}`;
     const state = group.frozen === undefined ? '' : ` · frozen: ${group.frozen}`;
     const members = group.members.map(({ layer, side, count }) => `  ${layer}:${side} ${count}`);
     return [`${rootName(group)} · ${group.channels} channels${per}${of}${state}`, ...members];

@@ -1,7 +1,7 @@
 /** A plan as text, for golden tests and for reading before it is carried out. */
 import { formatInteger } from '../../../common/format.ts';
 import type { Cost } from '../../graph/macs.ts';
-import { rootName } from '../coupling/groups.ts';
+import { headsName, rootName } from '../coupling/groups.ts';
 import type { Plan, PlannedGroup, PlannedHeads, PlannedScope } from './plan-types.ts';
 import { shorten } from './scopes.ts';
 
@@ -46,8 +46,9 @@ function formatGroup(group: PlannedGroup, column: number): string {
   return `  ${rootName(group).padEnd(column)}   ${per}${width} → ${per}${kept.length}   ${formatKept(kept, width)}   ${why}`;
 }
 
-function formatHeads({ layer, count: all, kept, why }: PlannedHeads, column: number): string {
-  return `  ${layer.padEnd(column)}   ${all} → ${kept.length}   ${formatKept(kept, all)}   ${why}`;
+function formatHeads(heads: PlannedHeads, column: number): string {
+  const { count: all, kept, why } = heads;
+  return `  ${headsName(heads).padEnd(column)}   ${all} → ${kept.length}   ${formatKept(kept, all)}   ${why}`;
 }
 
 function formatKept(kept: readonly number[], all: number): string {

@@ -1,5 +1,5 @@
 /** What a person should know of a plan before its figures: what cannot be pruned, and what stayed whole although it was asked for. */
-import { type Groups, rootName } from '../coupling/groups.ts';
+import { type Groups, headsName, rootName } from '../coupling/groups.ts';
 import type { Plan } from './plan-types.ts';
 
 /** Groups that are frozen in every network: its interface. */
@@ -38,7 +38,7 @@ export function frozenNotes({ groups }: Groups): string[] {
 export function keptWholeNotes({ groups, heads, options, before, after }: Plan): string[] {
   const whole = [
     ...groups.filter(({ stayed }) => stayed === 'emptied').map(rootName),
-    ...heads.filter(({ stayed }) => stayed === 'emptied').map(({ layer }) => `the heads of ${layer}`),
+    ...heads.filter(({ stayed }) => stayed === 'emptied').map((each) => `the heads of ${headsName(each)}`),
   ];
   if (!whole.length) return [];
   const all = groups.filter(({ scope }) => scope !== undefined).length;

@@ -44,6 +44,8 @@ export interface PlannedGroup {
   readonly root: string;
   /** `in` for what no layer puts out: the image's channels. */
   readonly side: Side;
+  /** Which of several groups of this root it is, from 0; absent for the first. */
+  readonly part?: number;
   /** Id of its scope; absent for a group that is in none. */
   readonly scope?: number;
   /** Width before: entries of `kept` are below it. */
@@ -60,6 +62,8 @@ export interface PlannedGroup {
 export interface PlannedHeads {
   /** The layer that makes them: `blocks.0.attn.qkv`. */
   readonly layer: string;
+  /** Which of several heads of this layer they are, from 0; absent for the first. */
+  readonly part?: number;
   readonly count: number;
   readonly kept: readonly number[];
   readonly why: string;
@@ -78,8 +82,8 @@ interface PlannedBlocks {
 
 /** Of a plan what carrying it out takes: which channels, heads and blocks stay. Groups that are not named lose nothing. */
 export interface KeptChannels {
-  readonly groups: readonly Pick<PlannedGroup, 'root' | 'side' | 'width' | 'kept'>[];
-  readonly heads: readonly Pick<PlannedHeads, 'layer' | 'count' | 'kept'>[];
+  readonly groups: readonly Pick<PlannedGroup, 'root' | 'side' | 'part' | 'width' | 'kept'>[];
+  readonly heads: readonly Pick<PlannedHeads, 'layer' | 'part' | 'count' | 'kept'>[];
   readonly blocks?: Pick<PlannedBlocks, 'removed'>;
 }
 

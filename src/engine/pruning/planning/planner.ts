@@ -81,13 +81,13 @@ function describeGroup(
   options: ResolvedOptions,
 ): readonly PlannedGroup[] {
   if (group.dims === undefined) return [];
-  const { root, side, width, channelGroups } = group;
+  const { root, side, part, width, channelGroups } = group;
   const ranked = dims[group.id];
   const scope = choice.scopes.find(({ scope: { groups } }) => groups.includes(group.id))?.scope.id;
   const kept = ranked ? keepHighest(ranked, choice.dims[group.id]) : all(width);
   const why = whyGroup(group, choice, ranked, options);
   const stayed = choice.skipped.has(group.id) && { stayed: 'emptied' as const };
-  return [{ root, side, scope, width, channelGroups, kept, why, ...stayed }];
+  return [{ root, side, ...(part && { part }), scope, width, channelGroups, kept, why, ...stayed }];
 }
 
 function whyGroup(group: Group, choice: Choice, ranked: Ranked | undefined, options: ResolvedOptions): string {
@@ -104,17 +104,17 @@ function whyGroup(group: Group, choice: Choice, ranked: Ranked | undefined, opti
 }
 
 function describeHeads(
-  { layer, count, groups, id }: Heads,
+  { layer, part, count, groups, id }: Heads,
   choice: Choice,
   ranked: Ranked | undefined,
   { headRatio }: ResolvedOptions,
 ): PlannedHeads {
   const removed = choice.heads[id];
   const kept = ranked ? keepHighest(ranked, removed) : all(count);
-  if (removed) return { layer, count, kept, why: `${removed} of ${count} have the lowest scores` };
+  const heads = { layer, ...(part && { part }), count, kept };
+  if (removed) return { ...heads, why: `${removed} of ${count} have the lowest scores` };
   if (groups.some((group) => choice.skipped.has(group)))
-    return { layer, count, kept, why: 'stays: it would lose everything', stayed: 'emptied' };
-  if (!ranked)
-    return { layer, count, kept, why: count === 1 ? 'stays: its last head' : 'stays: its channels are frozen' };
-  return { layer, count, kept, why: headRatio > 0 ? 'all its scores are above the threshold' : 'stays: no head ratio' };
+    return { ...heads, why: 'stays: it would lose everything', stayed: 'emptied' };
+  if (!ranked) return { ...heads, why: count === 1 ? 'stays: its last head' : 'stays: its channels are frozen' };
+  return { ...heads, why: headRatio > 0 ? 'all its scores are above the threshold' : 'stays: no head ratio' };
 }

@@ -1,6 +1,6 @@
 /** Which entries of every dimension stay under a plan. */
 import { UserError } from '../../../common/errors.ts';
-import { type Groups, type LeafId, rootName, type SetId } from '../coupling/groups.ts';
+import { type Groups, headsName, type LeafId, rootName, type SetId } from '../coupling/groups.ts';
 import type { KeptChannels } from '../planning/plan-types.ts';
 
 /** Answers for dimensions given by their leaves. */
@@ -50,22 +50,41 @@ function setsKept(groups: Groups, plan: KeptChannels): readonly (Uint8Array | un
     for (const i of planned) flags[i] = 1;
     kept[set] = flags;
   };
-  const byRoot = new Map(plan.groups.map((group) => [rootName(group), [] as KeptChannels['groups'][number][]]));
-  for (const group of plan.groups) byRoot.get(rootName(group))?.push(group);
-  for (const group of groups.groups) {
-    const { dims, width } = group;
-    if (dims === undefined) continue;
-    const planned = byRoot.get(rootName(group))?.shift();
-    if (planned) mark(rootName(group), dims, width, planned.kept, planned.width);
-  }
-  for (const [root, left] of byRoot)
-    if (left.length) throw new UserError(`the plan does not fit ${groups.graph.name}: it has no group of ${root}`);
-  for (const planned of plan.heads) {
-    const heads = groups.heads.find(({ layer }) => layer === planned.layer);
-    if (!heads) throw new UserError(`the plan does not fit ${groups.graph.name}: it has no heads of ${planned.layer}`);
-    mark(planned.layer, heads.set, heads.count, planned.kept, planned.count);
-  }
+  const prunable = groups.groups.filter(({ dims }) => dims !== undefined);
+  for (const [group, planned] of matched(prunable, plan.groups, rootName, `${groups.graph.name}: it has no group of`))
+    mark(rootName(group), group.dims, group.width, planned.kept, planned.width);
+  for (const [heads, planned] of matched(
+    groups.heads,
+    plan.heads,
+    headsName,
+    `${groups.graph.name}: it has no heads of`,
+  ))
+    mark(headsName(heads), heads.set, heads.count, planned.kept, planned.count);
   return kept;
+}
+
+/** What is planned, each with what it is planned for. In files from before names had numbers, equal ones follow their order. */
+function matched<T extends { readonly part?: number }, P extends { readonly part?: number }>(
+  all: readonly T[],
+  planned: readonly P[],
+  nameOf: (each: T | P) => string,
+  problem: string,
+): readonly (readonly [T, P])[] {
+  const byName = new Map(all.map((each) => [nameOf(each), each]));
+  const sameName = new Map<string, T[]>();
+  for (const each of all) {
+    const name = nameOf({ ...each, part: undefined });
+    sameName.set(name, [...(sameName.get(name) ?? []), each]);
+  }
+  const seen = new Map<string, number>();
+  return planned.map((each) => {
+    const name = nameOf(each);
+    const before = seen.get(name) ?? 0;
+    seen.set(name, before + 1);
+    const found = before ? sameName.get(name)?.[before] : byName.get(name);
+    if (!found) throw new UserError(`the plan does not fit ${problem} ${name}`);
+    return [found, each];
+  });
 }
 
 /** Indices that stay of every leaf; undefined where all do. */
