@@ -211,3 +211,10 @@ test('the pruned model has the groups of the dense one, by the names of its laye
   const last = pruned.nodes.length - 1;
   assert.deepEqual(moved.carried[last], groups.view.carried[view.nodes.length - 1]);
 });
+
+test('a name from a file cannot turn a line around: what cannot be seen is written as an escape', () => {
+  const surface = new SvgSurface(roughMeasure);
+  surface.text(0, 0, 'conv\u202e1\u001b]0;x', { fill: '#000', size: 12 });
+  const drawn = surface.document(10, 10, '#fff', 'sans', 'title');
+  assert.match(drawn, /conv\\u202e1\\x1b\]0;x/);
+});

@@ -1,6 +1,6 @@
 /** A line chart in SVG: axes, series, a reference line, the best point; crosshair and zoom are shared with the other charts. */
 import { linearScale, logRange, logScale, niceRange, type Scale } from '../shared/axis.ts';
-import { element, svg } from '../shared/dom.ts';
+import { element, setText, svg } from '../shared/dom.ts';
 import { t } from '../shared/l10n.ts';
 import { axes, bestPoint, HEIGHT, MARGIN, type Marked, referenceLine } from './chart-axes.ts';
 import { followKeys, followPointer } from './chart-gestures.ts';
@@ -183,7 +183,7 @@ export class LineChart implements Chart {
       this.marker.setAttribute(name, String(value));
     const place = t('epoch {0}', Number(cursor.toFixed(2)));
     const values = found.map(({ one, point }) => `${one.label} ${this.options.format(point[1])}`);
-    this.reading.textContent = [place, ...values].join(' · ');
+    setText(this.reading, [place, ...values].join(' · '));
   }
 }
 

@@ -6,7 +6,7 @@ import { formatNumber, formatPercent, formatSeconds } from '../../src/common/for
 import type { HostToRun, RunAction, RunCurve, RunToHost, RunView } from '../../src/protocol/panels.ts';
 import type { RunPoint } from '../../src/protocol/values.ts';
 import { type Button, button, progressBar, registerControls } from '../shared/controls.ts';
-import { element } from '../shared/dom.ts';
+import { element, setText } from '../shared/dom.ts';
 import { connect } from '../shared/host-wire.ts';
 import { t } from '../shared/l10n.ts';
 import { LineChart } from './chart.ts';
@@ -186,8 +186,8 @@ document
 function showRun(): void {
   if (!run) return;
   stepsPerEpoch = run.stepsPerEpoch ?? stepsPerEpoch;
-  title.textContent = run.title;
-  subject.textContent = run.subject;
+  setText(title, run.title);
+  setText(subject, run.subject);
   state.textContent = stateLabel[run.state]();
   state.dataset.state = run.state;
   for (const [action, made] of buttons) made.hidden = !actions[action].when(run);
@@ -195,8 +195,8 @@ function showRun(): void {
   const share = progress && progress.total > 0 ? progress.done / progress.total : undefined;
   bar.root.classList.toggle('hidden', run.state !== 'running');
   bar.set(run.state === 'running' ? share : 0);
-  status.textContent = statusText(run);
-  failure.textContent = run.error ?? '';
+  setText(status, statusText(run));
+  setText(failure, run.error ?? '');
   failure.hidden = !run.error;
   curves.hidden = !run.hasCurves;
   settings.replaceChildren(
@@ -255,8 +255,10 @@ function showCurves(): void {
 
 function showLog(): void {
   const atEnd = logText.scrollTop + logText.clientHeight >= logText.scrollHeight - 4;
-  logText.textContent =
-    log.join('\n') || (run && going(run) ? t('Nothing was said yet.') : t('Nothing was kept of what it said.'));
+  setText(
+    logText,
+    log.join('\n') || (run && going(run) ? t('Nothing was said yet.') : t('Nothing was kept of what it said.')),
+  );
   if (atEnd) logText.scrollTop = logText.scrollHeight;
 }
 

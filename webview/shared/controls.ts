@@ -2,6 +2,7 @@
  * The controls of every webview, and the only place that knows which library draws them: its successor takes its place here.
  * What is not here (sliders, charts, trees) is plain HTML.
  */
+
 import {
   provideVSCodeDesignSystem,
   vsCodeButton,
@@ -11,6 +12,7 @@ import {
   vsCodeProgressRing,
   vsCodeTextField,
 } from '@vscode/webview-ui-toolkit';
+import { visible } from '../../src/common/visible.ts';
 import { element, icon } from './dom.ts';
 
 /** Makes the controls known to the document; call it once, before the first of them is created. */
@@ -45,14 +47,14 @@ export function button(text: string, options: ButtonOptions): Button {
   const made = document.createElement('vscode-button') as Button;
   const look = options.look ?? 'primary';
   made.setAttribute('appearance', look);
-  made.setAttribute('aria-label', text);
-  made.title = options.title ?? (look === 'icon' ? text : '');
+  made.setAttribute('aria-label', visible(text));
+  made.title = visible(options.title ?? (look === 'icon' ? text : ''));
   if (options.icon) {
     const sign = icon(options.icon);
     if (look !== 'icon') sign.slot = 'start';
     made.append(sign);
   }
-  if (look !== 'icon') made.append(text);
+  if (look !== 'icon') made.append(visible(text));
   made.addEventListener('click', () => {
     if (!made.disabled) options.onClick();
   });

@@ -1,13 +1,24 @@
 /** Building HTML and SVG without HTML text: what comes from files can only become text nodes and attributes. */
 
+import { visible } from '../../src/common/visible.ts';
+
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Attributes that people read. */
+const SPOKEN: ReadonlySet<string> = new Set(['title', 'aria-label', 'alt']);
 
 function apply(made: Element, attributes: Attributes, children: readonly (Node | string)[]): void {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === false) continue;
-    made.setAttribute(name, value === true ? '' : String(value));
+    const text = value === true ? '' : String(value);
+    made.setAttribute(name, SPOKEN.has(name) ? visible(text) : text);
   }
-  made.append(...children);
+  made.append(...children.map((child) => (typeof child === 'string' ? visible(child) : child)));
+}
+
+/** Puts text that may come from a file into an element: what cannot be seen in it is written as an escape. */
+export function setText(into: Element, text: string): void {
+  into.textContent = visible(text);
 }
 
 /** `element('div', {class: 'row'}, 'text', child)`. No inline `style`: the content security policy refuses it. */

@@ -7,6 +7,7 @@ import type { Pin } from '../../protocol/values.ts';
 import type { ModelSession } from '../model/model-session.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
 import type { SelectionChange } from '../model/selected-nodes.ts';
+import { visibleItem } from './visible-item.ts';
 
 export type GroupsElement =
   | { readonly type: 'scope'; readonly scope: number }
@@ -128,7 +129,7 @@ export class GroupsTree implements vscode.TreeDataProvider<GroupsElement>, vscod
   }
 
   getTreeItem(element: GroupsElement): vscode.TreeItem {
-    const item = this.itemOf(element);
+    const item = visibleItem(this.itemOf(element));
     const id = elementId(element);
     item.id = `${this.session?.key}|${id}`;
     this.told.set(id, rowText(item));

@@ -8,6 +8,7 @@ import type { ModelLibrary } from '../model/model-library.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
 import { modelKey, modelTitle, shortPath } from '../model/model-uri.ts';
 import type { KnownModel } from '../workspace-memory.ts';
+import { visibleItem } from './visible-item.ts';
 
 const STEP_ICONS = { pruned: 'symbol-ruler', repaired: 'wrench', finetuned: 'flame', exported: 'export' } as const;
 
@@ -61,7 +62,7 @@ export class ModelsView implements vscode.TreeDataProvider<KnownModel>, vscode.D
     );
     item.command = { command: 'espalier.openModel', title: vscode.l10n.t('Open Model'), arguments: [model] };
     item.accessibilityInformation = { label: `${title}, ${item.description}` };
-    return item;
+    return visibleItem(item);
   }
 
   /** Told apart from others in the list that are called the same. */

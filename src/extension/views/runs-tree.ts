@@ -4,6 +4,7 @@ import { formatSeconds } from '../../common/format.ts';
 import { formatProgress } from '../progress-text.ts';
 import { canPause, canResume, ENDED, kindOf, type RunRecord } from '../runs/run-record.ts';
 import { nameOfRun, type RunService } from '../runs/run-service.ts';
+import { visibleItem } from './visible-item.ts';
 
 const STATE_ICONS: { readonly [S in RunRecord['state']]: readonly [icon: string, color?: string] } = {
   queued: ['clock'],
@@ -86,7 +87,7 @@ export class RunsView implements vscode.TreeDataProvider<RunRecord>, vscode.Disp
         tooltip: vscode.l10n.t('Draw in the run editor, beside others'),
       };
     }
-    return item;
+    return visibleItem(item);
   }
 
   private stateOf(record: RunRecord): string {

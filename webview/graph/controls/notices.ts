@@ -1,9 +1,10 @@
 /** One line under the bar: what is under way, what is missing and what to do next. Never covers the graph. */
 
 import { formatCount, formatRoughPercent } from '../../../src/common/format.ts';
+import { visible } from '../../../src/common/visible.ts';
 import type { GraphEditorAction } from '../../../src/protocol/graph-editor.ts';
 import { button, progressBar } from '../../shared/controls.ts';
-import { element } from '../../shared/dom.ts';
+import { element, setText } from '../../shared/dom.ts';
 import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
 import type { Store } from '../model/store.ts';
@@ -112,8 +113,8 @@ export class Notices {
   }
 
   #say(text: string, action?: GraphEditorAction, label?: string): void {
-    this.#text.textContent = text;
-    this.#text.title = text;
+    setText(this.#text, text);
+    this.#text.title = visible(text);
     const key = `${action} ${label}`;
     if (key === this.#shown) return;
     this.#shown = key;

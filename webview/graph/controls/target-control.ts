@@ -3,7 +3,7 @@
 import { macsOfText, meantShare } from '../../../src/common/flop-target.ts';
 import { formatCount, formatRoughPercent } from '../../../src/common/format.ts';
 import { type TextField, textField } from '../../shared/controls.ts';
-import { element, icon } from '../../shared/dom.ts';
+import { element, icon, setText } from '../../shared/dom.ts';
 import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
 import type { Store } from '../model/store.ts';
@@ -169,7 +169,7 @@ export class TargetControl {
       );
     if (this.#question && !this.#problem) {
       if (!this.#note.contains(this.#question)) this.#note.replaceChildren(this.#question);
-    } else this.#note.textContent = this.#problem;
+    } else setText(this.#note, this.#problem);
     this.#note.hidden = !this.#problem && !this.#question;
   }
 }

@@ -1,4 +1,5 @@
 /** What the picture is drawn on: a canvas for the screen and PNG, SVG text for export and tests. */
+import { visibleLine } from '../../../src/common/visible.ts';
 import type { Route } from '../layout/types.ts';
 
 export interface BoxStyle {
@@ -44,7 +45,8 @@ export type Measure = (text: string, size: number, bold: boolean) => number;
 /** Cuts a text so that it fits, with an ellipsis; remembers what it cut. */
 export function truncator(measure: Measure): (text: string, style: TextStyle) => string {
   const cache = new Map<string, string>();
-  return (text, { maxWidth, size, bold = false }) => {
+  return (given, { maxWidth, size, bold = false }) => {
+    const text = visibleLine(given);
     if (maxWidth === undefined) return text;
     const key = `${size} ${bold} ${Math.round(maxWidth)} ${text}`;
     const known = cache.get(key);

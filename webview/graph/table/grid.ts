@@ -1,4 +1,5 @@
 /** A sortable table that draws only the rows on screen; arrows move, Enter chooses, headers sort. */
+import { visible, visibleLine } from '../../../src/common/visible.ts';
 import { element, icon } from '../../shared/dom.ts';
 
 export interface Column<Row> {
@@ -205,8 +206,8 @@ export class Grid<Row> {
     }
     for (const [i, column] of this.#options.columns.entries()) {
       const cell = made.cells[i];
-      const text = column.text(row);
-      const title = column.number ? '' : (column.full?.(row) ?? text);
+      const text = visibleLine(column.text(row));
+      const title = column.number ? '' : visible(column.full?.(row) ?? text);
       if (cell.title !== title) cell.title = title;
       if (column.heat) cell.style.setProperty('--heat', String(column.heat(row) ?? 0));
       if (made.texts[i] === text) continue;

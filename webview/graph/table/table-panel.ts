@@ -1,6 +1,6 @@
 /** The panel at the bottom: Layers, Scopes, Plan as text; and the inspector too where the page is narrow. */
 
-import { element } from '../../shared/dom.ts';
+import { element, setText } from '../../shared/dom.ts';
 import { t } from '../../shared/l10n.ts';
 import { onceAFrame } from '../../shared/once-a-frame.ts';
 import type { Actions } from '../actions.ts';
@@ -90,7 +90,7 @@ export class Panel {
   }
 
   showPlanText(text: string): void {
-    this.#plan.textContent = text;
+    setText(this.#plan, text);
   }
 
   #tabKey(event: KeyboardEvent, tab: Tab): void {

@@ -3,7 +3,7 @@
  * tree itself has the focus; `aria-activedescendant` says which item the keyboard is on.
  */
 
-import { element } from '../../shared/dom.ts';
+import { element, setText } from '../../shared/dom.ts';
 import { t } from '../../shared/l10n.ts';
 import { spoken } from '../model/describe.ts';
 import type { Store } from '../model/store.ts';
@@ -71,7 +71,7 @@ export class AccessibleTree {
     if (!tree || !overlay) return;
     for (const [item, node] of this.#elements) {
       const own = tree.items[item].node;
-      node.textContent = spoken(tree, overlay, groups, item, own >= 0 && highlight.members.has(own));
+      setText(node, spoken(tree, overlay, groups, item, own >= 0 && highlight.members.has(own)));
     }
   }
 
