@@ -4,6 +4,7 @@ import { UserError } from '../common/errors.ts';
 import { flagName, parseFlags } from '../common/flags.ts';
 import type { RunContext } from '../common/progress.ts';
 import { finetuneModel } from '../engine/jobs/finetune.ts';
+import { writingOnlyInto } from '../engine/jobs/finetune-request.ts';
 import type { ModelRequest } from '../engine/jobs/model.ts';
 import { executorOfRun } from '../engine/jobs/run-backend.ts';
 import { RECIPES, type RecipeName } from '../engine/training/recipes.ts';
@@ -73,13 +74,15 @@ export async function runFinetune(
     () => true,
     () => false,
   );
+  const request = {
+    model: modelRequest(source),
+    dataPath: settings.dataPath,
+    // A run that was stopped before it wrote anything begins again.
+    options: resume && started ? { ...options, resume: directory } : options,
+  };
   const report = await finetuneModel(
-    {
-      model: modelRequest(source),
-      dataPath: settings.dataPath,
-      // A run that was stopped before it wrote anything begins again.
-      options: resume && started ? { ...options, resume: directory } : options,
-    },
+    // What is taken up may have come with a repository.
+    resume ? writingOnlyInto(directory, request) : request,
     { executor: await executorOfRun(backendOptions(), resume && started ? directory : undefined, context), gate },
     context,
   );

@@ -1,6 +1,7 @@
 /** Evaluation, and what runs have left behind. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import * as v from 'valibot';
 import { UserError } from '../common/errors.ts';
 import { createExecutor } from '../engine/compute/backends.ts';
 import type { Split } from '../engine/data/image-folder.ts';
@@ -83,9 +84,19 @@ function classNames(
   return names;
 }
 
+const index = v.pipe(v.number(), v.integer());
+const predictionsSchema: v.GenericSchema<unknown, Predictions> = v.object({
+  dataPath: v.string(),
+  split: v.string(),
+  classNames: v.array(v.string()),
+  files: v.array(v.string()),
+  labels: v.array(index),
+  predictions: v.array(index),
+});
+
 async function readPredictions(file: string): Promise<Predictions> {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Predictions;
+    return v.parse(predictionsSchema, JSON.parse(await readFile(file, 'utf8')));
   } catch {
     throw new UserError(`What the model said of each image is not there any more (${file}): evaluate it again.`);
   }

@@ -7,7 +7,8 @@ import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { writeFileAtomically } from '../engine/files/atomic-write.ts';
-import { RUN_FILES, type RunEnd, type RunLive, type RunOrder, type RunStart } from '../protocol/run-files.ts';
+import { RUN_FILES, type RunEnd, type RunLive, type RunStart } from '../protocol/run-files.ts';
+import { parseRunFile } from '../protocol/run-files-schema.ts';
 import type { ProgressReport } from '../protocol/values.ts';
 import { runFinetune } from './finetune-run.ts';
 import { ProgressMeter } from './progress-meter.ts';
@@ -55,19 +56,26 @@ function followOrders(file: string, controls: RunControls): () => void {
     if (text === '' || text === last) return;
     last = text;
     try {
-      const { action } = JSON.parse(text) as RunOrder;
-      if (Object.hasOwn(controls, action)) controls[action]();
+      controls[parseRunFile('order', text).action]();
     } catch {
-      last = ''; // half a file: it is whole the next time
+      last = ''; // half a file, which is whole the next time, or none of ours
     }
   }, ORDER_INTERVAL_MS);
   return () => clearInterval(timer);
 }
 
+function readStart(file: string): RunStart {
+  try {
+    return parseRunFile('start', readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new Error(`${file} does not say how the run is to start: ${(error as Error).message}`);
+  }
+}
+
 async function main(): Promise<void> {
   const [folder] = process.argv.slice(2);
   if (!folder) throw new Error('The process of a run is started by the extension, with the run’s folder.');
-  const start = JSON.parse(readFileSync(path.join(folder, RUN_FILES.start), 'utf8')) as RunStart;
+  const start = readStart(path.join(folder, RUN_FILES.start));
   const controller = new AbortController();
   const controls = new RunControls(controller);
   const live = new LiveFile(path.join(folder, RUN_FILES.live));

@@ -18,6 +18,8 @@ export interface FinetuneRequest {
   readonly dataPath: string;
   readonly synsets?: string;
   readonly options: TrainingOptions;
+  /** The teacher's outputs from here where they fit; never written. */
+  readonly readTeacherCache?: string;
 }
 
 /** What a run computes with: it changes the run's numbers, so it is one of its settings. */
@@ -153,5 +155,22 @@ export async function resumedRequest(place: string): Promise<FinetuneRequest> {
   const run = await RunDirectory.open(place);
   const { request } = await run.readRun(isRunFile);
   const options = { ...flagDefaults(trainingFlags), ...request.options };
-  return { ...request, options: { ...options, resume: run.path, outputDir: run.path, overwrite: false } };
+  return writingOnlyInto(run.path, {
+    ...request,
+    options: { ...options, resume: run.path, outputDir: run.path, overwrite: false },
+  });
+}
+
+/** The teacher's outputs, in the folder of a run that may write nowhere else. */
+const OWN_TEACHER_CACHE = 'teacher.safetensors';
+
+/**
+ * The request of a run whose record may have come from anybody: a cache of the teacher's outputs that it names elsewhere is
+ * read, and what has to be computed anew is kept in the run's folder.
+ */
+export function writingOnlyInto(folder: string, request: FinetuneRequest): FinetuneRequest {
+  const { teacherCache } = request.options;
+  if (teacherCache === undefined || path.dirname(path.resolve(teacherCache)) === path.resolve(folder)) return request;
+  const own = path.join(folder, OWN_TEACHER_CACHE);
+  return { ...request, readTeacherCache: teacherCache, options: { ...request.options, teacherCache: own } };
 }

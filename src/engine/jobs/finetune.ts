@@ -240,7 +240,8 @@ async function trainModel(setup: Running, context: RunContext): Promise<Training
       dense = await DenseNetwork.open(network, loaders.training, executor, context);
       requireVariance(dense, teacherModel.graph.name);
     } else if (teacherModel) {
-      const lessons = { teacher: teacherModel, student: models.training, samples: train.samples };
+      const readCache = setup.request.readTeacherCache;
+      const lessons = { teacher: teacherModel, student: models.training, samples: train.samples, readCache };
       teacher = await openTeacher(options, lessons, executor, context);
     }
     const programs: Readonly<Record<string, Program>> = finetunePrograms(

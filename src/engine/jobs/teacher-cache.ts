@@ -16,6 +16,8 @@ import type { Teacher } from '../training/objective.ts';
 
 export interface CacheSource {
   readonly file: string;
+  /** Another file that is looked at first, and only read. */
+  readonly readFirst?: string;
   readonly graph: Graph;
   readonly weights: Weights;
   readonly classes: number;
@@ -104,8 +106,10 @@ async function logitsOf(
 ): Promise<Float32Array> {
   const files = source.samples.map((sample) => sample.file);
   const key = keyOf(source);
-  const cached = await readCache(source.file, key);
-  if (cached && (await isOfImages(cached, files, context))) return cached.logits;
+  for (const file of [source.readFirst, source.file]) {
+    const cached = file === undefined ? undefined : await readCache(file, key);
+    if (cached && (await isOfImages(cached, files, context))) return cached.logits;
+  }
   const images = { [STAMPS]: await stampHash(files), [CONTENTS]: await contentHash(files, context.signal) };
   const teacher = await open();
   const logits = await computeAll(source, teacher.compute, context).finally(() => teacher.close());

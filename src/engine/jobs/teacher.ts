@@ -28,6 +28,8 @@ export interface Lessons {
   /** The network in training. */
   readonly student: Graph;
   readonly samples: readonly Sample[];
+  /** A file of the teacher's outputs that is only read. */
+  readonly readCache?: string;
 }
 
 type TeacherOptions = Pick<TrainingOptions, 'teacherModel' | 'teacherCkpt'> & Partial<Pick<TrainingOptions, 'imitate'>>;
@@ -70,7 +72,7 @@ export function requireSameOutputs(dense: Graph, student: Graph): void {
 /** Opens the teacher in a session of its own, or its outputs where they have been computed before. */
 export async function openTeacher(
   options: TrainingOptions,
-  { teacher, student, samples }: Lessons,
+  { teacher, student, samples, readCache }: Lessons,
   executor: Executor,
   context: RunContext = {},
 ): Promise<OpenTeacher> {
@@ -89,6 +91,7 @@ export async function openTeacher(
   const transform = trainingTransform(student, options);
   const { graph } = teacher;
   const { classes } = student;
-  const source = { file: teacherCache, graph, weights, classes, samples, transform, batchSize, workers };
+  const readFirst = readCache !== undefined && { readFirst: readCache };
+  const source = { file: teacherCache, ...readFirst, graph, weights, classes, samples, transform, batchSize, workers };
   return { logits: await cachedTeacher(source, open, context), close: async () => undefined };
 }

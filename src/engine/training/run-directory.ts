@@ -3,7 +3,7 @@
  * checkpoints. Whatever moment the process is killed at, what lies there is whole.
  */
 import { existsSync } from 'node:fs';
-import { appendFile, copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../common/errors.ts';
 import { removeAbandoned, writeFileAtomically } from '../files/atomic-write.ts';
@@ -112,15 +112,26 @@ export class RunDirectory {
   /**
    * Keeps every other process from writing a run here, until `release` or until this process ends; does nothing when it is locked already.
    * Removes what killed processes have left half-written.
-   * @throws UserError where another process writes one
+   * @throws UserError where another process writes one, or a link in it leads elsewhere
    */
   async lock(): Promise<void> {
+    await this.#refuseLinks();
     const busy = (holder: Holder): Error =>
       new UserError(
         `A run is being written into ${this.path} by ${describeProcess(holder)}: wait until it has ended, stop it, or choose another --output-dir.${lockAdvice(holder)}`,
       );
     this.#lock ??= await acquireLock(this.file(LOCK_FILE), busy, PATIENCE_MS);
     await removeAbandoned(this.path);
+  }
+
+  /** A run writes into its folder and nowhere else: a link in it, which a repository can bring along, would lead out. */
+  async #refuseLinks(): Promise<void> {
+    const entries = await readdir(this.path, { withFileTypes: true });
+    const link = entries.find((entry) => entry.isSymbolicLink());
+    if (link)
+      throw new UserError(
+        `${this.file(link.name)} is a link, and a run writes only into its own folder: remove it, or choose another --output-dir.`,
+      );
   }
 
   async release(): Promise<void> {

@@ -1,8 +1,10 @@
 /** What a run needs to go on after a kill: progress in words, tensors in `latest`. */
 
+import * as v from 'valibot';
 import { UserError } from '../../common/errors.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
+import { firstIssue } from '../graph/graph-schema.ts';
 import type { Weights } from '../graph/tensor.ts';
 
 /** Where a run stands: everything besides tensors that the next step depends on. */
@@ -33,6 +35,23 @@ export const startAt = (epoch: number, stepsPerEpoch: number): RunProgress => ({
   imageCount: 0,
 });
 
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** A figure that was no number is null in JSON. */
+const figure = v.exactOptional(v.nullable(v.number()));
+const progressSchema = v.strictObject({
+  epoch: count,
+  stepInEpoch: count,
+  step: count,
+  averageUpdates: count,
+  bestScore: figure,
+  lastScore: figure,
+  bestTop1: figure,
+  lastTop1: figure,
+  lastLoss: figure,
+  lossSum: v.pipe(v.number(), v.finite()),
+  imageCount: count,
+}) as unknown as v.GenericSchema<unknown, RunProgress & Partial<Record<'bestTop1' | 'lastTop1', number>>>;
+
 const PROGRESS_KEY = 'espalier.progress';
 
 /** Writes weights, optimiser slots, averages and progress as one file, atomically: `latest` opens as a model too. */
@@ -61,16 +80,21 @@ export async function readRunState(file: string): Promise<{ tensors: Weights; pr
 }
 
 function parseProgress(text: string, file: string): RunProgress {
+  let problem: string;
   try {
-    // Runs of earlier versions, which were all judged by top-1.
-    const { bestTop1, lastTop1, ...progress } = JSON.parse(text) as RunProgress &
-      Record<'bestTop1' | 'lastTop1', number>;
-    return {
-      ...progress,
-      ...(bestTop1 !== undefined && { bestScore: bestTop1 }),
-      ...(lastTop1 !== undefined && { lastScore: lastTop1 }),
-    };
-  } catch {
-    throw new UserError(`${file}: its record of the run's progress is damaged.`);
+    const result = v.safeParse(progressSchema, JSON.parse(text), { abortEarly: true });
+    if (result.success) {
+      // Runs of earlier versions, which were all judged by top-1.
+      const { bestTop1, lastTop1, ...progress } = result.output;
+      return {
+        ...progress,
+        ...(bestTop1 !== undefined && { bestScore: bestTop1 }),
+        ...(lastTop1 !== undefined && { lastScore: lastTop1 }),
+      };
+    }
+    problem = firstIssue(result.issues);
+  } catch (error) {
+    problem = (error as Error).message;
   }
+  throw new UserError(`${file}: its record of the run's progress is damaged (${problem}).`);
 }

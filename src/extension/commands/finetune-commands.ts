@@ -207,14 +207,20 @@ export async function startFinetune(services: Services, argument?: unknown): Pro
 }
 
 function parseSettings(text: string): FinetuneFile {
-  let value: Partial<FinetuneFile>;
+  let value: Readonly<Record<keyof FinetuneFile, unknown>>;
   try {
-    value = JSON.parse(text) as Partial<FinetuneFile>;
+    value = Object(JSON.parse(text));
   } catch (error) {
     throw new RequestError('user', vscode.l10n.t('The settings are no JSON: {0}', (error as Error).message));
   }
   const { model, recipe, dataPath, flags } = value;
   if (typeof model !== 'string' || typeof dataPath !== 'string' || typeof flags !== 'object' || flags === null)
     throw new RequestError('user', vscode.l10n.t('The settings lack one of "model", "dataPath", "flags".'));
-  return { model, recipe: recipe ?? '', dataPath, flags };
+  const wrong = Object.entries(flags).find(([, flag]) => !['string', 'number', 'boolean'].includes(typeof flag));
+  if (wrong || (recipe !== undefined && typeof recipe !== 'string'))
+    throw new RequestError(
+      'user',
+      vscode.l10n.t('"{0}" in the settings is no text, number or truth.', wrong ? wrong[0] : 'recipe'),
+    );
+  return { model, recipe: recipe ?? '', dataPath, flags: flags as FinetuneFile['flags'] };
 }

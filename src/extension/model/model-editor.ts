@@ -78,10 +78,13 @@ export class ModelEditor {
   }
 
   private receive(message: Incoming): void {
+    if (!Object.hasOwn(this.handlers, message.type)) return;
     const handler = this.handlers[message.type] as (value: unknown) => unknown;
-    Promise.resolve(handler?.(message.value)).catch((error: unknown) => {
-      this.log.error(`${message.type}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    });
+    Promise.resolve()
+      .then(() => handler(message.value))
+      .catch((error: unknown) => {
+        this.log.error(`${message.type}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      });
   }
 
   private readonly handlers: { readonly [K in keyof GraphToHost]: (value: GraphToHost[K]) => unknown } = {
@@ -102,7 +105,8 @@ export class ModelEditor {
     },
     'graph/frame': (frame) => this.memory.set('editorFrame', frame),
     'graph/planText': async () => this.send('graph/planText', (await this.session.exportPlan()).text),
-    'graph/run': (action) => vscode.commands.executeCommand(ACTIONS[action], this.session.source),
+    'graph/run': (action) =>
+      Object.hasOwn(ACTIONS, action) && vscode.commands.executeCommand(ACTIONS[action], this.session.source),
     'graph/export': ({ format, name, data }) => this.saveDrawing(format, name, data),
     'graph/error': (text) => this.log.error(`graph: ${text}`),
   };

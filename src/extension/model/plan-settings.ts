@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { DEFAULT_PLAN, type PlanSettings } from '../../protocol/values.ts';
 import { setting } from '../settings.ts';
 import { RequestError } from '../supervision/request-error.ts';
+import { parsePlanSettings, type SavedSettings } from './plan-settings-schema.ts';
 
 /** Settings of a model that was never planned before. */
 export function defaultPlan(uri: vscode.Uri): PlanSettings {
@@ -17,14 +18,13 @@ export function defaultPlan(uri: vscode.Uri): PlanSettings {
 }
 
 /** Settings that a saved plan was made with. Throws a RequestError of kind `user`, naming the file, when the text is no such plan. */
-export function savedSettings(text: string, name: string): Partial<PlanSettings> & Pick<PlanSettings, 'target'> {
-  let settings: Partial<PlanSettings> | undefined;
+export function savedSettings(text: string, name: string): SavedSettings {
   try {
-    settings = (JSON.parse(text) as { settings?: Partial<PlanSettings> } | null)?.settings;
-  } catch {
-    settings = undefined;
+    return parsePlanSettings(text);
+  } catch (error) {
+    throw new RequestError(
+      'user',
+      vscode.l10n.t('{0} is no plan that Espalier saved ({1}).', name, (error as Error).message),
+    );
   }
-  if (typeof settings?.target !== 'object' || settings.target === null)
-    throw new RequestError('user', vscode.l10n.t('{0} is no plan that Espalier saved.', name));
-  return { ...settings, target: settings.target };
 }

@@ -12,10 +12,11 @@ import {
   type RunStart,
   runPoint,
 } from '../../protocol/run-files.ts';
+import { parseRunFile } from '../../protocol/run-files-schema.ts';
 import type { FinetuneResult, ProgressReport, RunPoint } from '../../protocol/values.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import type { WorkerCommand } from '../supervision/worker-process.ts';
-import { isAlive, type RunOwner } from './run-record.ts';
+import { isAlive, type RunOwner, thisOwner } from './run-record.ts';
 
 const POLL_MS = 250;
 /** A run that was told to stop ends within this time after its step, or is ended. */
@@ -28,11 +29,14 @@ export interface RunFollower {
   readonly onPoints: (points: readonly RunPoint[]) => void;
 }
 
-async function readJson<T>(file: string): Promise<T | undefined> {
+/** Undefined for a file that is not there yet, or no longer, or is none of a run's. */
+async function read(kind: 'live', folder: string): Promise<RunLive | undefined>;
+async function read(kind: 'end', folder: string): Promise<RunEnd | undefined>;
+async function read(kind: 'live' | 'end', folder: string): Promise<RunLive | RunEnd | undefined> {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as T;
+    return parseRunFile(kind, await readFile(path.join(folder, RUN_FILES[kind]), 'utf8'));
   } catch {
-    return undefined; // not there yet, or no longer
+    return undefined;
   }
 }
 
@@ -74,8 +78,7 @@ export const directRun = (folder: string, action: RunControl): Promise<void> =>
   writeJson(path.join(folder, RUN_FILES.order), { action, time: new Date().toISOString() } satisfies RunOrder);
 
 /** Whether a run has ended by itself and has said how. */
-export const hasEnded = async (folder: string): Promise<boolean> =>
-  (await readJson(path.join(folder, RUN_FILES.end))) !== undefined;
+export const hasEnded = async (folder: string): Promise<boolean> => (await read('end', folder)) !== undefined;
 
 /** What was added to a growing file of lines since it was last asked: whole lines only. */
 class LineTail {
@@ -132,7 +135,7 @@ export async function followRun(
     for (;;) {
       // Looked at before the files: a process that is gone has written all that it will.
       const alive = isAlive(owner);
-      const live = await readJson<RunLive>(path.join(folder, RUN_FILES.live));
+      const live = await read('live', folder);
       const text = JSON.stringify(live?.progress);
       if (live && text !== shown) {
         shown = text;
@@ -140,7 +143,7 @@ export async function followRun(
       }
       const points = (await metrics.more()).flatMap(pointOfLine);
       if (points.length > 0) onPoints(points);
-      const end = await readJson<RunEnd>(path.join(folder, RUN_FILES.end));
+      const end = await read('end', folder);
       if (end) return resultOf(end);
       if (!alive && signal.aborted) throw new RequestError('cancelled', 'Cancelled.');
       if (!alive) throw new RequestError('worker', await lastWords(folder), undefined, true);
@@ -164,7 +167,8 @@ async function stopRun(folder: string, owner: RunOwner): Promise<void> {
     if (!isAlive(owner)) return;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  if (isAlive(owner)) process.kill(owner.pid, 'SIGKILL');
+  // A number of another machine's process is another process here.
+  if (isAlive(owner) && owner.host === thisOwner().host) process.kill(owner.pid, 'SIGKILL');
 }
 
 async function lastWords(folder: string): Promise<string> {

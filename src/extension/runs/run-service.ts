@@ -182,6 +182,9 @@ export class RunService implements vscode.Disposable {
         'user',
         vscode.l10n.t('{0} is {1}: there is nothing to resume.', fresh.title, fresh.state),
       );
+    const link = await this.store.linkIn(fresh.id).catch(() => undefined);
+    if (link !== undefined)
+      throw new RequestError('user', vscode.l10n.t('{0} is a link out of the run’s folder: remove it first.', link));
     // What it wrote before it ended is its own to write again.
     const again = 'overwrite' in request ? { ...fresh, request: { ...request, overwrite: place === 'own' } } : fresh;
     await this.queue.enqueue(again, true);

@@ -1,5 +1,5 @@
 /** Runs on disk: one folder each, with `job.json` and whatever the run writes. */
-import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RUN_FILES } from '../../protocol/run-files.ts';
 import { hasEnded } from './run-process.ts';
@@ -24,6 +24,15 @@ export class RunStore {
     return path.isAbsolute(file) && isIn(path.dirname(path.dirname(this.folder))) ? 'new' : 'never';
   }
 
+  /** A link in a run's folder, or the folder itself as one: a repository can bring it along, and writing there would lead out. */
+  async linkIn(id: string): Promise<string | undefined> {
+    const folder = this.directory(id);
+    if ((await lstat(folder)).isSymbolicLink()) return folder;
+    const entries = await readdir(folder, { withFileTypes: true });
+    const link = entries.find((entry) => entry.isSymbolicLink());
+    return link && path.join(folder, link.name);
+  }
+
   /** All runs, newest first; folders without a readable record are left out. */
   async list(): Promise<readonly RunRecord[]> {
     const names = await readdir(this.folder).catch(() => [] as string[]);
@@ -37,6 +46,7 @@ export class RunStore {
   async read(id: string): Promise<RunRecord | undefined> {
     await this.writes;
     try {
+      if ((await lstat(this.directory(id))).isSymbolicLink()) return undefined;
       const record = parseRunRecord(await readFile(path.join(this.directory(id), JOB_FILE), 'utf8'));
       if (record?.id !== id) return undefined;
       // It has ended by itself since its window was closed: whoever follows it next finds out how.

@@ -1,11 +1,12 @@
 /** A run's folder: what is kept, what is refused, and metrics that a kill has cut off. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { UserError } from '../../../src/common/errors.ts';
 import { ownProcessId } from '../../../src/engine/files/process-id.ts';
+import { type FinetuneRequest, writingOnlyInto } from '../../../src/engine/jobs/finetune-request.ts';
 import { BEST, LATEST, type MetricsLine, RunDirectory, runName } from '../../../src/engine/training/run-directory.ts';
 import { workFolder } from './tiny.ts';
 
@@ -146,4 +147,32 @@ test('a run continued elsewhere takes its past with it', async () => {
   await to.release();
   await from.continueFrom(from);
   assert.equal((await from.metrics()).length, 1);
+});
+
+test('a link in a run’s folder would lead out of it: the run is refused, and what it points to stays', async () => {
+  const outside = place('outside.txt');
+  await writeFile(outside, 'mine');
+  const run = await runWith('linked', [step(0, 0)]);
+  await rm(run.file('metrics.jsonl'));
+  await symlink(outside, run.file('metrics.jsonl'));
+  const again = await RunDirectory.open(run.path);
+  const isRefused = (error: unknown): boolean =>
+    error instanceof UserError &&
+    /metrics\.jsonl is a link, and a run writes only into its own folder/.test(error.message);
+  await assert.rejects(again.lock(), isRefused);
+  await assert.rejects(RunDirectory.create(run.path), isRefused);
+  assert.equal(await readFile(outside, 'utf8'), 'mine');
+});
+
+test('a recorded place for the teacher’s outputs outside of the run’s folder is read and never written', () => {
+  const request = (teacherCache: string) =>
+    ({ model: { model: 'resnet20' }, dataPath: 'x', options: { teacherCache } }) as unknown as FinetuneRequest;
+  const folder = place('run');
+  const elsewhere = writingOnlyInto(folder, request('/home/me/.profile'));
+  assert.equal(elsewhere.options.teacherCache, path.join(folder, 'teacher.safetensors'));
+  assert.equal(elsewhere.readTeacherCache, '/home/me/.profile');
+  for (const outside of [`${folder}-2/x`, path.join(folder, '..', 'x'), path.join(folder, 'link', 'x')])
+    assert.equal(writingOnlyInto(folder, request(outside)).readTeacherCache, outside);
+  const own = request(path.join(folder, 'logits.safetensors'));
+  assert.equal(writingOnlyInto(folder, own), own);
 });

@@ -1,0 +1,37 @@
+/** Checks the settings in a saved plan: anybody can write such a file. */
+import * as v from 'valibot';
+import type { PlanSettings } from '../../protocol/values.ts';
+
+const text = v.pipe(v.string(), v.maxLength(10_000));
+const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 24));
+
+const settings = v.strictObject({
+  target: v.variant('kind', [
+    v.strictObject({ kind: v.literal('macs'), text }),
+    v.strictObject({ kind: v.literal('ratio'), ratio: share }),
+  ]),
+  isomorphic: v.exactOptional(v.boolean()),
+  global: v.exactOptional(v.boolean()),
+  roundTo: v.exactOptional(v.pipe(count, v.minValue(1))),
+  maxRatio: v.exactOptional(share),
+  headRatio: v.exactOptional(share),
+  headDimRatio: v.exactOptional(share),
+  removeLayers: v.exactOptional(count),
+  pins: v.exactOptional(v.array(v.strictObject({ layer: text, side: v.picklist(['out', 'in', 'both']) }))),
+  ignore: v.exactOptional(v.array(text)),
+});
+
+/** Settings that a plan was made with, the target among them. */
+export type SavedSettings = Partial<PlanSettings> & Pick<PlanSettings, 'target'>;
+
+/**
+ * The settings in the text of a saved plan.
+ * @throws Error with the place and what is wrong there
+ */
+export function parsePlanSettings(json: string): SavedSettings {
+  const result = v.safeParse(v.object({ settings }), JSON.parse(json), { abortEarly: true });
+  if (result.success) return result.output.settings;
+  const [issue] = result.issues;
+  throw new Error(`${v.getDotPath(issue) ?? 'it'}: ${issue.message.slice(0, 200)}`);
+}
