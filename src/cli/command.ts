@@ -23,6 +23,8 @@ export interface Command<T extends FlagTable = FlagTable> {
   readonly flags: T;
   /** It writes no file, and may be ended at any moment. */
   readonly readsOnly?: boolean;
+  /** It computes, or reads a file in one go, in which nothing else is heard: another process watches over it for Ctrl-C. */
+  readonly supervised?: boolean;
   /** How many positional arguments it takes at most (default none). */
   readonly most?: number;
   run(invocation: Invocation<T>, context: Required<RunContext>): Promise<CommandResult>;

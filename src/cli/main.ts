@@ -1,7 +1,8 @@
 /** Entry of the command line: `espalier COMMAND …`. Exit code 0, 1 (failed, reason on stderr) or 2 (bad usage). */
 import { UsageError, UserError } from '../common/errors.ts';
-import { type FlagTable, flag, formatFlags, parseFlags } from '../common/flags.ts';
+import { flag, formatFlags, parseFlags } from '../common/flags.ts';
 import { visible, visibleJson } from '../common/visible.ts';
+import type { Command } from './command.ts';
 import { commands } from './command-table.ts';
 import { abortOnInterrupt, isSupervised, supervise } from './supervise.ts';
 import { ProgressBar, say } from './terminal.ts';
@@ -23,7 +24,7 @@ function helpText(name?: string): string {
 }
 
 /** Commands that choose a backend are the ones that compute. */
-const computes = (flags: FlagTable): boolean => 'backend' in flags;
+const needsWatching = ({ flags, supervised }: Command): boolean => supervised ?? 'backend' in flags;
 
 /** Resolves with the exit code of a command that went well. */
 async function main(args: readonly string[]): Promise<number> {
@@ -43,7 +44,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const stray = positionals.at(command.most ?? 0);
   if (stray !== undefined) throw new UsageError(`unexpected argument "${stray}": espalier ${name} ${command.usage}`);
-  if (computes(command.flags) && !isSupervised()) return supervise(args);
+  if (needsWatching(command) && !isSupervised()) return supervise(args);
   const bar = new ProgressBar();
   // What only reads has nothing to tidy up: Ctrl-C ends it at once, whatever it is in the middle of.
   const signal = command.readsOnly ? new AbortController().signal : abortOnInterrupt();

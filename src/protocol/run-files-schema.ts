@@ -36,8 +36,10 @@ const progress = v.strictObject({
 
 const result = v.strictObject({
   epochs: number,
-  bestTop1: figure,
-  lastTop1: figure,
+  bestTop1: v.exactOptional(figure),
+  bestDistance: v.exactOptional(figure),
+  // Of earlier versions.
+  lastTop1: v.exactOptional(figure),
   loss: figure,
   imagesPerSecond: figure,
   outputDirectory: line,

@@ -15,6 +15,7 @@ import type { FinetuneResult, ModelSource } from '../protocol/values.ts';
 import { backendOptions } from './backend.ts';
 import { inEditorWords } from './editor-words.ts';
 import type { Handler } from './handler.ts';
+import { pixelsOfHost } from './pixels.ts';
 
 /** Flags that are worth a look before a run, whatever the recipe. */
 const SHOWN_FLAGS: readonly (keyof TrainingOptions)[] = [
@@ -59,7 +60,9 @@ export const checkFinetune: Handler<'finetune/check'> = ({ flags }) =>
   });
 
 const modelRequest = (source: ModelSource): ModelRequest =>
-  source.kind === 'zoo' ? { model: source.name } : { model: source.path, useEma: source.useEma ?? false };
+  source.kind === 'zoo'
+    ? { model: source.name }
+    : { model: source.path, useEma: source.useEma ?? false, ...pixelsOfHost() };
 
 /** @param directory the run's folder; `gate`: awaited before every step */
 export async function runFinetune(

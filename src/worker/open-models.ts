@@ -8,6 +8,7 @@ import type { GraphView, GroupsView } from '../protocol/graph-view.ts';
 import { type ModelSource, sourceKey } from '../protocol/values.ts';
 import { graphViewOf } from './graph-view.ts';
 import { groupsViewOf } from './groups-view.ts';
+import { pixelsOfHost } from './pixels.ts';
 
 /** Models kept at once; the one not used for longest goes first. */
 const MOST_OPEN = 8;
@@ -87,7 +88,7 @@ async function read(source: ModelSource): Promise<OpenModel> {
   const request =
     source.kind === 'zoo'
       ? { model: source.name }
-      : { model: source.path, useEma: source.useEma ?? false, heads: headsOf(source.architecture) };
+      : { model: source.path, useEma: source.useEma ?? false, heads: headsOf(source.architecture), ...pixelsOfHost() };
   return new OpenModel(source, await openModel(request));
 }
 

@@ -13,6 +13,7 @@ export const exportCommand = command({
   summary: 'write a model as safetensors, pth, a whole pickled module, pt2, onnx or a PyTorch module in Python',
   usage: '--model FILE --format FORMAT --output PATH',
   most: 1,
+  supervised: true,
   flags: {
     ...modelFlags,
     format: flag.choice(EXPORT_FORMATS, undefined, 'format'),

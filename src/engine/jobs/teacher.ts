@@ -69,6 +69,16 @@ export function requireSameOutputs(dense: Graph, student: Graph): void {
     );
 }
 
+/** Throws UserError where the teacher gives what nobody can learn: the run's loss would be no number, and look like the student's fault. */
+function checkLessons(logits: Float32Array, files: readonly string[], name: string | undefined): void {
+  const at = logits.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  const file = files[Math.floor((at * files.length) / logits.length)];
+  throw new UserError(
+    `the teacher ${name} gives ${logits[at]} for ${file}: its weights are damaged, or overflow in this precision. Take another --teacher-model or --teacher-ckpt.`,
+  );
+}
+
 /** Opens the teacher in a session of its own, or its outputs where they have been computed before. */
 export async function openTeacher(
   options: TrainingOptions,
@@ -81,7 +91,11 @@ export async function openTeacher(
   const open = async () => {
     const session = await executor.open({ predict: predictProgram(teacher.graph) }, context);
     await session.assign(weights);
-    const compute: Teacher = async ({ images }) => (await session.run('predict', { images })).logits;
+    const compute: Teacher = async ({ images, files }) => {
+      const { logits } = await session.run('predict', { images });
+      checkLessons(logits, files, options.teacherModel);
+      return logits;
+    };
     return { compute, close: () => session.dispose() };
   };
   if (teacherCache === undefined) {

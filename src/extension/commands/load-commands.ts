@@ -33,7 +33,7 @@ async function browse(): Promise<void> {
       title: vscode.l10n.t('Load Checkpoint'),
       openLabel: vscode.l10n.t('Load'),
       filters: {
-        [vscode.l10n.t('Checkpoints')]: CHECKPOINT_EXTENSIONS.map((e) => e.split('.').at(-1) as string),
+        [vscode.l10n.t('Checkpoints')]: [...new Set(CHECKPOINT_EXTENSIONS.map((e) => e.split('.').at(-1) as string))],
         '*': ['*'],
       },
     }),

@@ -61,6 +61,18 @@ export const settings = {
     scope: 'resource',
     description: 'Images in a batch while scoring.',
   },
+  'espalier.pixels': {
+    type: 'string',
+    default: 'auto',
+    scope: 'window',
+    description: 'Pixels that networks from files take. Files usually say it themselves, or are taken for what most are.',
+    choices: {
+      auto: 'As the file says, or its first operations.',
+      '0..1': 'From 0 to 1, not normalised.',
+      '0..255': 'From 0 to 255, not normalised.',
+      normalised: 'Normalised by mean and standard deviation.',
+    },
+  },
   'espalier.plan.target': {
     type: 'string',
     default: '50%',

@@ -106,7 +106,8 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
     noteActive();
   }
 
-  private act(action: RunAction, id: string): Thenable<unknown> {
+  private act(action: RunAction, id: string): Thenable<unknown> | undefined {
+    if (!Object.hasOwn(ACTIONS, action)) return undefined;
     const { runs } = this.services;
     const record = runs.find(id);
     const output = record?.output;

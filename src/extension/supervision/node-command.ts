@@ -17,6 +17,7 @@ export function nodeCommand(
       ELECTRON_RUN_AS_NODE: '1',
       ESPALIER_BACKEND: setting('espalier.backend'),
       ESPALIER_DEVICE: setting('espalier.device'),
+      ESPALIER_PIXELS: setting('espalier.pixels'),
       // Scores survive the worker here, also where the workspace cannot be written to.
       ESPALIER_SCORES: vscode.Uri.joinPath(context.storageUri ?? context.globalStorageUri, 'scores').fsPath,
     },
