@@ -8,8 +8,17 @@ import { UserError } from '../../../src/common/errors.ts';
 import { readCheckpoint } from '../../../src/engine/checkpoint/checkpoint.ts';
 import { writeSafetensors } from '../../../src/engine/checkpoint/safetensors/safetensors-write.ts';
 import { testFolder } from './files.ts';
-import { call, dict, global, list, orderedDict, pickle } from './pickle-writer.ts';
-import { floats, tensor, torchLegacy, torchZip, torchZipEntries, type ZipTestEntry, zip } from './torch-files.ts';
+import { call, dict, global, list, orderedDict, type Piece, pickle, type Writable } from './pickle-writer.ts';
+import {
+  floats,
+  storageId,
+  tensor,
+  torchLegacy,
+  torchZip,
+  torchZipEntries,
+  type ZipTestEntry,
+  zip,
+} from './torch-files.ts';
 
 const folder = testFolder();
 const weight = floats('0', 1, 2, 3, 4);
@@ -24,6 +33,21 @@ const data = 'archive/data/0';
 const trap = path.join(folder.path, 'it-ran');
 const systemCall = call(global('os', 'system'), `touch ${trap}`);
 
+/** A tensor that PyTorch puts together of several parts. */
+const rebuilt = (how: string, ...args: Writable[]): Piece => call(global('torch._utils', how), ...args);
+const quantised = rebuilt(
+  '_rebuild_qtensor',
+  storageId({ ...weight, type: 'QInt8Storage' }),
+  0,
+  [2, 2],
+  [2, 1],
+  [global('torch', 'per_tensor_affine'), 0.1, 0],
+  false,
+  orderedDict(),
+);
+const beside = (entries: { readonly [name: string]: Writable }): Buffer =>
+  torchZip(orderedDict({ 'conv.weight': tensor(weight, [2, 2]), ...entries }), [weight]);
+
 const cases: readonly (readonly [what: string, content: Uint8Array | string, message: RegExp])[] = [
   ['an empty file', '', /the file is empty/],
   ['a text file', 'hello, this is a note\n', /neither a safetensors nor a PyTorch file \(it looks like text\)/],
@@ -32,6 +56,34 @@ const cases: readonly (readonly [what: string, content: Uint8Array | string, mes
   ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n', /Git LFS pointer/],
   ['a gzip file', Buffer.from('1f8b0800', 'hex'), /gzip/],
   ['an HDF5 file', Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'), /HDF5/],
+  // Tensors that are no plain ones.
+  ['a quantised weight', beside({ 'fc.weight': quantised }), /tensor 'fc\.weight' is quantised/],
+  [
+    'a quantised layer',
+    beside({ 'fc._packed_params._packed_params': [quantised, tensor(weight, [2])] }),
+    /tensor 'fc\._packed_params\._packed_params' is quantised/,
+  ],
+  [
+    'a sparse weight',
+    beside({ 'fc.weight': rebuilt('_rebuild_sparse_tensor', global('torch', 'sparse_coo'), [tensor(weight, [1, 2])]) }),
+    /tensor 'fc\.weight' is sparse/,
+  ],
+  [
+    'a weight of eight-bit floats',
+    beside({
+      'fc.weight': rebuilt(
+        '_rebuild_tensor_v3',
+        storageId({ ...weight, type: 'UntypedStorage' }),
+        0,
+        [2, 2],
+        [2, 1],
+        false,
+        orderedDict(),
+        global('torch', 'float8_e4m3fn'),
+      ),
+    }),
+    /tensor 'fc\.weight' has the element type torch\.float8_e4m3fn, which Espalier does not read/,
+  ],
   // Zip.
   ['a zip cut off in its data', zipFile.subarray(0, 200), /as a zip file: .*truncated/],
   ['a zip cut off in its directory', zipFile.subarray(0, -30), /as a zip file/],

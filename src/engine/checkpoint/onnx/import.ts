@@ -154,7 +154,8 @@ function withPixels(
 ): Graph {
   const saysItself = model.metadata.has('mean') && model.metadata.has('std');
   if (pixels === 'normalised' || (saysItself && !pixels)) return graph;
-  const ask = 'if that is wrong, say so with --pixels 0..1, 0..255 or normalised; in the editor, the setting espalier.pixels';
+  const ask =
+    'if that is wrong, say so with --pixels 0..1, 0..255 or normalised; in the editor, the setting espalier.pixels';
   const take = (range: PixelRange, why: string): Graph => {
     if (why) notes.push(`${why}: it is given pixels from ${range.replace('..', ' to ')}, not normalised; ${ask}`);
     return { ...graph, input: { ...graph.input, ...NORMALISATIONS[range] } };

@@ -122,7 +122,11 @@ const FOREIGN_TENSORS: ReadonlyMap<string, string> = new Map([
 /** What stands where a weight should is named as what it is. */
 function refuseForeignTensors(where: string, others: readonly (readonly [string, PickleValue])[]): void {
   for (const [name, value] of others) {
-    const kind = value instanceof PickleObject ? FOREIGN_TENSORS.get(value.className) : undefined;
+    // Quantised layers keep their weight in a tuple, beside the bias.
+    const parts = Array.isArray(value) ? value : [value];
+    const kind = parts
+      .map((part) => (part instanceof PickleObject ? FOREIGN_TENSORS.get(part.className) : undefined))
+      .find((found) => found !== undefined);
     if (kind)
       throw new UserError(
         `${where}: tensor '${name}' is ${kind}; Espalier works on dense floating-point weights. Save them with \`.dequantize()\`, \`.to_dense()\` or as plain tensors.`,
