@@ -195,7 +195,8 @@ test('how a run ended while no window was open is found out by the next one', as
   const left: RunRecord = { ...record('a'), state: 'running', owner: gone, window: gone };
   await runs.write(left);
   assert.equal((await runs.read('a'))?.state, 'interrupted');
-  await writeFile(path.join(runs.directory('a'), 'end.json'), '{"kind": "ended", "result": {}}');
+  const end = { kind: 'failed', error: { kind: 'user', message: 'no images' } };
+  await writeFile(path.join(runs.directory('a'), 'end.json'), JSON.stringify(end));
   assert.equal((await runs.read('a'))?.state, 'running');
 });
 

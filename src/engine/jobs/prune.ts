@@ -7,7 +7,7 @@ import type { Cost } from '../graph/macs.ts';
 import { graphCost } from '../graph/macs.ts';
 import type { Weights } from '../graph/tensor.ts';
 import { couple } from '../pruning/coupling/couple.ts';
-import { type Groups, headsName } from '../pruning/coupling/groups.ts';
+import { countsByLayer, type Groups } from '../pruning/coupling/groups.ts';
 import { ignoreLayers } from '../pruning/planning/ignore.ts';
 import { frozenNotes, keptWholeNotes } from '../pruning/planning/plan-notes.ts';
 import type { Plan } from '../pruning/planning/plan-types.ts';
@@ -234,4 +234,4 @@ function withRepair(record: ModelRecord, model: Model, report: RepairReport): Mo
 }
 
 const plannedHeads = (plan: Plan): Record<string, number> =>
-  Object.fromEntries(plan.heads.map((heads) => [headsName(heads), heads.kept.length]));
+  countsByLayer(plan.heads.map(({ layer, part, kept }) => ({ layer, part, count: kept.length })));

@@ -76,7 +76,7 @@ for (const [whose, rules] of Object.entries(renamings))
       const model = await openModel({ model: file });
       const weights = await model.weights();
       assert.ok([...weights.keys()].some((name) => network.weights.has(name) && !name.startsWith('stem')));
-      for (const format of ['safetensors', 'pth', 'pt2']) {
+      for (const format of ['safetensors', 'pth']) {
         const saved = path.join(folder.path, `${whose}.${format}`);
         await saveModel(saved, model.graph, weights, model.record);
         const again = await openModel({ model: saved });

@@ -15,9 +15,10 @@ type Format = (typeof FORMATS)[number];
 
 const TOLERANCE = 1e-5;
 
-/** The tensors as one list of numbers, in the order of their names. */
+/** The tensors, but for counters, as one list of numbers, in the order of their names. */
 function elements(weights: Weights): string {
-  const sums = [...weights].map(([name, tensor]) => {
+  const floats = [...weights].filter(([, { dtype }]) => dtype === 'float32');
+  const sums = floats.map(([name, tensor]) => {
     const values = toFloat32(tensor);
     return `${name} [${tensor.shape}] ${values.reduce((sum, value, i) => sum + value * Math.sin(i), 0)}`;
   });
@@ -33,9 +34,9 @@ async function through(folder: string, name: string, format: Format, model: Netw
   return { ...opened, weights } as unknown as Model & Network;
 }
 
-/** Graphs whose files keep them are the same; an ONNX file's is built of its operators, from which on it stays. */
+/** Graphs whose files keep them are the same; those of exported files are built of their operators. */
 function assertSame(found: Graph, before: Graph, format: Format, what: string): void {
-  if (format !== 'onnx') assert.deepEqual(found, before, what);
+  if (format === 'safetensors' || format === 'pth') assert.deepEqual(found, before, what);
   const [{ macsTrue, params }, expected] = [graphCost(found), graphCost(before)];
   assert.deepEqual({ macsTrue, params }, { macsTrue: expected.macsTrue, params: expected.params }, what);
 }

@@ -243,9 +243,13 @@ function takeLogits({ graph }: Importer, outputs: readonly DraftOutput[], notes:
 /** What enters the softmax over the classes, if the file ends in one. */
 function withoutSoftmax(graph: DraftGraph, output: DraftId, notes: string[]): Pick<Logits, 'draft' | 'ending'> {
   const draft = graph.get(output);
-  const isLog = draft.kind === 'foreign' && draft.attributes.operator === 'LogSoftmax';
-  const axis = draft.kind === 'softmax' ? draft.attributes.axis : isLog ? draft.attributes.numbers?.[0] : undefined;
+  const isLog = draft.kind === 'activation' && draft.attributes.function === 'log';
+  const last = isLog ? graph.get(graph.inputsOf(output)[0]) : draft;
+  const isBoth = last.kind === 'foreign' && last.attributes.operator === 'LogSoftmax';
+  const axis =
+    last.kind === 'softmax' ? last.attributes.axis : isBoth && !isLog ? last.attributes.numbers?.[0] : undefined;
   if (axis !== 1) return { draft: output };
+  const before = isLog ? graph.inputsOf(output)[0] : output;
   notes.push('the file ends in a softmax: what enters it are the logits here; exported files end in it again');
-  return { draft: graph.inputsOf(output)[0], ending: isLog ? 'logSoftmax' : 'softmax' };
+  return { draft: graph.inputsOf(before)[0], ending: isLog || isBoth ? 'logSoftmax' : 'softmax' };
 }

@@ -16,6 +16,7 @@ const multiple = (a: number, b: number): number => (a / divisor(a, b)) * b;
 function withBatchPlaced(from: Shape, sizes: readonly number[], batch: number): readonly Shape[] {
   const at = from.findIndex((d) => d < 0);
   const before = sizePerImage(from.slice(0, at));
+  if (product(sizes) !== sizePerImage(from) * batch) return [];
   const places = sizes.flatMap((size, i) => {
     const start = product(sizes.slice(0, i));
     // Where in a merged dimension the batch lies is open too: the first place that both dimensions have.

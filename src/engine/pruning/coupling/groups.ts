@@ -128,10 +128,21 @@ export const rootName = ({ root, side, part }: Pick<Group, 'root' | 'side' | 'pa
 /** Names the heads of a layer. */
 export const headsName = ({ layer, part }: Pick<Heads, 'layer' | 'part'>): string => `${layer}${ordinal(part)}`;
 
-/** Heads by the name of the layer that makes them. */
-export function headCounts(groups: Groups): Record<string, number> {
-  return Object.fromEntries(groups.heads.map((heads) => [headsName(heads), heads.count]));
+/** Numbers of heads by the layer that makes them; several of one layer under names of their own where they differ. */
+export function countsByLayer(
+  heads: readonly (Pick<Heads, 'layer' | 'part'> & { readonly count: number })[],
+): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const each of heads) {
+    const first = counts.get(each.layer);
+    if (first === undefined) counts.set(each.layer, each.count);
+    else if (first !== each.count) counts.set(headsName(each), each.count);
+  }
+  return Object.fromEntries(counts);
 }
+
+/** Heads of every attention layer by the name of the layer that makes them. */
+export const headCounts = (groups: Groups): Record<string, number> => countsByLayer(groups.heads);
 
 /** Groups as text: a line for each, its members below it. */
 export function formatGroups({ groups, heads }: Groups): string {

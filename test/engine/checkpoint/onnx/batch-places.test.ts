@@ -34,7 +34,7 @@ describe('the shapes that a Reshape may mean', () => {
     [[-1, 512, 1, 1], [1, 512], 1, '-1,512'],
     [[-1, 24, 4, 4], [1, 24, -1], 1, '-1,24,16'],
     // Where a Reshape would have to take elements apart that the batch holds together.
-    [[3, -17, 8], [1, 3, 17, 8], 1, '1,-3,17,8 or 1,3,-17,8'],
+    [[3, -17, 8], [1, 3, 17, 8], 1, '1,3,-17,8 or 1,-3,17,8 or 1,3,17,-8'],
     [[-1, 24], [5, 5], 1, ''],
     [[-1, 24], [0, 4, 6], undefined, '-1,4,6'],
     [[-1, 24], [-1, 6], undefined, '-4,6'],
