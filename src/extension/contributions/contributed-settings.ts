@@ -65,7 +65,8 @@ export const settings = {
     type: 'string',
     default: 'auto',
     scope: 'window',
-    description: 'Pixels that networks from files take. Files usually say it themselves, or are taken for what most are.',
+    description:
+      'Pixels that networks from files take. Files usually say it themselves, or are taken for what most are.',
     choices: {
       auto: 'As the file says, or its first operations.',
       '0..1': 'From 0 to 1, not normalised.',

@@ -16,14 +16,7 @@ export const WALKTHROUGH_ID = 'firstModel';
 /** Settings of a finetuning run that is about to start. */
 export const FINETUNE_FILE = 'espalier-finetune.json';
 const MODEL_EXTENSIONS = ['.pth', '.th', '.safetensors', '.onnx', '.pt2'] as const;
-const OFFERED_EXTENSIONS = [
-  '.pt',
-  '.bin',
-  '.ckpt',
-  '.pth.tar',
-  '.safetensors.index.json',
-  '.bin.index.json',
-] as const;
+const OFFERED_EXTENSIONS = ['.pt', '.bin', '.ckpt', '.pth.tar', '.safetensors.index.json', '.bin.index.json'] as const;
 /** Files that may hold a checkpoint. */
 export const CHECKPOINT_EXTENSIONS = [...MODEL_EXTENSIONS, ...OFFERED_EXTENSIONS] as const;
 

@@ -39,9 +39,12 @@ export class Worker implements vscode.Disposable {
     this.supervisor.on('worker/ready', ({ pid, node }) => log.info(`worker ${pid} runs on Node ${node}`));
     this.supervisor.on('log', ({ level, message }) => log[level](`worker: ${message}`));
     this.subscriptions.push(
-      onSettingChange(['espalier.backend', 'espalier.device', 'espalier.pixels', 'espalier.worker.memory', 'espalier.worker.node'], () => {
-        if (this.supervisor.state !== 'idle') void this.offerRestart();
-      }),
+      onSettingChange(
+        ['espalier.backend', 'espalier.device', 'espalier.pixels', 'espalier.worker.memory', 'espalier.worker.node'],
+        () => {
+          if (this.supervisor.state !== 'idle') void this.offerRestart();
+        },
+      ),
     );
   }
 
