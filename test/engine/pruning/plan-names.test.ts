@@ -5,6 +5,7 @@ import { UserError } from '../../../src/common/errors.ts';
 import { keptOfPlan } from '../../../src/engine/jobs/record.ts';
 import { couple } from '../../../src/engine/pruning/coupling/couple.ts';
 import { rootName } from '../../../src/engine/pruning/coupling/groups.ts';
+import { planText } from '../../../src/engine/pruning/planning/plan-file.ts';
 import { planFromJson } from '../../../src/engine/pruning/planning/plan-schema.ts';
 import type { Plan } from '../../../src/engine/pruning/planning/plan-types.ts';
 import { compilePlanner } from '../../../src/engine/pruning/planning/planner.ts';
@@ -49,6 +50,9 @@ test('each group has a name of its own, and a plan fits from its file', async ()
   const plan = await planned();
   const expected = widthsOf(plan);
   assert.deepEqual(widthsOf(asFile(plan)), expected);
+  assert.deepEqual(widthsOf(asFile({ saved: null, plan })), expected);
+  // Sorted by name, as files are.
+  assert.deepEqual(widthsOf(planFromJson(planText(plan, { settings: { roundTo: 2 } }))), expected);
   // What a record keeps of it: the groups that lose something alone, in any order.
   const kept = { ...plan, ...keptOfPlan(plan) };
   assert.ok(kept.groups.length < plan.groups.length);

@@ -1,6 +1,6 @@
 /** What two plans of one network do differently: widths, MACs, kept channels, heads and blocks. */
 import { formatCount, formatInteger } from '../../../common/format.ts';
-import { rootName } from '../coupling/groups.ts';
+import { headsName, rootName } from '../coupling/groups.ts';
 import { byName, type SavedPlan } from './plan-file.ts';
 
 /** A group, or a layer's heads, that two plans treat differently. */
@@ -40,10 +40,10 @@ const entriesOf = ({ groups, heads }: SavedPlan): ReadonlyMap<string, Entry> =>
       const name = rootName(group);
       return [name, { name, what: 'channels', width: group.width, kept: group.kept }];
     }),
-    ...heads.map(({ layer, count, kept }): [string, Entry] => [
-      `${layer} heads`,
-      { name: `${layer} heads`, what: 'heads', width: count, kept },
-    ]),
+    ...heads.map((each): [string, Entry] => {
+      const name = `${headsName(each)} heads`;
+      return [name, { name, what: 'heads', width: each.count, kept: each.kept }];
+    }),
   ]);
 
 const without = <T>(all: readonly T[], others: readonly T[]): readonly T[] => {

@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import { UserError } from '../../../common/errors.ts';
-import { rootName } from '../coupling/groups.ts';
+import { headsName, rootName } from '../coupling/groups.ts';
 import type { Plan } from './plan-types.ts';
 
 /** `layer2` before `layer10`, in every language. */
@@ -23,7 +23,7 @@ export function planText(plan: Plan, extra: Readonly<Record<string, unknown>> = 
       .map(([name, value]) => [name, JSON.stringify(value)] as const),
     ['scopes', lines(scopes)],
     ['groups', lines(groups.toSorted((a, b) => byName(rootName(a), rootName(b))))],
-    ['heads', lines(heads.toSorted((a, b) => byName(a.layer, b.layer)))],
+    ['heads', lines(heads.toSorted((a, b) => byName(headsName(a), headsName(b))))],
   ];
   return `{\n${fields.map(([name, value]) => `  ${JSON.stringify(name)}: ${value}`).join(',\n')}\n}\n`;
 }
@@ -38,12 +38,16 @@ const savedPlan = v.looseObject({
     v.looseObject({
       root: v.string(),
       side: v.picklist(['in', 'out']),
+      part: v.exactOptional(index),
       width: index,
       channelGroups: v.exactOptional(index, 1),
       kept: v.array(index),
     }),
   ),
-  heads: v.exactOptional(v.array(v.looseObject({ layer: v.string(), count: index, kept: v.array(index) })), []),
+  heads: v.exactOptional(
+    v.array(v.looseObject({ layer: v.string(), part: v.exactOptional(index), count: index, kept: v.array(index) })),
+    [],
+  ),
   blocks: v.exactOptional(v.looseObject({ removed: v.array(v.string()) })),
   before: cost,
   after: cost,

@@ -64,11 +64,14 @@ const planSchema: v.GenericSchema<unknown, Plan> = v.strictObject({
 }) as unknown as v.GenericSchema<unknown, Plan>;
 
 /**
- * The plan that a text holds.
+ * The plan that a text holds: a saved one, or what `--plan-only --json` printed.
  * @throws Error with the place and what is wrong there
  */
 export function planFromJson(text: string): Plan {
-  const result = v.safeParse(planSchema, JSON.parse(text), { abortEarly: true });
+  const value: unknown = JSON.parse(text);
+  // The line that `prune --plan-only --json` prints has the plan beside its figures.
+  const isBeside = typeof value === 'object' && value !== null && 'plan' in value && !('groups' in value);
+  const result = v.safeParse(planSchema, isBeside ? value.plan : value, { abortEarly: true });
   if (!result.success) throw new Error(firstIssue(result.issues));
   return result.output;
 }
