@@ -44,7 +44,7 @@ test('each group has a name of its own, and a plan fits from its file', async ()
   const names = groups.groups.map(rootName);
   assert.equal(new Set(names).size, names.length);
   assert.deepEqual(
-    names.filter((name) => name.startsWith('stem')),
+    names.filter((name) => name.startsWith('stem')).sort(),
     ['stem', 'stem#2', 'stem#3', 'stem:in'].filter((name) => names.includes(name)),
   );
   const plan = await planned();
