@@ -4,7 +4,6 @@ import type { RunContext } from '../../common/progress.ts';
 import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
 import { writePth, writeTorchFile } from '../checkpoint/torch/torch-write.ts';
 import { pickledModule } from '../export/module.ts';
-import { writePth } from '../checkpoint/torch/torch-write.ts';
 import { withEnding } from '../export/ending.ts';
 import { writePt2 } from '../export/pt2.ts';
 import { pytorchSource } from '../export/pytorch.ts';
