@@ -8,13 +8,16 @@ import type { Executor } from '../compute/executor.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor, Weights } from '../graph/tensor.ts';
 import type { KeptIndexTable } from '../pruning/rebuilding/prune-graph.ts';
+import type { ChannelForm } from '../pruning/repair/channel-form.ts';
 import { chooseCuts } from '../pruning/repair/cuts.ts';
+import type { Moments } from '../pruning/repair/moments.ts';
 import { findRepairLayers, type RepairLayer } from '../pruning/repair/repair-layers.ts';
-import { chooseFit } from '../pruning/repair/ridge.ts';
+import { type ChosenFit, chooseFit } from '../pruning/repair/ridge.ts';
 import { type Divergence, divergence, divergenceOf } from '../training/divergence.ts';
 import { type CalibrationBatch, type CalibrationRequest, calibrationBatches } from './calibration.ts';
 import { HeldOut } from './held-out.ts';
 import { repairCandidates } from './repair-candidates.ts';
+import { composedTensors, selectedChannels } from './repair-channels.ts';
 import { type RepairedLayer, RepairProgress } from './repair-progress.ts';
 import { RepairSession, teacherStates } from './repair-session.ts';
 import { driftScale, fittedTensors, layerAsFit, targetScale, withDenseNorms } from './repair-tensors.ts';
@@ -66,6 +69,8 @@ export interface RepairInputs {
 export interface RepairRequest extends CalibrationRequest {
   /** Folder that layers which are done are kept in until all are, so that a repair that was stopped goes on; none: from the start. */
   readonly cache?: string;
+  /** Most bytes of one layer's second moments (default 512 MB); larger ones are fitted channel by channel. */
+  readonly momentBytes?: number;
 }
 
 export interface RepairHooks {
@@ -135,8 +140,12 @@ class LayerWise {
     return report;
   }
 
-  private async fit(layer: RepairLayer): Promise<RepairedLayer> {
-    const { session, weights, heldOut, inputs } = this;
+  private fit(layer: RepairLayer): Promise<RepairedLayer> {
+    return layer.channels ? this.fitChannels(layer, layer.channels) : this.fitLayer(layer);
+  }
+
+  private async fitLayer(layer: RepairLayer): Promise<RepairedLayer> {
+    const { session, weights } = this;
     const before = layerAsFit(layer, weights);
     const scale = this.scales(layer);
     const moments = await session.moments(layer, {
@@ -146,12 +155,28 @@ class LayerWise {
     const row = before.weight.length / scale.length;
     const prior = before.weight.map((value, i) => value * scale[Math.floor(i / row)]);
     const fit = chooseFit(moments.fitted, moments.held, before, layer.constant !== undefined, prior);
-    const tensors = fittedTensors(layer, fit, weights);
+    return this.taken(layer, fittedTensors(layer, fit, weights), fit, moments.fitted);
+  }
+
+  /** The dense layer's input channels from those left; its errors are the channels'. */
+  private async fitChannels(layer: RepairLayer, form: ChannelForm): Promise<RepairedLayer> {
+    const moments = await this.session.moments(layer, {});
+    const before = selectedChannels(layer, form, this.inputs, moments.fitted.outputs);
+    const mix = chooseFit(moments.fitted, moments.held, before, layer.constant !== undefined);
+    return this.taken(layer, composedTensors(layer, form, mix, this.inputs, this.weights), mix, moments.fitted);
+  }
+
+  /** Gives the session a layer's new tensors, and measures how far the outputs are then. */
+  private async taken(
+    layer: RepairLayer,
+    tensors: Weights,
+    { lambda, errorBefore, errorAfter }: ChosenFit,
+    { inputs: width, rows }: Moments,
+  ): Promise<RepairedLayer> {
+    const { session, heldOut, inputs } = this;
     await session.assign(tensors);
     const outputs = await session.heldOutputs(DISTANCE_IMAGES);
     const { distance: outputDistance } = divergence(heldOut.teacher, outputs, inputs.student.classes);
-    const { lambda, errorBefore, errorAfter } = fit;
-    const { inputs: width, rows } = moments.fitted;
     const report = { layer: layer.node.id, inputs: width, rows, lambda, errorBefore, errorAfter, outputDistance };
     return { tensors, report };
   }
@@ -170,7 +195,7 @@ export async function repairModel(
   hooks: RepairHooks = {},
 ): Promise<RepairReport> {
   const started = performance.now();
-  const { layers, left } = findRepairLayers(inputs);
+  const { layers, left } = findRepairLayers(inputs, request.momentBytes);
   const batches = await calibrationBatches(inputs.student, request, context);
   const progress = request.cache === undefined ? undefined : await RepairProgress.open(request.cache, inputs, batches);
   const heldOut = await HeldOut.open(inputs, batches, executor, context);

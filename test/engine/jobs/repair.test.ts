@@ -120,6 +120,60 @@ for (const backend of ['auto', 'embedded'] as const)
     for (const { layer, errorAfter } of report.layers) assert.ok(errorAfter < 1e-4, `${layer} is off by ${errorAfter}`);
   });
 
+/** A convolution over more than one tap, and a linear layer over a flattened map. */
+function flattenedLayers(): Graph {
+  const b = new GraphBuilder();
+  const relu = (suffix: string, x: string) => b.activation('', x, 'relu', { suffix });
+  const first = relu(
+    'relu1',
+    b.batchNorm('norm', b.conv('first', b.input(input), { out: 8, kernel: 3, stride: 2, padding: 1 })),
+  );
+  const second = relu('relu2', b.conv('second', first, { out: 6, kernel: 3, stride: 2, padding: 1, bias: true }));
+  const flat = b.reshape('', second, [-1, 6 * (TINY.size / 4) ** 2]);
+  const hidden = relu('relu3', b.linear('fc', flat, 12));
+  return b.finish(
+    { name: 'flat', family: 'test', input, classes: TINY.classes },
+    b.linear('head', hidden, TINY.classes),
+  );
+}
+
+test('layers whose second moments are too large are fitted by their channels, exactly where others repeat them', async () => {
+  const graph = flattenedLayers();
+  const copies = {
+    ...Object.fromEntries(
+      ['first.weight', ...['weight', 'bias', 'running_mean', 'running_var'].map((p) => `norm.${p}`)].map((name) => [
+        name,
+        [[7, 4]] as const,
+      ]),
+    ),
+    'second.weight': [[3, 1]],
+    'second.bias': [[3, 1]],
+  } as const;
+  const weights = withCopies(fillWeights(graph), copies);
+  const plan: KeptChannels = {
+    groups: [
+      { root: 'first', side: 'out', width: 8, kept: [0, 1, 2, 3, 4, 5, 6] },
+      { root: 'second', side: 'out', width: 6, kept: [0, 1, 2, 4, 5] },
+    ],
+    heads: [],
+  };
+  const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
+  const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
+  const inputs = { student, weights: left, teacher: graph, teacherWeights: weights, kept };
+  const report = await repairModel(inputs, { dataPath: images, images: 100, momentBytes: 0 }, executor);
+  assert.deepEqual(
+    report.layers.map(({ layer, inputs: width }) => [layer, width]),
+    [
+      ['second', 7],
+      ['fc', 5],
+    ],
+  );
+  assert.deepEqual(Object.keys(report.left), ['head']);
+  const [unrepaired, repaired] = report.candidates;
+  assert.ok(unrepaired.divergence.distance > 1e-3, `${unrepaired.divergence.distance}`);
+  assert.ok(repaired.divergence.distance < 1e-6, `${repaired.divergence.distance}`);
+});
+
 /** Tokens, one attention layer with a residual, a classifier. */
 function attentionNetwork(): Graph {
   const b = new GraphBuilder();

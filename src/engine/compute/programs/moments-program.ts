@@ -44,6 +44,8 @@ export interface MomentLayer {
     readonly teacherOther: ValueId;
     readonly permutations: readonly (readonly number[])[];
   };
+  /** Set where the channels of the teacher's input are fitted from those of the student's; `places` of each in a flattened one. */
+  readonly channels?: { readonly places: number };
 }
 
 class PairForward {
@@ -107,6 +109,7 @@ const inverse = (permutation: readonly number[]): number[] => permutation.map((_
  * where the layer ends in a sum `driftScale` [outputs, 1], the factor of what the student's other branch lacks.
  */
 export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutValues = NO_CUT): Program {
+  if (layer.channels) return channelMomentsProgram(networks, layer, layer.channels.places, cut);
   const b = new ProgramBuilder();
   const pair = new PairForward(b, networks, cut);
   const { node, teacherNode, keptOutputs, sum } = layer;
@@ -126,8 +129,13 @@ export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutV
     targets = b.add('add', [targets, scaled], {});
   }
   const x = inputRows(b, node, input);
-  const grouped = groups > 1;
-  const y = grouped ? b.add('reshape', [targets], { shape: [groups, outputs / groups, rows] }) : targets;
+  const y = groups > 1 ? b.add('reshape', [targets], { shape: [groups, outputs / groups, rows] }) : targets;
+  return sums(b, x, y);
+}
+
+/** What `Moments` has of X [(groups,) rows, inputs] and Y [(groups,) outputs, rows]. */
+function sums(b: ProgramBuilder, x: Ref, y: Ref): Program {
+  const grouped = b.shape(x).length > 2;
   const none = { keepDimensions: false };
   b.output('xx', b.add('matmul', [x, x], { transposeA: true, transposeB: false }));
   b.output('yx', b.add('matmul', [y, x], { transposeA: false, transposeB: false }));
@@ -135,6 +143,23 @@ export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutV
   b.output('y', b.add('sum', [y], { axes: [grouped ? 2 : 1], ...none }));
   b.output('yy', b.add('sum', [b.add('square', [y], {})], { axes: [grouped ? 2 : 1], ...none }));
   return b.finish();
+}
+
+/** The same with the channels of the teacher's input as targets, one row for every position. */
+function channelMomentsProgram(networks: Networks, layer: MomentLayer, places: number, cut: CutValues): Program {
+  const b = new ProgramBuilder();
+  const pair = new PairForward(b, networks, cut);
+  const { node, teacherNode } = layer;
+  const teacherInput = networks.teacher.nodes.find(({ id }) => id === teacherNode)?.inputs[0];
+  if (teacherInput === undefined) throw new Error(`the teacher has no ${teacherNode}`);
+  const byChannel = (x: Ref): Ref => {
+    if (node.kind === 'conv') return x;
+    const [n, features] = b.shape(x);
+    return b.add('reshape', [x], { shape: [n, features / places, places] });
+  };
+  const [input] = pair.emit('student', [node.inputs[0]]);
+  const [target] = pair.emit('teacher', [teacherInput]);
+  return sums(b, asRows(b, byChannel(input), 1), channelRows(b, byChannel(target), 1, undefined));
 }
 
 /**

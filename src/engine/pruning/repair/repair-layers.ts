@@ -3,6 +3,7 @@
 import { type Graph, type GraphNode, leavingValues, nodesById, type ValueId } from '../../graph/graph.ts';
 import { inferShapes } from '../../graph/shapes.ts';
 import { elementCount } from '../../graph/tensor.ts';
+import { type ChannelForm, channelForm } from './channel-form.ts';
 import type { NetworkPair } from './network-pair.ts';
 import { scaledQueries } from './scaled-queries.ts';
 
@@ -37,6 +38,8 @@ export interface RepairLayer {
   readonly keptOutputs: Int32Array | undefined;
   readonly constant: ConstantPlace | undefined;
   readonly sum: SumTarget | undefined;
+  /** Set where its own second moments would be too large: its input channels are fitted in their place. */
+  readonly channels?: ChannelForm;
 }
 
 export interface RepairLayers {
@@ -122,8 +125,8 @@ function ancestors(nodes: ReadonlyMap<ValueId, GraphNode>, id: ValueId, found = 
   return found;
 }
 
-/** Finds everything that is to be refitted, and how. */
-export function findRepairLayers(pair: NetworkPair): RepairLayers {
+/** Finds everything that is to be refitted, and how. `mostBytes`: of one layer's second moments. */
+export function findRepairLayers(pair: NetworkPair, mostBytes = MOST_BYTES): RepairLayers {
   const { student, teacher, kept } = pair;
   const changed = changedValues(pair);
   const scaled = scaledQueries(pair);
@@ -140,13 +143,16 @@ export function findRepairLayers(pair: NetworkPair): RepairLayers {
     const weight = node.parameters.weight as string;
     const origin = kept.get(weight);
     const teacherNode = origin && teacherOf.get(origin.from);
+    const isLarge = squareBytes(node, shapeOf.get(weight) ?? []) > mostBytes;
+    const channels = isLarge ? channelForm(student, node) : undefined;
     if (weightUsers.get(weight) !== 1) left.set(node.id, 'its weights are used more than once');
-    else if (squareBytes(node, shapeOf.get(weight) ?? []) > MOST_BYTES)
-      left.set(node.id, 'the second moments of its inputs would take over 512 MB');
+    else if (isLarge && !channels)
+      left.set(node.id, `the second moments of its inputs would take over ${Math.round(mostBytes / 2 ** 20)} MB`);
     else if (!origin || teacherNode === undefined) left.set(node.id, 'the dense network has no such layer');
     else {
       const constant = constantPlace(node, users);
-      return [{ node, weight, teacherNode, keptOutputs: origin.kept[0], constant, sum: undefined }];
+      const layer = { node, weight, teacherNode, keptOutputs: origin.kept[0], constant, sum: undefined };
+      return [{ ...layer, ...(channels && { channels }) }];
     }
     return [];
   });
@@ -155,6 +161,7 @@ export function findRepairLayers(pair: NetworkPair): RepairLayers {
   const nodes = nodesById(student);
   const place = new Map(found.map((layer, i) => [layer.node.id, i]));
   const layers = found.map((layer, i): RepairLayer => {
+    if (layer.channels) return layer;
     const walked = walkToSum(student, users, layer.node.id);
     const teacherWalked = walked && walkToSum(teacher, teacherUsers, layer.teacherNode);
     if (!walked || !teacherWalked || walked.factors.length !== teacherWalked.factors.length) return layer;
