@@ -7,6 +7,7 @@ import type {
   FinetuneSettings,
   ModelSource,
   PlanSettings,
+  RepairSettings,
   RunKind,
   RunState,
   ScoreSettings,
@@ -22,6 +23,7 @@ export type RunRequest =
       readonly plan: PlanSettings;
       readonly output: string;
       readonly overwrite: boolean;
+      readonly repair?: RepairSettings;
     }
   | { readonly kind: 'finetune'; readonly source: ModelSource; readonly settings: FinetuneSettings }
   | { readonly kind: 'evaluate'; readonly sources: readonly ModelSource[]; readonly settings: EvaluateSettings }
@@ -123,7 +125,7 @@ export function settingsOf({ request }: RunRecord): Settings {
     case 'score':
       return flat(request.settings);
     case 'prune':
-      return flat({ ...request.plan, output: request.output });
+      return flat({ ...request.plan, ...request.repair, output: request.output });
     case 'finetune':
       return { recipe: request.settings.recipe, 'data-path': request.settings.dataPath, ...request.settings.flags };
     case 'evaluate':
