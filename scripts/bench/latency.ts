@@ -45,7 +45,7 @@ async function measure(name: string, executor: Executor, settings: Settings): Pr
   for (const text of settings.targets.length ? settings.targets : ['80%', '65%', '50%']) {
     const request = {
       target: { fraction: shareOf(text) },
-      ...(roundTo === 'auto' && { roundTo }),
+      ...(roundTo === 'auto' && { roundTo: 'auto' as const }),
       batch,
       threads,
       ...(cache !== undefined && { cache }),

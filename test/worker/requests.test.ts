@@ -11,8 +11,8 @@ import { initialiseWeights } from '../../src/engine/training/initialise.ts';
 import { RequestError } from '../../src/extension/supervision/request-error.ts';
 import { WorkerSupervisor } from '../../src/extension/supervision/worker-supervisor.ts';
 import type { ParamsOf, ResultOf, WorkerMethod } from '../../src/protocol/messages.ts';
-import { tinyImages } from '../engine/training/tiny.ts';
 import { DEFAULT_PLAN, type ModelSource, type PlanSettings, type ScoreSettings } from '../../src/protocol/values.ts';
+import { tinyImages } from '../engine/training/tiny.ts';
 
 let folder: string;
 let supervisor: WorkerSupervisor;

@@ -219,6 +219,48 @@ test('head dims that say nothing go without a trace: the scale of the queries st
   assert.ok(repaired.divergence.distance < 1e-9, `${repaired.divergence.distance}`);
 });
 
+/** The same, but heads whose queries, keys and values have 5 dims' worth in 8, in no dimension of their own. */
+function mixedHeads(graph: Graph): Weights {
+  const weights = new Map<string, Tensor>(fillWeights(graph));
+  for (const name of ['attn.qkv.weight', 'attn.qkv.bias']) {
+    const { shape, data } = weights.get(name) as Tensor<'float32'>;
+    const row = data.length / 48;
+    const mixed = data.map((value) => 20 * value);
+    // The last three dims of each head are sums of the first five.
+    for (let head = 0; head < 6; head++)
+      for (let dim = 5; dim < 8; dim++)
+        for (let i = 0; i < row; i++) {
+          let sum = 0;
+          for (let from = 0; from < 5; from++) sum += Math.cos(3 * from + 7 * dim) * mixed[(head * 8 + from) * row + i];
+          mixed[(head * 8 + dim) * row + i] = sum;
+        }
+    weights.set(name, float32Tensor(shape, mixed));
+  }
+  return weights;
+}
+
+for (const backend of ['auto', 'embedded'] as const)
+  test(`heads of few dims' worth are factorised without loss where choosing dims loses (${backend})`, async () => {
+    const graph = attentionNetwork();
+    const weights = mixedHeads(graph);
+    const groups = couple(graph).groups.filter(({ heads }) => heads !== undefined);
+    const plan: KeptChannels = {
+      groups: groups.map(({ root, side, width }) => ({ root, side, width, kept: [0, 1, 2, 3, 7] })),
+      heads: [],
+    };
+    const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
+    const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
+    const report = await repairModel(
+      { student, weights: left, teacher: graph, teacherWeights: weights, kept },
+      { dataPath: images, images: 64 },
+      await createExecutor({ backend, threads: 1 }),
+    );
+    const distance = new Map(report.candidates.map(({ outcome, divergence }) => [outcome, divergence.distance]));
+    assert.equal(report.chosen, 'repaired, attention factorised');
+    assert.ok((distance.get('repaired') ?? 0) > 1e-4, `${distance.get('repaired')}`);
+    assert.ok((distance.get(report.chosen) ?? 1) < 1e-6, `${distance.get(report.chosen)}`);
+  });
+
 const pruned = async (name: string): Promise<{ file: string; dense: string }> => {
   const dense = path.join(work, `${name}-dense.safetensors`);
   const graph = manyLayers();

@@ -46,6 +46,8 @@ export interface MomentLayer {
   };
   /** Set where the channels of the teacher's input are fitted from those of the student's; `places` of each in a flattened one. */
   readonly channels?: { readonly places: number };
+  /** Set where targets are sums of the teacher's outputs: how many the student has. */
+  readonly mapped?: number | undefined;
 }
 
 class PairForward {
@@ -103,9 +105,21 @@ function channelRows(b: ProgramBuilder, x: Ref, channels: number, kept: Int32Arr
 
 const inverse = (permutation: readonly number[]): number[] => permutation.map((_, i) => permutation.indexOf(i));
 
+function keptTargets(b: ProgramBuilder, { keptOutputs }: MomentLayer, output: Ref, channels: number): Ref {
+  const kept = channelRows(b, output, channels, keptOutputs);
+  return b.add('multiply', [kept, b.input('targetScale', [b.shape(kept)[0], 1])], {});
+}
+
+function mappedTargets(b: ProgramBuilder, outputs: number, output: Ref, channels: number): Ref {
+  const dense = channelRows(b, output, channels, undefined);
+  const map = b.input('targetMap', [outputs, b.shape(dense)[0]]);
+  return b.add('matmul', [map, dense], { transposeA: false, transposeB: false });
+}
+
 /**
  * Sums over a batch for one layer: outputs `xx`, `yx`, `x`, `y`, `yy` as `Moments` names them, with a convolution's taps
- * before its channels. Inputs: `images` or the cut's values; `targetScale` [outputs, 1], the factor of every target; and
+ * before its channels. Inputs: `images` or the cut's values; `targetScale` [outputs, 1], the factor of every target, or
+ * `targetMap` [outputs, teacher's outputs]; and
  * where the layer ends in a sum `driftScale` [outputs, 1], the factor of what the student's other branch lacks.
  */
 export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutValues = NO_CUT): Program {
@@ -117,9 +131,11 @@ export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutV
   const [output, teacherOther] = pair.emit('teacher', [teacherNode, ...(sum ? [sum.teacherOther] : [])]);
   const channels = node.kind === 'conv' ? 1 : b.shape(output).length - 1;
   const groups = node.kind === 'conv' ? node.attributes.groups : 1;
-  let targets = channelRows(b, output, channels, keptOutputs);
+  let targets =
+    layer.mapped === undefined
+      ? keptTargets(b, layer, output, channels)
+      : mappedTargets(b, layer.mapped, output, channels);
   const [outputs, rows] = b.shape(targets);
-  targets = b.add('multiply', [targets, b.input('targetScale', [outputs, 1])], {});
   if (sum) {
     const back = (x: Ref): Ref =>
       sum.permutations.toReversed().reduce((y, p) => b.add('transpose', [y], { permutation: inverse(p) }), x);
@@ -178,6 +194,22 @@ export function inputMomentsProgram(graph: Graph, layers: readonly GraphNode<'co
     const x = inputRows(b, node, values[i]);
     b.output(`xx ${node.id}`, b.add('matmul', [x, x], { transposeA: true, transposeB: false }));
     b.output(`x ${node.id}`, b.add('sum', [x], { axes: [0], keepDimensions: false }));
+  });
+  return b.finish();
+}
+
+/** Sums over a batch of the products of linear layers' outputs with each other: `NODE` [outputs, outputs]. Input: `images`. */
+export function outputMomentsProgram(graph: Graph, layers: readonly GraphNode<'linear'>[]): Program {
+  const b = new ProgramBuilder();
+  const values = emitForward(
+    b,
+    graph,
+    layers.map(({ id }) => id),
+    { training: false },
+  );
+  layers.forEach(({ id }, i) => {
+    const y = asRows(b, values[i], b.shape(values[i]).length - 1);
+    b.output(id, b.add('matmul', [y, y], { transposeA: true, transposeB: false }));
   });
   return b.finish();
 }

@@ -40,6 +40,8 @@ export interface RepairLayer {
   readonly sum: SumTarget | undefined;
   /** Set where its own second moments would be too large: its input channels are fitted in their place. */
   readonly channels?: ChannelForm;
+  /** Set where its targets are sums of the dense outputs: how many it has. */
+  readonly mapped?: number;
 }
 
 export interface RepairLayers {
