@@ -6,7 +6,8 @@ import { outputMomentsProgram } from '../compute/programs/moments-program.ts';
 import type { GraphNode } from '../graph/graph.ts';
 import { toFloat32 } from '../graph/tensor.ts';
 import { productMaps, valueMaps } from '../pruning/repair/head-factors.ts';
-import { type AttentionHeads, attentionHeads, type HeadRows } from '../pruning/repair/head-rows.ts';
+import type { AttentionHeads, HeadRows } from '../pruning/repair/head-rows.ts';
+import { type HeadsPair, lostHeads } from '../pruning/repair/lost-heads.ts';
 import { usersOf } from '../pruning/repair/repair-layers.ts';
 import type { CalibrationBatch } from './calibration.ts';
 import type { RepairInputs } from './repair.ts';
@@ -46,18 +47,8 @@ function pairs(
   return found.every((pair) => pair !== undefined) ? found : undefined;
 }
 
-/** Attention of both networks, by the weights of their queries. */
-function matched(inputs: RepairInputs): readonly (readonly [AttentionHeads, AttentionHeads])[] {
-  const { student, teacher, kept } = inputs;
-  const dense = attentionHeads(teacher, usersOf(teacher));
-  return attentionHeads(student, usersOf(student)).flatMap((left) => {
-    const from = kept.get(left.queries.layer.parameters.weight as string)?.from;
-    const found = dense.find(
-      ({ queries }) => queries.layer.parameters.weight === from && queries.rows[0].length > left.queries.rows[0].length,
-    );
-    return found ? [[left, found] as const] : [];
-  });
-}
+const matched = (inputs: RepairInputs): readonly HeadsPair[] =>
+  lostHeads(inputs, { student: usersOf(inputs.student), teacher: usersOf(inputs.teacher) });
 
 /** Whether some attention's queries and keys lost dims, so that there is something to factorise. */
 export const lostHeadDims = (inputs: RepairInputs): boolean => matched(inputs).length > 0;

@@ -88,11 +88,11 @@ export async function planAtLatency(
     candidates.push(...measured.map(({ predicted, measured: time, macs }) => ({ predicted, measured: time, macs })));
     const chosen = measured.find(({ measured: time }) => time <= milliseconds);
     if (chosen) return { chosen, candidates };
-    const least = Math.min(...times);
+    const fastest = measured.reduce((a, b) => (b.measured < a.measured ? b : a));
     note?.(
-      `none of ${times.length} plans took ${milliseconds.toFixed(2)} ms or less (the fastest ${least.toFixed(2)} ms): trying smaller ones`,
+      `none of ${times.length} plans took ${milliseconds.toFixed(2)} ms or less (the fastest ${fastest.measured.toFixed(2)} ms): trying smaller ones`,
     );
-    around *= (1 - error) * (milliseconds / least);
+    around = milliseconds * Math.min(fastest.predicted / fastest.measured, around / milliseconds);
   }
   const least = Math.min(...candidates.map(({ measured }) => measured));
   throw new UserError(

@@ -45,7 +45,7 @@ export class SegmentTimes {
 
   async at(segment: Segment, points: readonly WidthPoint[]): Promise<readonly number[]> {
     const keys = points.map(({ at }) => keyOf(segment, at));
-    const missing = points.filter((_, i) => this.cache.get(keys[i]) === undefined);
+    const missing = points.filter((_, i) => this.cache.get(keys[i]) === undefined && keys.indexOf(keys[i]) === i);
     const known = keys.filter((key) => this.cache.get(key) !== undefined && !this.seen.has(key));
     this.cached += new Set(known).size;
     const requests = missing.map(({ sizes }) => ({ segment, graph: graphAt(this.groups, sizes) }));

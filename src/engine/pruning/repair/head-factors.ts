@@ -5,19 +5,25 @@
 import { cholesky } from './cholesky.ts';
 import { singularValues } from './singular-values.ts';
 
-/** Added to the diagonal of second moments, as a share of its mean: dimensions that say nothing stay harmless. */
-const JITTER = 1e-9;
+/**
+ * Added to the diagonal of second moments, as shares of its mean, until they can be factored: sums in float32 of dimensions
+ * that say nothing come out a little negative.
+ */
+const JITTERS = [1e-7, 1e-6, 1e-5, 1e-4, 1e-3];
 
 /** Lower factor of a head's second moments [dims, dims], row-major. */
 function factor(moments: Float64Array, dims: number): Float64Array | undefined {
-  const l = Float64Array.from(moments);
   let trace = 0;
-  for (let i = 0; i < dims; i++) trace += l[i * (dims + 1)];
+  for (let i = 0; i < dims; i++) trace += moments[i * (dims + 1)];
   if (!(trace > 0)) return undefined;
-  for (let i = 0; i < dims; i++) l[i * (dims + 1)] += (JITTER * trace) / dims;
-  if (!cholesky(l, dims)) return undefined;
-  for (let i = 0; i < dims; i++) for (let j = i + 1; j < dims; j++) l[i * dims + j] = 0;
-  return l;
+  for (const jitter of JITTERS) {
+    const l = Float64Array.from(moments);
+    for (let i = 0; i < dims; i++) l[i * (dims + 1)] += (jitter * trace) / dims;
+    if (!cholesky(l, dims)) continue;
+    for (let i = 0; i < dims; i++) for (let j = i + 1; j < dims; j++) l[i * dims + j] = 0;
+    return l;
+  }
+  return undefined;
 }
 
 /** x with Lᵀ x = b. */

@@ -4,6 +4,7 @@ import { type Graph, type GraphNode, leavingValues, nodesById, type ValueId } fr
 import { inferShapes } from '../../graph/shapes.ts';
 import { elementCount } from '../../graph/tensor.ts';
 import { type ChannelForm, channelForm } from './channel-form.ts';
+import { headLayers, lostHeads } from './lost-heads.ts';
 import type { NetworkPair } from './network-pair.ts';
 import { scaledQueries } from './scaled-queries.ts';
 
@@ -132,10 +133,11 @@ export function findRepairLayers(pair: NetworkPair, mostBytes = MOST_BYTES): Rep
   const { student, teacher, kept } = pair;
   const changed = changedValues(pair);
   const scaled = scaledQueries(pair);
-  // What comes in is other than before, or what goes out must be.
-  const differs = ({ id, inputs }: GraphNode): boolean => changed.has(inputs[0]) || scaled.has(id);
   const users = usersOf(student);
   const teacherUsers = usersOf(teacher);
+  const heads = headLayers(lostHeads(pair, { student: users, teacher: teacherUsers }));
+  // What comes in is other than before, or what goes out must be.
+  const differs = ({ id, inputs }: GraphNode): boolean => changed.has(inputs[0]) || scaled.has(id) || heads.has(id);
   const teacherOf = new Map(teacher.nodes.map((node) => [node.parameters.weight, node.id]));
   const weightUsers = countBy(student.nodes.flatMap(({ parameters }) => parameters.weight ?? []));
   const left = new Map<ValueId, string>();
