@@ -4,7 +4,9 @@
  * vscode-jsonrpc over the IPC channel of a forked process. A request's parameters travel in an envelope with a progress
  * token; cancellation is JSON-RPC's own.
  */
+
 import type { GraphView, GroupsView, NodeDetails, PlanView, ScoresView, TargetRange } from './graph-view.ts';
+import type { PruneResult, RepairSettings } from './prune-values.ts';
 import type {
   ArchitectureChoice,
   ChangedVerdicts,
@@ -18,8 +20,6 @@ import type {
   ModelSource,
   PlanSettings,
   ProgressReport,
-  PruneResult,
-  RepairSettings,
   RunPoint,
   RuntimeStatus,
   ScoreSettings,

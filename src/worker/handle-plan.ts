@@ -1,4 +1,5 @@
 /** Scoring, planning, pruning, exporting. */
+
 import { existsSync } from 'node:fs';
 import { needsGradients } from '../common/criteria.ts';
 import { UserError } from '../common/errors.ts';
@@ -13,7 +14,8 @@ import { diffPlans, markdownPlanDiff } from '../engine/pruning/planning/plan-dif
 import { planText, readPlanText } from '../engine/pruning/planning/plan-file.ts';
 import type { ScoresView } from '../protocol/graph-view.ts';
 import type { PlanRequest } from '../protocol/messages.ts';
-import type { PlanSettings, RepairSettings, ScoreSettings } from '../protocol/values.ts';
+import type { RepairSettings } from '../protocol/prune-values.ts';
+import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
 import { backendOptions } from './backend.ts';
 import { blockGradients } from './block-inputs.ts';
 import type { Handler } from './handler.ts';

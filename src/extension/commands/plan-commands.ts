@@ -1,10 +1,12 @@
 /** Scoring, target, plan and pruning. */
+
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { CRITERIA, CRITERION_NAMES, type Criterion, needsGradients } from '../../common/criteria.ts';
 import { formatCount } from '../../common/format.ts';
-import type { Pin, RepairSettings, ScoreSettings } from '../../protocol/values.ts';
+import type { RepairSettings } from '../../protocol/prune-values.ts';
+import type { Pin, ScoreSettings } from '../../protocol/values.ts';
 import { settings } from '../contributions.ts';
 import type { ModelSession } from '../model/model-session.ts';
 import { modelTitle } from '../model/model-uri.ts';

@@ -1,6 +1,6 @@
 /** Pruning with the remaining weights refitted: no labels, no training. */
 import * as vscode from 'vscode';
-import type { RepairSettings } from '../../protocol/values.ts';
+import type { RepairSettings } from '../../protocol/prune-values.ts';
 import { pruneSession } from './plan-commands.ts';
 import { chooseOne } from './questions.ts';
 import { chooseModel, needDataset, openSession, type Services } from './services.ts';

@@ -1,13 +1,14 @@
 /** A run as it is kept on disk: `job.json` in the run's own folder, so that it outlives worker and window. */
+
 import os from 'node:os';
 import type { RunView } from '../../protocol/panels.ts';
+import type { RepairSettings } from '../../protocol/prune-values.ts';
 import type {
   EvaluateSettings,
   ExportFormat,
   FinetuneSettings,
   ModelSource,
   PlanSettings,
-  RepairSettings,
   RunKind,
   RunState,
   ScoreSettings,
