@@ -19,7 +19,7 @@ interface HeadPair {
 }
 
 /** By a layer's weight in the pruned network: what its outputs should be of the dense layer's. */
-export interface TargetMap {
+interface TargetMap {
   /** [outputs, dense outputs], of the rows that are no longer chosen ones. */
   readonly rows: ReadonlyMap<number, ReadonlyMap<number, number>>;
 }

@@ -47,7 +47,7 @@ const NETWORK_RUNS = 3;
 /** Least that a segment can take. */
 const LEAST_MS = 1e-4;
 
-export const quantile = (times: readonly number[], q: number): number => {
+const quantile = (times: readonly number[], q: number): number => {
   const sorted = [...times].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
 };

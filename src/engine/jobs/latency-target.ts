@@ -16,14 +16,14 @@ const LEAST_ERROR = 0.02;
 const MOST_ERROR = 0.15;
 const ROUNDS = 3;
 
-export interface LatencyCandidate {
+interface LatencyCandidate {
   readonly predicted: number;
   /** Median. */
   readonly measured: number;
   readonly macs: number;
 }
 
-export interface ChosenLatency extends LatencyCandidate {
+interface ChosenLatency extends LatencyCandidate {
   readonly plan: Plan;
 }
 

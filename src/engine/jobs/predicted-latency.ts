@@ -14,7 +14,7 @@ import { measureSegments, type SegmentTimesReport } from './segment-times.ts';
 const FITTED_SHARES = [1, 0.85, 0.7, 0.5, 0.35, 0.2];
 const HELD_SHARES = [0.92, 0.6, 0.42, 0.28];
 
-export interface LatencyCheck {
+interface LatencyCheck {
   readonly macs: number;
   readonly predicted: number;
   readonly measured: number;
