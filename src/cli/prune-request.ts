@@ -4,6 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { CRITERION_NAMES } from '../common/criteria.ts';
 import { UsageError, UserError } from '../common/errors.ts';
 import { type FlagValues, flag } from '../common/flags.ts';
+import { parseLatencyTarget } from '../common/latency-target.ts';
+import { latencyFolder } from '../engine/jobs/latency-cache.ts';
+import type { LatencyRequest } from '../engine/jobs/latency-plans.ts';
 import { ALLOCATIONS, SELECTIONS } from '../engine/jobs/make-plans.ts';
 import type { PruneRequest } from '../engine/jobs/prune.ts';
 import { repairFolder } from '../engine/jobs/repair-progress.ts';
@@ -31,12 +34,17 @@ export const pruneFlags = {
   gradients: flag.list('gradients in safetensors files, one a sample or batch, instead of images'),
   pruningRatio: flag.number(undefined, 'share of the channels that goes (default 0.5, or what the target needs)'),
   targetMacs: flag.string(undefined, 'largest network at or under this: 2.0G, 4200M, 50%, -30%'),
+  targetLatency: flag.string(
+    undefined,
+    'largest network whose measured median on this machine is at or under this: 12ms, 0.5s, 60% of what it takes now',
+  ),
+  latencyBatch: flag.integer(1, 'images of the runs that are timed'),
   headPruningRatio: flag.number(undefined, 'share of all attention heads that goes'),
   headDimPruningRatio: flag.number(undefined, 'share of the head dimensions that goes, ranked by themselves'),
   globalPruning: flag.boolean('rank across groups'),
   noIsomorphic: flag.boolean('rank all groups together instead of by structure'),
   normalizer: flag.choice(NORMALISER_NAMES, 'mean', "how a group's scores are brought to one scale"),
-  roundTo: flag.integer(2, 'widths are multiples of this'),
+  roundTo: flag.string('2', 'widths are multiples of this; auto: of what this machine runs well'),
   maxPruningRatio: flag.number(1, 'no group loses a larger share'),
   removeLayers: flag.integer(0, 'blocks of the second-to-last stage that go'),
   ignore: flag.list('layers that stay as they are: globs, with :out or :in for one side'),
@@ -84,11 +92,38 @@ async function readPlan(file: string): Promise<Plan> {
   }
 }
 
+/** The multiple of `--round-to`; undefined for auto. */
+function multipleOf(text: string): number | undefined {
+  if (text === 'auto') return undefined;
+  const multiple = Number(text);
+  if (!/^\d+$/.test(text) || !(multiple >= 1) || !Number.isSafeInteger(multiple))
+    throw new UsageError(`--round-to needs an integer of at least 1, or auto, got "${text}"`);
+  return multiple;
+}
+
+/** What is to be measured of this machine. */
+function latencyRequest(values: PruneValues): LatencyRequest | undefined {
+  const { targetLatency, latencyBatch: batch, roundTo, threads, noCache } = values;
+  if (targetLatency === undefined && roundTo !== 'auto') return undefined;
+  const target = targetLatency === undefined ? undefined : parseLatencyTarget(targetLatency);
+  if (targetLatency !== undefined && !target)
+    throw new UsageError(`--target-latency takes 12ms, 0.5s or 60%, got "${targetLatency}"`);
+  return {
+    ...(target && { target }),
+    ...(roundTo === 'auto' && { roundTo }),
+    batch,
+    ...(threads !== undefined && { threads }),
+    ...(!noCache && { cache: latencyFolder(process.cwd()) }),
+  };
+}
+
 /** What a command line asks for. */
 export async function pruneRequest(values: PruneValues): Promise<PruneRequest> {
   const hasImages = (values.dataPath !== undefined || existsSync(USUAL_DATA_PATH)) && !values.gradients.length;
-  // With a FLOP target and without --global-pruning the paper's global isomorphic ranking is meant.
-  const isGlobal = values.globalPruning || values.targetMacs !== undefined;
+  // With a target and without --global-pruning the paper's global isomorphic ranking is meant.
+  const isGlobal = values.globalPruning || values.targetMacs !== undefined || values.targetLatency !== undefined;
+  const roundTo = multipleOf(values.roundTo);
+  const latency = latencyRequest(values);
   return {
     score: {
       criterion: values.pruningType,
@@ -109,12 +144,13 @@ export async function pruneRequest(values: PruneValues): Promise<PruneRequest> {
     options: {
       isomorphic: !values.noIsomorphic,
       global: isGlobal,
-      roundTo: values.roundTo,
+      ...(roundTo !== undefined && { roundTo }),
       maxRatio: values.maxPruningRatio,
       ...(values.pruningRatio !== undefined && { ratio: values.pruningRatio }),
       ...(values.headPruningRatio !== undefined && { headRatio: values.headPruningRatio }),
       ...(values.headDimPruningRatio !== undefined && { headDimRatio: values.headDimPruningRatio }),
     },
+    ...(latency && { latency }),
     ignore: values.ignore,
     removeLayers: values.removeLayers,
     ...(values.targetMacs !== undefined && { target: values.targetMacs }),
@@ -145,6 +181,20 @@ export function checkPruneFlags(values: PruneValues): void {
     throw new UsageError('--allocate sensitivity reckons with a repair: give --repair too');
   if ((values.allocate !== 'uniform' || values.select !== 'score') && (values.plan || values.removeLayers > 0))
     throw new UsageError('--allocate and --select make the plan by themselves: leave --plan and --remove-layers out');
+  checkLatencyFlags(values);
   if (values.repair > 0 && values.bnRecalibrate > 0)
     throw new UsageError('--repair weighs new batch norm statistics against its own: leave --bn-recalibrate out');
+}
+
+function checkLatencyFlags(values: PruneValues): void {
+  const { targetLatency, targetMacs, pruningRatio, plan, removeLayers, iterativeSteps, latencyBatch } = values;
+  if (latencyBatch < 1) throw new UsageError(`--latency-batch needs at least 1 image, got ${latencyBatch}`);
+  if (values.roundTo === 'auto' && plan) throw new UsageError('--plan has its own widths: leave --round-to auto out');
+  if (targetLatency === undefined) return;
+  if (targetMacs !== undefined || pruningRatio !== undefined)
+    throw new UsageError('--target-latency decides how much goes: leave --target-macs and --pruning-ratio out');
+  if (plan || removeLayers > 0 || iterativeSteps > 1)
+    throw new UsageError(
+      '--target-latency measures plans of its own: leave --plan, --remove-layers and --iterative-steps out',
+    );
 }

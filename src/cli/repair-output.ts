@@ -33,7 +33,7 @@ export function repairText(report: RepairReport): string {
     ...Object.entries(left).map(([layer, reason]) => `${layer} stays as it is: ${reason}`),
     ...candidates.map(
       ({ outcome, divergence }) =>
-        `${outcome === chosen ? '→' : ' '} ${outcome.padEnd(26)} ${divergenceText(divergence)} (${heldImages} held-out images)`,
+        `${outcome === chosen ? '→' : ' '} ${outcome.padEnd(30)} ${divergenceText(divergence)} (${heldImages} held-out images)`,
     ),
     `repaired on ${fittedImages} images in ${seconds.toFixed(1)} s`,
   ].join('\n');

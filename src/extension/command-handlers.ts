@@ -7,6 +7,7 @@ import { graphCommand } from './commands/graph-commands.ts';
 import * as load from './commands/load-commands.ts';
 import { compare, evaluate, exportModel } from './commands/measure-commands.ts';
 import * as plan from './commands/plan-commands.ts';
+import { pruneAndRepair } from './commands/repair-commands.ts';
 import * as runs from './commands/runs-commands.ts';
 import * as runtime from './commands/runtime-commands.ts';
 import type { Services } from './commands/services.ts';
@@ -25,6 +26,7 @@ const table: { readonly [C in CommandId]: Command } = {
   'espalier.score': plan.score,
   'espalier.setTarget': plan.setTarget,
   'espalier.prune': plan.prune,
+  'espalier.pruneAndRepair': pruneAndRepair,
   'espalier.finetune': finetune,
   'espalier.startFinetune': startFinetune,
   'espalier.evaluate': evaluate,

@@ -4,7 +4,9 @@
  * vscode-jsonrpc over the IPC channel of a forked process. A request's parameters travel in an envelope with a progress
  * token; cancellation is JSON-RPC's own.
  */
+
 import type { GraphView, GroupsView, NodeDetails, PlanView, ScoresView, TargetRange } from './graph-view.ts';
+import type { PruneResult, RepairSettings } from './prune-values.ts';
 import type {
   ArchitectureChoice,
   ChangedVerdicts,
@@ -18,7 +20,6 @@ import type {
   ModelSource,
   PlanSettings,
   ProgressReport,
-  PruneResult,
   RunPoint,
   RuntimeStatus,
   ScoreSettings,
@@ -70,7 +71,10 @@ interface WorkerRequests {
   'plan/export': { params: PlanRequest; result: { json: string; text: string } };
   /** What a saved plan, as text, does otherwise: a table as Markdown. */
   'plan/diff': { params: PlanRequest & { other: string; name: string }; result: { markdown: string } };
-  'prune/run': { params: PlanRequest & { output: string; overwrite: boolean }; result: PruneResult };
+  'prune/run': {
+    params: PlanRequest & { output: string; overwrite: boolean; repair?: RepairSettings };
+    result: PruneResult;
+  };
   /** A recipe's flags for this model, to be edited before the run. */
   'finetune/defaults': {
     params: { source: ModelSource; recipe: string; dataPath: string };
@@ -143,7 +147,7 @@ export const timeLimits: { readonly [M in WorkerMethod]: TimeLimit } = {
   'plan/compute': { total: 30 * SECOND },
   'plan/export': { total: 30 * SECOND },
   'plan/diff': { total: 30 * SECOND },
-  'prune/run': { silence: 5 * MINUTE },
+  'prune/run': { silence: 10 * MINUTE },
   'finetune/defaults': { total: 30 * SECOND },
   'finetune/check': { total: 30 * SECOND },
   'run/history': { total: 30 * SECOND },

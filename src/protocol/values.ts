@@ -255,13 +255,6 @@ export interface RuntimeStatus {
   readonly worker: { readonly pid: number; readonly node: string };
 }
 
-export interface PruneResult {
-  readonly saved: string;
-  readonly before: CostFigures;
-  readonly after: CostFigures;
-  readonly heads: Readonly<Record<string, number>>;
-}
-
 export type ExportFormat = 'safetensors' | 'pth' | 'module' | 'pt2' | 'onnx' | 'pytorch';
 
 export interface ProgressReport {

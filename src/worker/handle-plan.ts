@@ -1,4 +1,5 @@
 /** Scoring, planning, pruning, exporting. */
+
 import { existsSync } from 'node:fs';
 import { needsGradients } from '../common/criteria.ts';
 import { UserError } from '../common/errors.ts';
@@ -13,6 +14,7 @@ import { diffPlans, markdownPlanDiff } from '../engine/pruning/planning/plan-dif
 import { planText, readPlanText } from '../engine/pruning/planning/plan-file.ts';
 import type { ScoresView } from '../protocol/graph-view.ts';
 import type { PlanRequest } from '../protocol/messages.ts';
+import type { RepairSettings } from '../protocol/prune-values.ts';
 import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
 import { backendOptions } from './backend.ts';
 import { blockGradients } from './block-inputs.ts';
@@ -110,29 +112,59 @@ function mayWrite(output: string, overwrite: boolean): void {
 const targetOf = ({ target }: PlanSettings): Pick<PruneRequest, 'target'> =>
   target.kind === 'macs' ? { target: target.text } : {};
 
+/** What a repair adds to a pruning; budgets by sensitivity make their own plan. */
+function repairOf(settings: PlanSettings, { dataPath, images, allocate }: RepairSettings): Partial<PruneRequest> {
+  const calibration = { dataPath, images, seed: 0 };
+  if (allocate === 'uniform') return { repair: calibration };
+  if (settings.removeLayers > 0)
+    throw new UserError(
+      'Budgets by sensitivity remove no whole blocks: set the blocks to remove to 0, or repair the plan as it is.',
+    );
+  return {
+    repair: calibration,
+    measured: { allocate, select: 'reconstruction', images: calibration },
+    ignore: ignoredBy(settings),
+    ...targetOf(settings),
+  };
+}
+
+const optionsOf = (settings: PlanSettings): PruneRequest['options'] => ({
+  ...targetOptions(settings),
+  ...(settings.target.kind === 'ratio' && { ratio: settings.target.ratio }),
+});
+
 export const runPrune: Handler<'prune/run'> = async (request, context) => {
-  const { scores, plan: settings, output, overwrite } = request;
+  const { scores, plan: settings, output, overwrite, repair } = request;
   mayWrite(output, overwrite);
   if (!scores) throw new UserError('Nothing was scored yet: score the channels first, so that the right ones go.');
   const open = await scoredModel(request, context);
   const { removeLayers } = settings;
+  // Which blocks go depends on gradients, which cached scores do not have: the engine then plans those itself.
+  const lacksGradients = removeLayers > 0 && needsGradients(scores.criterion) && !open.gradientsOf(scoresKey(scores));
+  const repairing = repair ? repairOf(settings, repair) : {};
+  const planning = lacksGradients
+    ? { ...targetOf(settings), removeLayers, ignore: ignoredBy(settings) }
+    : repairing.measured
+      ? {}
+      : { plan: await makePlan(open, scores, settings, context) };
   const report = await pruneModel(
     open.model,
-    {
-      score: scoreRequest(scores),
-      options: targetOptions(settings),
-      // Which blocks go depends on gradients, which cached scores do not have: the engine then plans those itself.
-      ...(removeLayers > 0 && needsGradients(scores.criterion) && !open.gradientsOf(scoresKey(scores))
-        ? { ...targetOf(settings), removeLayers, ignore: ignoredBy(settings) }
-        : { plan: await makePlan(open, scores, settings, context) }),
-    },
+    { score: scoreRequest(scores), options: optionsOf(settings), ...planning, ...repairing },
     () => createExecutor(backendOptions()),
     context,
   );
   if (!report.graph || !report.weights) throw new Error('pruning gave no network');
   context.progress({ phase: 'Saving', done: 0, total: 0 });
   await saveModel(output, report.graph, report.weights, report.record, context);
-  return { saved: output, before: report.before, after: report.after, heads: report.heads };
+  const { repair: done } = report;
+  const agreement = done?.candidates.find(({ outcome }) => outcome === done.chosen)?.divergence.agreement;
+  return {
+    saved: output,
+    before: report.before,
+    after: report.after,
+    heads: report.heads,
+    ...(agreement !== undefined && { agreement }),
+  };
 };
 
 export const runExport: Handler<'export/run'> = async ({ source, format, output, overwrite }, context) => {

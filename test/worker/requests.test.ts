@@ -12,6 +12,7 @@ import { RequestError } from '../../src/extension/supervision/request-error.ts';
 import { WorkerSupervisor } from '../../src/extension/supervision/worker-supervisor.ts';
 import type { ParamsOf, ResultOf, WorkerMethod } from '../../src/protocol/messages.ts';
 import { DEFAULT_PLAN, type ModelSource, type PlanSettings, type ScoreSettings } from '../../src/protocol/values.ts';
+import { tinyImages } from '../engine/training/tiny.ts';
 import { builtProgram } from '../support/built-programs.ts';
 
 let folder: string;
@@ -131,6 +132,23 @@ test('prunes to a new file that opens again with its history, and never overwrit
   assert.match(error.message, /exists already/);
   const unscored = await refusal(ask('prune/run', { ...request, scores: null, output: `${output}.2.safetensors` }));
   assert.match(unscored.message, /score the channels first/);
+});
+
+test('prunes and repairs: the plan as it is, or budgets by sensitivity; the history has both steps', async () => {
+  const dataPath = await tinyImages(folder);
+  for (const allocate of ['uniform', 'sensitivity'] as const) {
+    const output = path.join(folder, `repaired-${allocate}.safetensors`);
+    const repair = { dataPath, images: 16, allocate };
+    const request = { source, scores: l1, plan: half, output, overwrite: false, repair };
+    const { after, before, agreement } = await ask('prune/run', request);
+    assert.ok(after.macs <= before.macs / 2);
+    assert.ok(agreement !== undefined && agreement >= 0 && agreement <= 1);
+    const opened = await ask('model/open', { source: { kind: 'file', path: output } });
+    if (opened.kind !== 'model') throw new Error('not opened');
+    assert.equal(opened.model.lineage?.step, 'repaired');
+    const blocks = { ...request, plan: { ...half, removeLayers: 1 }, output: `${output}.2.safetensors` };
+    if (allocate === 'sensitivity') assert.match((await refusal(ask('prune/run', blocks))).message, /no whole blocks/);
+  }
 });
 
 test('the plan as a file and as text', async () => {

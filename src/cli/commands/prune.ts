@@ -25,6 +25,7 @@ import { runName } from '../../engine/training/run-directory.ts';
 import { command } from '../command.ts';
 import { describeOptions } from '../finetune-settings.ts';
 import { iterativeHooks, trainingBetween } from '../iterative-settings.ts';
+import { latencyJson, latencyText } from '../latency-output.ts';
 import { checkPruneFlags, type PruneValues, pruneFlags, pruneRequest } from '../prune-request.ts';
 import { repairJson, repairText } from '../repair-output.ts';
 import { dataRequest, requireDataPath, weightsRequest } from '../requests.ts';
@@ -77,6 +78,7 @@ function summaryText(
         ]
       : []),
     `couple ${seconds.couple.toFixed(3)} s, score ${seconds.score.toFixed(3)} s (${scored}), plan ${seconds.plan.toFixed(3)} s, prune ${seconds.prune.toFixed(3)} s${report.repair ? `, repair ${seconds.repair.toFixed(1)} s` : ''}`,
+    ...(report.latency ? [latencyText(report.latency)] : []),
     ...(report.repair ? [repairText(report.repair)] : []),
     ...(report.weighed ?? []).map(
       ({ allocate, divergence }) => `budgets ${allocate}: divergence ${divergence.toFixed(4)} after the repair`,
@@ -174,10 +176,14 @@ export const prune = command({
       seconds,
       scored: report.scored,
       ...(report.repair && { repair: repairJson(report.repair) }),
+      ...(report.latency && { latency: latencyJson(report.latency) }),
       ...(report.weighed && { weighed: report.weighed }),
       ...(report.notes.length && { notes: report.notes }),
     };
-    if (!graph || !weights) return { json: { ...json, plan: report.plan }, text: formatPlan(report.plan) };
+    if (!graph || !weights) {
+      const text = [formatPlan(report.plan), ...(report.latency ? [latencyText(report.latency)] : [])].join('\n');
+      return { json: { ...json, plan: report.plan }, text };
+    }
     const accuracy: { before?: Accuracy; after?: Accuracy } = values.testAccuracy
       ? {
           before: await accuracyOf(

@@ -3,13 +3,15 @@
 import { targetMacs } from '../../common/flop-target.ts';
 import type { RunContext } from '../../common/progress.ts';
 import type { Executor } from '../compute/executor.ts';
-import { allocate } from '../pruning/allocation/allocate.ts';
+import { allocate, type ErrorCurve } from '../pruning/allocation/allocate.ts';
 import type { Plan, PlanOptions } from '../pruning/planning/plan-types.ts';
 import { compilePlanner, type Planner } from '../pruning/planning/planner.ts';
-import { parseTarget, planForTarget } from '../pruning/planning/target.ts';
+import { parseTarget, planForTarget, planWithin } from '../pruning/planning/target.ts';
 import { type BlockInputs, planBlocks, planWithBlocks } from '../pruning/rebuilding/remove-layers.ts';
 import type { Scores } from '../pruning/scoring/importance.ts';
 import type { CalibrationRequest } from './calibration.ts';
+import { LatencyPlanning, type LatencyReport } from './latency-plans.ts';
+import type { LatencyChoice } from './latency-target.ts';
 import type { PruneRequest } from './prune.ts';
 import { errorCurves, measureInputs, reconstructionScores } from './sensitivity.ts';
 
@@ -31,6 +33,13 @@ export interface MeasuredPlanning {
 export interface NamedPlan {
   readonly allocate: AllocationMode;
   readonly plan: Plan;
+  /** What was measured to find it, with a target in milliseconds. */
+  readonly latency?: LatencyChoice;
+}
+
+export interface MadePlans {
+  readonly plans: readonly [NamedPlan, ...NamedPlan[]];
+  readonly latency?: LatencyReport;
 }
 
 /** Of the paper's script. */
@@ -54,6 +63,39 @@ export function makePlan(inputs: BlockInputs, scores: Scores, request: PlanReque
   return planBlocks(inputs, planOf(compilePlanner(inputs.groups, scores), request), removeLayers);
 }
 
+/** Plans of one planner at the target of a request: of MACs, or of measured milliseconds. */
+interface Planning {
+  readonly inputs: BlockInputs;
+  readonly request: PruneRequest;
+  readonly scores: Scores;
+  readonly latency: LatencyPlanning | undefined;
+}
+
+async function uniformPlan({ inputs, request, scores, latency }: Planning): Promise<NamedPlan> {
+  if (!latency?.hasTarget) return { allocate: 'uniform', plan: makePlan(inputs, scores, request) };
+  const { planner } = await latency.planner(inputs.groups, scores, request.options);
+  const choice = await latency.choose(planner, (most) => planWithin(planner, request.options, most));
+  return { allocate: 'uniform', plan: choice.chosen.plan, latency: choice };
+}
+
+async function sensitivePlan(
+  { inputs, request, scores, latency }: Planning,
+  uniform: Plan,
+  curves: readonly ErrorCurve[],
+): Promise<NamedPlan> {
+  if (latency?.hasTarget) {
+    const { planner } = await latency.planner(inputs.groups, scores, request.options);
+    const choice = await latency.choose(planner, (most) =>
+      allocate(planner, planWithin(planner, request.options, most), curves, most),
+    );
+    return { allocate: 'sensitivity', plan: choice.chosen.plan, latency: choice };
+  }
+  const planner = compilePlanner(inputs.groups, scores);
+  const { target } = request;
+  const macs = target === undefined ? uniform.after.macs : targetMacs(parseTarget(target), planner.before.macs);
+  return { allocate: 'sensitivity', plan: allocate(planner, uniform, curves, macs) };
+}
+
 /**
  * The plans of a request: the paper's, and behind it the one by sensitivity where that is asked for.
  *
@@ -62,19 +104,25 @@ export function makePlan(inputs: BlockInputs, scores: Scores, request: PlanReque
 export async function makePlans(
   inputs: BlockInputs,
   scores: Scores,
-  request: PruneRequest,
+  asked: PruneRequest,
   executor: () => Promise<Executor>,
   context: RunContext,
-): Promise<readonly [NamedPlan, ...NamedPlan[]]> {
-  const { measured, target } = request;
-  if (!measured) return [{ allocate: 'uniform', plan: makePlan(inputs, scores, request) }];
+): Promise<MadePlans> {
+  const { measured } = asked;
   const { groups, weights } = inputs;
+  const latency = asked.latency && (await LatencyPlanning.open(asked.latency, await executor(), context));
+  const options = latency ? await latency.options(groups, asked.options) : asked.options;
+  const request = { ...asked, options };
+  const made = (...plans: [NamedPlan, ...NamedPlan[]]): MadePlans => ({
+    plans,
+    ...(latency && { latency: latency.report }),
+  });
+  if (!measured) return made(await uniformPlan({ inputs, request, scores, latency }));
   const found = await measureInputs(groups, weights, scores, measured.images, await executor(), context);
   const chosen = measured.select === 'reconstruction' ? reconstructionScores(groups, scores, found) : scores;
-  const uniform = { allocate: 'uniform', plan: makePlan(inputs, chosen, request) } as const;
-  if (measured.allocate === 'uniform') return [uniform];
+  const planning: Planning = { inputs, request, scores: chosen, latency };
+  const uniform = await uniformPlan(planning);
+  if (measured.allocate === 'uniform') return made(uniform);
   const curves = await errorCurves(groups, chosen, found, await executor(), context);
-  const planner = compilePlanner(groups, chosen);
-  const macs = target === undefined ? uniform.plan.after.macs : targetMacs(parseTarget(target), planner.before.macs);
-  return [uniform, { allocate: 'sensitivity', plan: allocate(planner, uniform.plan, curves, macs) }];
+  return made(uniform, await sensitivePlan(planning, uniform.plan, curves));
 }

@@ -14,7 +14,9 @@ import type { Plan } from '../pruning/planning/plan-types.ts';
 import type { TargetOptions } from '../pruning/planning/target.ts';
 import { type Pruned, prune } from '../pruning/rebuilding/apply-plan.ts';
 import { divergenceOf } from '../training/divergence.ts';
-import { type AllocationMode, type MeasuredPlanning, makePlans, type NamedPlan } from './make-plans.ts';
+import type { LatencyReport, LatencyRequest } from './latency-plans.ts';
+import type { LatencyChoice } from './latency-target.ts';
+import { type AllocationMode, type MadePlans, type MeasuredPlanning, makePlans, type NamedPlan } from './make-plans.ts';
 import type { Model } from './model.ts';
 import { headsOfGraph } from './model-info.ts';
 import { keptOfPlan, type ModelRecord, withStep } from './record.ts';
@@ -37,6 +39,8 @@ export interface PruneRequest {
   readonly repair?: RepairRequest;
   /** Budgets by sensitivity, selection by reconstruction. */
   readonly measured?: MeasuredPlanning;
+  /** A target in milliseconds on this machine in place of `target`, or widths that it runs well. */
+  readonly latency?: LatencyRequest;
 }
 
 /** Seconds of every stage. */
@@ -64,6 +68,8 @@ export interface PruneReport {
   readonly repair?: RepairReport;
   /** Plans that were weighed against each other, repaired: divergence from the dense network on held-out images. */
   readonly weighed?: readonly WeighedPlan[];
+  /** What was measured of this machine, and of the plan that was taken. */
+  readonly latency?: LatencyReport & { readonly choice?: LatencyChoice };
   readonly seconds: PruneSeconds;
   /** What the person should know: what could not be pruned, and what stayed whole. */
   readonly notes: readonly string[];
@@ -155,7 +161,7 @@ async function plansOf({
   executor,
   context,
   watch,
-}: Work): Promise<{ plans: readonly NamedPlan[]; scored: PruneReport['scored'] }> {
+}: Work): Promise<MadePlans & { readonly scored: PruneReport['scored'] }> {
   if (request.plan) return { plans: [{ allocate: 'uniform', plan: request.plan }], scored: 'not needed' };
   // Blocks are scored by the gradients themselves, which the cache does not keep.
   const keep = { gradients: (request.removeLayers ?? 0) > 0 };
@@ -166,8 +172,8 @@ async function plansOf({
   const scoring = { criterion, ...(seed !== undefined && { seed }), ...(gradients && { gradients }) };
   const pinned = ignoreLayers(groups, request.ignore ?? []);
   const inputs = { groups: pinned, weights, scoring };
-  const plans = await watch.time('plan', () => makePlans(inputs, scores, request, executor, context));
-  return { plans, scored: cached ? 'cached' : 'computed' };
+  const made = await watch.time('plan', () => makePlans(inputs, scores, request, executor, context));
+  return { ...made, scored: cached ? 'cached' : 'computed' };
 }
 
 /**
@@ -188,7 +194,8 @@ export async function pruneModel(
   const groups = await watch.time('couple', () => couple(graph));
   const weights = await model.weights(context);
   const work: Work = { model, weights, groups, request, executor, context, watch };
-  const { plans, scored } = await plansOf(work);
+  const { plans, scored, latency } = await plansOf(work);
+  const choiceOf = (plan: Plan): LatencyChoice | undefined => plans.find((named) => named.plan === plan)?.latency;
   const before = graphCost(graph);
   const common = (plan: Plan) => ({
     plan,
@@ -197,6 +204,7 @@ export async function pruneModel(
     notes: [...frozenNotes(groups), ...keptWholeNotes(plan)],
     ...(plan.blocks && { keptBlocks: plan.blocks.kept }),
     scored,
+    ...(latency && { latency: withChoice(latency, choiceOf(plan)) }),
     seconds: watch.seconds,
   });
   if (flags.planOnly) {
@@ -215,6 +223,9 @@ export async function pruneModel(
     heads: headsOfGraph(pruned.graph),
   };
 }
+
+const withChoice = (report: LatencyReport, choice: LatencyChoice | undefined): NonNullable<PruneReport['latency']> =>
+  choice ? { ...report, choice } : report;
 
 const prunedRecord = (model: Model, request: PruneRequest, plan: Plan): ModelRecord =>
   withStep(model.record, graphCost(model.graph), {

@@ -64,7 +64,15 @@ export async function repairCandidates(
     candidates.set('repaired and recalibrated', await recalibrated(student, repaired, batches, executor, context));
   }
   const weighed: WeighedCandidate[] = [];
-  for (const [outcome, each] of candidates)
-    weighed.push({ outcome, weights: each, divergence: await heldOut.divergence(each) });
+  for (const [outcome, each] of candidates) weighed.push(await weigh(outcome, each, heldOut));
   return weighed;
+}
+
+/** A way to leave the network, with its divergence. */
+export async function weigh(
+  outcome: RepairCandidate['outcome'],
+  weights: Weights,
+  heldOut: HeldOut,
+): Promise<WeighedCandidate> {
+  return { outcome, weights, divergence: await heldOut.divergence(weights) };
 }

@@ -3,21 +3,21 @@
  * from, on unlabelled images. What is chosen and what is reported comes from images that are held out.
  */
 
+import path from 'node:path';
 import type { RunContext } from '../../common/progress.ts';
 import type { Executor } from '../compute/executor.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Tensor, Weights } from '../graph/tensor.ts';
+import type { Weights } from '../graph/tensor.ts';
 import type { KeptIndexTable } from '../pruning/rebuilding/prune-graph.ts';
-import { chooseCuts } from '../pruning/repair/cuts.ts';
 import { findRepairLayers, type RepairLayer } from '../pruning/repair/repair-layers.ts';
-import { chooseFit } from '../pruning/repair/ridge.ts';
-import { type Divergence, divergence, divergenceOf } from '../training/divergence.ts';
+import { type Divergence, divergenceOf } from '../training/divergence.ts';
 import { type CalibrationBatch, type CalibrationRequest, calibrationBatches } from './calibration.ts';
+import { factoriseAttention, lostHeadDims } from './factorised-attention.ts';
+import { type FactorisedLayer, factorisedLayers } from './factorised-layers.ts';
 import { HeldOut } from './held-out.ts';
-import { repairCandidates } from './repair-candidates.ts';
-import { type RepairedLayer, RepairProgress } from './repair-progress.ts';
-import { RepairSession, teacherStates } from './repair-session.ts';
-import { driftScale, fittedTensors, layerAsFit, targetScale, withDenseNorms } from './repair-tensors.ts';
+import { count, DISTANCE_IMAGES, LayerWise } from './layer-wise-repair.ts';
+import { repairCandidates, weigh } from './repair-candidates.ts';
+import { RepairProgress } from './repair-progress.ts';
 
 /** What happened to one layer; errors are shares of the targets' variation on held-out images. */
 export interface LayerRepair {
@@ -32,7 +32,12 @@ export interface LayerRepair {
 }
 
 /** What the network could be left as. */
-type RepairOutcome = 'unrepaired' | 'repaired' | 'recalibrated' | 'repaired and recalibrated';
+type RepairOutcome =
+  | 'unrepaired'
+  | 'repaired'
+  | 'recalibrated'
+  | 'repaired and recalibrated'
+  | 'repaired, attention factorised';
 
 export interface RepairCandidate {
   readonly outcome: RepairOutcome;
@@ -66,6 +71,8 @@ export interface RepairInputs {
 export interface RepairRequest extends CalibrationRequest {
   /** Folder that layers which are done are kept in until all are, so that a repair that was stopped goes on; none: from the start. */
   readonly cache?: string;
+  /** Most bytes of one layer's second moments (default 512 MB); larger ones are fitted channel by channel. */
+  readonly momentBytes?: number;
 }
 
 export interface RepairHooks {
@@ -73,88 +80,48 @@ export interface RepairHooks {
   readonly onLayer?: (layer: LayerRepair) => void;
 }
 
-/** Most bytes of the values that are kept half way. */
-const KEPT_BYTES = 1.5 * 2 ** 30;
-/** Held-out images that the outputs' distance after every layer is taken from. */
-const DISTANCE_IMAGES = 100;
+interface Work {
+  readonly inputs: RepairInputs;
+  readonly layers: readonly RepairLayer[];
+  readonly batches: readonly CalibrationBatch[];
+  readonly heldOut: HeldOut;
+  readonly executor: Executor;
+  readonly context: RunContext;
+  readonly hooks: RepairHooks;
+}
 
-const count = (batches: readonly CalibrationBatch[]): number => batches.reduce((sum, batch) => sum + batch.count, 0);
+interface Repaired {
+  readonly weights: Weights;
+  readonly done: readonly LayerRepair[];
+  readonly progress: RepairProgress | undefined;
+}
 
-/** One repair under way. */
-class LayerWise {
-  private readonly session: RepairSession;
-  private readonly scales: (layer: RepairLayer) => Float32Array;
-  readonly weights: Map<string, Tensor>;
-  readonly done: LayerRepair[] = [];
+/** All layers once, those of factorised attention by their own targets. */
+async function repairLayers(
+  { inputs, layers, batches, heldOut, executor, context, hooks }: Work,
+  factorised: ReadonlyMap<string, FactorisedLayer>,
+  cache: string | undefined,
+): Promise<Repaired> {
+  const progress = cache === undefined ? undefined : await RepairProgress.open(cache, inputs, batches);
+  const layerWise = new LayerWise(inputs, layers, factorised, batches, heldOut, progress, executor, context);
+  await layerWise.run(hooks);
+  const { weights, done } = layerWise;
+  return { weights, done, progress };
+}
 
-  constructor(
-    private readonly inputs: RepairInputs,
-    private readonly layers: readonly RepairLayer[],
-    private readonly batches: readonly CalibrationBatch[],
-    private readonly heldOut: HeldOut,
-    private readonly progress: RepairProgress | undefined,
-    executor: Executor,
-    private readonly context: RunContext,
-  ) {
-    this.session = new RepairSession(inputs, executor, batches, context);
-    this.scales = targetScale(inputs);
-    this.weights = new Map(withDenseNorms(inputs, layers));
-  }
-
-  /** Refits all layers in order. */
-  async run({ onLayer }: RepairHooks): Promise<void> {
-    const { inputs, layers, batches, context } = this;
-    const bounds = { images: count(batches), bytes: KEPT_BYTES };
-    const segments = chooseCuts(inputs.student, inputs.teacher, layers, bounds);
-    const dense = teacherStates(inputs.teacherWeights);
-    try {
-      for (const [i, segment] of segments.entries()) {
-        await this.session.open(segment, layers, segments[i + 1]?.cut, new Map([...dense, ...this.weights]));
-        for (let index = segment.from; index < segment.to; index++) {
-          const report = await this.next(index);
-          onLayer?.(report);
-          const message = `${report.layer}: error ${(100 * report.errorBefore).toFixed(1)} → ${(100 * report.errorAfter).toFixed(1)} %`;
-          context.progress?.({ phase: 'repair', done: this.done.length, total: layers.length, message });
-        }
-        await this.session.close();
-      }
-    } finally {
-      await this.session.dispose();
-    }
-  }
-
-  /** One layer: as it was done before, or fitted now. */
-  private async next(index: number): Promise<LayerRepair> {
-    const layer = this.layers[index];
-    const saved = await this.progress?.read(index, layer.node.id);
-    const { tensors, report } = saved ?? (await this.fit(layer));
-    for (const [name, tensor] of tensors) this.weights.set(name, tensor);
-    if (saved) await this.session.assign(tensors);
-    else await this.progress?.write(index, { tensors, report });
-    this.done.push(report);
-    return report;
-  }
-
-  private async fit(layer: RepairLayer): Promise<RepairedLayer> {
-    const { session, weights, heldOut, inputs } = this;
-    const before = layerAsFit(layer, weights);
-    const scale = this.scales(layer);
-    const moments = await session.moments(layer, {
-      targetScale: scale,
-      ...(layer.sum && { driftScale: driftScale(layer.sum, scale.length, weights) }),
-    });
-    const row = before.weight.length / scale.length;
-    const prior = before.weight.map((value, i) => value * scale[Math.floor(i / row)]);
-    const fit = chooseFit(moments.fitted, moments.held, before, layer.constant !== undefined, prior);
-    const tensors = fittedTensors(layer, fit, weights);
-    await session.assign(tensors);
-    const outputs = await session.heldOutputs(DISTANCE_IMAGES);
-    const { distance: outputDistance } = divergence(heldOut.teacher, outputs, inputs.student.classes);
-    const { lambda, errorBefore, errorAfter } = fit;
-    const { inputs: width, rows } = moments.fitted;
-    const report = { layer: layer.node.id, inputs: width, rows, lambda, errorBefore, errorAfter, outputDistance };
-    return { tensors, report };
-  }
+/** The same with attention whose heads lost dims factorised. */
+async function repairFactorised(work: Work, cache: string | undefined): Promise<Repaired> {
+  const { inputs, layers, batches, executor, context } = work;
+  const factors = await factoriseAttention(inputs, batches, executor, context);
+  const factorised = factorisedLayers(layers, factors, inputs);
+  const mapped = layers.map((layer): RepairLayer => {
+    const found = factorised.get(layer.weight);
+    return found?.map ? { ...layer, mapped: found.before.constant.length } : layer;
+  });
+  // A phase of its own: what is done never becomes less.
+  const progress: RunContext['progress'] = (report) => context.progress?.({ ...report, phase: 'factorise' });
+  const apart = { ...work, layers: mapped, context: { ...context, progress } };
+  return repairLayers(apart, factorised, cache && path.join(cache, 'factorised'));
 }
 
 /**
@@ -170,20 +137,24 @@ export async function repairModel(
   hooks: RepairHooks = {},
 ): Promise<RepairReport> {
   const started = performance.now();
-  const { layers, left } = findRepairLayers(inputs);
+  const { layers, left } = findRepairLayers(inputs, request.momentBytes);
   const batches = await calibrationBatches(inputs.student, request, context);
-  const progress = request.cache === undefined ? undefined : await RepairProgress.open(request.cache, inputs, batches);
   const heldOut = await HeldOut.open(inputs, batches, executor, context);
+  const work: Work = { inputs, layers, batches, heldOut, executor, context, hooks };
   try {
-    const layerWise = new LayerWise(inputs, layers, batches, heldOut, progress, executor, context);
-    await layerWise.run(hooks);
-    const { weights, done } = layerWise;
-    const candidates = await repairCandidates(inputs, weights, batches, heldOut, executor, context);
+    const selected = await repairLayers(work, new Map(), request.cache);
+    const factorised = lostHeadDims(inputs) ? await repairFactorised(work, request.cache) : undefined;
+    const candidates = [
+      ...(await repairCandidates(inputs, selected.weights, batches, heldOut, executor, context)),
+      ...(factorised ? [await weigh('repaired, attention factorised', factorised.weights, heldOut)] : []),
+    ];
     const best = candidates.reduce((a, b) => (divergenceOf(b.divergence) < divergenceOf(a.divergence) ? b : a));
-    await progress?.end();
+    await selected.progress?.end();
+    await factorised?.progress?.end();
+    const isFactorised = best.outcome === 'repaired, attention factorised';
     return {
       weights: best.weights,
-      layers: done,
+      layers: (isFactorised && factorised ? factorised : selected).done,
       left: Object.fromEntries(left),
       candidates: candidates.map(({ outcome, divergence: found }) => ({ outcome, divergence: found })),
       chosen: best.outcome,

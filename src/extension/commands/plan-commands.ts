@@ -1,9 +1,11 @@
 /** Scoring, target, plan and pruning. */
+
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { CRITERIA, CRITERION_NAMES, type Criterion, needsGradients } from '../../common/criteria.ts';
 import { formatCount } from '../../common/format.ts';
+import type { RepairSettings } from '../../protocol/prune-values.ts';
 import type { Pin, ScoreSettings } from '../../protocol/values.ts';
 import { settings } from '../contributions.ts';
 import type { ModelSession } from '../model/model-session.ts';
@@ -127,6 +129,16 @@ export async function prune(
   given?: { readonly output?: string },
 ): Promise<void> {
   const session = await openSession(services, await chooseModel(services, argument, vscode.l10n.t('Prune Model')));
+  await pruneSession(services, session, given?.output);
+}
+
+/** The same for a session, with a repair where one was chosen. */
+export async function pruneSession(
+  services: Services,
+  session: ModelSession,
+  wanted?: string,
+  repair?: RepairSettings,
+): Promise<void> {
   needWeights(session);
   if (!session.scores) await session.scoreByWeights();
   if (!session.state.plan || session.state.planStale) {
@@ -135,10 +147,9 @@ export async function prune(
   }
   const { plan } = session.state;
   if (!plan) throw CANCELLED;
-  if (given?.output && existsSync(given.output))
-    throw new RequestError('user', vscode.l10n.t('{0} exists already.', given.output));
-  const { output, overwrite } = given?.output
-    ? { output: given.output, overwrite: false }
+  if (wanted && existsSync(wanted)) throw new RequestError('user', vscode.l10n.t('{0} exists already.', wanted));
+  const { output, overwrite } = wanted
+    ? { output: wanted, overwrite: false }
     : await chooseOutput(proposedOutput(session), {
         Safetensors: ['safetensors'],
         PyTorch: ['pth', 'pt'],
@@ -146,7 +157,15 @@ export async function prune(
       });
   const subject = `${session.state.title} → ${path.basename(output)}`;
   await services.runs.start(
-    { kind: 'prune', source: session.source, scores: session.scores, plan: session.state.settings, output, overwrite },
+    {
+      kind: 'prune',
+      source: session.source,
+      scores: session.scores,
+      plan: session.state.settings,
+      output,
+      overwrite,
+      ...(repair && { repair }),
+    },
     subject,
   );
 }

@@ -7,9 +7,21 @@ const settings = v.record(v.string(), v.unknown());
 const source = v.looseObject({ kind: text });
 const output = { source, output: text, overwrite: v.boolean() };
 
+const repair = v.object({
+  dataPath: text,
+  images: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  allocate: v.picklist(['uniform', 'sensitivity']),
+});
+
 const request = v.variant('kind', [
   v.object({ kind: v.literal('score'), source, settings }),
-  v.object({ kind: v.literal('prune'), ...output, scores: v.nullable(settings), plan: settings }),
+  v.object({
+    kind: v.literal('prune'),
+    ...output,
+    scores: v.nullable(settings),
+    plan: settings,
+    repair: v.exactOptional(repair),
+  }),
   v.object({ kind: v.literal('finetune'), source, settings }),
   v.object({ kind: v.literal('evaluate'), sources: v.array(source), settings }),
   v.object({ kind: v.literal('export'), ...output, format: text }),

@@ -1,6 +1,8 @@
 /** A run as it is kept on disk: `job.json` in the run's own folder, so that it outlives worker and window. */
+
 import os from 'node:os';
 import type { RunView } from '../../protocol/panels.ts';
+import type { RepairSettings } from '../../protocol/prune-values.ts';
 import type {
   EvaluateSettings,
   ExportFormat,
@@ -22,6 +24,7 @@ export type RunRequest =
       readonly plan: PlanSettings;
       readonly output: string;
       readonly overwrite: boolean;
+      readonly repair?: RepairSettings;
     }
   | { readonly kind: 'finetune'; readonly source: ModelSource; readonly settings: FinetuneSettings }
   | { readonly kind: 'evaluate'; readonly sources: readonly ModelSource[]; readonly settings: EvaluateSettings }
@@ -123,7 +126,7 @@ export function settingsOf({ request }: RunRecord): Settings {
     case 'score':
       return flat(request.settings);
     case 'prune':
-      return flat({ ...request.plan, output: request.output });
+      return flat({ ...request.plan, ...request.repair, output: request.output });
     case 'finetune':
       return { recipe: request.settings.recipe, 'data-path': request.settings.dataPath, ...request.settings.flags };
     case 'evaluate':

@@ -45,17 +45,21 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
   },
 
   prune: async (request, _, { signal, onProgress }, services) => {
-    const { source, scores, plan, output, overwrite } = request;
+    const { source, scores, plan, output, overwrite, repair } = request;
     const result = await services.worker.request(
       'prune/run',
-      { source, scores, plan, output, overwrite },
+      { source, scores, plan, output, overwrite, ...(repair && { repair }) },
       { signal, onProgress },
     );
     await noteModel(result.saved, services);
     await services.sessions.find(source)?.showPruned(result.saved);
-    const { before, after } = result;
+    const { before, after, agreement } = result;
+    const macs = vscode.l10n.t('{0} of {1} MACs', formatCount(after.macs), formatCount(before.macs));
     return {
-      summary: vscode.l10n.t('{0} of {1} MACs', formatCount(after.macs), formatCount(before.macs)),
+      summary:
+        agreement === undefined
+          ? macs
+          : vscode.l10n.t('{0}; repaired, agrees with the dense model on {1}', macs, formatPercent(agreement, 1)),
       output: result.saved,
     };
   },

@@ -120,6 +120,60 @@ for (const backend of ['auto', 'embedded'] as const)
     for (const { layer, errorAfter } of report.layers) assert.ok(errorAfter < 1e-4, `${layer} is off by ${errorAfter}`);
   });
 
+/** A convolution over more than one tap, and a linear layer over a flattened map. */
+function flattenedLayers(): Graph {
+  const b = new GraphBuilder();
+  const relu = (suffix: string, x: string) => b.activation('', x, 'relu', { suffix });
+  const first = relu(
+    'relu1',
+    b.batchNorm('norm', b.conv('first', b.input(input), { out: 8, kernel: 3, stride: 2, padding: 1 })),
+  );
+  const second = relu('relu2', b.conv('second', first, { out: 6, kernel: 3, stride: 2, padding: 1, bias: true }));
+  const flat = b.reshape('', second, [-1, 6 * (TINY.size / 4) ** 2]);
+  const hidden = relu('relu3', b.linear('fc', flat, 12));
+  return b.finish(
+    { name: 'flat', family: 'test', input, classes: TINY.classes },
+    b.linear('head', hidden, TINY.classes),
+  );
+}
+
+test('layers whose second moments are too large are fitted by their channels, exactly where others repeat them', async () => {
+  const graph = flattenedLayers();
+  const copies = {
+    ...Object.fromEntries(
+      ['first.weight', ...['weight', 'bias', 'running_mean', 'running_var'].map((p) => `norm.${p}`)].map((name) => [
+        name,
+        [[7, 4]] as const,
+      ]),
+    ),
+    'second.weight': [[3, 1]],
+    'second.bias': [[3, 1]],
+  } as const;
+  const weights = withCopies(fillWeights(graph), copies);
+  const plan: KeptChannels = {
+    groups: [
+      { root: 'first', side: 'out', width: 8, kept: [0, 1, 2, 3, 4, 5, 6] },
+      { root: 'second', side: 'out', width: 6, kept: [0, 1, 2, 4, 5] },
+    ],
+    heads: [],
+  };
+  const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
+  const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
+  const inputs = { student, weights: left, teacher: graph, teacherWeights: weights, kept };
+  const report = await repairModel(inputs, { dataPath: images, images: 100, momentBytes: 0 }, executor);
+  assert.deepEqual(
+    report.layers.map(({ layer, inputs: width }) => [layer, width]),
+    [
+      ['second', 7],
+      ['fc', 5],
+    ],
+  );
+  assert.deepEqual(Object.keys(report.left), ['head']);
+  const [unrepaired, repaired] = report.candidates;
+  assert.ok(unrepaired.divergence.distance > 1e-3, `${unrepaired.divergence.distance}`);
+  assert.ok(repaired.divergence.distance < 1e-6, `${repaired.divergence.distance}`);
+});
+
 /** Tokens, one attention layer with a residual, a classifier. */
 function attentionNetwork(): Graph {
   const b = new GraphBuilder();
@@ -164,6 +218,48 @@ test('head dims that say nothing go without a trace: the scale of the queries st
   );
   assert.ok(repaired.divergence.distance < 1e-9, `${repaired.divergence.distance}`);
 });
+
+/** The same, but heads whose queries, keys and values have 5 dims' worth in 8, in no dimension of their own. */
+function mixedHeads(graph: Graph): Weights {
+  const weights = new Map<string, Tensor>(fillWeights(graph));
+  for (const name of ['attn.qkv.weight', 'attn.qkv.bias']) {
+    const { shape, data } = weights.get(name) as Tensor<'float32'>;
+    const row = data.length / 48;
+    const mixed = data.map((value) => 20 * value);
+    // The last three dims of each head are sums of the first five.
+    for (let head = 0; head < 6; head++)
+      for (let dim = 5; dim < 8; dim++)
+        for (let i = 0; i < row; i++) {
+          let sum = 0;
+          for (let from = 0; from < 5; from++) sum += Math.cos(3 * from + 7 * dim) * mixed[(head * 8 + from) * row + i];
+          mixed[(head * 8 + dim) * row + i] = sum;
+        }
+    weights.set(name, float32Tensor(shape, mixed));
+  }
+  return weights;
+}
+
+for (const backend of ['auto', 'embedded'] as const)
+  test(`heads of few dims' worth are factorised without loss where choosing dims loses (${backend})`, async () => {
+    const graph = attentionNetwork();
+    const weights = mixedHeads(graph);
+    const groups = couple(graph).groups.filter(({ heads }) => heads !== undefined);
+    const plan: KeptChannels = {
+      groups: groups.map(({ root, side, width }) => ({ root, side, width, kept: [0, 1, 2, 3, 7] })),
+      heads: [],
+    };
+    const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
+    const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
+    const report = await repairModel(
+      { student, weights: left, teacher: graph, teacherWeights: weights, kept },
+      { dataPath: images, images: 64 },
+      await createExecutor({ backend, threads: 1 }),
+    );
+    const distance = new Map(report.candidates.map(({ outcome, divergence }) => [outcome, divergence.distance]));
+    assert.equal(report.chosen, 'repaired, attention factorised');
+    const [chosen = 1, selected = 0] = [distance.get(report.chosen), distance.get('repaired')];
+    assert.ok(chosen < 1e-6 && selected > 100 * chosen, `${selected} by choice, ${chosen} factorised`);
+  });
 
 const pruned = async (name: string): Promise<{ file: string; dense: string }> => {
   const dense = path.join(work, `${name}-dense.safetensors`);

@@ -44,6 +44,10 @@ export interface MomentLayer {
     readonly teacherOther: ValueId;
     readonly permutations: readonly (readonly number[])[];
   };
+  /** Set where the channels of the teacher's input are fitted from those of the student's; `places` of each in a flattened one. */
+  readonly channels?: { readonly places: number };
+  /** Set where targets are sums of the teacher's outputs: how many the student has. */
+  readonly mapped?: number | undefined;
 }
 
 class PairForward {
@@ -101,12 +105,25 @@ function channelRows(b: ProgramBuilder, x: Ref, channels: number, kept: Int32Arr
 
 const inverse = (permutation: readonly number[]): number[] => permutation.map((_, i) => permutation.indexOf(i));
 
+function keptTargets(b: ProgramBuilder, { keptOutputs }: MomentLayer, output: Ref, channels: number): Ref {
+  const kept = channelRows(b, output, channels, keptOutputs);
+  return b.add('multiply', [kept, b.input('targetScale', [b.shape(kept)[0], 1])], {});
+}
+
+function mappedTargets(b: ProgramBuilder, outputs: number, output: Ref, channels: number): Ref {
+  const dense = channelRows(b, output, channels, undefined);
+  const map = b.input('targetMap', [outputs, b.shape(dense)[0]]);
+  return b.add('matmul', [map, dense], { transposeA: false, transposeB: false });
+}
+
 /**
  * Sums over a batch for one layer: outputs `xx`, `yx`, `x`, `y`, `yy` as `Moments` names them, with a convolution's taps
- * before its channels. Inputs: `images` or the cut's values; `targetScale` [outputs, 1], the factor of every target; and
+ * before its channels. Inputs: `images` or the cut's values; `targetScale` [outputs, 1], the factor of every target, or
+ * `targetMap` [outputs, teacher's outputs]; and
  * where the layer ends in a sum `driftScale` [outputs, 1], the factor of what the student's other branch lacks.
  */
 export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutValues = NO_CUT): Program {
+  if (layer.channels) return channelMomentsProgram(networks, layer, layer.channels.places, cut);
   const b = new ProgramBuilder();
   const pair = new PairForward(b, networks, cut);
   const { node, teacherNode, keptOutputs, sum } = layer;
@@ -114,9 +131,11 @@ export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutV
   const [output, teacherOther] = pair.emit('teacher', [teacherNode, ...(sum ? [sum.teacherOther] : [])]);
   const channels = node.kind === 'conv' ? 1 : b.shape(output).length - 1;
   const groups = node.kind === 'conv' ? node.attributes.groups : 1;
-  let targets = channelRows(b, output, channels, keptOutputs);
+  let targets =
+    layer.mapped === undefined
+      ? keptTargets(b, layer, output, channels)
+      : mappedTargets(b, layer.mapped, output, channels);
   const [outputs, rows] = b.shape(targets);
-  targets = b.add('multiply', [targets, b.input('targetScale', [outputs, 1])], {});
   if (sum) {
     const back = (x: Ref): Ref =>
       sum.permutations.toReversed().reduce((y, p) => b.add('transpose', [y], { permutation: inverse(p) }), x);
@@ -126,8 +145,13 @@ export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutV
     targets = b.add('add', [targets, scaled], {});
   }
   const x = inputRows(b, node, input);
-  const grouped = groups > 1;
-  const y = grouped ? b.add('reshape', [targets], { shape: [groups, outputs / groups, rows] }) : targets;
+  const y = groups > 1 ? b.add('reshape', [targets], { shape: [groups, outputs / groups, rows] }) : targets;
+  return sums(b, x, y);
+}
+
+/** What `Moments` has of X [(groups,) rows, inputs] and Y [(groups,) outputs, rows]. */
+function sums(b: ProgramBuilder, x: Ref, y: Ref): Program {
+  const grouped = b.shape(x).length > 2;
   const none = { keepDimensions: false };
   b.output('xx', b.add('matmul', [x, x], { transposeA: true, transposeB: false }));
   b.output('yx', b.add('matmul', [y, x], { transposeA: false, transposeB: false }));
@@ -135,6 +159,23 @@ export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutV
   b.output('y', b.add('sum', [y], { axes: [grouped ? 2 : 1], ...none }));
   b.output('yy', b.add('sum', [b.add('square', [y], {})], { axes: [grouped ? 2 : 1], ...none }));
   return b.finish();
+}
+
+/** The same with the channels of the teacher's input as targets, one row for every position. */
+function channelMomentsProgram(networks: Networks, layer: MomentLayer, places: number, cut: CutValues): Program {
+  const b = new ProgramBuilder();
+  const pair = new PairForward(b, networks, cut);
+  const { node, teacherNode } = layer;
+  const teacherInput = networks.teacher.nodes.find(({ id }) => id === teacherNode)?.inputs[0];
+  if (teacherInput === undefined) throw new Error(`the teacher has no ${teacherNode}`);
+  const byChannel = (x: Ref): Ref => {
+    if (node.kind === 'conv') return x;
+    const [n, features] = b.shape(x);
+    return b.add('reshape', [x], { shape: [n, features / places, places] });
+  };
+  const [input] = pair.emit('student', [node.inputs[0]]);
+  const [target] = pair.emit('teacher', [teacherInput]);
+  return sums(b, asRows(b, byChannel(input), 1), channelRows(b, byChannel(target), 1, undefined));
 }
 
 /**
@@ -153,6 +194,22 @@ export function inputMomentsProgram(graph: Graph, layers: readonly GraphNode<'co
     const x = inputRows(b, node, values[i]);
     b.output(`xx ${node.id}`, b.add('matmul', [x, x], { transposeA: true, transposeB: false }));
     b.output(`x ${node.id}`, b.add('sum', [x], { axes: [0], keepDimensions: false }));
+  });
+  return b.finish();
+}
+
+/** Sums over a batch of the products of linear layers' outputs with each other: `NODE` [outputs, outputs]. Input: `images`. */
+export function outputMomentsProgram(graph: Graph, layers: readonly GraphNode<'linear'>[]): Program {
+  const b = new ProgramBuilder();
+  const values = emitForward(
+    b,
+    graph,
+    layers.map(({ id }) => id),
+    { training: false },
+  );
+  layers.forEach(({ id }, i) => {
+    const y = asRows(b, values[i], b.shape(values[i]).length - 1);
+    b.output(id, b.add('matmul', [y, y], { transposeA: true, transposeB: false }));
   });
   return b.finish();
 }

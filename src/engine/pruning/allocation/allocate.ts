@@ -55,7 +55,8 @@ class Allocation {
     private readonly groups: Groups,
     curves: readonly ErrorCurve[],
     options: PlanOptions,
-    private readonly macs: number,
+    /** The planner's unit. */
+    private readonly most: number,
   ) {
     const resolved = resolveOptions(options);
     this.curves = new Map(curves.map(({ group, errors }) => [group, errors]));
@@ -63,7 +64,7 @@ class Allocation {
   }
 
   cost(removal: Removal): number {
-    return this.planner.cost.evaluate(this.planner.sizes(removal)).macs;
+    return this.planner.bound.of(this.planner.sizes(removal));
   }
 
   private widthOf({ dims }: Removal, group: number): number {
@@ -97,7 +98,7 @@ class Allocation {
           cost: this.cost(this.with(removal, new Map([[group, width]]))) - now,
         }));
     });
-    const places = cheapestErrors(lists, this.macs - now);
+    const places = cheapestErrors(lists, this.most - now);
     return places && this.with(removal, new Map(ids.map((group, i) => [group, lists[i][places[i]].width])));
   }
 
@@ -111,7 +112,7 @@ class Allocation {
     let removal = start;
     for (;;) {
       const now = this.cost(removal);
-      const over = now > this.macs;
+      const over = now > this.most;
       const moves = [...this.curves].flatMap(([group, errors]) => {
         const widths = this.widths.get(group) as readonly number[];
         const at = widths.indexOf(this.widthOf(removal, group));
@@ -119,7 +120,7 @@ class Allocation {
         if (at < 0 || width === undefined) return [];
         const next = this.with(removal, new Map([[group, width]]));
         const cost = this.cost(next);
-        if (over ? cost >= now : cost > this.macs) return [];
+        if (over ? cost >= now : cost > this.most) return [];
         const rate = (errors[widths[at]] - errors[width]) / Math.abs(cost - now || 1);
         return [{ next, rate }];
       });
@@ -136,7 +137,7 @@ class Allocation {
       const next = this.step(current);
       if (!next || next.dims.every((removed, id) => removed === current.dims[id])) break;
       const settled = this.settle(next);
-      if (this.cost(settled) <= this.macs && this.error(settled) < this.error(best)) best = settled;
+      if (this.cost(settled) <= this.most && this.error(settled) < this.error(best)) best = settled;
       current = next;
     }
     return best;
@@ -144,13 +145,14 @@ class Allocation {
 }
 
 /**
- * The plan of least summed error at or under a number of MACs. Groups without a curve, and all heads, stay as in `start`.
+ * The plan of least summed error at or under a target. Groups without a curve, and all heads, stay as in `start`.
  *
  * @param start a plan at the target, of this planner
+ * @param most what the planner bounds may be: MACs, or milliseconds
  */
-export function allocate(planner: Planner, start: Plan, curves: readonly ErrorCurve[], macs: number): Plan {
+export function allocate(planner: Planner, start: Plan, curves: readonly ErrorCurve[], most: number): Plan {
   const choice = removalOf(planner, start);
-  const { dims } = new Allocation(planner, planner.groups, curves, start.options, macs).solve(choice);
+  const { dims } = new Allocation(planner, planner.groups, curves, start.options, most).solve(choice);
   const allocated: Choice = { ...choice, dims, asked: dims };
-  return planner.describe(allocated, start.options, macs);
+  return planner.describe(allocated, start.options, planner.bound.unit === 'MACs' ? most : undefined);
 }

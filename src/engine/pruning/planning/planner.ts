@@ -7,10 +7,18 @@ import { type CompiledCost, compileCost, type Removed, type SetSizes } from './c
 import type { Plan, PlannedGroup, PlannedHeads, PlannedScope, PlanOptions } from './plan-types.ts';
 import { keepHighest, type Ranked, type Ranking, rank } from './ranking.ts';
 
+/** What a target keeps small: MACs, or the milliseconds of a run. */
+export interface Bound {
+  readonly unit: 'MACs' | 'ms';
+  /** Of the network with these sizes. */
+  of(sizes: SetSizes): number;
+}
+
 export interface Planner {
   readonly groups: Groups;
   readonly ranking: Ranking;
   readonly cost: CompiledCost;
+  readonly bound: Bound;
   /** Of the network as it is. */
   readonly before: Cost;
   choose(options: PlanOptions, whenEmpty?: WhenEmpty): Choice;
@@ -24,8 +32,13 @@ export interface Planner {
   plan(options: PlanOptions): Plan;
 }
 
-/** Ranks the scores and compiles the cost of a network. `removed`: blocks that will not be there, for the cost only. */
-export function compilePlanner(groups: Groups, scores: Scores, removed?: Removed): Planner {
+/**
+ * Ranks the scores and compiles the cost of a network.
+ *
+ * @param removed blocks that will not be there, for the cost only
+ * @param bound what targets keep small; MACs by default
+ */
+export function compilePlanner(groups: Groups, scores: Scores, removed?: Removed, bound?: Bound): Planner {
   const ranking = rank(groups, scores);
   const cost = compileCost(groups, removed);
   const before = compileBefore(groups, cost, removed);
@@ -33,6 +46,7 @@ export function compilePlanner(groups: Groups, scores: Scores, removed?: Removed
     groups,
     ranking,
     cost,
+    bound: bound ?? { unit: 'MACs', of: (sizes) => cost.evaluate(sizes).macs },
     before,
     choose: (options, whenEmpty = 'skip') => choose(groups, ranking, resolveOptions(options), whenEmpty),
     sizes: ({ dims, heads }) => {

@@ -2,7 +2,6 @@
 
 import { UserError } from '../../../common/errors.ts';
 import { type FlopTarget, parseFlopTarget, targetMacs } from '../../../common/flop-target.ts';
-import type { Cost } from '../../graph/macs.ts';
 import { attentionProportions } from '../../graph/reference-quirks.ts';
 import type { Groups } from '../coupling/groups.ts';
 import { type Choice, previousStep, resolveOptions } from './choice.ts';
@@ -20,15 +19,15 @@ export function parseTarget(text: string): FlopTarget {
 }
 
 export interface FeasibleRange {
-  /** MACs with everything pruned that these options let go. */
+  /** MACs (or milliseconds) with everything pruned that these options let go. */
   readonly least: number;
-  /** MACs with nothing pruned but what given ratios take. */
+  /** The same with nothing pruned but what given ratios take. */
   readonly most: number;
 }
 
-/** What a target can ask for with these options. */
+/** What a target can ask for with these options, in the planner's unit. */
 export function feasibleRange(planner: Planner, options: TargetOptions): FeasibleRange {
-  const at = (share: number): number => costAt(planner, options, share).cost.macs;
+  const at = (share: number): number => costAt(planner, options, share).amount;
   return { least: at(1), most: at(0) };
 }
 
@@ -40,18 +39,29 @@ export function feasibleRange(planner: Planner, options: TargetOptions): Feasibl
 export function planForTarget(planner: Planner, options: TargetOptions, target: FlopTarget): Plan {
   const macs = targetMacs(target, planner.before.macs);
   checkFeasible(planner, options, macs);
-  const { choice, asked } = leastShare(planner, options, macs);
+  const { choice, asked } = largestWithin(planner, options, macs);
+  return planner.describe(choice, asked, macs);
+}
+
+/** The largest network whose bounded amount is at most `most`; the smallest that there is where none is. */
+export function planWithin(planner: Planner, options: TargetOptions, most: number): Plan {
+  const { choice, asked } = largestWithin(planner, options, most);
+  return planner.describe(choice, asked);
+}
+
+function largestWithin(planner: Planner, options: TargetOptions, most: number): Chosen {
+  const { choice, asked } = leastShare(planner, options, most);
   const free = {
     heads: options.ratio !== undefined || options.headRatio === undefined,
     headDims: options.ratio !== undefined || options.headDimRatio === undefined,
   };
-  return planner.describe(fill(planner, choice, asked, macs, free), asked, macs);
+  return { choice: fill(planner, choice, asked, most, free), asked };
 }
 
 /** The least share of channels that goes for which the network fits, as near as 40 halvings tell shares apart. */
-function leastShare(planner: Planner, options: TargetOptions, macs: number): Costed {
+function leastShare(planner: Planner, options: TargetOptions, most: number): Costed {
   const none = costAt(planner, options, 0);
-  if (none.cost.macs <= macs) return none;
+  if (none.amount <= most) return none;
   let low = 0;
   let high = 1;
   let tooMuch = none.choice;
@@ -63,12 +73,12 @@ function leastShare(planner: Planner, options: TargetOptions, macs: number): Cos
     if (sameRemoval(at.choice, tooMuch)) low = middle;
     else if (sameRemoval(at.choice, fits.choice)) {
       high = middle;
-      fits = { ...at, cost: fits.cost };
+      fits = { ...at, amount: fits.amount };
     } else {
-      const cost = costOf(planner, at.choice);
-      if (cost.macs <= macs) {
+      const amount = amountOf(planner, at.choice);
+      if (amount <= most) {
         high = middle;
-        fits = { ...at, cost };
+        fits = { ...at, amount };
       } else {
         low = middle;
         tooMuch = at.choice;
@@ -100,7 +110,8 @@ interface Chosen {
 }
 
 interface Costed extends Chosen {
-  readonly cost: Cost;
+  /** What the planner bounds. */
+  readonly amount: number;
 }
 
 function choiceAt(planner: Planner, options: TargetOptions, share: number): Chosen {
@@ -108,11 +119,12 @@ function choiceAt(planner: Planner, options: TargetOptions, share: number): Chos
   return { asked, choice: planner.choose(asked, 'keepLast') };
 }
 
-const costOf = (planner: Planner, choice: Choice): Cost => planner.cost.evaluate(planner.sizes(choice));
+const amountOf = (planner: Planner, choice: Pick<Choice, 'dims' | 'heads'>): number =>
+  planner.bound.of(planner.sizes(choice));
 
 function costAt(planner: Planner, options: TargetOptions, share: number): Costed {
   const chosen = choiceAt(planner, options, share);
-  return { ...chosen, cost: costOf(planner, chosen.choice) };
+  return { ...chosen, amount: amountOf(planner, chosen.choice) };
 }
 
 /** The ratios at a share: given ones fixed, unless all are given, which then keep their proportions. */
@@ -152,7 +164,7 @@ function fill(
   planner: Planner,
   choice: Choice,
   options: PlanOptions,
-  macs: number,
+  most: number,
   free: { readonly heads: boolean; readonly headDims: boolean },
 ): Choice {
   const { groups, ranking } = planner;
@@ -188,7 +200,7 @@ function fill(
     const removal = step.kind === 'dims' ? dims : heads;
     const before = removal[step.id];
     removal[step.id] = step.removed;
-    if (planner.cost.evaluate(planner.sizes({ dims, heads })).macs > macs) removal[step.id] = before;
+    if (amountOf(planner, { dims, heads }) > most) removal[step.id] = before;
     else {
       const following = next(step.kind, step.id);
       if (following) steps.push(following);

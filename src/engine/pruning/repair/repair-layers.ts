@@ -3,6 +3,8 @@
 import { type Graph, type GraphNode, leavingValues, nodesById, type ValueId } from '../../graph/graph.ts';
 import { inferShapes } from '../../graph/shapes.ts';
 import { elementCount } from '../../graph/tensor.ts';
+import { type ChannelForm, channelForm } from './channel-form.ts';
+import { headLayers, lostHeads } from './lost-heads.ts';
 import type { NetworkPair } from './network-pair.ts';
 import { scaledQueries } from './scaled-queries.ts';
 
@@ -37,6 +39,10 @@ export interface RepairLayer {
   readonly keptOutputs: Int32Array | undefined;
   readonly constant: ConstantPlace | undefined;
   readonly sum: SumTarget | undefined;
+  /** Set where its own second moments would be too large: its input channels are fitted in their place. */
+  readonly channels?: ChannelForm;
+  /** Set where its targets are sums of the dense outputs: how many it has. */
+  readonly mapped?: number;
 }
 
 export interface RepairLayers {
@@ -122,15 +128,16 @@ function ancestors(nodes: ReadonlyMap<ValueId, GraphNode>, id: ValueId, found = 
   return found;
 }
 
-/** Finds everything that is to be refitted, and how. */
-export function findRepairLayers(pair: NetworkPair): RepairLayers {
+/** Finds everything that is to be refitted, and how. `mostBytes`: of one layer's second moments. */
+export function findRepairLayers(pair: NetworkPair, mostBytes = MOST_BYTES): RepairLayers {
   const { student, teacher, kept } = pair;
   const changed = changedValues(pair);
   const scaled = scaledQueries(pair);
-  // What comes in is other than before, or what goes out must be.
-  const differs = ({ id, inputs }: GraphNode): boolean => changed.has(inputs[0]) || scaled.has(id);
   const users = usersOf(student);
   const teacherUsers = usersOf(teacher);
+  const heads = headLayers(lostHeads(pair, { student: users, teacher: teacherUsers }));
+  // What comes in is other than before, or what goes out must be.
+  const differs = ({ id, inputs }: GraphNode): boolean => changed.has(inputs[0]) || scaled.has(id) || heads.has(id);
   const teacherOf = new Map(teacher.nodes.map((node) => [node.parameters.weight, node.id]));
   const weightUsers = countBy(student.nodes.flatMap(({ parameters }) => parameters.weight ?? []));
   const left = new Map<ValueId, string>();
@@ -140,13 +147,16 @@ export function findRepairLayers(pair: NetworkPair): RepairLayers {
     const weight = node.parameters.weight as string;
     const origin = kept.get(weight);
     const teacherNode = origin && teacherOf.get(origin.from);
+    const isLarge = squareBytes(node, shapeOf.get(weight) ?? []) > mostBytes;
+    const channels = isLarge ? channelForm(student, node) : undefined;
     if (weightUsers.get(weight) !== 1) left.set(node.id, 'its weights are used more than once');
-    else if (squareBytes(node, shapeOf.get(weight) ?? []) > MOST_BYTES)
-      left.set(node.id, 'the second moments of its inputs would take over 512 MB');
+    else if (isLarge && !channels)
+      left.set(node.id, `the second moments of its inputs would take over ${Math.round(mostBytes / 2 ** 20)} MB`);
     else if (!origin || teacherNode === undefined) left.set(node.id, 'the dense network has no such layer');
     else {
       const constant = constantPlace(node, users);
-      return [{ node, weight, teacherNode, keptOutputs: origin.kept[0], constant, sum: undefined }];
+      const layer = { node, weight, teacherNode, keptOutputs: origin.kept[0], constant, sum: undefined };
+      return [{ ...layer, ...(channels && { channels }) }];
     }
     return [];
   });
@@ -155,6 +165,7 @@ export function findRepairLayers(pair: NetworkPair): RepairLayers {
   const nodes = nodesById(student);
   const place = new Map(found.map((layer, i) => [layer.node.id, i]));
   const layers = found.map((layer, i): RepairLayer => {
+    if (layer.channels) return layer;
     const walked = walkToSum(student, users, layer.node.id);
     const teacherWalked = walked && walkToSum(teacher, teacherUsers, layer.teacherNode);
     if (!walked || !teacherWalked || walked.factors.length !== teacherWalked.factors.length) return layer;

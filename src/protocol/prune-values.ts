@@ -1,0 +1,20 @@
+/** What a pruning is asked for besides its plan, and what it gives. */
+import type { CostFigures } from './values.ts';
+
+/** Refitting the weights that pruning leaves, without labels or training. */
+export interface RepairSettings {
+  readonly dataPath: string;
+  /** Training images that are fitted to. */
+  readonly images: number;
+  /** How the target is spread: the same share of each scope as planned, or by what each group is worth. */
+  readonly allocate: 'uniform' | 'sensitivity';
+}
+
+export interface PruneResult {
+  readonly saved: string;
+  readonly before: CostFigures;
+  readonly after: CostFigures;
+  readonly heads: Readonly<Record<string, number>>;
+  /** Of a repaired classifier: share of held-out images on which it names the dense model's class. */
+  readonly agreement?: number;
+}
