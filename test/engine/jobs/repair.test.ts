@@ -137,7 +137,7 @@ function flattenedLayers(): Graph {
   );
 }
 
-test('layers whose second moments are too large are fitted by their channels, exactly where others repeat them', async () => {
+test('layers whose second moments are too large are fitted by their channels, where others repeat them up to the ridge', async () => {
   const graph = flattenedLayers();
   const copies = {
     ...Object.fromEntries(
@@ -171,7 +171,9 @@ test('layers whose second moments are too large are fitted by their channels, ex
   assert.deepEqual(Object.keys(report.left), ['head']);
   const [unrepaired, repaired] = report.candidates;
   assert.ok(unrepaired.divergence.distance > 1e-3, `${unrepaired.divergence.distance}`);
-  assert.ok(repaired.divergence.distance < 1e-6, `${repaired.divergence.distance}`);
+  // The ridge holds what gives a lost channel to nothing: a share of λ² by how alike the other channels are.
+  const { distance } = repaired.divergence;
+  assert.ok(distance < 2e-5 && distance < unrepaired.divergence.distance / 50, `${distance}`);
 });
 
 /** Tokens, one attention layer with a residual, a classifier. */
