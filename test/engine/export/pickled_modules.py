@@ -50,15 +50,13 @@ def load(folder, name):
     model.eval()
     with torch.no_grad():
         logits = model(torch.from_numpy(data.reshape(1, 3, side, side)))[0]
-    # What training does: every parameter takes part.
+    torch.save(model, os.path.join(folder, name + ".again.pth"))
+    # What training does: every parameter takes part (and running statistics change, so this comes last).
     model.train()
     outputs = model(torch.from_numpy(np.concatenate([data, data * 0.5]).reshape(2, 3, side, side)))
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     sum(y.float().pow(2).sum() for y in outputs).backward()
     idle = [n for n, p in model.named_parameters() if p.grad is None and p.requires_grad]
-    model.zero_grad()
-    model.eval()
-    torch.save(model, os.path.join(folder, name + ".again.pth"))
     return {
         "logits": logits.tolist(),
         "idle": idle,
