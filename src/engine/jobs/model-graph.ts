@@ -6,7 +6,9 @@ import { type FoundArchitecture, recogniseArchitecture } from '../architectures/
 import { findVariant } from '../architectures/registry.ts';
 import type { BuildOptions, Variant } from '../architectures/variant.ts';
 import type { ModuleRecord, OpenCheckpoint } from '../checkpoint/checkpoint.ts';
+import { shortClass } from '../checkpoint/modules/layer-record.ts';
 import { recordedLayers } from '../checkpoint/modules/revisions.ts';
+import { detectorGraph, isUltralytics } from '../checkpoint/ultralytics/detection-model.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { graphFromJson } from '../graph/serialize.ts';
 import { validateGraph } from '../graph/validate.ts';
@@ -143,6 +145,25 @@ function asPickled(
 /** Tensors beside the network's own that a checkpoint may hold: what a run needs to go on. */
 export const isRunState = (name: string): boolean => /^(optimizer|ema)\//.test(name);
 
+/** One of Ultralytics' detectors, from its layers' records. */
+function detectorOf(
+  { path: file, tensors }: OpenCheckpoint,
+  module: ModuleRecord,
+  { inputSize }: ModelRequest,
+): { graph: Graph; notes: readonly string[] } {
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  try {
+    const graph = detectorGraph(module, { file, shapes, ...(inputSize !== undefined && { inputSize }) });
+    validateGraph(graph);
+    const { height, width } = graph.input;
+    const size = inputSize === undefined ? [`images of ${width} × ${height} pixels are meant (--input-size)`] : [];
+    return { graph, notes: size };
+  } catch (error) {
+    if (error instanceof UserError && error.message.startsWith(file)) throw error;
+    throw new UserError(`${file}: ${(error as Error).message}`);
+  }
+}
+
 /** The Graph of a file: its own record, or the architecture that its names and shapes fit. Throws UserError where there is none. */
 export function graphOf(
   checkpoint: OpenCheckpoint,
@@ -156,6 +177,10 @@ export function graphOf(
     const graph = recordedGraph(checkpoint, saved, buildOptions(request));
     if (variant && graph.name !== variant.name) throw holdsAnother(graph.name);
     return { graph, notes: [] };
+  }
+  if (checkpoint.module && isUltralytics(checkpoint.module)) {
+    if (variant) throw holdsAnother(shortClass(checkpoint.module));
+    return detectorOf(checkpoint, checkpoint.module, request);
   }
   const hints = checkpoint.module && recordHints(checkpoint.module);
   const shapes = new Map(
