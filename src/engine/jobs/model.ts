@@ -111,7 +111,8 @@ function fromZoo(variant: Variant, request: ModelRequest): Model {
 }
 
 /** Buffers that are computed when a network is built, and counters of profilers. */
-const isComputed = (name: string): boolean => /(relative_position_index|attn_mask|total_ops|total_params)$/.test(name);
+const isComputed = (name: string): boolean =>
+  /(relative_position_index|attn_mask|total_ops|total_params|anchor_grid)$/.test(name);
 /** Parameters with one entry a position are resized when the image has another size. */
 const isResizable = (name: string, from: readonly number[], to: readonly number[]): boolean =>
   /(pos_embed|relative_position_bias_table)$/.test(name) && from.at(-1) === to.at(-1);
