@@ -48,7 +48,7 @@ const fastestDet: Form = {
 /** YOLOv8 and later: [N, 4 + classes, positions]: centre, width, height in pixels, then the classes' probabilities. */
 const withoutObjectness: Form = {
   name: 'YOLOv8',
-  fits: (shape, classes) => shape.length === 3 && shape[1] === 4 + classes && shape[2] > shape[1],
+  fits: (shape, classes) => shape.length === 3 && shape[1] === 4 + classes && shape[2] >= shape[1],
   overlap: 0.7,
   decode: (values, [, channels, positions], _, least, emit) => {
     for (let c = 4; c < channels; c++)
