@@ -157,6 +157,19 @@ test('the plan as a file and as text', async () => {
   assert.match(text, /scope 0/);
 });
 
+test('what another plan does otherwise is a table; what is no plan is refused with its name', async () => {
+  const { json } = await ask('plan/export', { source, scores: l1, plan: half });
+  const other: PlanSettings = { ...half, target: { kind: 'macs', text: '70%' } };
+  const request = { source, scores: l1, plan: other };
+  const { markdown } = await ask('plan/diff', { ...request, other: json, name: 'half.plan.json' });
+  assert.match(markdown, /^\| {2}\| dense \| this plan \| half\.plan\.json \|/);
+  assert.match(markdown, /\d+ groups differ/);
+  const same = await ask('plan/diff', { source, scores: l1, plan: half, other: json, name: 'half.plan.json' });
+  assert.match(same.markdown, /Both plans keep the same channels\.$/);
+  const error = await refusal(ask('plan/diff', { ...request, other: '{}', name: 'x.json' }));
+  assert.match(error.message, /^x\.json is no plan/);
+});
+
 test('recipes as flags that can be edited', async () => {
   const settings = await ask('finetune/defaults', { source, recipe: 'cifar', dataPath: '/data' });
   assert.equal(settings.flags['epochs'], 5);
@@ -183,6 +196,23 @@ test('the sample: a model that fits its images', async () => {
   const { model, dataset } = await ask('sample/create', { folder: path.join(folder, 'my sample') });
   const opened = await ask('model/open', { source: { kind: 'file', path: model } });
   assert.equal(opened.kind === 'model' && opened.model.classes, 10);
+  const checked = await ask('dataset/check', {
+    source: { kind: 'file', path: model },
+    dataPath: dataset,
+    splits: ['train', 'val'],
+  });
+  assert.deepEqual(checked, {
+    splits: [
+      { name: 'train', images: 3000, classes: 10 },
+      { name: 'val', images: 1000, classes: 10 },
+    ],
+    modelClasses: 10,
+  });
+  const other: ModelSource = { kind: 'zoo', name: 'resnet50' };
+  const mismatch = await refusal(ask('dataset/check', { source: other, dataPath: dataset, splits: ['val'] }));
+  assert.equal(mismatch.kind, 'user');
+  assert.match(mismatch.message, /10/);
+  assert.doesNotMatch(mismatch.message, /--/, 'no flags in the editor');
   const summary = await ask('dataset/validate', { path: dataset });
   assert.deepEqual(
     summary.splits.map(({ classes, images }) => [classes, images]),

@@ -11,8 +11,11 @@ interface Column {
   /** Where it ends before wrapping: the cut. */
   readonly end: number;
   /** First and last pixel of its boxes before wrapping. */
-  top: number;
-  bottom: number;
+  readonly top: number;
+  readonly bottom: number;
+  /** What its boxes and ribbons reach over from left to right, before wrapping. */
+  left: number;
+  right: number;
   /** How far its content moves. */
   dx: number;
   dy: number;
@@ -30,6 +33,8 @@ function columnsOf(layout: LocalLayout, parts: readonly Part[], limit: number): 
     end,
     top,
     bottom,
+    left: Number.POSITIVE_INFINITY,
+    right: 0,
     dx: 0,
     dy: 0,
     crossings: [],
@@ -78,23 +83,39 @@ function findCrossings(columns: readonly Column[], routes: readonly Route[]): bo
   return true;
 }
 
-/** Puts the columns side by side; gives where their content ends at the bottom. */
-function place(columns: readonly Column[], width: number): number {
+/** Finds how far each column reaches to either side; the first begins at the container's edge. */
+function measure(columns: readonly Column[], layout: LocalLayout, parts: readonly Part[]): void {
+  const reach = (column: Column, left: number, right: number): void => {
+    column.left = Math.min(column.left, left);
+    column.right = Math.max(column.right, right);
+  };
+  for (const [slot, [x, y]] of layout.positions.entries())
+    reach(columns[columnAt(columns, y)], x, x + parts[slot].width);
+  for (const route of layout.routes)
+    for (let run = 0; run < route.length; run += 3) {
+      const last = columnAt(columns, route[run + 2]);
+      for (let column = columnAt(columns, route[run + 1]); column <= last; column++)
+        reach(columns[column], route[run] - LANE / 2, route[run] + LANE / 2);
+    }
+  columns[0].left = SIZES.padding;
+}
+
+/** Puts the columns side by side; gives where they end at the right, and their content at the bottom. */
+function place(columns: readonly Column[]): { readonly width: number; readonly bottom: number } {
   const top = columns[0].top;
-  let dx = 0;
+  let edge = 0;
   let before = 0;
   for (const column of columns) {
-    column.dx = dx;
+    column.dx = edge + SIZES.padding - column.left;
     column.dy = column === columns[0] ? 0 : top + before * LANE - column.top;
     before = column.crossings.length;
-    dx += width + before * LANE;
+    edge = column.right + column.dx + SIZES.padding + before * LANE;
   }
-  return Math.max(...columns.map(({ bottom, dy }) => bottom + dy));
+  return { width: edge, bottom: Math.max(...columns.map(({ bottom, dy }) => bottom + dy)) };
 }
 
 interface Frame {
   readonly columns: readonly Column[];
-  readonly width: number;
   /** Where the boxes end, and the container, after wrapping. */
   readonly contentBottom: number;
   readonly height: number;
@@ -103,14 +124,10 @@ interface Frame {
 }
 
 /** Over the cut of a column: down to its lane below all columns, up its gutter, and down into the next column. */
-function crossing(
-  { columns, width, contentBottom }: Frame,
-  column: number,
-  x: number,
-): readonly [number, number, number[]] {
-  const { crossings, dx } = columns[column];
+function crossing({ columns, contentBottom }: Frame, column: number, x: number): readonly [number, number, number[]] {
+  const { crossings, dx, right } = columns[column];
   const lane = crossings.indexOf(x);
-  const gutter = dx + width + (lane + 0.5) * LANE;
+  const gutter = right + dx + SIZES.padding + (lane + 0.5) * LANE;
   const below = contentBottom + (lane + 0.5) * LANE;
   const above = columns[0].top + (lane + 0.5) * LANE - LANE / 2;
   return [below, above, [gutter, below, above]];
@@ -145,15 +162,17 @@ function rerouted(frame: Frame, route: Route): Route {
 export function wrapped(layout: LocalLayout, parts: readonly Part[], limit: number): LocalLayout {
   const columns = columnsOf(layout, parts, limit);
   if (columns.length < 2 || !findCrossings(columns, layout.routes)) return layout;
-  const contentBottom = place(columns, layout.width);
+  measure(columns, layout, parts);
+  const { width, bottom: contentBottom } = place(columns);
   const lanes = Math.max(...columns.map(({ crossings }) => crossings.length));
   const lastBottom = columns[columns.length - 1].bottom;
   const height = contentBottom + lanes * LANE + (layout.height - lastBottom);
-  const frame: Frame = { columns, width: layout.width, contentBottom, height, before: layout.height };
+  const frame: Frame = { columns, contentBottom, height, before: layout.height };
   const last = columns[columns.length - 1];
   return {
     ...layout,
-    width: last.dx + layout.width,
+    // Its name needs as much room as before.
+    width: Math.max(width, layout.width),
     height,
     exits: layout.exits.map((x) => x + last.dx),
     positions: layout.positions.map(([x, y]) => {
