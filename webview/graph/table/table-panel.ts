@@ -48,7 +48,7 @@ export class Panel {
       identity: (row) => row.scope,
       choose: (row) => actions.select(-1, { scope: row.scope, tell: true }),
     });
-    this.#plan = element('pre', { class: 'plan-text', tabindex: 0, 'aria-label': t('Plan as text') });
+    this.#plan = element('pre', { class: 'plan-text', role: 'region', tabindex: 0, 'aria-label': t('Plan as text') });
     const tabs: [Tab, string, HTMLElement][] = [
       ['inspector', t('Inspector'), element('div', { class: 'inspector-slot' })],
       ['layers', t('Layers'), this.#layers.root],
