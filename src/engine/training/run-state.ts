@@ -50,7 +50,12 @@ const progressSchema = v.strictObject({
   lastLoss: figure,
   lossSum: v.pipe(v.number(), v.finite()),
   imageCount: count,
-}) as unknown as v.GenericSchema<unknown, RunProgress & Partial<Record<'bestTop1' | 'lastTop1', number>>>;
+  // Of a job (train.py), whose steps may be of several batches; a run here counts both as one.
+  optimizerSteps: v.optional(count),
+}) as unknown as v.GenericSchema<
+  unknown,
+  RunProgress & Partial<Record<'bestTop1' | 'lastTop1' | 'optimizerSteps', number>>
+>;
 
 const PROGRESS_KEY = 'espalier.progress';
 
@@ -85,7 +90,7 @@ function parseProgress(text: string, file: string): RunProgress {
     const result = v.safeParse(progressSchema, JSON.parse(text), { abortEarly: true });
     if (result.success) {
       // Runs of earlier versions, which were all judged by top-1.
-      const { bestTop1, lastTop1, ...progress } = result.output;
+      const { bestTop1, lastTop1, optimizerSteps: _, ...progress } = result.output;
       return {
         ...progress,
         ...(bestTop1 !== undefined && { bestScore: bestTop1 }),

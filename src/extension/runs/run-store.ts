@@ -10,6 +10,7 @@ const JOB_FILE = 'job.json';
 
 export class RunStore {
   private writes = Promise.resolve();
+  private readonly removed = new Set<string>();
 
   constructor(readonly folder: string) {}
 
@@ -57,9 +58,10 @@ export class RunStore {
     }
   }
 
-  /** Writes the whole record, one after the other, never leaving half a file. */
+  /** Writes the whole record, one after the other, never leaving half a file; a run that was removed stays so. */
   write(record: RunRecord): Promise<void> {
     const done = this.writes.then(async () => {
+      if (this.removed.has(record.id)) return;
       const folder = this.directory(record.id);
       await mkdir(folder, { recursive: true });
       const temporary = path.join(folder, `${JOB_FILE}.${process.pid}.tmp`);
@@ -87,14 +89,18 @@ export class RunStore {
 
   /** A name that no run has yet. */
   async freeId(wanted: string): Promise<string> {
-    const taken = new Set(await readdir(this.folder).catch(() => [] as string[]));
+    const taken = new Set([...(await readdir(this.folder).catch(() => [] as string[])), ...this.removed]);
     for (let n = 1; ; n++) {
       const id = n === 1 ? wanted : `${wanted}-${n}`;
       if (!taken.has(id)) return id;
     }
   }
 
-  async remove(id: string): Promise<void> {
-    await rm(this.directory(id), { recursive: true, force: true });
+  /** Removes a run's folder, after what is still being written into it. */
+  remove(id: string): Promise<void> {
+    this.removed.add(id);
+    const done = this.writes.then(() => rm(this.directory(id), { recursive: true, force: true }));
+    this.writes = done.catch(() => undefined);
+    return done;
   }
 }
