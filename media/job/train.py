@@ -36,6 +36,16 @@ def say(text):
         print(text, flush=True)
 
 
+def store_of_this_start():
+    """Where the ranks find each other. torchrun's store keeps the addresses of ranks that it has started before, and gloo
+    waits for those for ever: each start reads and writes under a name of its own."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return {}
+    store = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return {"store": dist.PrefixStore(f"start {start}", store), "rank": RANK, "world_size": RANKS}
+
+
 def start_ranks(job, settings):
     """Joins the other processes. The settings are for so many: another number would be another training."""
     wanted = job.launch.nodes * job.launch.processes
@@ -51,7 +61,7 @@ def start_ranks(job, settings):
     chosen = settings.dist_backend
     backend = ("nccl" if CUDA else "gloo") if chosen == "auto" else chosen
     if RANKS > 1:
-        dist.init_process_group(backend)
+        dist.init_process_group(backend, **store_of_this_start())
     return f"PyTorch {torch.__version__}, {RANKS} × {'GPU' if CUDA else 'CPU'}" + (f", {backend}" if RANKS > 1 else "")
 
 
