@@ -35,15 +35,9 @@ module.exports = {
   forbidden: [
     {
       name: 'no-cycles',
+      comment: 'of types neither',
       severity: 'error',
       from: {},
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
-    },
-    {
-      name: 'no-cycles-of-types',
-      comment: 'jobs have some left: what a job asks for and reports stands beside it',
-      severity: 'error',
-      from: { pathNot: '^src/engine/jobs/' },
       to: { circular: true },
     },
     ...Object.entries(engine).map(([folder, below]) =>

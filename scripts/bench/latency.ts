@@ -9,7 +9,7 @@ import { type FlagValues, flag, formatFlags, parseFlags } from '../../src/common
 import { buildModel } from '../../src/engine/architectures/registry.ts';
 import { createExecutor } from '../../src/engine/compute/backends.ts';
 import type { Executor } from '../../src/engine/compute/executor.ts';
-import { LatencyPlanning } from '../../src/engine/jobs/latency-plans.ts';
+import { LatencyPlanning } from '../../src/engine/jobs/latency/latency-plans.ts';
 import { couple } from '../../src/engine/pruning/coupling/couple.ts';
 import { planWithin } from '../../src/engine/pruning/planning/target.ts';
 import { scoreGroups } from '../../src/engine/pruning/scoring/importance.ts';

@@ -14,7 +14,7 @@ import { predictProgram } from '../../src/engine/compute/programs/programs.ts';
 import type { Graph } from '../../src/engine/graph/graph.ts';
 import { graphCost } from '../../src/engine/graph/macs.ts';
 import type { Tensor, Weights } from '../../src/engine/graph/tensor.ts';
-import { openModel, saveModel } from '../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../src/engine/jobs/opening/model.ts';
 import { couple } from '../../src/engine/pruning/coupling/couple.ts';
 import { compilePlanner } from '../../src/engine/pruning/planning/planner.ts';
 import { parseTarget, planForTarget } from '../../src/engine/pruning/planning/target.ts';

@@ -4,7 +4,7 @@ import { formatPercent, formatPreciseCount } from '../common/format.ts';
 import type { Graph } from '../engine/graph/graph.ts';
 import { graphCost } from '../engine/graph/macs.ts';
 import type { Prepared } from '../engine/jobs/finetune.ts';
-import type { Model } from '../engine/jobs/model.ts';
+import type { Model } from '../engine/jobs/opening/model.ts';
 import type { MetricsLine } from '../engine/training/run-directory.ts';
 import type { TrainingOptions } from '../engine/training/training-options.ts';
 import { say } from './terminal.ts';

@@ -1,9 +1,15 @@
 /** From the command line of `espalier job` to a job's request. */
 import { UsageError } from '../common/errors.ts';
 import { type FlagValues, flag, flagName } from '../common/flags.ts';
-import { jobFlags, launchFlags } from '../engine/jobs/job-options.ts';
-import { globalBatch, type JobRequest, type KeptJob, readJob, refuseSettings } from '../engine/jobs/job-request.ts';
-import type { ScoreJobRequest } from '../engine/jobs/job-score.ts';
+import { jobFlags, launchFlags } from '../engine/jobs/torchrun/job-options.ts';
+import {
+  globalBatch,
+  type JobRequest,
+  type KeptJob,
+  readJob,
+  refuseSettings,
+} from '../engine/jobs/torchrun/job-request.ts';
+import type { ScoreJobRequest } from '../engine/jobs/torchrun/job-score.ts';
 import { trainingFlags } from '../engine/training/training-options.ts';
 import { computeFlags, modelFlags } from './command.ts';
 import { describeRequest, finetuneFlags, finetuneRequest, remarks } from './finetune-settings.ts';

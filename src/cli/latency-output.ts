@@ -1,5 +1,5 @@
 /** What a person and a program read of a target in milliseconds. */
-import type { LatencyReport } from '../engine/jobs/latency-plans.ts';
+import type { LatencyReport } from '../engine/jobs/latency/latency-plans.ts';
 import type { PruneReport } from '../engine/jobs/prune.ts';
 
 type Latency = NonNullable<PruneReport['latency']>;

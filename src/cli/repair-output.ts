@@ -1,6 +1,6 @@
 /** What the command line says of a repair. */
 import { formatPercent } from '../common/format.ts';
-import type { LayerRepair, RepairReport } from '../engine/jobs/repair.ts';
+import type { LayerRepair, RepairReport } from '../engine/jobs/repair/repair-report.ts';
 import type { Divergence } from '../engine/training/divergence.ts';
 import { formatTable } from './terminal.ts';
 

@@ -3,7 +3,7 @@
 import { UsageError } from '../common/errors.ts';
 import type { FlagValues } from '../common/flags.ts';
 import type { DataRequest } from '../engine/jobs/evaluate.ts';
-import type { ModelRequest } from '../engine/jobs/model.ts';
+import type { ModelRequest } from '../engine/jobs/opening/model.ts';
 import type { dataFlags, modelFlags } from './command.ts';
 
 type ModelValues = FlagValues<typeof modelFlags> & Partial<FlagValues<typeof dataFlags>>;

@@ -5,7 +5,7 @@ import { flagName, parseFlags } from '../common/flags.ts';
 import type { RunContext } from '../common/progress.ts';
 import { finetuneModel } from '../engine/jobs/finetune.ts';
 import { writingOnlyInto } from '../engine/jobs/finetune-request.ts';
-import type { ModelRequest } from '../engine/jobs/model.ts';
+import type { ModelRequest } from '../engine/jobs/opening/model.ts';
 import { executorOfRun } from '../engine/jobs/run-backend.ts';
 import { RECIPES, type RecipeName } from '../engine/training/recipes.ts';
 import { RunDirectory } from '../engine/training/run-directory.ts';

@@ -5,7 +5,7 @@ import type { HeadChoice } from '../engine/architectures/head-choices.ts';
 import { variants } from '../engine/architectures/registry.ts';
 import { graphCost } from '../engine/graph/macs.ts';
 import { toFloat32 } from '../engine/graph/tensor.ts';
-import { AmbiguousHeadsError } from '../engine/jobs/model.ts';
+import { AmbiguousHeadsError } from '../engine/jobs/opening/model.ts';
 import type { ParameterStatistics } from '../protocol/graph-view.ts';
 import type { ArchitectureChoice, Lineage, ModelInfo, ZooEntry } from '../protocol/values.ts';
 import type { Handler } from './handler.ts';

@@ -1,6 +1,6 @@
 /** The models that the worker has read, with what was computed of them. Weights are read from the file when they are needed. */
 import { stat } from 'node:fs/promises';
-import { type Model, openModel } from '../engine/jobs/model.ts';
+import { type Model, openModel } from '../engine/jobs/opening/model.ts';
 import { couple } from '../engine/pruning/coupling/couple.ts';
 import type { Groups } from '../engine/pruning/coupling/groups.ts';
 import type { GradientSource, Scores } from '../engine/pruning/scoring/importance.ts';

@@ -1,5 +1,5 @@
 /** What the person says in the host's settings of the pixels that networks take. */
-import type { ModelRequest } from '../engine/jobs/model.ts';
+import type { ModelRequest } from '../engine/jobs/opening/model.ts';
 
 const CHOICES = ['0..1', '0..255', 'normalised'] as const satisfies ModelRequest['pixels'][];
 

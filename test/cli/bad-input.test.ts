@@ -9,7 +9,7 @@ import { writeSafetensors } from '../../src/engine/checkpoint/safetensors/safete
 import { SHAPE_NAMES } from '../../src/engine/data/procedural/outlines.ts';
 import type { Graph } from '../../src/engine/graph/graph.ts';
 import type { Tensor, Weights } from '../../src/engine/graph/tensor.ts';
-import { saveModel } from '../../src/engine/jobs/model.ts';
+import { saveModel } from '../../src/engine/jobs/opening/model.ts';
 import { EMPTY_RECORD } from '../../src/engine/jobs/record.ts';
 import { initialiseWeights } from '../../src/engine/training/initialise.ts';
 import { call, dict, global } from '../engine/checkpoint/pickle-writer.ts';

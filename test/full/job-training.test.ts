@@ -8,11 +8,11 @@ import { readSafetensors } from '../../src/engine/checkpoint/safetensors/safeten
 import type { Graph } from '../../src/engine/graph/graph.ts';
 import { gradientsFromData, gradientsFromFiles } from '../../src/engine/jobs/collect-gradients.ts';
 import { finetuneModel } from '../../src/engine/jobs/finetune.ts';
-import { writeJob } from '../../src/engine/jobs/job-folder.ts';
-import { writeScoreJob } from '../../src/engine/jobs/job-score.ts';
-import { jobStatus } from '../../src/engine/jobs/job-status.ts';
-import { openModel, saveModel } from '../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../src/engine/jobs/opening/model.ts';
 import { EMPTY_RECORD } from '../../src/engine/jobs/record.ts';
+import { writeJob } from '../../src/engine/jobs/torchrun/job-folder.ts';
+import { writeScoreJob } from '../../src/engine/jobs/torchrun/job-score.ts';
+import { jobStatus } from '../../src/engine/jobs/torchrun/job-status.ts';
 import { RunDirectory } from '../../src/engine/training/run-directory.ts';
 import { readRunState } from '../../src/engine/training/run-state.ts';
 import {
@@ -23,7 +23,7 @@ import {
   startScript,
   until,
   worstDifference,
-} from '../engine/jobs/job-runs.ts';
+} from '../engine/jobs/torchrun/job-runs.ts';
 import { executor, skipWithoutRuntime, TINY, tinyImages, tinyRequest, workFolder } from '../engine/training/tiny.ts';
 import { fillWeights } from '../support/detfill.ts';
 

@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { UserError } from '../../src/common/errors.ts';
-import { openModel } from '../../src/engine/jobs/model.ts';
-import { graphInfo } from '../../src/engine/jobs/model-info.ts';
+import { openModel } from '../../src/engine/jobs/opening/model.ts';
+import { graphInfo } from '../../src/engine/jobs/opening/model-info.ts';
 
 const [file] = process.argv.slice(2);
 /** High-water mark of this process in bytes. */

@@ -1,6 +1,6 @@
 /** Prunes in a process of its own and prints how much its memory grew: `prune-memory.ts NAME CHECKPOINT GRADIENTS OUTPUT`. */
 import { readFileSync } from 'node:fs';
-import { openModel, saveModel } from '../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../src/engine/jobs/opening/model.ts';
 import { pruneModel } from '../../src/engine/jobs/prune.ts';
 
 const [model, ckpt, gradients, output] = process.argv.slice(2);

@@ -9,10 +9,10 @@ import { readSafetensors } from '../../src/engine/checkpoint/safetensors/safeten
 import { writeSafetensors } from '../../src/engine/checkpoint/safetensors/safetensors-write.ts';
 import { createExecutor } from '../../src/engine/compute/backends.ts';
 import { float32Tensor, type Weights } from '../../src/engine/graph/tensor.ts';
-import { calibrationBatches } from '../../src/engine/jobs/calibration.ts';
-import { openModel } from '../../src/engine/jobs/model.ts';
+import { openModel } from '../../src/engine/jobs/opening/model.ts';
 import { pruneModel } from '../../src/engine/jobs/prune.ts';
-import { repairModel } from '../../src/engine/jobs/repair.ts';
+import { calibrationBatches } from '../../src/engine/jobs/repair/calibration.ts';
+import { repairModel } from '../../src/engine/jobs/repair/repair.ts';
 import { pruneGraph } from '../../src/engine/pruning/rebuilding/prune-graph.ts';
 import { noPythonWith, runPython } from '../support/python.ts';
 

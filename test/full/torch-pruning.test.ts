@@ -9,7 +9,7 @@ import { findVariant } from '../../src/engine/architectures/registry.ts';
 import { readCheckpoint } from '../../src/engine/checkpoint/checkpoint.ts';
 import { writePth } from '../../src/engine/checkpoint/torch/torch-write.ts';
 import { float32Tensor, type Tensor, toFloat32 } from '../../src/engine/graph/tensor.ts';
-import { headsOfGraph } from '../../src/engine/jobs/model-info.ts';
+import { headsOfGraph } from '../../src/engine/jobs/opening/model-info.ts';
 import { couple } from '../../src/engine/pruning/coupling/couple.ts';
 import { compilePlanner } from '../../src/engine/pruning/planning/planner.ts';
 import { prune } from '../../src/engine/pruning/rebuilding/apply-plan.ts';

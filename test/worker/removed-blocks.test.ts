@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { graphCost } from '../../src/engine/graph/macs.ts';
-import { openModel } from '../../src/engine/jobs/model.ts';
+import { openModel } from '../../src/engine/jobs/opening/model.ts';
 import { findBlocks } from '../../src/engine/pruning/planning/blocks.ts';
 import { pruneGraph } from '../../src/engine/pruning/rebuilding/prune-graph.ts';
 import { scoreGroups } from '../../src/engine/pruning/scoring/importance.ts';

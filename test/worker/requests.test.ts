@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
 import { buildModel } from '../../src/engine/architectures/registry.ts';
-import { saveModel } from '../../src/engine/jobs/model.ts';
+import { saveModel } from '../../src/engine/jobs/opening/model.ts';
 import { EMPTY_RECORD } from '../../src/engine/jobs/record.ts';
 import { initialiseWeights } from '../../src/engine/training/initialise.ts';
 import { RequestError } from '../../src/extension/supervision/request-error.ts';

@@ -10,7 +10,7 @@ import { generateProceduralDataset } from '../../engine/data/procedural/dataset.
 import { writeFileAtomically } from '../../engine/files/atomic-write.ts';
 import { type EvaluationReport, evaluateModel } from '../../engine/jobs/evaluate.ts';
 import { finetuneModel } from '../../engine/jobs/finetune.ts';
-import { type Model, openModel, saveModel } from '../../engine/jobs/model.ts';
+import { type Model, openModel, saveModel } from '../../engine/jobs/opening/model.ts';
 import { pruneModel } from '../../engine/jobs/prune.ts';
 import { RECIPES } from '../../engine/training/recipes.ts';
 import { trainingFlags } from '../../engine/training/training-options.ts';

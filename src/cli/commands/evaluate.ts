@@ -7,7 +7,7 @@ import { createExecutor } from '../../engine/compute/backends.ts';
 import { isClassifier } from '../../engine/graph/graph.ts';
 import { evaluateModel } from '../../engine/jobs/evaluate.ts';
 import { evaluateOutputs } from '../../engine/jobs/evaluate-outputs.ts';
-import { openModel } from '../../engine/jobs/model.ts';
+import { openModel } from '../../engine/jobs/opening/model.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
 import { outputsResult } from '../outputs-result.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';

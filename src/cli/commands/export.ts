@@ -3,7 +3,7 @@
 import { UsageError } from '../../common/errors.ts';
 import { flag } from '../../common/flags.ts';
 import { EXPORT_FORMATS, exportModel } from '../../engine/jobs/export.ts';
-import { openModel } from '../../engine/jobs/model.ts';
+import { openModel } from '../../engine/jobs/opening/model.ts';
 import { verificationText } from '../../engine/jobs/verify-onnx.ts';
 import { command, modelFlags } from '../command.ts';
 import { weightsRequest } from '../requests.ts';

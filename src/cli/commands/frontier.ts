@@ -11,7 +11,7 @@ import { createExecutor } from '../../engine/compute/backends.ts';
 import { writeFileAtomically } from '../../engine/files/atomic-write.ts';
 import { exploreFrontier, FRONTIER_MODES, type FrontierMode, type FrontierPoint } from '../../engine/jobs/frontier.ts';
 import { frontierCsv, frontierMarkdown, frontierSvg } from '../../engine/jobs/frontier-report.ts';
-import { openModel } from '../../engine/jobs/model.ts';
+import { openModel } from '../../engine/jobs/opening/model.ts';
 import { scoresFolder } from '../../engine/jobs/scores.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
 import { DEFAULT_REPAIR_IMAGES } from '../repair-output.ts';

@@ -1,7 +1,7 @@
 /** `espalier groups`: which channels must be pruned together, and with which groups they are ranked. */
 
 import { flag } from '../../common/flags.ts';
-import { openModel } from '../../engine/jobs/model.ts';
+import { openModel } from '../../engine/jobs/opening/model.ts';
 import { couple } from '../../engine/pruning/coupling/couple.ts';
 import { formatGroups } from '../../engine/pruning/coupling/groups.ts';
 import { findScopes, formatScopes } from '../../engine/pruning/planning/scopes.ts';

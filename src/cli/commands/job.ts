@@ -3,13 +3,13 @@ import path from 'node:path';
 import { UserError } from '../../common/errors.ts';
 import { formatPercent } from '../../common/format.ts';
 import type { RunContext } from '../../common/progress.ts';
-import { parseCommands } from '../../engine/jobs/job-commands.ts';
-import { type JobPlace, startJob } from '../../engine/jobs/job-engines.ts';
-import { writeJob } from '../../engine/jobs/job-folder.ts';
-import { checkJobFolder } from '../../engine/jobs/job-preflight.ts';
-import { globalBatch, readJobHead } from '../../engine/jobs/job-request.ts';
-import { writeScoreJob } from '../../engine/jobs/job-score.ts';
-import { type JobStatus, jobLog, jobStatus, stopJob } from '../../engine/jobs/job-status.ts';
+import { parseCommands } from '../../engine/jobs/torchrun/job-commands.ts';
+import { type JobPlace, startJob } from '../../engine/jobs/torchrun/job-engines.ts';
+import { writeJob } from '../../engine/jobs/torchrun/job-folder.ts';
+import { checkJobFolder } from '../../engine/jobs/torchrun/job-preflight.ts';
+import { globalBatch, readJobHead } from '../../engine/jobs/torchrun/job-request.ts';
+import { writeScoreJob } from '../../engine/jobs/torchrun/job-score.ts';
+import { type JobStatus, jobLog, jobStatus, stopJob } from '../../engine/jobs/torchrun/job-status.ts';
 import { type CommandResult, command } from '../command.ts';
 import {
   describeJob,

@@ -2,9 +2,9 @@
 import { UsageError } from '../../common/errors.ts';
 import { flag } from '../../common/flags.ts';
 import { createExecutor } from '../../engine/compute/backends.ts';
-import { openModel, prepareOutput, saveModel } from '../../engine/jobs/model.ts';
-import { repairFolder } from '../../engine/jobs/repair-progress.ts';
-import { repairPruned } from '../../engine/jobs/repair-pruned.ts';
+import { openModel, prepareOutput, saveModel } from '../../engine/jobs/opening/model.ts';
+import { repairFolder } from '../../engine/jobs/repair/repair-progress.ts';
+import { repairPruned } from '../../engine/jobs/repair/repair-pruned.ts';
 import { verificationText } from '../../engine/jobs/verify-onnx.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
 import { DEFAULT_REPAIR_IMAGES, repairJson, repairText } from '../repair-output.ts';

@@ -8,7 +8,7 @@ import { pickledModule } from '../export/module.ts';
 import { writePt2 } from '../export/pt2.ts';
 import { pytorchSource } from '../export/pytorch.ts';
 import { makeFolderOf, writeFileAtomically } from '../files/atomic-write.ts';
-import { type Model, modelMetadata } from './model.ts';
+import { type Model, modelMetadata } from './opening/model.ts';
 import { RECORD_KEY } from './record.ts';
 import { type OnnxOptions, saveOnnx } from './save-onnx.ts';
 import type { Verification } from './verify-onnx.ts';

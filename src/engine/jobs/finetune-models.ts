@@ -6,7 +6,7 @@ import { inputShape } from '../graph/graph.ts';
 import { formatShape } from '../graph/shapes.ts';
 import { leastTrainingBatch } from '../training/batch-limits.ts';
 import type { TrainingOptions } from '../training/training-options.ts';
-import { type Model, type ModelRequest, openModel } from './model.ts';
+import { type Model, type ModelRequest, openModel } from './opening/model.ts';
 
 export interface FinetuneModels {
   /** For images of `--val-crop-size`; this is what checkpoints hold. */

@@ -11,7 +11,7 @@ import { RunDirectory } from '../training/run-directory.ts';
 import type { FinetuneSummary } from '../training/training-loop.ts';
 import { type TrainingOptions, trainingFlags } from '../training/training-options.ts';
 import type { DataRequest } from './evaluate.ts';
-import type { ModelRequest } from './model.ts';
+import type { ModelRequest } from './opening/model.ts';
 
 export interface FinetuneRequest {
   readonly model: ModelRequest;

@@ -29,9 +29,9 @@ import {
   settledRequest,
 } from './finetune-request.ts';
 import { Handover } from './handover.ts';
-import { type Model, modelMetadata } from './model.ts';
-import { recalibratedWeights } from './recalibrate.ts';
+import { type Model, modelMetadata } from './opening/model.ts';
 import { withStep } from './record.ts';
+import { recalibratedWeights } from './repair/recalibrate.ts';
 import { executorOfRun } from './run-backend.ts';
 import { type OpenTeacher, openTeacher, openTeacherModel } from './teacher.ts';
 

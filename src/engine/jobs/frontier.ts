@@ -17,10 +17,10 @@ import { compilePlanner } from '../pruning/planning/planner.ts';
 import { parseTarget, planForTarget, type TargetOptions } from '../pruning/planning/target.ts';
 import type { Scores } from '../pruning/scoring/importance.ts';
 import { measureLatency } from '../training/latency.ts';
-import type { CalibrationRequest } from './calibration.ts';
 import { type DataRequest, evaluateModel } from './evaluate.ts';
-import type { Model } from './model.ts';
+import type { Model } from './opening/model.ts';
 import { pruneModel } from './prune.ts';
+import type { CalibrationRequest } from './repair/calibration.ts';
 import { type ScoreRequest, scoreModel, scoringFor } from './scores.ts';
 import { errorCurves, measureInputs, reconstructionScores } from './sensitivity.ts';
 

@@ -10,8 +10,9 @@ import { graphCost } from '../graph/macs.ts';
 import { parseTarget } from '../pruning/planning/target.ts';
 import type { TrainingOptions } from '../training/training-options.ts';
 import { type FinetuneHooks, finetuneModel } from './finetune.ts';
-import { type Model, openModel, saveModel } from './model.ts';
-import { type PruneReport, type PruneRequest, pruneModel } from './prune.ts';
+import { type Model, openModel, saveModel } from './opening/model.ts';
+import { type PruneReport, pruneModel } from './prune.ts';
+import type { PruneRequest } from './prune-request.ts';
 
 export interface IterativeRequest {
   readonly prune: PruneRequest;

@@ -9,26 +9,10 @@ import { compilePlanner, type Planner } from '../pruning/planning/planner.ts';
 import { parseTarget, planForTarget, planWithin } from '../pruning/planning/target.ts';
 import { type BlockInputs, planBlocks, planWithBlocks } from '../pruning/rebuilding/remove-layers.ts';
 import type { Scores } from '../pruning/scoring/importance.ts';
-import type { CalibrationRequest } from './calibration.ts';
-import { LatencyPlanning, type LatencyReport } from './latency-plans.ts';
-import type { LatencyChoice } from './latency-target.ts';
-import type { PruneRequest } from './prune.ts';
+import { LatencyPlanning, type LatencyReport } from './latency/latency-plans.ts';
+import type { LatencyChoice } from './latency/latency-target.ts';
+import type { AllocationMode, PlanRequest, PruneRequest } from './prune-request.ts';
 import { errorCurves, measureInputs, reconstructionScores } from './sensitivity.ts';
-
-/** How a target is spread over the groups: the same share of each scope, or by what each group's channels are worth. */
-export const ALLOCATIONS = ['uniform', 'sensitivity'] as const;
-export type AllocationMode = (typeof ALLOCATIONS)[number];
-/** Which channels of a group go: the lowest scores, or those that the others make good best. */
-export const SELECTIONS = ['score', 'reconstruction'] as const;
-type SelectionMode = (typeof SELECTIONS)[number];
-
-/** Budgets and selection by measured inputs; without it, both are the paper's. */
-export interface MeasuredPlanning {
-  readonly allocate: AllocationMode;
-  readonly select: SelectionMode;
-  /** What is measured on. */
-  readonly images: CalibrationRequest;
-}
 
 export interface NamedPlan {
   readonly allocate: AllocationMode;
@@ -44,9 +28,6 @@ export interface MadePlans {
 
 /** Of the paper's script. */
 const DEFAULT_RATIO = 0.5;
-
-/** What a plan is made of, once there are scores. */
-export type PlanRequest = Pick<PruneRequest, 'options' | 'target' | 'removeLayers'>;
 
 /** The plan at the ratios asked for, or of the largest network at the target. */
 function planOf(planner: Planner, request: PlanRequest): Plan {

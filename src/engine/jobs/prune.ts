@@ -11,37 +11,19 @@ import { countsByLayer, type Groups } from '../pruning/coupling/groups.ts';
 import { ignoreLayers } from '../pruning/planning/ignore.ts';
 import { frozenNotes, keptWholeNotes } from '../pruning/planning/plan-notes.ts';
 import type { Plan } from '../pruning/planning/plan-types.ts';
-import type { TargetOptions } from '../pruning/planning/target.ts';
 import { type Pruned, prune } from '../pruning/rebuilding/apply-plan.ts';
 import { divergenceOf } from '../training/divergence.ts';
-import type { LatencyReport, LatencyRequest } from './latency-plans.ts';
-import type { LatencyChoice } from './latency-target.ts';
-import { type AllocationMode, type MadePlans, type MeasuredPlanning, makePlans, type NamedPlan } from './make-plans.ts';
-import type { Model } from './model.ts';
-import { headsOfGraph } from './model-info.ts';
+import type { LatencyReport } from './latency/latency-plans.ts';
+import type { LatencyChoice } from './latency/latency-target.ts';
+import { type MadePlans, makePlans, type NamedPlan } from './make-plans.ts';
+import type { Model } from './opening/model.ts';
+import { headsOfGraph } from './opening/model-info.ts';
+import type { AllocationMode, PruneRequest } from './prune-request.ts';
 import { keptOfPlan, type ModelRecord, withStep } from './record.ts';
-import { type RepairReport, type RepairRequest, repairModel } from './repair.ts';
-import { summariseRepair } from './repair-pruned.ts';
-import { type ScoreRequest, scoreModel, scoringFor } from './scores.ts';
-
-export interface PruneRequest {
-  readonly score: ScoreRequest;
-  /** Ratios of the paper's script; those left out with a target are solved for. */
-  readonly options: TargetOptions;
-  /** `2.0G`, `50%`, `-30%`. */
-  readonly target?: string;
-  /** Layer globs that stay as they are. */
-  readonly ignore?: readonly string[];
-  readonly removeLayers?: number;
-  /** A plan made before: nothing is scored. */
-  readonly plan?: Plan;
-  /** Refit the weights that are left towards the network as it was, on these images. */
-  readonly repair?: RepairRequest;
-  /** Budgets by sensitivity, selection by reconstruction. */
-  readonly measured?: MeasuredPlanning;
-  /** A target in milliseconds on this machine in place of `target`, or widths that it runs well. */
-  readonly latency?: LatencyRequest;
-}
+import { repairModel } from './repair/repair.ts';
+import { summariseRepair } from './repair/repair-pruned.ts';
+import type { RepairReport } from './repair/repair-report.ts';
+import { scoreModel, scoringFor } from './scores.ts';
 
 /** Seconds of every stage. */
 interface PruneSeconds {

@@ -18,9 +18,9 @@ import { rank } from '../pruning/planning/ranking.ts';
 import { constantPlace, usersOf } from '../pruning/repair/repair-layers.ts';
 import type { Scores } from '../pruning/scoring/importance.ts';
 import { divergence, divergenceOf, type OutputValues } from '../training/divergence.ts';
-import { type CalibrationBatch, type CalibrationRequest, calibrationBatches } from './calibration.ts';
-import { joinedOutputs } from './repair-session.ts';
-import { fittedTensors, layerAsFit } from './repair-tensors.ts';
+import { type CalibrationBatch, type CalibrationRequest, calibrationBatches } from './repair/calibration.ts';
+import { joinedOutputs } from './repair/repair-session.ts';
+import { fittedTensors, layerAsFit } from './repair/repair-tensors.ts';
 
 /** Bytes of second moments that one program brings. */
 const PROGRAM_BYTES = 2 ** 28;

@@ -11,8 +11,8 @@ import { trainingTransform } from '../training/finetune-data.ts';
 import { varyingOutputs } from '../training/imitation.ts';
 import type { Teacher } from '../training/objective.ts';
 import type { TrainingOptions } from '../training/training-options.ts';
-import { type Model, openModel } from './model.ts';
-import { pretrainedAdvice } from './pretrained.ts';
+import { type Model, openModel } from './opening/model.ts';
+import { pretrainedAdvice } from './opening/pretrained.ts';
 import { cachedTeacher } from './teacher-cache.ts';
 
 export interface OpenTeacher {

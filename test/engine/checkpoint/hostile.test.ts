@@ -8,7 +8,7 @@ import { Budget, BudgetError, LIMITS } from '../../../src/common/budget.ts';
 import { UserError } from '../../../src/common/errors.ts';
 import { visible, visibleJson, visibleLine } from '../../../src/common/visible.ts';
 import { openCheckpoint } from '../../../src/engine/checkpoint/checkpoint.ts';
-import { type Model, openModel } from '../../../src/engine/jobs/model.ts';
+import { type Model, openModel } from '../../../src/engine/jobs/opening/model.ts';
 import { sharedPath, skipWithoutShared } from '../data/shared.ts';
 import { testFolder } from './files.ts';
 

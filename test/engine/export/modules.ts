@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import type { Weights } from '../../../src/engine/graph/tensor.ts';
 import { exportModel } from '../../../src/engine/jobs/export.ts';
-import { openModel, saveModel } from '../../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { EMPTY_RECORD, keptOfPlan, withStep } from '../../../src/engine/jobs/record.ts';
 import { couple } from '../../../src/engine/pruning/coupling/couple.ts';
 import type { PlanOptions } from '../../../src/engine/pruning/planning/plan-types.ts';

@@ -16,7 +16,7 @@ import {
 import { pytorchSource } from '../../../src/engine/export/pytorch.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { exportModel } from '../../../src/engine/jobs/export.ts';
-import { openModel } from '../../../src/engine/jobs/model.ts';
+import { openModel } from '../../../src/engine/jobs/opening/model.ts';
 import { noPythonWith, runPython } from '../../support/python.ts';
 import { testFolder } from '../checkpoint/files.ts';
 import { sharedPath, skipWithoutShared } from '../data/shared.ts';

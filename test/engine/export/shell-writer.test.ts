@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { ShellCode, sh } from '../../../src/engine/export/shell-writer.ts';
-import { HOSTILE } from '../jobs/hostile-names.ts';
+import { HOSTILE } from '../jobs/torchrun/hostile-names.ts';
 
 test('hostile values come out of the shell as they went in', { skip: process.platform === 'win32' && 'no sh' }, () => {
   const words = ShellCode.join(HOSTILE, ' ');

@@ -6,7 +6,7 @@ import { Random } from '../../../src/engine/data/random.ts';
 import { pytorchSource } from '../../../src/engine/export/pytorch.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { graphFromJson, graphToJson } from '../../../src/engine/graph/serialize.ts';
-import { graphInfo } from '../../../src/engine/jobs/model-info.ts';
+import { graphInfo } from '../../../src/engine/jobs/opening/model-info.ts';
 import { couple } from '../../../src/engine/pruning/coupling/couple.ts';
 
 const build = (name: string, inputSize?: number): Graph =>

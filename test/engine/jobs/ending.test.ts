@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { loadOnnxRuntime } from '../../../src/engine/compute/onnxruntime/load-onnxruntime.ts';
 import { writeFileAtomically } from '../../../src/engine/files/atomic-write.ts';
 import { exportModel } from '../../../src/engine/jobs/export.ts';
-import { openModel, saveModel } from '../../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { testFolder } from '../checkpoint/files.ts';
 import { ModelBuilder } from '../checkpoint/onnx/model-builder.ts';
 

@@ -13,7 +13,7 @@ import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { float32Tensor, type Weights } from '../../../src/engine/graph/tensor.ts';
 import { evaluateOutputs } from '../../../src/engine/jobs/evaluate-outputs.ts';
-import { openModel, saveModel } from '../../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { pruneModel } from '../../../src/engine/jobs/prune.ts';
 import type { Detection } from '../../../src/engine/training/detection/boxes.ts';
 import { noPythonWith, runPython } from '../../support/python.ts';

@@ -15,7 +15,7 @@ import {
 } from '../../../src/engine/jobs/finetune.ts';
 import type { RunFile } from '../../../src/engine/jobs/finetune-request.ts';
 import { testModel } from '../../../src/engine/jobs/finetune-test.ts';
-import { openModel } from '../../../src/engine/jobs/model.ts';
+import { openModel } from '../../../src/engine/jobs/opening/model.ts';
 import { backendRemark, recordedBackend, runExecutor } from '../../../src/engine/jobs/run-backend.ts';
 import { BEST, LATEST, RunDirectory } from '../../../src/engine/training/run-directory.ts';
 import { readRunState } from '../../../src/engine/training/run-state.ts';

@@ -10,7 +10,7 @@ import { installedRuntime } from '../../../src/engine/compute/runtime/binding.ts
 import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { finetuneModel } from '../../../src/engine/jobs/finetune.ts';
-import { openModel, saveModel } from '../../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { pruneModel } from '../../../src/engine/jobs/prune.ts';
 import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
 import { RunDirectory } from '../../../src/engine/training/run-directory.ts';

@@ -8,7 +8,7 @@ import { parseFlags } from '../../../src/common/flags.ts';
 import { createExecutor } from '../../../src/engine/compute/backends.ts';
 import { evaluateModel } from '../../../src/engine/jobs/evaluate.ts';
 import { finetuneModel } from '../../../src/engine/jobs/finetune.ts';
-import { openModel, saveModel } from '../../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { pruneModel } from '../../../src/engine/jobs/prune.ts';
 import { trainingFlags } from '../../../src/engine/training/training-options.ts';
 import { temporaryFolder } from '../data/images.ts';

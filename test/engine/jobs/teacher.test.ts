@@ -9,7 +9,7 @@ import { buildModel } from '../../../src/engine/architectures/registry.ts';
 import type { Executor } from '../../../src/engine/compute/executor.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { finetuneModel } from '../../../src/engine/jobs/finetune.ts';
-import { saveModel } from '../../../src/engine/jobs/model.ts';
+import { saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
 import { initialiseWeights } from '../../../src/engine/training/initialise.ts';
 import { RunDirectory } from '../../../src/engine/training/run-directory.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { openModel } from '../../../src/engine/jobs/model.ts';
+import { openModel } from '../../../src/engine/jobs/opening/model.ts';
 import { traceModule } from '../../../src/engine/jobs/trace.ts';
 import { noPythonWith, PYTHON } from '../../support/python.ts';
 import { testFolder } from '../checkpoint/files.ts';

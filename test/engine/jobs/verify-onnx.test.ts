@@ -8,7 +8,7 @@ import { onnxModel } from '../../../src/engine/export/onnx.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { float32Tensor } from '../../../src/engine/graph/tensor.ts';
 import { exportModel } from '../../../src/engine/jobs/export.ts';
-import { saveModel } from '../../../src/engine/jobs/model.ts';
+import { saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
 import { verifyOnnx } from '../../../src/engine/jobs/verify-onnx.ts';
 import { initialiseWeights } from '../../../src/engine/training/initialise.ts';

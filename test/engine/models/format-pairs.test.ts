@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { onnxModel } from '../../../src/engine/export/onnx.ts';
 import { writeFileAtomically } from '../../../src/engine/files/atomic-write.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
-import { openModel, saveModel } from '../../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { testFolder } from '../checkpoint/files.ts';
 import { makeNetwork, type Network } from '../export/exported.ts';
 import { assertRoundTrips } from './format-pairs.ts';

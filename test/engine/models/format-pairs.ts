@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { graphCost } from '../../../src/engine/graph/macs.ts';
 import { toFloat32, type Weights } from '../../../src/engine/graph/tensor.ts';
-import { type Model, openModel, saveModel } from '../../../src/engine/jobs/model.ts';
+import { type Model, openModel, saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
 import { logitsOf, relativeDifference } from '../../support/logits.ts';
 import type { Network } from '../export/exported.ts';

@@ -5,7 +5,7 @@ import type { Command } from '../../../src/cli/command.ts';
 import { groups } from '../../../src/cli/commands/groups.ts';
 import { info } from '../../../src/cli/commands/info.ts';
 import { parseFlags } from '../../../src/common/flags.ts';
-import { saveModel } from '../../../src/engine/jobs/model.ts';
+import { saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
 import { testFolder } from '../checkpoint/files.ts';
 import { makeNetwork } from '../export/exported.ts';

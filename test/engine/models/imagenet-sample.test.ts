@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { IMAGENET_SYNSETS } from '../../../src/engine/data/imagenet-synsets.ts';
 import { openImages } from '../../../src/engine/jobs/evaluate.ts';
-import { openModel } from '../../../src/engine/jobs/model.ts';
+import { openModel } from '../../../src/engine/jobs/opening/model.ts';
 import { espalier, lastLine } from '../../cli/cli.ts';
 import { noTensorFlow } from '../../support/logits.ts';
 import { repositoryRoot, testFolder } from '../checkpoint/files.ts';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { UserError } from '../../../src/common/errors.ts';
-import { type ModelRequest, openModel } from '../../../src/engine/jobs/model.ts';
+import { type ModelRequest, openModel } from '../../../src/engine/jobs/opening/model.ts';
 import { image } from '../../support/detfill.ts';
 import { logitsOf, relativeDifference } from '../../support/logits.ts';
 import { PYTHON } from '../../support/python.ts';
@@ -61,7 +61,7 @@ async function judge(folder: string, made: Made): Promise<Verdict> {
   return verdict('wrong', `by name ${named.difference.toExponential(1)} off`);
 }
 
-const SCRIPT = path.resolve(import.meta.dirname, 'look_alikes.py');
+export const SCRIPT = path.resolve(import.meta.dirname, 'look_alikes.py');
 /** Sides of the images that the networks take. */
 const SIDES = [32, 56, 64, 128, 224, 256, 384, 512, 518];
 

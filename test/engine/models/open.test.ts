@@ -7,8 +7,8 @@ import type { BuildOptions } from '../../../src/engine/architectures/variant.ts'
 import { writeSafetensors } from '../../../src/engine/checkpoint/safetensors/safetensors-write.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { float32Tensor, type Weights } from '../../../src/engine/graph/tensor.ts';
-import { AmbiguousHeadsError, openModel } from '../../../src/engine/jobs/model.ts';
-import { headsOfGraph } from '../../../src/engine/jobs/model-info.ts';
+import { AmbiguousHeadsError, openModel } from '../../../src/engine/jobs/opening/model.ts';
+import { headsOfGraph } from '../../../src/engine/jobs/opening/model-info.ts';
 import { fillWeights } from '../../support/detfill.ts';
 import { testFolder } from '../checkpoint/files.ts';
 import { dict, instance, list, orderedDict } from '../checkpoint/pickle-writer.ts';

@@ -12,7 +12,7 @@ import { graphToJson } from '../../../src/engine/graph/serialize.ts';
 import type { Tensor, Weights } from '../../../src/engine/graph/tensor.ts';
 import { toFloat32 } from '../../../src/engine/graph/tensor.ts';
 import { evaluateModel } from '../../../src/engine/jobs/evaluate.ts';
-import { openModel } from '../../../src/engine/jobs/model.ts';
+import { openModel } from '../../../src/engine/jobs/opening/model.ts';
 import { fillWeights } from '../../support/detfill.ts';
 import { noPythonWith, runPython } from '../../support/python.ts';
 import { testFolder } from '../checkpoint/files.ts';

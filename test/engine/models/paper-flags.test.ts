@@ -7,7 +7,7 @@ import { parseFlags } from '../../../src/common/flags.ts';
 import { findVariant } from '../../../src/engine/architectures/registry.ts';
 import { writePth } from '../../../src/engine/checkpoint/torch/torch-write.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
-import { openModel } from '../../../src/engine/jobs/model.ts';
+import { openModel } from '../../../src/engine/jobs/opening/model.ts';
 import { espalier, lastLine } from '../../cli/cli.ts';
 import { fillWeights } from '../../support/detfill.ts';
 import { testFolder } from '../checkpoint/files.ts';

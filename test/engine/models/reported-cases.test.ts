@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { createExecutor } from '../../../src/engine/compute/backends.ts';
 import { predictProgram } from '../../../src/engine/compute/programs/programs.ts';
 import { evaluateModel } from '../../../src/engine/jobs/evaluate.ts';
-import { openModel } from '../../../src/engine/jobs/model.ts';
+import { openModel } from '../../../src/engine/jobs/opening/model.ts';
 import { pruneModel } from '../../../src/engine/jobs/prune.ts';
 import { repositoryRoot } from '../checkpoint/files.ts';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { writePth } from '../../../src/engine/checkpoint/torch/torch-write.ts';
-import { headsOfGraph } from '../../../src/engine/jobs/model-info.ts';
+import { headsOfGraph } from '../../../src/engine/jobs/opening/model-info.ts';
 import { hasTensorFlow, imageOf, logitsOf, relativeDifference } from '../../support/logits.ts';
 import { noPythonWith, runPython } from '../../support/python.ts';
 import { testFolder } from '../checkpoint/files.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
-import { openModel } from '../../../src/engine/jobs/model.ts';
+import { openModel } from '../../../src/engine/jobs/opening/model.ts';
 import { image } from '../../support/detfill.ts';
 import { logitsOf, noTensorFlow, relativeDifference } from '../../support/logits.ts';
 import { noPythonWith, runPython } from '../../support/python.ts';

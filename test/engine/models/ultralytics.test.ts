@@ -8,7 +8,7 @@ import type { Executor } from '../../../src/engine/compute/executor.ts';
 import { predictProgram } from '../../../src/engine/compute/programs/programs.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import type { Tensor, Weights } from '../../../src/engine/graph/tensor.ts';
-import { openModel, saveModel } from '../../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { pruneModel } from '../../../src/engine/jobs/prune.ts';
 import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
 import type { KeptChannels } from '../../../src/engine/pruning/planning/plan-types.ts';

@@ -8,7 +8,7 @@ import { ImageLoader } from '../../../src/engine/data/loader.ts';
 import { evalTransform } from '../../../src/engine/data/transforms.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import type { Tensor, Weights } from '../../../src/engine/graph/tensor.ts';
-import { recalibratedWeights } from '../../../src/engine/jobs/recalibrate.ts';
+import { recalibratedWeights } from '../../../src/engine/jobs/repair/recalibrate.ts';
 import {
   averageStatistics,
   runningStatistics,

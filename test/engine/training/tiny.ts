@@ -13,7 +13,7 @@ import { generateProceduralDataset } from '../../../src/engine/data/procedural/d
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import type { Tensor, Weights } from '../../../src/engine/graph/tensor.ts';
 import type { FinetuneRequest } from '../../../src/engine/jobs/finetune.ts';
-import { saveModel } from '../../../src/engine/jobs/model.ts';
+import { saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
 import { initialiseWeights } from '../../../src/engine/training/initialise.ts';
 import { BEST, LATEST, RunDirectory } from '../../../src/engine/training/run-directory.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
-import { openModel } from '../../../../src/engine/jobs/model.ts';
+import { openModel } from '../../../../src/engine/jobs/opening/model.ts';
 import { noPythonWith, runPython } from '../../../support/python.ts';
 import { temporaryFolder } from '../../data/images.ts';
 

@@ -8,7 +8,7 @@ import { SourceFile } from '../../../../src/engine/checkpoint/source-file.ts';
 import { ZipArchive } from '../../../../src/engine/checkpoint/zip.ts';
 import { ZipWriter } from '../../../../src/engine/checkpoint/zip-write.ts';
 import { writeAtomically } from '../../../../src/engine/files/atomic-write.ts';
-import { openModel, saveModel } from '../../../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../../../src/engine/jobs/opening/model.ts';
 import { couple } from '../../../../src/engine/pruning/coupling/couple.ts';
 import { groupOf } from '../../../../src/engine/pruning/coupling/groups.ts';
 import { fillWeights } from '../../../support/detfill.ts';

@@ -7,7 +7,7 @@ import { difference, examine, masked, outputsIn, TorchSide } from '../../../../s
 import type { Row } from '../../../../scripts/zoo-sweep/rows.ts';
 import { writeSafetensors } from '../../../../src/engine/checkpoint/safetensors/safetensors-write.ts';
 import { createExecutor } from '../../../../src/engine/compute/backends.ts';
-import { openModel, saveModel } from '../../../../src/engine/jobs/model.ts';
+import { openModel, saveModel } from '../../../../src/engine/jobs/opening/model.ts';
 import { couple } from '../../../../src/engine/pruning/coupling/couple.ts';
 import { groupOf } from '../../../../src/engine/pruning/coupling/groups.ts';
 import { compilePlanner } from '../../../../src/engine/pruning/planning/planner.ts';

@@ -1,0 +1,76 @@
+/** Times of segments, kept by what they depend on besides the segment: machine, runtime, threads, images of a run. */
+import { createHash } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { UserError } from '../../../common/errors.ts';
+import type { RunContext } from '../../../common/progress.ts';
+import type { Executor } from '../../compute/executor.ts';
+import { writeFileAtomically } from '../../files/atomic-write.ts';
+import { systemErrorCode } from '../../files/file-errors.ts';
+
+/** Where times are kept, beside a workspace's runs. */
+export const latencyFolder = (workspace: string): string => path.join(workspace, '.espalier', 'cache', 'latency');
+
+/** What times hold for: a readable line. */
+export function measuredOn(executor: Pick<Executor, 'label'>, threads: number | undefined, batch: number): string {
+  const cores = os.cpus();
+  const machine = `${os.hostname()}, ${cores[0]?.model.trim() ?? os.arch()}, ${cores.length} cores, ${os.platform()} ${os.release()}`;
+  return `${machine}; ${executor.label}, ${threads ?? os.availableParallelism()} threads, batch ${batch}`;
+}
+
+const isTimes = (value: unknown): value is Readonly<Record<string, number>> =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.values(value).every((time) => typeof time === 'number' && Number.isFinite(time) && time > 0);
+
+export class LatencyCache {
+  private constructor(
+    private readonly file: string | undefined,
+    private readonly where: string,
+    private readonly times: Map<string, number>,
+  ) {}
+
+  /** @param folder none: nothing is kept; what cannot be read is measured again */
+  static async open(folder: string | undefined, where: string): Promise<LatencyCache> {
+    if (folder === undefined) return new LatencyCache(undefined, where, new Map());
+    const file = path.join(folder, `${createHash('sha256').update(where).digest('hex').slice(0, 40)}.json`);
+    const text = await readFile(file, 'utf8').catch(() => undefined);
+    return new LatencyCache(file, where, new Map(Object.entries(timesIn(text, where))));
+  }
+
+  get(key: string): number | undefined {
+    return this.times.get(key);
+  }
+
+  set(key: string, milliseconds: number): void {
+    this.times.set(key, milliseconds);
+  }
+
+  /** Keeps what there is for the next time; where that cannot be, nothing is lost but that, and it is said. */
+  async save({ note }: RunContext = {}): Promise<void> {
+    if (this.file === undefined) return;
+    try {
+      await mkdir(path.dirname(this.file), { recursive: true });
+      await writeFileAtomically(
+        this.file,
+        JSON.stringify({ where: this.where, times: Object.fromEntries(this.times) }),
+      );
+    } catch (error) {
+      if (!systemErrorCode(error) && !(error instanceof UserError)) throw error;
+      note?.(
+        `The measured times could not be kept for the next time. ${error instanceof Error ? error.message : ''}`.trim(),
+      );
+    }
+  }
+}
+
+function timesIn(text: string | undefined, where: string): Readonly<Record<string, number>> {
+  if (text === undefined) return {};
+  try {
+    const saved = JSON.parse(text) as { where?: unknown; times?: unknown } | null;
+    return saved?.where === where && isTimes(saved.times) ? saved.times : {};
+  } catch {
+    return {};
+  }
+}
