@@ -13,7 +13,7 @@ export interface ProgramSegment {
 }
 
 /** Prefix of one copy's states. */
-const copyPrefix = (prefix: string, copy: number): string => `${prefix}copy${copy}/`;
+const copyPrefix = (prefix: string, copy: number): string => `${prefix}copy${copy}.`;
 
 /** One element of each image: the whole value has to be there, but little of it leaves. Positions go first: they are most. */
 function corner(b: ProgramBuilder, x: Ref): Ref {

@@ -16,15 +16,19 @@ import { interpolate, type WidthGrid } from '../../pruning/latency/width-grid.ts
 import type { LatencyCache } from './latency-cache.ts';
 import type { LatencyMeter } from './latency-meter.ts';
 
-/** Shares of the dense widths: the coarse grid, and the finer one that has it inside. */
+/** Shares of the dense widths that a segment is measured at first, by its share of the whole network and its axes. */
+const SMALL = [1 / 4, 1];
 const COARSE = [1 / 8, 3 / 8, 6 / 8, 1];
+const COARSE_OF_MANY = [1 / 8, 1 / 2, 1];
+/** An axis that interpolation misses along has these, the coarse ones among them. */
 const FINE = [1, 2, 3, 4, 5, 6, 7, 8].map((n) => n / 8);
 /** Between the coarse ones: where interpolation is tried. */
-const TRIED = [2 / 8, 4 / 8, 7 / 8];
-/** A larger relative miss there asks for the finer grid, in a segment that takes at least this share of the whole. */
+const TRIED = [4 / 8, 7 / 8];
+/** A larger relative miss there asks for the finer levels. */
 const MOST_MISS = 0.05;
+/** A segment that takes less of the whole is measured at its ends only. */
 const LEAST_SHARE = 0.02;
-/** A finer grid over more axes would take too long. */
+/** A grid over more axes would take too long: it has fewer levels, and no finer ones. */
 const MOST_FINE_AXES = 2;
 
 export interface SegmentTimesReport {
@@ -65,15 +69,23 @@ export class SegmentTimes {
     return keys.map((key) => this.cache.get(key) as number);
   }
 
-  async grid(segment: Segment, shares: readonly number[], steps: SetSteps): Promise<WidthGrid> {
+  async grid(segment: Segment, shares: readonly (readonly number[])[], steps: SetSteps): Promise<WidthGrid> {
     const { levels, points } = gridOf(this.groups, segment, shares, steps);
     return { levels, milliseconds: await this.at(segment, points) };
   }
 
-  /** The largest relative miss of a grid between its points. */
-  async miss(segment: Segment, grid: WidthGrid, steps: SetSteps): Promise<number> {
-    if (!segment.axes.length) return 0;
-    const points = TRIED.map((share) => pointAt(this.groups, segment, share, steps));
+  /** Of the network's own widths. */
+  async dense(segment: Segment, steps: SetSteps): Promise<number> {
+    const whole = segment.axes.map(() => 1);
+    return (await this.at(segment, [pointAt(this.groups, segment, whole, steps)]))[0];
+  }
+
+  /** The largest relative miss of a grid between its points along one axis, the others dense. */
+  async miss(segment: Segment, grid: WidthGrid, axis: number, steps: SetSteps): Promise<number> {
+    const points = TRIED.map((share) => {
+      const shares = segment.axes.map((_, i) => (i === axis ? share : 1));
+      return pointAt(this.groups, segment, shares, steps);
+    });
     const times = await this.at(segment, points);
     return Math.max(...points.map(({ at }, i) => Math.abs(interpolate(grid, at) / times[i] - 1)));
   }
@@ -93,7 +105,23 @@ export function segmentKinds(segments: readonly Segment[]): ReadonlyMap<Segment,
   return new Map([...bySignature.values()].map(({ first, count }) => [first, count]));
 }
 
-const denseTime = ({ milliseconds }: WidthGrid): number => milliseconds[milliseconds.length - 1];
+/** Measures one kind of segment at the levels that it needs. */
+async function measureKind(
+  times: SegmentTimes,
+  segment: Segment,
+  share: number,
+  steps: SetSteps,
+): Promise<{ readonly grid: WidthGrid; readonly isRefined: boolean }> {
+  const { axes } = segment;
+  const isSmall = share < LEAST_SHARE;
+  const coarse = axes.length > MOST_FINE_AXES ? COARSE_OF_MANY : COARSE;
+  const shares = axes.map((): readonly number[] => (isSmall ? SMALL : coarse));
+  const grid = await times.grid(segment, shares, steps);
+  if (isSmall || axes.length > MOST_FINE_AXES) return { grid, isRefined: false };
+  for (const axis of axes.keys()) if ((await times.miss(segment, grid, axis, steps)) > MOST_MISS) shares[axis] = FINE;
+  if (!shares.includes(FINE)) return { grid, isRefined: false };
+  return { grid: await times.grid(segment, shares, steps), isRefined: true };
+}
 
 /**
  * Measures every kind of segment over a grid of widths that are multiples of `roundTo`.
@@ -112,32 +140,21 @@ export async function measureSegments(
   const steps = setSteps(groups, roundTo);
   const times = new SegmentTimes(groups, meter, cache);
   const kinds = segmentKinds(segments);
+  const dense = new Map<Segment, number>();
+  for (const [segment, count] of kinds) dense.set(segment, count * (await times.dense(segment, steps)));
+  const whole = [...dense.values()].reduce((sum, time) => sum + time, 0);
   const grids = new Map<string, WidthGrid>();
-  let done = 0;
-  const step = async (segment: Segment, total: number): Promise<void> => {
-    await cache.save(context);
-    progress?.({ phase: 'latency', done: ++done, total, message: segment.name });
-  };
-  for (const segment of kinds.keys()) {
-    throwIfAborted(signal);
-    grids.set(segment.signature, await times.grid(segment, COARSE, steps));
-    await step(segment, kinds.size);
-  }
-  const gridFor = ({ signature }: Segment): WidthGrid => grids.get(signature) as WidthGrid;
-  const whole = [...kinds].reduce((sum, [segment, count]) => sum + count * denseTime(gridFor(segment)), 0);
   let refined = 0;
-  for (const [segment, count] of kinds) {
+  for (const [segment, time] of dense) {
     throwIfAborted(signal);
-    const share = (count * denseTime(gridFor(segment))) / whole;
-    if (share < LEAST_SHARE || segment.axes.length > MOST_FINE_AXES) continue;
-    if ((await times.miss(segment, gridFor(segment), steps)) <= MOST_MISS) continue;
-    grids.set(segment.signature, await times.grid(segment, FINE, steps));
-    refined++;
-    await step(segment, kinds.size + refined);
+    const { grid, isRefined } = await measureKind(times, segment, time / whole, steps);
+    grids.set(segment.signature, grid);
+    if (isRefined) refined++;
+    await cache.save(context);
+    progress?.({ phase: 'latency', done: grids.size, total: kinds.size, message: segment.name });
   }
-  await cache.save(context);
   return {
-    segments: segments.map((segment) => ({ segment, grid: gridFor(segment) })),
+    segments: segments.map((segment) => ({ segment, grid: grids.get(segment.signature) as WidthGrid })),
     kinds: kinds.size,
     refined,
     measured: times.measured,

@@ -52,14 +52,14 @@ function sizesAt(groups: Groups, levels: readonly Level[]): SetSizes {
   return sizes;
 }
 
-/** The grid at the same shares along every axis. */
+/** The grid at shares of each axis. */
 export function gridOf(
   groups: Groups,
   { axes }: Segment,
-  shares: readonly number[],
+  shares: readonly (readonly number[])[],
   steps: SetSteps,
 ): { readonly levels: readonly (readonly number[])[]; readonly points: readonly WidthPoint[] } {
-  const levels = axes.map((axis) => axisLevels(groups, axis, shares, steps));
+  const levels = axes.map((axis, i) => axisLevels(groups, axis, shares[i], steps));
   const points = gridPoints(levels.map((axis) => axis.map(({ at }) => at))).map((place): WidthPoint => {
     const chosen = place.map((i, axis) => levels[axis][i]);
     return { at: chosen.map(({ at }) => at), sizes: sizesAt(groups, chosen) };
@@ -67,9 +67,9 @@ export function gridOf(
   return { levels: levels.map((axis) => axis.map(({ at }) => at)), points };
 }
 
-/** All axes at one share of their dense widths. */
-export function pointAt(groups: Groups, { axes }: Segment, share: number, steps: SetSteps): WidthPoint {
-  const chosen = axes.map((axis) => axisLevels(groups, axis, [share], steps)[0]);
+/** Every axis at a share of its dense width. */
+export function pointAt(groups: Groups, { axes }: Segment, shares: readonly number[], steps: SetSteps): WidthPoint {
+  const chosen = axes.map((axis, i) => axisLevels(groups, axis, [shares[i]], steps)[0]);
   return { at: chosen.map(({ at }) => at), sizes: sizesAt(groups, chosen) };
 }
 

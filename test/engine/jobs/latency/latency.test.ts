@@ -26,6 +26,7 @@ import {
 import { chooseMultiple, measureRounding, oddMultiple } from '../../../../src/engine/jobs/latency/round-to-auto.ts';
 import { couple } from '../../../../src/engine/pruning/coupling/couple.ts';
 import type { Groups } from '../../../../src/engine/pruning/coupling/groups.ts';
+import { graphAt, gridOf, setSteps } from '../../../../src/engine/pruning/latency/grid-widths.ts';
 import { fitLatency } from '../../../../src/engine/pruning/latency/latency-model.ts';
 import { segmentNetwork } from '../../../../src/engine/pruning/latency/segments.ts';
 import { gridPoints, interpolate, widthLevels } from '../../../../src/engine/pruning/latency/width-grid.ts';
@@ -288,6 +289,19 @@ test('a segment takes what its copies add to a run; a network what a run takes',
   ]);
   // A run's own millisecond is in neither; one convolution is one more.
   assert.deepEqual(times, [1, 1]);
+  // Of many widths of a segment only two are run as one copy: the others' own millisecond is told from those.
+  const { levels, points } = gridOf(
+    groups,
+    second,
+    second.axes.map(() => [1 / 4, 1 / 2, 1]),
+    setSteps(groups, 2),
+  );
+  assert.ok(levels.flat().length > 3);
+  const widths = points.map(({ sizes }) => ({ segment: second, graph: graphAt(groups, sizes) }));
+  assert.deepEqual(
+    await meter.segments(widths),
+    widths.map(() => 1),
+  );
   const convolutions = graph.nodes.filter(({ kind }) => kind === 'conv').length;
   assert.deepEqual(await meter.networks([graph]), [1 + convolutions]);
 });
