@@ -13,13 +13,14 @@ import type { Executor } from '../../src/engine/compute/executor.ts';
 import { predictProgram } from '../../src/engine/compute/programs/programs.ts';
 import type { Graph } from '../../src/engine/graph/graph.ts';
 import { graphCost } from '../../src/engine/graph/macs.ts';
-import type { Tensor, Weights } from '../../src/engine/graph/tensor.ts';
+import type { Weights } from '../../src/engine/graph/tensor.ts';
 import { openModel, saveModel } from '../../src/engine/jobs/opening/model.ts';
 import { couple } from '../../src/engine/pruning/coupling/couple.ts';
 import { compilePlanner } from '../../src/engine/pruning/planning/planner.ts';
 import { parseTarget, planForTarget } from '../../src/engine/pruning/planning/target.ts';
-import { type Pruned, prune } from '../../src/engine/pruning/rebuilding/apply-plan.ts';
+import { prune } from '../../src/engine/pruning/rebuilding/apply-plan.ts';
 import { scoreGroups } from '../../src/engine/pruning/scoring/importance.ts';
+import { masked, maskedNetwork } from './masked-network.ts';
 import type { Row, SweepRequest } from './rows.ts';
 
 /** PyTorch's process: one request a line, one answer a line. */
@@ -80,27 +81,6 @@ async function outputsOf(
   }
 }
 
-/** The dense weights with every entry zero that the pruned network lacks. */
-export function masked(weights: Weights, { keptIndices }: Pruned): Map<string, Tensor> {
-  const result = new Map<string, Tensor>();
-  for (const [name, tensor] of weights) {
-    if (tensor.dtype !== 'float32') continue;
-    const kept = (keptIndices.get(name)?.kept ?? []).map((indices) => indices && new Set(indices));
-    const data = Float32Array.from(tensor.data as Float32Array);
-    if (kept.some(Boolean))
-      for (let flat = 0; flat < data.length; flat++) {
-        let rest = flat;
-        for (let d = tensor.shape.length - 1; d >= 0; d--) {
-          const stays = kept[d];
-          if (stays && !stays.has(rest % tensor.shape[d])) data[flat] = 0;
-          rest = Math.floor(rest / tensor.shape[d]);
-        }
-      }
-    result.set(name, { dtype: 'float32', shape: tensor.shape, data });
-  }
-  return result;
-}
-
 /** Fills the row as far as it comes; throws what is in the way. */
 export async function examine(row: Row, request: SweepRequest, torch: TorchSide, executor: Executor): Promise<void> {
   const { folder } = request;
@@ -129,10 +109,9 @@ export async function examine(row: Row, request: SweepRequest, torch: TorchSide,
     await writeSafetensors(path.join(folder, 'masked.safetensors'), masked(weights, pruned), {});
     await need({ action: 'masked' });
     row.pruned = difference(found, await outputsIn(path.join(folder, 'masked.outputs.safetensors')));
-  } else if (!model.graph.nodes.some(({ kind }) => kind === 'layerNorm' || kind === 'groupNorm')) {
-    // An ONNX file's tensors have names of their own: its masked network is computed here, where no norm goes over channels.
-    const dense = new Map([...weights, ...masked(weights, pruned)]);
-    row.pruned = difference(found, await outputsOf(executor, model.graph, dense, images));
+  } else {
+    const reference = maskedNetwork(model.graph, weights, pruned);
+    row.pruned = difference(found, await outputsOf(executor, reference.graph, reference.weights, images));
   }
   await saveModel(path.join(folder, `pruned.${suffix}`), pruned.graph, pruned.weights, model.record);
   await need({ action: 'returned', file: `pruned.${suffix}` });

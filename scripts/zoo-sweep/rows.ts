@@ -12,19 +12,23 @@ export interface SweepRequest {
   readonly folder: string;
 }
 
-/** What was found of one network; relative errors against PyTorch's outputs. */
+/** What was found of one network; relative errors against PyTorch's outputs, null (what JSON makes of NaN) where they are no numbers. */
 export interface Row {
   readonly name: string;
   opens?: boolean;
   /** Operations that nothing is known of. */
   frozen?: number;
-  dense?: number;
+  dense?: number | null;
   macs?: number;
-  pruned?: number;
-  returned?: number;
+  pruned?: number | null;
+  returned?: number | null;
   problem?: string;
   seconds?: number;
 }
+
+/** A relative error as the table says it. */
+const figure = (value: number | null | undefined): string =>
+  value === undefined ? '' : value === null ? 'NaN' : value.toExponential(1);
 
 /** Beyond it a result is wrong: float32 networks of hundreds of layers stay below. */
 export const TOLERANCE = 1e-4;
@@ -33,18 +37,17 @@ export const TOLERANCE = 1e-4;
 export function verdict({ problem, dense, pruned, returned }: Row): string {
   if (problem) return problem;
   const wrong = Object.entries({ dense, pruned, returned }).flatMap(([what, error]) =>
-    error !== undefined && !(error <= TOLERANCE) ? [`${what} is wrong by ${error.toExponential(1)}`] : [],
+    error === undefined || (error !== null && error <= TOLERANCE) ? [] : [`${what} is wrong by ${figure(error)}`],
   );
   return wrong.join(', ');
 }
 
-const error = (value: number | undefined): string => (value === undefined ? '' : value.toExponential(1));
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
 export function formatTable(rows: readonly Row[]): string {
   const lines = rows.map((row) => {
     const share = row.macs === undefined ? '' : `${(100 * row.macs).toFixed(1)} %`;
-    const cells = [row.name, error(row.dense), share, error(row.pruned), error(row.returned), cell(verdict(row))];
+    const cells = [row.name, figure(row.dense), share, figure(row.pruned), figure(row.returned), cell(verdict(row))];
     return `| ${cells.join(' | ')} |`;
   });
   const head = [

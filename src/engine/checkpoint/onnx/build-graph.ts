@@ -11,7 +11,7 @@ import {
 } from '../../graph/operations.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { Draft, DraftGraph, DraftId, StoredTensor } from './draft.ts';
-import { isReadable, lastOf, parentOf, ROLE_NAMES } from './names.ts';
+import { isReadable, lastOf, MADE_UP, parentOf, ROLE_NAMES } from './names.ts';
 
 type Operation = Exclude<Draft, { kind: 'foreign' }>;
 
@@ -22,10 +22,16 @@ interface Place {
   readonly moduleType: string;
 }
 
+/** Whether a tensor goes on under its name. */
+type IsOwnName = (name: string) => boolean;
+
+/** Of a state dict every name is one, whatever is in it. */
+const isExact: IsOwnName = (name) => !name.startsWith(MADE_UP);
+
 /** The module that a node's parameters are named after, if they are. */
-function namedAfter({ kind, stored }: Operation): string | undefined {
-  const name = stored.weight?.name ?? stored.bias?.name ?? '';
-  return kind !== 'parameter' && isReadable(name) && name.includes('.') ? parentOf(name) : undefined;
+function namedAfter({ kind, stored }: Operation, isOwn: IsOwnName): string | undefined {
+  const name = stored.weight?.name ?? stored.bias?.name ?? MADE_UP;
+  return kind !== 'parameter' && isOwn(name) && name.includes('.') ? parentOf(name) : undefined;
 }
 
 function moduleTypeOf(draft: Operation): string {
@@ -36,11 +42,11 @@ function moduleTypeOf(draft: Operation): string {
 const isStored = (draft: Operation | undefined): boolean => draft?.kind === 'parameter' || draft?.kind === 'constant';
 
 /** The network's nodes with their places in a tree of modules. */
-function placeNodes(drafts: ReadonlyMap<DraftId, Operation>): ReadonlyMap<DraftId, Place> {
+function placeNodes(drafts: ReadonlyMap<DraftId, Operation>, isOwn: IsOwnName): ReadonlyMap<DraftId, Place> {
   const taken = new Set<string>();
   const places = new Map<DraftId, Place>();
   for (const [id, draft] of drafts) {
-    const module = namedAfter(draft);
+    const module = namedAfter(draft, isOwn);
     if (module === undefined || taken.has(module)) continue;
     taken.add(module);
     places.set(id, { module, suffix: '', moduleType: moduleTypeOf(draft) });
@@ -91,6 +97,7 @@ class Names {
     private readonly builder: GraphBuilder,
     input: ValueId,
     private readonly shares: boolean,
+    readonly isOwn: IsOwnName,
   ) {
     this.#ids = new Set([input]);
   }
@@ -110,7 +117,7 @@ class Names {
   }
 
   add(role: ParameterRole, id: ValueId, stored: StoredTensor): string {
-    const isOwn = isReadable(stored.name);
+    const isOwn = this.isOwn(stored.name);
     const known = this.tensors.get(stored.name);
     if (this.shares && known && String(known.shape) === String(stored.shape)) return stored.name;
     if (isOwn && this.#given.has(stored.name)) this.shared.add(stored.name);
@@ -157,13 +164,14 @@ export function buildGraph(
   drafted: DraftGraph,
   { input, inputName, outputs }: DraftEnds,
   header: Pick<Graph, 'name' | 'family' | 'input' | 'classes' | 'ending'>,
-  sharesParameters = false,
+  namesAreExact = false,
 ): BuiltGraph {
   const { order } = drafted.live(outputs.map(({ draft }) => draft));
   const drafts = new Map(order.filter((id) => id !== input).map((id) => [id, drafted.get(id) as Operation]));
-  const places = placeNodes(drafts);
+  const isOwn = namesAreExact ? isExact : isReadable;
+  const places = placeNodes(drafts, isOwn);
   const builder = new GraphBuilder();
-  const parameters = new Names(builder, inputName, sharesParameters);
+  const parameters = new Names(builder, inputName, namesAreExact, isOwn);
   const ids = new Map<DraftId, ValueId>([[input, builder.input(header.input, inputName)]]);
   for (const [id, draft] of drafts) {
     const { module, suffix, moduleType } = places.get(id) as Place;
@@ -199,7 +207,7 @@ function addNode(
 ): ValueId {
   // A bare parameter is called as it is in the state dict.
   const { value } = draft.stored;
-  const isNamed = value && isReadable(value.name);
+  const isNamed = value && parameters.isOwn(value.name);
   const path = isNamed ? parentOf(value.name) : module;
   const own = isNamed ? lastOf(value.name) : suffix;
   const free = parameters.freeSuffix(path, own, suffixOf(draft));

@@ -13,6 +13,7 @@ import { fuseLayers } from './fuse-layers.ts';
 import { Importer, NO_OPERATION } from './importer.ts';
 import { matchActivations } from './match-activations.ts';
 import { matchLayerNorms } from './match-layer-norm.ts';
+import { MADE_UP } from './names.ts';
 import { type Images, imagesOf } from './onnx-input.ts';
 import type { OnnxModel } from './onnx-proto.ts';
 import { refuseProcessed } from './refusals.ts';
@@ -203,7 +204,7 @@ function noteShared({ shared }: BuiltGraph, notes: string[]): void {
 }
 
 /** Values of a `.pt2` have a mark before their names, so that no tensor has the same. */
-const plainName = (name: string): string => name.replace(/^%/, '');
+const plainName = (name: string): string => (name.startsWith(MADE_UP) ? name.slice(MADE_UP.length) : name);
 
 /** What the file gives that depends on its images. */
 function outputsOf(importer: Importer, model: OnnxModel, file: string): readonly DraftOutput[] {

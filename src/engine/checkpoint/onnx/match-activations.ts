@@ -93,11 +93,21 @@ class Region {
   }
 }
 
+/**
+ * Whether two values at 0 are one by their own size: max(x, 1e-12) and √(x + 1e-6) keep a division from 0, which is lost where they are
+ * taken for ReLU and root.
+ */
+const agreesAtZero = (found: number, wanted: number): boolean =>
+  Number.isFinite(wanted) ? Math.abs(found - wanted) <= TOLERANCE * Math.abs(wanted) : Object.is(found, wanted);
+
 function matching(region: Region): ActivationFunction | undefined {
   const found = SAMPLES.map((x) => region.at(x));
+  const zero = region.at(0);
   const isAlike = (name: ActivationFunction) => (x: number, i: number) =>
     Math.abs(found[i] - activate(onNumbers, { function: name }, x)) <= TOLERANCE * (1 + Math.abs(x));
-  return ACTIVATION_FUNCTIONS.find((name) => SAMPLES.every(isAlike(name)));
+  return ACTIVATION_FUNCTIONS.find(
+    (name) => SAMPLES.every(isAlike(name)) && agreesAtZero(zero, activate(onNumbers, { function: name }, 0)),
+  );
 }
 
 /** Puts an activation in the place of each chain of arithmetic that is one. */

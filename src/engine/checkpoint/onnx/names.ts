@@ -2,17 +2,20 @@
 import type { ParameterRole } from '../../graph/operations.ts';
 import type { OnnxNode } from './onnx-proto.ts';
 
-/** Whether a tensor's name is one that a person gave, as in a state dict, and not one that an exporter made up. */
 /** Longer names are nobody's; every step of a path is looked at by itself. */
 const MAX_NAME = 512;
 
+/** Whether a tensor's name is one that a person gave, as in a state dict, and not one that an exporter made up. RegNet has `block1-0`. */
 export const isReadable = (name: string): boolean =>
   name.length <= MAX_NAME &&
-  /^(?!\d+$)\w+(\.\w+)*$/.test(name) &&
+  /^(?!\d+$)[\w-]+(\.[\w-]+)*$/.test(name) &&
   !/^(val|_v|onnx|arg|tensor|const|t|p|v)_?\d+$/i.test(name);
 
 /** Ends the name of a number that Espalier wrote and that is 1/√(last dimension) of what it multiplies. */
 export const FOLLOWS_SIZES = '.rsqrt_of_last_dimension';
+
+/** Begins the names of values that a reader of another format makes up, so that no tensor of a state dict has the same. */
+export const MADE_UP = '%';
 
 /** Where PyTorch's newer exporter says which module a node is from: `['', 'layer1', 'layer1.0', 'layer1.0.conv1', 'conv2d_3']`. */
 const SCOPES = 'pkg.torch.onnx.name_scopes';
@@ -46,7 +49,7 @@ export function modulePath({ name, opType, metadata }: OnnxNode): string {
 
 /** Only what state dicts have in names. */
 const readable = (path: string): string =>
-  path.length > MAX_NAME ? '' : path.replace(/[^\w.]+/g, '_').replace(/^\.+|\.+$/g, '');
+  path.length > MAX_NAME ? '' : path.replace(/[^\w.-]+/g, '_').replace(/^\.+|\.+$/g, '');
 
 export const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('.')));
 export const lastOf = (path: string): string => path.slice(path.lastIndexOf('.') + 1);

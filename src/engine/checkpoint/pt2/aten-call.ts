@@ -167,7 +167,7 @@ export class AtenCall {
       inputs,
       outputs,
       attributes: new Map(Object.entries(attributes).map(([key, value]) => [key, attributeOf(value)])),
-      metadata: new Map([[SCOPES, `['${this.path.replace(/[^\w.]+/g, '_')}', '${this.node.name}']`]]),
+      metadata: new Map([[SCOPES, `['${this.path.replace(/['\\]+/g, '_')}', '${this.node.name}']`]]),
     });
   }
 

@@ -4,6 +4,7 @@
  */
 import { UserError } from '../../../common/errors.ts';
 import type { KeptOperation } from '../onnx/import.ts';
+import { MADE_UP } from '../onnx/names.ts';
 import type { OnnxModel, OnnxNode } from '../onnx/onnx-proto.ts';
 import type { OnnxTensor } from '../onnx/onnx-tensor.ts';
 import { AtenCall, type AtenRule, NotTakenOver } from './aten-call.ts';
@@ -216,7 +217,7 @@ export function translateProgram(file: string, { program, tensors, budget }: Pt2
     throw new UserError(
       `${file} takes ${userInputs.length || 'no'} inputs: Espalier needs one of images [N, C, H, W].`,
     );
-  const prefix = '%';
+  const prefix = MADE_UP;
   const current = new Map<string, string>();
   const initialisers = new Map<string, OnnxTensor>();
   for (const { value, name, kind } of stored) {

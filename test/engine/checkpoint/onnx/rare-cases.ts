@@ -28,6 +28,15 @@ export const rareCases: Readonly<Record<string, OperatorCase>> = {
     (b, x) => b.node('Pad', [x, b.integers(0, 0, 1, 2, 0, 0, 0, 1), b.number(-3)]),
     'pad pad constant add',
   ),
+  division_kept_from_zero: shaped((b, x) => {
+    const nothing = b.node('Relu', [b.node('Sub', [x, b.number(1e4)])]);
+    return b.node('Add', [x, b.node('Div', [nothing, b.node('Clip', [nothing, b.number(1e-12)])])]);
+  }, 'constant subtract activation constant add activation constant add divide add'),
+  root_kept_from_zero: shaped((b, x) => {
+    const nothing = b.node('Relu', [b.node('Sub', [x, b.number(1e4)])]);
+    const root = b.node('Sqrt', [b.node('Add', [nothing, b.number(1e-6)])]);
+    return b.node('Add', [x, b.node('Div', [b.number(1), root])]);
+  }, 'constant subtract activation constant add activation constant divide add'),
   local_response: shaped(
     (b, x) => b.node('LRN', [x], { size: 3, alpha: { float: 0.02 }, beta: { float: 0.75 }, bias: { float: 2 } }),
     'multiply reshape averagePool reshape scale constant add activation activation multiply divide',

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
-import { difference, examine, masked, outputsIn, TorchSide } from '../../../../scripts/zoo-sweep/examine.ts';
+import { difference, examine, outputsIn, TorchSide } from '../../../../scripts/zoo-sweep/examine.ts';
+import { masked } from '../../../../scripts/zoo-sweep/masked-network.ts';
 import type { Row } from '../../../../scripts/zoo-sweep/rows.ts';
 import { writeSafetensors } from '../../../../src/engine/checkpoint/safetensors/safetensors-write.ts';
 import { createExecutor } from '../../../../src/engine/compute/backends.ts';
@@ -39,6 +40,41 @@ describe('exported programs', { skip: noPythonWith('torch', 'safetensors', 'nump
       assert.ok((pruned as number) < 1e-5, `pruned differs from masked by ${pruned}`);
       assert.ok((returned as number) < 1e-5, `what was written differs by ${returned}`);
     });
+
+  test('parameters have the names of the state dict, whatever is in them', async () => {
+    const { graph } = await openModel({ model: path.join(folder.path, 'residual', 'dense.pt2') });
+    const names = graph.parameters.map(({ name }) => name);
+    for (const name of ['p_1', 'stages.stage-0.reduce.weight', 'stages.stage-0.expand.bias'])
+      assert.ok(names.includes(name), `${name} is not among ${names.join(', ')}`);
+  });
+
+  test('factors of attention: a number in the file stays it; the one that PyTorch computes of the width follows the width', async () => {
+    const place = folderOf('scaled');
+    const row: Row = { name: 'scaled' };
+    await examine(row, { source, name: 'scaled', form: 'pt2', side: 32, folder: place }, torch, await createExecutor());
+    for (const value of [row.dense, row.pruned, row.returned]) assert.ok((value as number) < 1e-5, JSON.stringify(row));
+    const { graph } = await openModel({ model: path.join(place, 'dense.pt2') });
+    // The lengths of normalised queries and keys (blocks.5) are sums: their factors are counts.
+    const factors = graph.nodes.flatMap(({ kind, module, attributes }) =>
+      kind === 'scale' && module !== 'blocks.5' ? [[module, attributes.by]] : [],
+    );
+    const constant = 0.408248;
+    assert.deepEqual(
+      factors.map(([module, by]) => [module, typeof by === 'number' ? Number(by.toFixed(6)) : by]),
+      [
+        ['blocks.0', 'rsqrt(last dimension)'],
+        ['blocks.1', constant],
+        ['blocks.2', constant],
+        ['blocks.3', constant],
+        ['blocks.4', constant],
+      ],
+    );
+    const narrower = couple(graph).groups.flatMap(({ heads, root }) => (heads === undefined ? [] : [root]));
+    assert.deepEqual(
+      narrower,
+      factors.map(([module]) => `${module}.qkv`),
+    );
+  });
 
   test('an operation that nobody knows stays, with its module and what it freezes', async () => {
     const place = folderOf('unknown');

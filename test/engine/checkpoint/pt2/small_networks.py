@@ -23,7 +23,9 @@ class Residual(nn.Module):
         self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True))
         self.a = nn.Sequential(nn.Conv2d(16, 24, 1), nn.BatchNorm2d(24), nn.Hardswish(inplace=True))
         self.depthwise = nn.Sequential(nn.Conv2d(24, 24, 3, padding=1, groups=24), nn.BatchNorm2d(24), nn.ReLU6())
-        self.squeeze = Squeeze(24)
+        # Names as RegNet has them, and one that could be an exporter's.
+        self.stages = nn.ModuleDict({"stage-0": Squeeze(24)})
+        self.p_1 = nn.Parameter(torch.ones(10))
         self.grouped = nn.Conv2d(24, 16, 3, padding=1, groups=4, bias=False)
         self.norm = nn.BatchNorm2d(16)
         self.dropout = nn.Dropout(0.2)
@@ -31,9 +33,9 @@ class Residual(nn.Module):
 
     def forward(self, x):
         x = self.stem(x)
-        y = self.norm(self.grouped(self.squeeze(self.depthwise(self.a(x)))))
+        y = self.norm(self.grouped(self.stages["stage-0"](self.depthwise(self.a(x)))))
         x = F.relu(x + y)
-        return self.head(self.dropout(x.mean((2, 3))))
+        return self.head(self.dropout(x.mean((2, 3)))) * self.p_1
 
 
 class Attention(nn.Module):
@@ -73,6 +75,53 @@ class Transformer(nn.Module):
             x = x + block["attn"](block["norm1"](x))
             x = x + block["down"](F.gelu(block["up"](block["norm2"](x)))) * self.scale
         return self.head(self.norm(x)[:, 0])
+
+
+class Scaled(nn.Module):
+    """Attention whose scores are scaled in one of the ways that code has for it."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way = way
+        self.qkv = nn.Linear(24, 72)
+        self.proj = nn.Linear(24, 24)
+        self.logit_scale = nn.Parameter(torch.ones(4, 1, 1))
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).unflatten(2, (3, 4, 6)).permute(2, 0, 3, 1, 4).unbind(0)
+        factor = 6 ** -0.5
+        if self.way == "fused":
+            y = F.scaled_dot_product_attention(q, k, v)
+        elif self.way == "fused with a scale":
+            y = F.scaled_dot_product_attention(q, k, v, scale=factor)
+        else:
+            if self.way == "queries":
+                scores = (q * factor) @ k.transpose(-2, -1)
+            elif self.way == "both":
+                scores = (q * 6 ** -0.25) @ (k * 6 ** -0.25).transpose(-2, -1)
+            elif self.way == "scores":
+                scores = (q @ k.transpose(-2, -1)) / 6 ** 0.5
+            else:
+                scores = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1) * self.logit_scale.exp()
+            y = scores.softmax(-1) @ v
+        return self.proj(y.transpose(1, 2).flatten(2))
+
+
+class ScaledAttentions(nn.Module):
+    """Every way of scaling, one after the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 24, 8, 8)
+        ways = ["fused", "fused with a scale", "queries", "both", "scores", "logits"]
+        self.blocks = nn.ModuleList(Scaled(way) for way in ways)
+        self.head = nn.Linear(24, 10)
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.head(x.mean(1))
 
 
 class Decoder(nn.Module):
@@ -136,6 +185,7 @@ class Sorting(nn.Module):
 
 residual = Residual
 transformer = Transformer
+scaled = ScaledAttentions
 decoder = Decoder
 shuffled = Shuffled
 unknown = Unknown
