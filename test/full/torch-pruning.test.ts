@@ -9,7 +9,7 @@ import { findVariant } from '../../src/engine/architectures/registry.ts';
 import { readCheckpoint } from '../../src/engine/checkpoint/checkpoint.ts';
 import { writePth } from '../../src/engine/checkpoint/torch/torch-write.ts';
 import { float32Tensor, type Tensor, toFloat32 } from '../../src/engine/graph/tensor.ts';
-import { headsOfGraph } from '../../src/engine/jobs/opening/model-info.ts';
+import { headsByLayer } from '../../src/engine/jobs/opening/model-info.ts';
 import { couple } from '../../src/engine/pruning/coupling/couple.ts';
 import { compilePlanner } from '../../src/engine/pruning/planning/planner.ts';
 import { prune } from '../../src/engine/pruning/rebuilding/apply-plan.ts';
@@ -95,6 +95,6 @@ for (const [i, reference] of cases.entries()) {
       assert.deepEqual(toFloat32(ours), toFloat32(tensor), name);
     }
     const expectedHeads = Object.entries(heads).map(([attention, count]) => [`${attention}.qkv`, count]);
-    assert.deepEqual(headsOfGraph(found.graph), Object.fromEntries(expectedHeads));
+    assert.deepEqual(headsByLayer(found.graph), Object.fromEntries(expectedHeads));
   });
 }

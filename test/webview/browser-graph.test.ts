@@ -261,7 +261,8 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     const editor = await open();
     await editor.send('graph/command', 'exportSvg');
     await editor.send('graph/command', 'exportPng');
-    await editor.page.waitForTimeout(300);
+    for (let waited = 0; editor.sent('graph/export').length < 2 && waited < 20_000; waited += 50)
+      await editor.page.waitForTimeout(50);
     const [svg, png] = editor.sent('graph/export');
     assert.deepEqual([svg.name, png.name], ['resnet50.svg', 'resnet50.png']);
     assert.match(svg.data, /^<svg xmlns/);

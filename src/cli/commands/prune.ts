@@ -14,7 +14,7 @@ import type { Weights } from '../../engine/graph/tensor.ts';
 import { dataFor, evaluateModel, requireClassifier } from '../../engine/jobs/evaluate.ts';
 import { pruneIteratively } from '../../engine/jobs/iterative.ts';
 import { type Model, openModel, prepareOutput, saveModel } from '../../engine/jobs/opening/model.ts';
-import { headsOfGraph } from '../../engine/jobs/opening/model-info.ts';
+import { headsByLayer } from '../../engine/jobs/opening/model-info.ts';
 import { type PruneReport, pruneModel } from '../../engine/jobs/prune.ts';
 import type { PruneRequest } from '../../engine/jobs/prune-request.ts';
 import type { ModelRecord } from '../../engine/jobs/record.ts';
@@ -207,7 +207,7 @@ export const prune = command({
         ...(values.testAccuracy && { accuracy: { before: figures(accuracy.before), after: figures(accuracy.after) } }),
         saved: values.saveAs ?? null,
       },
-      text: summaryText(report, total(headsOfGraph(model.graph)), values.saveAs, accuracy),
+      text: summaryText(report, total(headsByLayer(model.graph)), values.saveAs, accuracy),
     };
   },
 });

@@ -1,4 +1,5 @@
 /** Attention heads of a pruned checkpoint: a state dict gives heads × head dimension of a layer, not the two factors. */
+import { attentionHeads } from '../graph/attention-heads.ts';
 import type { Graph } from '../graph/graph.ts';
 import { attentionModules, shapeTable } from '../graph/macs.ts';
 
@@ -102,14 +103,10 @@ export function openHeads(
 }
 
 /** Most heads of any attention module. */
-export function mostHeads(graph: Graph): number {
-  const table = shapeTable(graph);
-  return Math.max(0, ...attentionModules(graph).map(({ product }) => table.value(product).at(-3) as number));
-}
+export const mostHeads = (graph: Graph): number => Math.max(0, ...attentionHeads(graph).map(({ heads }) => heads));
 
 /** Heads of each attention module of a Graph, as `BuildOptions.heads` takes them: to build it anew for another image size. */
-export function headsOfGraph(graph: Graph): (attention: string) => number | undefined {
-  const table = shapeTable(graph);
-  const heads = new Map(attentionModules(graph).map((a) => [a.module, table.value(a.product).at(-3) as number]));
+export function headsLike(graph: Graph): (attention: string) => number | undefined {
+  const heads = new Map(attentionHeads(graph).map((found) => [found.attention, found.heads]));
   return (attention) => heads.get(attention);
 }

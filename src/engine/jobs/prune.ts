@@ -17,7 +17,7 @@ import type { LatencyReport } from './latency/latency-plans.ts';
 import type { LatencyChoice } from './latency/latency-target.ts';
 import { type MadePlans, makePlans, type NamedPlan } from './make-plans.ts';
 import type { Model } from './opening/model.ts';
-import { headsOfGraph } from './opening/model-info.ts';
+import { headsByLayer } from './opening/model-info.ts';
 import type { AllocationMode, PruneRequest } from './prune-request.ts';
 import { keptOfPlan, type ModelRecord, withStep } from './record.ts';
 import { repairModel } from './repair/repair.ts';
@@ -202,7 +202,7 @@ export async function pruneModel(
     graph: pruned.graph,
     weights: repair?.weights ?? pruned.weights,
     after: graphCost(pruned.graph),
-    heads: headsOfGraph(pruned.graph),
+    heads: headsByLayer(pruned.graph),
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { headsOfGraph } from '../../../src/engine/architectures/head-choices.ts';
+import { headsLike } from '../../../src/engine/architectures/head-choices.ts';
 import { lookAlikes } from '../../../src/engine/architectures/look-alikes.ts';
 import { recogniseArchitecture } from '../../../src/engine/architectures/recognise.ts';
 import { findVariant, variants } from '../../../src/engine/architectures/registry.ts';
@@ -127,11 +127,11 @@ for (const name of caseNames) {
 test('a Graph gives its heads for building it anew', () => {
   const heads = (attention: string): number => (attention === 'blocks.2.attn' ? 4 : 3);
   const built = findVariant('deit_tiny_patch16_224')?.build({ heads }) ?? assert.fail();
-  const again = recogniseArchitecture(shapesOf(built), { heads: headsOfGraph(built), inputSize: 96 });
+  const again = recogniseArchitecture(shapesOf(built), { heads: headsLike(built), inputSize: 96 });
   assert.ok(again.kind === 'found');
-  assert.equal(headsOfGraph(again.graph)('blocks.2.attn'), 4);
-  assert.equal(headsOfGraph(again.graph)('blocks.3.attn'), 3);
-  assert.equal(headsOfGraph(again.graph)('blocks.3'), undefined);
+  assert.equal(headsLike(again.graph)('blocks.2.attn'), 4);
+  assert.equal(headsLike(again.graph)('blocks.3.attn'), 3);
+  assert.equal(headsLike(again.graph)('blocks.3'), undefined);
 });
 
 test('heads removed whole are no riddle', () => {

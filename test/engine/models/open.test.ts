@@ -8,7 +8,7 @@ import { writeSafetensors } from '../../../src/engine/checkpoint/safetensors/saf
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { float32Tensor, type Weights } from '../../../src/engine/graph/tensor.ts';
 import { AmbiguousHeadsError, openModel } from '../../../src/engine/jobs/opening/model.ts';
-import { headsOfGraph } from '../../../src/engine/jobs/opening/model-info.ts';
+import { headsByLayer } from '../../../src/engine/jobs/opening/model-info.ts';
 import { fillWeights } from '../../support/detfill.ts';
 import { testFolder } from '../checkpoint/files.ts';
 import { dict, instance, list, orderedDict } from '../checkpoint/pickle-writer.ts';
@@ -243,7 +243,7 @@ test('a whole pickled module: heads, drop rates and name are the record’s', as
   assert.deepEqual(rates, [0.02, 0.02, 0.07, 0.07, 0.09, 0.09]);
   const without = build('vit_tiny_patch16_224', { ...options, dropPath: 0, dropout: 0 });
   await assertOpens({ model: saved, dropPath: 0, dropout: 0 }, { graph: without, weights });
-  assert.deepEqual(Object.values(headsOfGraph(expected)), [3, 3, 2, 1]);
+  assert.deepEqual(Object.values(headsByLayer(expected)), [3, 3, 2, 1]);
   assert.deepEqual(expected.input.mean, [0.5, 0.5, 0.5]);
 });
 

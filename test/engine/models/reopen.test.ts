@@ -5,7 +5,7 @@ import { resizePositionEmbedding } from '../../../src/engine/architectures/resiz
 import { graphCost } from '../../../src/engine/graph/macs.ts';
 import type { Tensor } from '../../../src/engine/graph/tensor.ts';
 import { openModel, saveModel } from '../../../src/engine/jobs/opening/model.ts';
-import { headsOfGraph } from '../../../src/engine/jobs/opening/model-info.ts';
+import { headsByLayer } from '../../../src/engine/jobs/opening/model-info.ts';
 import { EMPTY_RECORD, withStep } from '../../../src/engine/jobs/record.ts';
 import { testFolder } from '../checkpoint/files.ts';
 import { makeNetwork, type Network } from '../export/exported.ts';
@@ -51,11 +51,11 @@ for (const network of cases)
 
 test('another image size: heads stay as pruned, positions are resized, the rest is as it was', async () => {
   const network = await makeNetwork({ model: 'deit_tiny_distilled_patch16_224', build: small, prune });
-  const heads = headsOfGraph(network.graph);
+  const heads = headsByLayer(network.graph);
   assert.ok(new Set(Object.values(heads)).size > 1, 'layers differ in their heads');
   const model = await openModel({ model: await save(network, 'safetensors'), inputSize: 80 });
   assert.deepEqual([model.graph.input.height, model.graph.input.width], [80, 80]);
-  assert.deepEqual(headsOfGraph(model.graph), heads);
+  assert.deepEqual(headsByLayer(model.graph), heads);
   const resized = resizePositionEmbedding(network.weights.get('pos_embed') as Tensor, 2 + 25, 2);
   assertSameWeights(await model.weights(), new Map([...network.weights, ['pos_embed', resized]]));
 });
@@ -63,7 +63,7 @@ test('another image size: heads stay as pruned, positions are resized, the rest 
 test('a Swin of another window: bias tables are resized, heads stay', async () => {
   const network = await makeNetwork({ model: 'swin_tiny_patch4_window7_224', build: small, prune });
   const model = await openModel({ model: await save(network, 'pth'), inputSize: 96 });
-  assert.deepEqual(headsOfGraph(model.graph), headsOfGraph(network.graph));
+  assert.deepEqual(headsByLayer(model.graph), headsByLayer(network.graph));
   const found = await model.weights();
   const name = 'layers.3.blocks.1.attn.relative_position_bias_table';
   // 32 / 4 = 8 positions a side at first, 1 in the last stage; 96 / 4 = 24, so 3 there.

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { writePth } from '../../../src/engine/checkpoint/torch/torch-write.ts';
-import { headsOfGraph } from '../../../src/engine/jobs/opening/model-info.ts';
+import { headsByLayer } from '../../../src/engine/jobs/opening/model-info.ts';
 import { hasTensorFlow, imageOf, logitsOf, relativeDifference } from '../../support/logits.ts';
 import { noPythonWith, runPython } from '../../support/python.ts';
 import { testFolder } from '../checkpoint/files.ts';
@@ -19,7 +19,7 @@ const build = hasTensorFlow ? {} : { inputSize: 32 };
 
 test('a third of the heads goes, and the columns of the bias tables with them', async () => {
   const { graph, weights } = await makeNetwork({ model, build, prune: { ratio: 0, headRatio: 1 / 3 } });
-  const heads = Object.entries(headsOfGraph(graph));
+  const heads = Object.entries(headsByLayer(graph));
   assert.equal(sum(heads.map(([, count]) => count)), (HEADS * 2) / 3);
   for (const [qkv, count] of heads) {
     const attention = qkv.replace(/\.qkv$/, '');
@@ -45,7 +45,7 @@ for (const prune of [
       checkpoint,
       image,
     );
-    assert.deepEqual(found.heads, headsOfGraph(graph));
+    assert.deepEqual(found.heads, headsByLayer(graph));
     const difference = relativeDifference(await logitsOf(graph, weights), found.logits);
     assert.ok(difference <= TOLERANCE, `logits differ by ${difference}`);
   });

@@ -119,7 +119,7 @@ test('grouped-query attention: a key head goes with all its query heads', async 
   const shapes = new Map(pruned.graph.parameters.map(({ name, shape }) => [name, shape[0]]));
   const [queries, keys] = [shapes.get('attn.q.weight') as number, shapes.get('attn.k.weight') as number];
   assert.equal(queries, 2 * keys);
-  assert.deepEqual(headCounts(couple(pruned.graph)), { 'attn.q': 2 });
+  assert.deepEqual(Object.values(headCounts(couple(pruned.graph))), [2]);
 });
 
 test('windows: rolled, cut, biased by a table whose columns go with the heads, merged', async () => {

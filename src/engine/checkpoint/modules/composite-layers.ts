@@ -1,7 +1,6 @@
 /** Composite modules of timm and torchvision whose forward the architectures follow, and the attributes that decide it. */
+import { attentionHeads } from '../../graph/attention-heads.ts';
 import type { Graph, GraphNode } from '../../graph/graph.ts';
-import { attentionModules } from '../../graph/macs.ts';
-import { inferShapes } from '../../graph/shapes.ts';
 import type { ModuleRecord } from '../torch/module-record.ts';
 import {
   isLibraryClass,
@@ -55,14 +54,8 @@ const FAMILIES: Readonly<Record<string, ReadonlySet<string>>> = {
 
 const nodeAt = (graph: Graph, id: string): GraphNode | undefined => graph.nodes.find((node) => node.id === id);
 
-/** Heads of the Graph's attention at a path. */
-function headsAt({ graph, path }: Place): number | undefined {
-  const attention = attentionModules(graph).find(({ module }) => module === path);
-  return attention && inferShapes(graph).get(attention.product)?.at(-3);
-}
-
-const heads: Check = (layer, place) => {
-  const found = headsAt(place);
+const heads: Check = (layer, { graph, path }) => {
+  const found = attentionHeads(graph).find(({ attention }) => attention === path)?.heads;
   if (found !== undefined && numberAttribute(layer, 'num_heads', found) !== found) refuseAttribute(layer, 'num_heads');
 };
 

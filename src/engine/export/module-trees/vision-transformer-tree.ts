@@ -1,17 +1,9 @@
 /** timm's VisionTransformer and VisionTransformerDistilled. */
 import type { PickleObject } from '../../checkpoint/torch/pickle-values.ts';
 import { pickledCall } from '../../checkpoint/torch/pickle-write.ts';
-import { attentionModules } from '../../graph/macs.ts';
-import type { Shape } from '../../graph/operations.ts';
-import { inferShapes } from '../../graph/shapes.ts';
+import { attentionHeads } from '../../graph/attention-heads.ts';
 import type { LayerTree } from './layer-tree.ts';
 import { type Children, dropout, float, identity, moduleOf, sequential, tuple } from './module-records.ts';
-
-/** Heads of the attention at a path. */
-function headsAt({ graph }: LayerTree, shapes: ReadonlyMap<string, Shape>, path: string): number {
-  const attention = attentionModules(graph).find(({ module }) => module === path);
-  return shapes.get(attention?.product ?? '')?.at(-3) ?? 1;
-}
 
 /** timm's PatchEmbed. */
 export function patchEmbed(tree: LayerTree, format: 'NCHW' | 'NHWC', norm: PickleObject): PickleObject {
@@ -83,7 +75,7 @@ function block(tree: LayerTree, path: string, heads: number): PickleObject {
 
 export function visionTransformer(tree: LayerTree): PickleObject {
   const { graph } = tree;
-  const shapes = inferShapes(graph);
+  const heads = new Map(attentionHeads(graph).map((found) => [found.attention, found.heads]));
   const distilled = tree.has('dist_token');
   const registers = tree.has('reg_token') ? tree.shape('reg_token')[1] : 0;
   const depth = tree.count('blocks.', 'norm1.weight');
@@ -95,7 +87,7 @@ export function visionTransformer(tree: LayerTree): PickleObject {
     pos_drop: dropout(),
     patch_drop: identity(),
     norm_pre: identity(),
-    blocks: sequential(paths.map((path) => block(tree, path, headsAt(tree, shapes, `${path}.attn`)))),
+    blocks: sequential(paths.map((path) => block(tree, path, heads.get(`${path}.attn`) ?? 1))),
     norm: tree.layerNorm('norm', 'LayerNorm'),
     fc_norm: identity(),
     head_drop: tree.dropout('head_drop'),

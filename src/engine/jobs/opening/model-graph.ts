@@ -1,7 +1,7 @@
 /** Which network a checkpoint holds: what it records itself, or what its names and shapes fit. */
 import path from 'node:path';
 import { UserError } from '../../../common/errors.ts';
-import { type HeadChoice, headsOfGraph } from '../../architectures/head-choices.ts';
+import { type HeadChoice, headsLike } from '../../architectures/head-choices.ts';
 import { type FoundArchitecture, recogniseArchitecture } from '../../architectures/recognise.ts';
 import { findVariant } from '../../architectures/registry.ts';
 import type { BuildOptions, Variant } from '../../architectures/variant.ts';
@@ -86,7 +86,7 @@ function builtAnew(saved: Graph, asked: BuildOptions): Graph | undefined {
     ...asked,
     classes: saved.classes,
     shapes: (name) => shapes.get(name),
-    heads: headsOfGraph(saved),
+    heads: headsLike(saved),
   });
   const names = (of: Graph): string => of.parameters.map(({ name }) => name).join();
   if (names(graph) !== names(saved)) return undefined;

@@ -1,8 +1,9 @@
 /** What there is to say of a model without running it. */
 
+import { attentionHeads } from '../../graph/attention-heads.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { nodesById } from '../../graph/graph.ts';
-import { attentionModules, type Cost, graphCost, nodeMacs, shapeTable } from '../../graph/macs.ts';
+import { type Cost, graphCost, nodeMacs, shapeTable } from '../../graph/macs.ts';
 import { formatShape } from '../../graph/shapes.ts';
 
 interface LayerInfo {
@@ -20,12 +21,8 @@ export interface GraphInfo extends Cost {
 }
 
 /** Heads by the name of the layer that makes queries, keys and values. */
-export function headsOfGraph(graph: Graph): Record<string, number> {
-  const shapes = shapeTable(graph);
-  return Object.fromEntries(
-    attentionModules(graph).map((a) => [a.qkv, Math.abs(shapes.value(a.product).at(-3) as number)]),
-  );
-}
+export const headsByLayer = (graph: Graph): Record<string, number> =>
+  Object.fromEntries(attentionHeads(graph).map(({ qkv, heads }) => [qkv, heads]));
 
 /** Cost, heads and layers: nodes that have parameters, and the products of attentions. */
 export function graphInfo(graph: Graph): GraphInfo {
@@ -46,5 +43,5 @@ export function graphInfo(graph: Graph): GraphInfo {
       },
     ];
   });
-  return { ...graphCost(graph), heads: headsOfGraph(graph), layers };
+  return { ...graphCost(graph), heads: headsByLayer(graph), layers };
 }
