@@ -23,6 +23,10 @@ export const formatPreciseCount = (count: number): string => formatCount(count, 
 /** `12,345`. */
 export const formatInteger = (value: number): string => Math.round(value).toLocaleString('en');
 
+/** `1 group`, `1,024 groups`. */
+export const formatCounted = (count: number, one: string): string =>
+  `${formatInteger(count)} ${one}${count === 1 ? '' : 's'}`;
+
 /** The same in the person's own way of writing. */
 export const formatLocalInteger = (value: number): string => Math.round(value).toLocaleString();
 

@@ -1,6 +1,13 @@
 /** Groups and scopes as the model editor shows them. Heads are groups of their own there: they are chosen by themselves. */
 import type { Graph } from '../engine/graph/graph.ts';
-import type { Group, Groups, Heads, SetId } from '../engine/pruning/coupling/groups.ts';
+import {
+  type Group,
+  type Groups,
+  type Heads,
+  headsName,
+  rootName,
+  type SetId,
+} from '../engine/pruning/coupling/groups.ts';
 import { findScopes, type Scope, shorten } from '../engine/pruning/planning/scopes.ts';
 import type { GroupMemberView, GroupsView, GroupView, ScopeView } from '../protocol/graph-view.ts';
 import { scopeNames } from './scope-names.ts';
@@ -22,16 +29,6 @@ function membersOf(group: Group, nodes: ReadonlyMap<string, readonly number[]>):
   return group.members.flatMap(({ axis, side, count }) =>
     (nodes.get(axis.parameter) ?? []).map((node) => ({ node, side, channels: count })),
   );
-}
-
-/** A layer that makes several groups is told apart by number. */
-function uniqueNames(groups: readonly Group[]): string[] {
-  const seen = new Map<string, number>();
-  return groups.map(({ root }) => {
-    const times = (seen.get(root) ?? 0) + 1;
-    seen.set(root, times);
-    return times === 1 ? root : `${root} (${times})`;
-  });
 }
 
 /** For every node the groups whose channels its value carries; a group's own dimensions before heads. */
@@ -67,11 +64,10 @@ export function groupsViewOf(groups: Groups): GroupsView {
   const scopeOf = new Map(scopes.flatMap((scope) => scope.groups.map((group) => [group, scope.id] as const)));
   const headScope = groups.heads.some(canLose) ? scopes.length : -1;
   const nodes = nodesOfParameters(graph);
-  const names = uniqueNames(groups.groups);
   const scopeTitles = scopeNames(scopes, groups, nodes);
   const channelGroups = groups.groups.map(
     (group): GroupView => ({
-      name: names[group.id],
+      name: rootName(group),
       scope: scopeOf.get(group.id) ?? -1,
       channels: group.width,
       channelGroups: group.channelGroups,
@@ -83,7 +79,7 @@ export function groupsViewOf(groups: Groups): GroupsView {
     const members = head.groups.flatMap((group) => membersOf(groups.groups[group], nodes));
     const unique = new Map(members.map((member) => [`${member.node} ${member.side}`, member]));
     return {
-      name: `${head.layer}, heads`,
+      name: `${headsName(head)}, heads`,
       scope: canLose(head) ? headScope : -1,
       channels: head.count,
       channelGroups: 1,

@@ -3,7 +3,7 @@ import { formatCount } from '../../../src/common/format.ts';
 import { type PlacedBox, SIZES } from '../layout/types.ts';
 import type { Figures } from '../model/figures.ts';
 import type { Item } from '../model/items.ts';
-import { contents, ROOT } from '../model/tree.ts';
+import { contents, ROOT, stacked } from '../model/tree.ts';
 import { type Picture, widthText } from './picture.ts';
 import type { BoxStyle, Surface } from './surface.ts';
 import { scopeLook } from './theme.ts';
@@ -151,9 +151,10 @@ function arrow(surface: Surface, picture: Picture, x: number, y: number, open: b
 
 function closed(surface: Surface, picture: Picture, drawn: Drawn): void {
   const { box, item, figures: f, alpha } = drawn;
-  const { theme, mode } = picture;
+  const { theme, tree, mode } = picture;
   const style = frame(picture, drawn, 4);
-  if (item.kind === 'run')
+  const stack = stacked(picture.tree, box.item);
+  if (stack)
     for (const offset of [6, 3])
       surface.box(box.x + offset, box.y - offset, box.width - 2 * offset, box.height, {
         ...style,
@@ -165,10 +166,10 @@ function closed(surface: Surface, picture: Picture, drawn: Drawn): void {
   const width = widthText(f.width, f.keptWidth, mode);
   const right = box.x + box.width - 9;
   surface.text(right, box.y + 15, width, { fill: theme.foreground, size: NAME, align: 'right', alpha });
-  const name = item.kind === 'run' ? `${item.name} ×${item.children.length}` : item.name;
+  const name = stack ? `${item.name} ×${stack}` : item.name;
   const room = box.width - 40 - width.length * LETTER;
   surface.text(box.x + 22, box.y + 15, name, { fill: theme.foreground, size: NAME, bold: true, maxWidth: room, alpha });
-  const detail = item.kind === 'run' ? item.type : contentsText(picture, box.item);
+  const detail = stack ? tree.items[item.children[0]].type : contentsText(picture, box.item);
   surface.text(box.x + 22, box.y + 33, detail, {
     fill: theme.muted,
     size: SMALL,
@@ -203,14 +204,13 @@ function badge(surface: Surface, { theme }: Picture, box: PlacedBox, count: numb
 /** Background and name of an open module. */
 export function drawContainer(surface: Surface, picture: Picture, box: PlacedBox): void {
   const { theme, tree, selection, hover } = picture;
-  const item = tree.items[box.item];
   const selected = selection.item === box.item;
   surface.box(box.x, box.y, box.width, box.height, {
     fill: theme.foreground,
     fillAlpha: theme.highContrast ? 0 : 0.025,
     stroke: selected ? theme.selection : theme.border,
     lineWidth: selected ? 2.5 : hover === box.item ? 1.6 : 1,
-    dash: item.kind === 'run' ? [4, 3] : undefined,
+    dash: stacked(tree, box.item) ? [4, 3] : undefined,
     radius: 5,
   });
 }
@@ -227,7 +227,8 @@ export function drawContainerName(surface: Surface, picture: Picture, box: Place
   const y = box.y + SIZES.header / 2 + 1;
   const start = nameStart(box, screenLeft);
   arrow(surface, picture, start + 12, y, true, 1);
-  const name = item.kind === 'run' ? `${item.name} ×${item.children.length}` : item.name;
+  const stack = stacked(tree, box.item);
+  const name = stack ? `${item.name} ×${stack}` : item.name;
   const room = box.x + box.width - start - 40;
   surface.text(start + 22, y, name, { fill: theme.foreground, size: NAME, bold: true, maxWidth: room });
   const { macs, keptMacs } = overlay.figures[box.item];

@@ -1,23 +1,37 @@
 /** Which items are open: at first as many as can be read at one glance, then what the person opens. */
-import { ancestors, ROOT, type Tree } from './tree.ts';
+import { ancestors, ROOT, stacked, type Tree } from './tree.ts';
 
 /** Boxes that a first look should show at most. */
 const READABLE = 44;
 
-/** Opens level by level while the boxes stay few; a lone child is always opened, for it alone says nothing. */
+/**
+ * Opens level by level while the boxes stay few; a lone child is always opened, for it alone says nothing. Equal blocks in a row are
+ * shown one by one everywhere, or stacked everywhere.
+ */
 export function firstExpansion(tree: Tree): Set<string> {
+  const oneByOne = expansion(tree, false);
+  return oneByOne.hasAll ? oneByOne.open : expansion(tree, true).open;
+}
+
+/** `hasAll`: the boxes stayed few enough to show every stack's blocks. */
+function expansion(tree: Tree, keepStacks: boolean): { readonly open: Set<string>; readonly hasAll: boolean } {
   const open = new Set<string>();
   let shown = tree.items[ROOT].children.length;
   let level = [...tree.items[ROOT].children];
   while (level.length) {
-    const closed = level.filter((item) => tree.items[item].children.length > 0 && tree.items[item].kind === 'module');
+    const closed = level.filter(
+      (item) => tree.items[item].children.length > 0 && !(keepStacks && stacked(tree, item) > 0),
+    );
     const more = closed.reduce((sum, item) => sum + tree.items[item].children.length, 0);
     if (!closed.length || shown + more > READABLE) break;
     shown += more;
     for (const item of closed) open.add(tree.items[item].key);
     level = closed.flatMap((item) => tree.items[item].children);
   }
-  return open;
+  const isIn = (item: number): boolean => open.has(tree.items[item].key);
+  // What lies in blocks that stay closed is not on the picture.
+  const isShown = (item: number): boolean => ancestors(tree, item).every(isIn);
+  return { open, hasAll: tree.items.every((_, item) => !stacked(tree, item) || !isShown(item) || isIn(item)) };
 }
 
 export function toggled(open: ReadonlySet<string>, key: string): Set<string> {

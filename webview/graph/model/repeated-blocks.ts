@@ -2,7 +2,7 @@
 import type { Draft } from './items.ts';
 
 /** Fewer stay single: two boxes are as easily read as one that stands for two. */
-const SHORTEST_RUN = 3;
+export const SHORTEST_RUN = 3;
 
 const nameOf = (key: string): string => key.slice(key.lastIndexOf('.') + 1);
 

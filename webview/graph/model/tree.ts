@@ -1,7 +1,7 @@
 /** The model as a tree of items: modules, runs of equal blocks, and nodes as leaves. Indices into one array. */
 import type { GraphView } from '../../../src/protocol/graph-view.ts';
 import type { Draft, Item } from './items.ts';
-import { foldRuns } from './repeated-blocks.ts';
+import { foldRuns, SHORTEST_RUN } from './repeated-blocks.ts';
 import { structureOf } from './structure.ts';
 
 export interface Tree {
@@ -106,6 +106,17 @@ export function buildTree(view: GraphView): Tree {
   const items = withDepths(drafts);
   const byKey = new Map([...items.map((item, index) => [item.key, index] as const), ...merged]);
   return { view, items, itemOfNode, byKey };
+}
+
+/** How many equal blocks in a row an item is: a run, or a module that holds nothing else. 0 for any other. */
+export function stacked(tree: Tree, index: number): number {
+  const { kind, children } = tree.items[index];
+  if (kind === 'run') return children.length;
+  if (kind !== 'module' || children.length < SHORTEST_RUN) return 0;
+  const [first] = children;
+  const isAlike = (child: number): boolean =>
+    tree.items[child].kind === 'module' && tree.items[child].structure === tree.items[first].structure;
+  return children.every(isAlike) ? children.length : 0;
 }
 
 /** The item and those around it, innermost first, without the root. */

@@ -1,5 +1,5 @@
 /** A plan as text, for golden tests and for reading before it is carried out. */
-import { formatInteger } from '../../../common/format.ts';
+import { formatCounted } from '../../../common/format.ts';
 import type { Cost } from '../../graph/macs.ts';
 import { headsName, rootName } from '../coupling/groups.ts';
 import type { Plan, PlannedGroup, PlannedHeads, PlannedScope } from './plan-types.ts';
@@ -8,7 +8,6 @@ import { shorten } from './scopes.ts';
 /** How many kept indices a line shows. */
 const SHOWN = 8;
 
-const count = (n: number): string => formatInteger(n);
 const megas = (n: number): string => `${(n / 1e6).toFixed(2)} M`;
 
 export function formatPlan(plan: Plan): string {
@@ -37,7 +36,7 @@ const formatCost = (when: string, { macs, macsTrue, params }: Cost): string =>
 function formatScope({ id, kind, chain, ratio, groups, channels, threshold }: PlannedScope): string {
   const what = kind === 'isomorphic' ? shorten(chain) : kind;
   const limit = threshold === undefined ? '' : `, threshold ${threshold.toPrecision(4)}`;
-  return `scope ${id} · ${what} · ${groups} groups, ${count(channels)} channels, ratio ${ratio.toPrecision(4)}${limit}`;
+  return `scope ${id} · ${what} · ${formatCounted(groups, 'group')}, ${formatCounted(channels, 'channel')}, ratio ${ratio.toPrecision(4)}${limit}`;
 }
 
 function formatGroup(group: PlannedGroup, column: number): string {

@@ -115,7 +115,8 @@ function remark({ models, differences, alike }: PlanDiff): string {
   const other = models[0] === models[1] ? '' : ` The plans are of ${models[0]} and of ${models[1]}.`;
   const same = alike === 1 ? '1 other keeps' : `${formatInteger(alike)} others keep`;
   if (differences.length === 0) return `Both plans keep the same channels.${other}`;
-  return `${formatInteger(differences.length)} groups differ, ${same} the same channels.${other}`;
+  const differ = differences.length === 1 ? '1 group differs' : `${formatInteger(differences.length)} groups differ`;
+  return `${differ}, ${same} the same channels.${other}`;
 }
 
 const escaped = (text: string): string => text.replace(/[|\\`*_<>[\]]/g, '\\$&');

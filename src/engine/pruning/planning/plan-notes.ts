@@ -1,4 +1,5 @@
 /** What a person should know of a plan before its figures: what cannot be pruned, and what stayed whole although it was asked for. */
+import { formatCounted } from '../../../common/format.ts';
 import { type Groups, headsName, rootName } from '../coupling/groups.ts';
 import type { Plan } from './plan-types.ts';
 
@@ -8,7 +9,6 @@ const INTERFACE = /^(the channels of the image|class logits)$/;
 const MUCH = 0.1;
 const SHOWN = 3;
 
-const plural = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 function listed(names: readonly string[]): string {
@@ -30,7 +30,7 @@ export function frozenNotes({ groups }: Groups): string[] {
   }
   const why = [...reasons].map(([reason, names]) => `${reason} (${listed(names)})`).join('; ');
   return [
-    `${frozen.length} of ${plural(own.length, 'group')}, with ${percent(share)} of the channels, cannot be pruned: ${why}`,
+    `${frozen.length} of ${formatCounted(own.length, 'group')}, with ${percent(share)} of the channels, cannot be pruned: ${why}`,
   ];
 }
 
@@ -44,6 +44,6 @@ export function keptWholeNotes({ groups, heads, options, before, after }: Plan):
   const all = groups.filter(({ scope }) => scope !== undefined).length;
   return [
     `the ratio ${options.ratio} was not reached, ${percent(after.macs / before.macs)} of the MACs are left: ` +
-      `${whole.length} of ${plural(all, 'group')} would have lost everything and stayed whole (${listed(whole)})`,
+      `${whole.length} of ${formatCounted(all, 'group')} would have lost everything and stayed whole (${listed(whole)})`,
   ];
 }

@@ -1,5 +1,5 @@
 /** Scopes: which groups are ranked together (paper, section 3.3; semantics of the reference's scopes). */
-import { formatInteger } from '../../../common/format.ts';
+import { formatCounted } from '../../../common/format.ts';
 import type { GraphNode } from '../../graph/graph.ts';
 import type { OperationKind } from '../../graph/operations.ts';
 import { type Group, type GroupId, type Groups, isPrunable, type SetId } from '../coupling/groups.ts';
@@ -113,7 +113,7 @@ export function formatScopes(scopes: readonly Scope[], { groups }: Groups): stri
     .flatMap(({ id, kind, chain, groups: members }) => {
       const channels = members.reduce((sum, group) => sum + groups[group].width, 0);
       const what = kind === 'isomorphic' ? shorten(chain) : kind;
-      const heading = `scope ${id} · ${what} · ${members.length} groups, ${formatInteger(channels)} channels`;
+      const heading = `scope ${id} · ${what} · ${formatCounted(members.length, 'group')}, ${formatCounted(channels, 'channel')}`;
       return [heading, ...members.map((group) => `  ${groups[group].root}   ${groups[group].width}`)];
     })
     .join('\n');
