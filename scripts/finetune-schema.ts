@@ -1,5 +1,6 @@
 /** The JSON schema of a finetuning run's settings file, from the table of flags: what VS Code completes, explains and underlines. */
 import { type FlagTable, flagName } from '../src/common/flags.ts';
+import { jobRunFlags, launchFlags } from '../src/engine/jobs/torchrun/job-options.ts';
 import { RECIPES } from '../src/engine/training/recipes.ts';
 import { trainingFlags } from '../src/engine/training/training-options.ts';
 
@@ -24,6 +25,15 @@ function flagSchemas(table: FlagTable): Record<string, object> {
   );
 }
 
+/** What only a job has. */
+const jobSchemas = (): Record<string, object> =>
+  Object.fromEntries(
+    Object.entries(flagSchemas(jobRunFlags) as Record<string, { description: string }>).map(([name, schema]) => [
+      name,
+      { ...schema, description: `${schema.description} (of a job: "place")` },
+    ]),
+  );
+
 export const finetuneSchema = (): string =>
   `${JSON.stringify(
     {
@@ -44,7 +54,25 @@ export const finetuneSchema = (): string =>
           type: 'object',
           description: "The flags of the paper's train.py, and Espalier's own.",
           additionalProperties: false,
-          properties: flagSchemas(trainingFlags),
+          properties: { ...flagSchemas(trainingFlags), ...jobSchemas() },
+        },
+        place: {
+          type: 'object',
+          description:
+            'Where it trains: as a job of PyTorch. Without, on this machine with what computes everything else.',
+          required: ['engine', 'nodes', 'processes', 'dataPath'],
+          additionalProperties: false,
+          properties: {
+            engine: { type: 'string', enum: launchFlags.engine.choices, description: 'What starts it.' },
+            nodes: { type: 'integer', minimum: 1, description: 'Machines.' },
+            processes: {
+              type: 'integer',
+              minimum: 1,
+              description: 'Processes on each machine, one a GPU; "batch-size" is for one of them.',
+            },
+            dataPath: { type: 'string', description: 'The images, where the job runs.' },
+            onlyWrite: { type: 'boolean', description: "Write the job's folder, and start nothing." },
+          },
         },
       },
     },

@@ -17,6 +17,7 @@ import { ModelLibrary } from './model/model-library.ts';
 import { ModelSessions } from './model/model-sessions.ts';
 import { registerZooFiles } from './model/zoo-files.ts';
 import { RunPanels } from './runs/run-panels.ts';
+import type { RunRecord } from './runs/run-record.ts';
 import { nameOfRun, RunService } from './runs/run-service.ts';
 import { RunStore } from './runs/run-store.ts';
 import { runWorkFor } from './runs/run-work.ts';
@@ -147,7 +148,7 @@ function tickSteps(runs: RunService): void {
 }
 
 /** What a finished run leads to. */
-async function offerResult(services: Services, record: Parameters<RunPanels['open']>[0]): Promise<void> {
+async function offerResult(services: Services, record: RunRecord): Promise<void> {
   const { kind } = record.request;
   if (kind === 'evaluate') {
     services.comparePanels.open(true);
@@ -164,6 +165,10 @@ async function offerResult(services: Services, record: Parameters<RunPanels['ope
       await vscode.commands.executeCommand('espalier.finetune', vscode.Uri.file(record.output));
     return;
   }
+  if (kind === 'finetune' && record.output === undefined) {
+    await offerWritten(record);
+    return;
+  }
   if (kind === 'finetune') {
     const evaluate = vscode.l10n.t('Evaluate…');
     const open = vscode.l10n.t('Open');
@@ -178,6 +183,13 @@ async function offerResult(services: Services, record: Parameters<RunPanels['ope
     return;
   }
   if (kind === 'export' && record.output) await offerExported(record.output);
+}
+
+/** Of a job that the person starts: its folder. */
+async function offerWritten(record: RunRecord): Promise<void> {
+  const open = vscode.l10n.t('Open Folder');
+  const chosen = await vscode.window.showInformationMessage(`${nameOfRun(record)}: ${record.summary}`, open);
+  if (chosen === open) await vscode.commands.executeCommand('espalier.openRunFolder', record);
 }
 
 /** One notification for a file that was written, with the two things that a person does with it. */

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { formatSeconds } from '../common/format.ts';
 import type { RuntimeStatus } from '../protocol/values.ts';
 import { formatProgress, shareDone } from './progress-text.ts';
+import { placeOf } from './runs/run-record.ts';
 import type { RunService } from './runs/run-service.ts';
 import type { Worker } from './supervision/worker.ts';
 import type { Memory } from './workspace-memory.ts';
@@ -73,7 +74,9 @@ export class StatusBar implements vscode.Disposable {
     const percent = share === undefined ? '' : ` ${Math.floor(share * 100)} %`;
     const eta = progress?.eta === undefined ? '' : ` · ${formatSeconds(progress.eta)}`;
     const paused = run.state === 'paused';
-    this.item.text = `${paused ? '$(debug-pause)' : '$(loading~spin)'} ${run.title}${percent}${paused ? '' : eta}`;
+    // Of a job: where it stands, and its epoch.
+    const where = placeOf(run) && progress?.message ? ` · ${progress.message}` : '';
+    this.item.text = `${paused ? '$(debug-pause)' : '$(loading~spin)'} ${run.title}${where}${percent}${paused ? '' : eta}`;
     this.item.command = { command: 'espalier.openRun', title: vscode.l10n.t('Open Run'), arguments: [run] };
     const queued = queue.queued.length;
     this.item.tooltip = [

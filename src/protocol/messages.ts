@@ -81,7 +81,7 @@ interface WorkerRequests {
     result: FinetuneSettings;
   };
   /** Everything that is wrong with a run's flags, a line each; none: it can start. */
-  'finetune/check': { params: { flags: FinetuneSettings['flags'] }; result: readonly string[] };
+  'finetune/check': { params: { flags: FinetuneSettings['flags']; isJob?: boolean }; result: readonly string[] };
   /** Points recorded in a run's folder. */
   'run/history': { params: { directory: string }; result: readonly RunPoint[] };
   /** `predictionsFile`: where to keep what the model said of each image. */

@@ -37,6 +37,7 @@ export interface RunView {
   /** Top-1 of the dense model on the same images, where it was measured. */
   readonly referenceTop1?: number;
   readonly canPause: boolean;
+  readonly canStopAfterEpoch: boolean;
   readonly canResume: boolean;
   /** What it wrote that can be opened: its model, or (before its end) the best one so far. */
   readonly result: 'model' | 'best' | 'none';

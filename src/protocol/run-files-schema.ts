@@ -1,5 +1,6 @@
 /** Checks the files by which a run and windows talk: a repository can bring a folder with such files along. */
 import * as v from 'valibot';
+import { JOB_ENGINES } from './finetune-settings.ts';
 import type { RunEnd, RunLive, RunOrder, RunStart } from './run-files.ts';
 
 const text = v.pipe(v.string(), v.maxLength(1_000_000));
@@ -7,7 +8,8 @@ const line = v.pipe(v.string(), v.maxLength(10_000));
 const number = v.pipe(v.number(), v.finite());
 /** A figure that may be no number: JSON has null for it. */
 const figure = v.nullable(v.number());
-const pid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const pid = count;
 
 const source = v.variant('kind', [
   v.strictObject({
@@ -23,6 +25,22 @@ const settings = v.strictObject({
   recipe: line,
   dataPath: line,
   flags: v.record(line, v.union([line, number, v.boolean()])),
+  place: v.exactOptional(
+    v.strictObject({
+      engine: v.picklist(JOB_ENGINES),
+      nodes: count,
+      processes: count,
+      dataPath: line,
+      onlyWrite: v.exactOptional(v.boolean()),
+    }),
+  ),
+});
+
+const job = v.strictObject({
+  python: line,
+  slurm: v.array(line),
+  skypilot: v.array(line),
+  commands: v.array(line),
 });
 
 const progress = v.strictObject({
@@ -54,8 +72,8 @@ const error = v.strictObject({
 });
 
 const schemas = {
-  start: v.strictObject({ source, settings, resume: v.boolean() }),
-  live: v.strictObject({ pid, host: line, progress }),
+  start: v.strictObject({ source, settings, resume: v.boolean(), job: v.exactOptional(job) }),
+  live: v.strictObject({ pid, host: line, progress, notes: v.exactOptional(v.array(text)) }),
   order: v.strictObject({ action: v.picklist(['pause', 'continue', 'stopAfterEpoch', 'stop']), time: line }),
   end: v.variant('kind', [
     v.strictObject({ kind: v.literal('ended'), result }),

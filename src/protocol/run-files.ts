@@ -19,18 +19,34 @@ export const RUN_FILES = {
   /** What windows noted of it, a line each. */
   log: 'log.txt',
   metrics: 'metrics.jsonl',
+  /** Of a job: its folder, which has a metrics.jsonl of its own. */
+  job: 'job',
 } as const;
 
 export interface RunStart {
   readonly source: ModelSource;
   readonly settings: FinetuneSettings;
   readonly resume: boolean;
+  /** Of a run that is a job. */
+  readonly job?: RunJob;
+}
+
+/** How a job is started and asked here: from this machine's settings, never from files of a repository. */
+export interface RunJob {
+  readonly python: string;
+  /** Options of sbatch; resources of SkyPilot. */
+  readonly slurm: readonly string[];
+  readonly skypilot: readonly string[];
+  /** `sbatch=ssh login sbatch` */
+  readonly commands: readonly string[];
 }
 
 export interface RunLive {
   readonly pid: number;
   readonly host: string;
   readonly progress: ProgressReport;
+  /** What the person should know, in the order in which it was said. */
+  readonly notes?: readonly string[];
 }
 
 /** `pause` holds after the current step, `stopAfterEpoch` ends the run in order, `stop` ends it now. */

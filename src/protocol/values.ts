@@ -153,11 +153,7 @@ export const DEFAULT_PLAN: PlanSettings = {
 };
 
 /** Settings of a finetuning run, by the flags of the paper's train.py (`lr`, `epochs`, `weight-decay`, …). */
-export interface FinetuneSettings {
-  readonly recipe: string;
-  readonly dataPath: string;
-  readonly flags: Readonly<Record<string, string | number | boolean>>;
-}
+export type { FinetuneSettings } from './finetune-settings.ts';
 
 /** One point of a run's curves. Steps count from 0 over the whole run; epochs too. */
 export interface RunPoint {

@@ -18,6 +18,20 @@ const PHRASES: readonly (readonly [said: RegExp, here: string])[] = [
   [/ ?Give them with --heads: one number, or one a layer\./, ' Open the file again and choose them.'],
   [/: leave --device gpu out/, ': set espalier.device to cpu'],
   [/: give its checkpoint with --teacher-ckpt, or a file/, ': give its checkpoint as "teacher-ckpt"'],
+  [
+    /, or say with --commands \w+=… how it is called here/,
+    ', or say in the setting espalier.jobs.commands how it is called here',
+  ],
+  [
+    /: install it, or say with --commands (\w+)=… how it is called here/,
+    ': install it, or add "$1=…" to the setting espalier.jobs.commands',
+  ],
+  [/[Oo]r make the job with (another )?--python/, 'or set espalier.jobs.python to $1Python'],
+  [/make the job with --python/, 'set espalier.jobs.python to another Python'],
+  [/make it with --processes (\d+)/, 'choose $1 processes a machine under "Where"'],
+  [/correct the options of sbatch \(--slurm\)/, 'correct the setting espalier.jobs.slurm'],
+  [/correct SkyPilot's resources \(--sky\)/, 'correct the setting espalier.jobs.skypilot'],
+  [/make the job with a (larger|lower) --/, 'start again with a $1 --'],
   [/[`"]espalier runtime install(?: --(?:force|variant gpu))?[`"]/, 'the command "Install TensorFlow Runtime"'],
   [/--backend (\w+), in the editor the setting espalier\.backend/, 'the setting espalier.backend'],
 ];

@@ -1,12 +1,13 @@
 /** Finetuning as the editor asks for it: flags by name, the run's folder as the only place it writes to. */
 
 import { UserError } from '../common/errors.ts';
-import { flagName, parseFlags } from '../common/flags.ts';
+import { type FlagTable, type FlagValues, flagName, parseFlags } from '../common/flags.ts';
 import type { RunContext } from '../common/progress.ts';
 import { finetuneModel } from '../engine/jobs/finetune.ts';
 import { writingOnlyInto } from '../engine/jobs/finetune-request.ts';
 import type { ModelRequest } from '../engine/jobs/opening/model.ts';
 import { executorOfRun } from '../engine/jobs/run-backend.ts';
+import { jobRunFlags } from '../engine/jobs/torchrun/job-options.ts';
 import { RECIPES, type RecipeName } from '../engine/training/recipes.ts';
 import { RunDirectory } from '../engine/training/run-directory.ts';
 import { type TrainingOptions, trainingFlags } from '../engine/training/training-options.ts';
@@ -42,24 +43,33 @@ export const finetuneDefaults: Handler<'finetune/defaults'> = ({ recipe, dataPat
   return { recipe, dataPath, flags: Object.fromEntries(flags) };
 };
 
+type NamedFlags = RunStart['settings']['flags'];
+
+const argumentsOf = (flags: NamedFlags): string[] => Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+
+const parsed = <T extends FlagTable>(table: T, flags: NamedFlags): FlagValues<T> =>
+  parseFlags(table, argumentsOf(flags)).values;
+
 /** Flags by name as the options of a run; unknown names and impossible values are UsageErrors that name them. */
-function optionsOf(flags: Readonly<Record<string, string | number | boolean>>): TrainingOptions {
-  const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
-  return parseFlags(trainingFlags, args).values;
-}
+const optionsOf = (flags: NamedFlags): TrainingOptions => parsed(trainingFlags, flags);
+
+const JOB_FLAGS = { ...trainingFlags, ...jobRunFlags };
+
+/** The same of a run that is a job, which has settings of its own beside them. */
+export const jobOptionsOf = (flags: NamedFlags): FlagValues<typeof JOB_FLAGS> => parsed(JOB_FLAGS, flags);
 
 /** Each flag by itself, so that all that is wrong is said at once. */
-export const checkFinetune: Handler<'finetune/check'> = ({ flags }) =>
+export const checkFinetune: Handler<'finetune/check'> = ({ flags, isJob = false }) =>
   Object.entries(flags).flatMap(([name, value]) => {
     try {
-      optionsOf({ [name]: value });
+      parsed(isJob ? JOB_FLAGS : trainingFlags, { [name]: value });
       return [];
     } catch (error) {
       return [inEditorWords(error instanceof Error ? error.message : String(error))];
     }
   });
 
-const modelRequest = (source: ModelSource): ModelRequest =>
+export const modelRequest = (source: ModelSource): ModelRequest =>
   source.kind === 'zoo'
     ? { model: source.name }
     : { model: source.path, useEma: source.useEma ?? false, ...pixelsOfHost() };

@@ -8,14 +8,15 @@ import type { Split } from '../engine/data/image-folder.ts';
 import { writeFileAtomically } from '../engine/files/atomic-write.ts';
 import { dataFor, evaluateModel, openImages } from '../engine/jobs/evaluate.ts';
 import { RunDirectory } from '../engine/training/run-directory.ts';
-import { runPoint } from '../protocol/run-files.ts';
+import { RUN_FILES, runPoint } from '../protocol/run-files.ts';
 import type { ChangedVerdict, ChangedVerdicts } from '../protocol/values.ts';
 import { backendOptions, processorName } from './backend.ts';
 import type { Handler } from './handler.ts';
 import { findModel } from './open-models.ts';
 
 export const runHistory: Handler<'run/history'> = async ({ directory }) => {
-  const run = await RunDirectory.open(directory).catch(() => undefined);
+  const open = (place: string): Promise<RunDirectory | undefined> => RunDirectory.open(place).catch(() => undefined);
+  const run = (await open(directory)) ?? (await open(path.join(directory, RUN_FILES.job)));
   return ((await run?.metrics()) ?? []).flatMap((line) => runPoint(line) ?? []);
 };
 

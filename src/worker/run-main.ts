@@ -11,6 +11,7 @@ import { RUN_FILES, type RunEnd, type RunLive, type RunStart } from '../protocol
 import { parseRunFile } from '../protocol/run-files-schema.ts';
 import type { ProgressReport } from '../protocol/values.ts';
 import { runFinetune } from './finetune-run.ts';
+import { isJobStart, runJob } from './job-run.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { RunControls } from './run-controls.ts';
 import { errorShape } from './wire-errors.ts';
@@ -24,6 +25,7 @@ const json = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value)}\n
 class LiveFile {
   private written = Promise.resolve();
   private latest: ProgressReport = { phase: 'start', done: 0, total: 0 };
+  private readonly notes: string[] = [];
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly file: string) {
@@ -35,15 +37,23 @@ class LiveFile {
     this.timer ??= setTimeout(() => this.write(), LIVE_INTERVAL_MS);
   };
 
+  readonly note = (text: string): void => {
+    this.notes.push(text);
+    this.timer ??= setTimeout(() => this.write(), LIVE_INTERVAL_MS);
+  };
+
   private write(): void {
     this.timer = undefined;
-    const live: RunLive = { pid: process.pid, host: os.hostname(), progress: this.latest };
+    const { latest: progress, notes } = this;
+    const live: RunLive = { pid: process.pid, host: os.hostname(), progress, ...(notes.length > 0 && { notes }) };
     // A full disk must not end a run that may find room for its checkpoint: who follows sees an older state.
     this.written = this.written.then(() => writeFileAtomically(this.file, json(live)).catch(() => undefined));
   }
 
   async end(): Promise<void> {
+    const waits = this.timer !== undefined;
     clearTimeout(this.timer);
+    if (waits) this.write();
     await this.written;
   }
 }
@@ -85,7 +95,11 @@ async function main(): Promise<void> {
   process.on('SIGHUP', () => undefined);
   const { signal } = controller;
   const progress = new ProgressMeter(live.report).report;
-  const end = await runFinetune(folder, start, controls.gate, { signal, progress }).then(
+  const context = { signal, progress, note: live.note };
+  const run = isJobStart(start)
+    ? runJob(folder, start, { controls, context, report: live.report })
+    : runFinetune(folder, start, controls.gate, context);
+  const end = await run.then(
     (result): RunEnd => ({ kind: 'ended', result }),
     (error: unknown): RunEnd => ({ kind: 'failed', error: errorShape(error, signal) }),
   );

@@ -11,6 +11,7 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { hostFlow } from './flow-host.ts';
+import { jobFlow } from './flow-job.ts';
 import { keysFlow } from './flow-keys.ts';
 import { looksFlow } from './flow-looks.ts';
 import { measureFlow, sliderFlow } from './flow-measure.ts';
@@ -43,7 +44,7 @@ const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
 };
 
 /** Flows that are run only by name. */
-const byName: typeof flows = { measure: measureFlow, slider: sliderFlow, install: installFlow };
+const byName: typeof flows = { measure: measureFlow, slider: sliderFlow, install: installFlow, job: jobFlow };
 
 const IF_READY = '--if-ready';
 

@@ -4,7 +4,14 @@ import os from 'node:os';
 import path from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { RunQueue, type RunWork } from '../../src/extension/runs/run-queue.ts';
-import { asFound, canResume, isUnattended, type RunRecord, runId } from '../../src/extension/runs/run-record.ts';
+import {
+  asFound,
+  canPause,
+  canResume,
+  isUnattended,
+  type RunRecord,
+  runId,
+} from '../../src/extension/runs/run-record.ts';
 import { RunStore } from '../../src/extension/runs/run-store.ts';
 import { RequestError } from '../../src/extension/supervision/request-error.ts';
 
@@ -242,4 +249,30 @@ test('a record that came with the repository is checked, and writes nowhere else
   assert.equal(runs.mayWrite('good', path.join(folder, 'good', '..', 'other', 'x')), 'new');
   for (const place of ['/etc/x', path.join(workspace, '..', 'x'), 'x.onnx'])
     assert.equal(runs.mayWrite('good', place), 'never');
+});
+
+test('what another machine computes waits for no other run, and none waits for it', async (t) => {
+  const runs = await store(t);
+  const { execute, started, end } = controlled();
+  const queue = new RunQueue(runs, execute);
+  const place = { engine: 'slurm', nodes: 1, processes: 8, dataPath: '/images' } as const;
+  const settings = { recipe: 'deit', dataPath: '/here', flags: {}, place };
+  const request = { kind: 'finetune', source: { kind: 'file', path: '/model.safetensors' }, settings } as const;
+  const job = (id: string): RunRecord => ({ ...record(id), request });
+  await queue.enqueue(record('here'));
+  await queue.enqueue(job('there'));
+  await queue.enqueue(job('there too'));
+  await queue.enqueue(record('next'));
+  await until(() => started.length === 3);
+  assert.deepEqual(started, ['here', 'there', 'there too']);
+  assert.ok(!canPause({ ...job('there'), state: 'running' }));
+  const ended = endOf(queue, 'there');
+  end('there');
+  assert.equal((await ended).state, 'done');
+  end('here');
+  await until(() => started.includes('next'));
+  const last = endOf(queue, 'next');
+  end('next');
+  end('there too');
+  await last;
 });

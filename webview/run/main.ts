@@ -41,7 +41,7 @@ const actions: { readonly [A in RunAction]: Actions } = {
   stopAfterEpoch: {
     label: t('Stop after epoch'),
     icon: 'debug-step-over',
-    when: (run) => run.hasCurves && (run.state === 'running' || run.state === 'paused'),
+    when: ({ canStopAfterEpoch }) => canStopAfterEpoch,
   },
   stop: { label: t('Stop now'), icon: 'debug-stop', when: going },
   resume: { label: t('Resume'), icon: 'debug-start', when: ({ canResume }) => canResume },

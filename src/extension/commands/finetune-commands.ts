@@ -2,14 +2,17 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { type FinetunePlace, JOB_ENGINES } from '../../protocol/finetune-settings.ts';
 import type { FinetuneSettings, ModelSource } from '../../protocol/values.ts';
 import { FINETUNE_FILE } from '../contributions.ts';
 import { modelTitle } from '../model/model-uri.ts';
 import { runId } from '../runs/run-record.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import { checkData } from './data-check.ts';
+import { askSettings } from './finetune-picks.ts';
+import { choosePlace } from './finetune-place.ts';
 import { needFile } from './load-commands.ts';
-import { askText, chooseOne } from './questions.ts';
+import { chooseOne } from './questions.ts';
 import { chooseModel, needDataset, openSession, type Services } from './services.ts';
 
 /** What is in the file of a run that is about to start. */
@@ -68,15 +71,17 @@ async function chooseSubject(services: Services, argument: unknown): Promise<Mod
   return (await chooseOne(picks, { placeHolder: vscode.l10n.t('Finetune which model?') })).source;
 }
 
-/** `5 epochs, batches of 64, sgd, learning rate 0.05`. */
-function describe({ flags }: FinetuneSettings): string {
-  return vscode.l10n.t(
-    '{0} epochs, batches of {1}, {2}, learning rate {3}',
-    String(flags['epochs'] ?? '?'),
-    String(flags['batch-size'] ?? '?'),
-    String(flags['opt'] ?? '?'),
-    String(flags['lr'] ?? '?'),
-  );
+/** The workspace's images; where none were chosen yet, they may lie where the job is to run. */
+async function chooseImages(services: Services): Promise<{ readonly here?: string; readonly place?: FinetunePlace }> {
+  if (services.datasets.current || !vscode.workspace.isTrusted) return { here: await needDataset(services) };
+  const here = { label: vscode.l10n.t('Select Data Set…'), description: vscode.l10n.t('on this machine') };
+  const there = {
+    label: vscode.l10n.t('They lie elsewhere'),
+    description: vscode.l10n.t('the job runs there, by SLURM, SkyPilot or your own hand'),
+  };
+  const chosen = await chooseOne([here, there], { placeHolder: vscode.l10n.t('Which images?') });
+  const place = chosen === there ? await choosePlace(undefined) : undefined;
+  return place ? { place } : { here: await needDataset(services) };
 }
 
 /** Asks for recipe and whether to edit its settings; then the run goes into the queue. */
@@ -87,91 +92,30 @@ export async function finetune(
 ): Promise<void> {
   const source = await chooseSubject(services, argument);
   const file = needFile(source);
-  const dataPath = given?.dataPath ?? (await needDataset(services));
-  await checkData(services, source, dataPath, ['train', 'val']);
+  const { here, place } =
+    given?.dataPath === undefined ? await chooseImages(services) : { here: given.dataPath, place: given.place };
+  // Images elsewhere are looked at there, before the job is handed over.
+  if (here !== undefined) await checkData(services, source, here, ['train', 'val']);
+  const dataPath = here ?? place?.dataPath ?? '';
   const family = services.sessions.find(source)?.info?.family ?? services.library.find(source)?.info?.family;
   const recipe =
     given?.recipe ?? (await chooseRecipe(family ?? (await openSession(services, source)).info?.family ?? ''));
   const defaults = await services.worker.request('finetune/defaults', { source, recipe, dataPath });
-  const proposed: FinetuneSettings = { ...defaults, flags: { ...defaults.flags, ...given?.flags } };
-  const { how, settings } = given ? { how: 'start', settings: proposed } : await askSettings(source, proposed);
+  const proposed: FinetuneSettings = {
+    ...defaults,
+    flags: { ...defaults.flags, ...given?.flags },
+    ...(place && { place }),
+  };
+  const { how, settings } = given ? { how: 'start', settings: proposed } : await askSettings(source, proposed, here);
   if (how === 'edit') await editSettings(services, { model: file, ...settings });
   else await begin(services, source, settings);
 }
 
-/** The settings that are changed most, by name, and what a value must be. */
-const ASKED_FLAGS: readonly {
-  readonly flag: string;
-  readonly label: () => string;
-  readonly fits: (value: number) => boolean;
-  readonly wrong: () => string;
-}[] = [
-  {
-    flag: 'epochs',
-    label: () => vscode.l10n.t('Epochs'),
-    fits: (value) => Number.isInteger(value) && value > 0,
-    wrong: () => vscode.l10n.t('A whole number from 1 up.'),
-  },
-  {
-    flag: 'lr',
-    label: () => vscode.l10n.t('Learning rate'),
-    fits: (value) => value > 0,
-    wrong: () => vscode.l10n.t('A number above 0, such as 0.01.'),
-  },
-  {
-    flag: 'batch-size',
-    label: () => vscode.l10n.t('Batch size'),
-    fits: (value) => Number.isInteger(value) && value > 0,
-    wrong: () => vscode.l10n.t('A whole number from 1 up.'),
-  },
-];
-
-type SettingsPick = vscode.QuickPickItem & { readonly act: 'start' | 'edit' | (typeof ASKED_FLAGS)[number] };
-
-/** Start, change one of the common settings and see the list again, or edit them all as a file. */
-async function askSettings(
-  source: ModelSource,
-  proposed: FinetuneSettings,
-): Promise<{ readonly how: 'start' | 'edit'; readonly settings: FinetuneSettings }> {
-  let settings = proposed;
-  for (;;) {
-    const { flags } = settings;
-    const picks: readonly SettingsPick[] = [
-      {
-        label: vscode.l10n.t('Start'),
-        detail: describe(settings),
-        iconPath: new vscode.ThemeIcon('play'),
-        act: 'start',
-      },
-      ...ASKED_FLAGS.map((asked) => ({
-        label: asked.label(),
-        description: String(flags[asked.flag] ?? ''),
-        iconPath: new vscode.ThemeIcon('settings'),
-        act: asked,
-      })),
-      {
-        label: vscode.l10n.t('Edit settings first'),
-        detail: vscode.l10n.t('all flags, as JSON'),
-        iconPath: new vscode.ThemeIcon('edit'),
-        act: 'edit',
-      },
-    ];
-    const { act } = await chooseOne(picks, {
-      title: vscode.l10n.t('Finetune (2/2)'),
-      placeHolder: modelTitle(source),
-    });
-    if (act === 'start' || act === 'edit') return { how: act, settings };
-    const text = await askText({
-      title: act.label(),
-      value: String(flags[act.flag] ?? ''),
-      validateInput: (value) => (value.trim() !== '' && act.fits(Number(value)) ? undefined : act.wrong()),
-    });
-    settings = { ...settings, flags: { ...flags, [act.flag]: Number(text) } };
-  }
-}
-
 async function begin(services: Services, source: ModelSource, settings: FinetuneSettings, id?: string): Promise<void> {
-  const problems = await services.worker.request('finetune/check', { flags: settings.flags });
+  const problems = await services.worker.request('finetune/check', {
+    flags: settings.flags,
+    ...(settings.place && { isJob: true }),
+  });
   if (problems.length > 0)
     throw new RequestError('user', vscode.l10n.t('These settings cannot be used: {0}.', problems.join('; ')));
   const subject = `${modelTitle(source)} · ${path.basename(settings.dataPath)}`;
@@ -213,7 +157,7 @@ function parseSettings(text: string): FinetuneFile {
   } catch (error) {
     throw new RequestError('user', vscode.l10n.t('The settings are no JSON: {0}', (error as Error).message));
   }
-  const { model, recipe, dataPath, flags } = value;
+  const { model, recipe, dataPath, flags, place } = value;
   if (typeof model !== 'string' || typeof dataPath !== 'string' || typeof flags !== 'object' || flags === null)
     throw new RequestError('user', vscode.l10n.t('The settings lack one of "model", "dataPath", "flags".'));
   const wrong = Object.entries(flags).find(([, flag]) => !['string', 'number', 'boolean'].includes(typeof flag));
@@ -222,5 +166,25 @@ function parseSettings(text: string): FinetuneFile {
       'user',
       vscode.l10n.t('"{0}" in the settings is no text, number or truth.', wrong ? wrong[0] : 'recipe'),
     );
-  return { model, recipe: recipe ?? '', dataPath, flags: flags as FinetuneFile['flags'] };
+  if (place !== undefined && !isPlace(place))
+    throw new RequestError(
+      'user',
+      vscode.l10n.t('"place" needs an engine (torchrun, slurm, skypilot), nodes, processes and dataPath.'),
+    );
+  return { model, recipe: recipe ?? '', dataPath, flags: flags as FinetuneFile['flags'], ...(place && { place }) };
+}
+
+const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) > 0;
+
+function isPlace(value: unknown): value is FinetunePlace {
+  const { engine, nodes, processes, dataPath, onlyWrite } = Object(value) as Partial<
+    Record<keyof FinetunePlace, unknown>
+  >;
+  return (
+    JOB_ENGINES.includes(engine as FinetunePlace['engine']) &&
+    isCount(nodes) &&
+    isCount(processes) &&
+    typeof dataPath === 'string' &&
+    ['undefined', 'boolean'].includes(typeof onlyWrite)
+  );
 }

@@ -1,6 +1,6 @@
 /** Runs: open, pause, stop, resume, delete. */
 import * as vscode from 'vscode';
-import { canPause, canResume, ENDED, type RunRecord } from '../runs/run-record.ts';
+import { canPause, canResume, canStopAfterEpoch, ENDED, type RunRecord } from '../runs/run-record.ts';
 import { nameOfRun } from '../runs/run-service.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import { stateText } from '../views/runs-tree.ts';
@@ -57,9 +57,8 @@ export async function continueRun(services: Services, argument?: unknown): Promi
 }
 
 export async function stopRunAfterEpoch(services: Services, argument?: unknown): Promise<void> {
-  const going = (record: RunRecord): boolean => canPause(record) || record.state === 'paused';
   await services.runs.stopAfterEpoch(
-    await chooseRun(services, argument, going, vscode.l10n.t('No finetuning is under way.')),
+    await chooseRun(services, argument, canStopAfterEpoch, vscode.l10n.t('No finetuning is under way.')),
   );
 }
 

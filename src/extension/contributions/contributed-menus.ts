@@ -93,7 +93,7 @@ export const menus: Readonly<Record<string, readonly MenuItem[]>> = {
     { command: 'espalier.stopRun', when: item(IN_RUNS, 'stoppable'), group: 'inline@2' },
     { command: 'espalier.pauseRun', when: item(IN_RUNS, 'pausable'), group: '2_state@1' },
     { command: 'espalier.continueRun', when: item(IN_RUNS, 'paused'), group: '2_state@1' },
-    { command: 'espalier.stopRunAfterEpoch', when: item(IN_RUNS, 'pausable'), group: '2_state@2' },
+    { command: 'espalier.stopRunAfterEpoch', when: item(IN_RUNS, 'endable'), group: '2_state@2' },
     { command: 'espalier.stopRun', when: item(IN_RUNS, 'stoppable'), group: '2_state@3' },
     { command: 'espalier.resumeRun', when: item(IN_RUNS, 'resumable'), group: '2_state@4' },
     { command: 'espalier.renameRun', when: item(IN_RUNS, 'run'), group: '1_open@4' },

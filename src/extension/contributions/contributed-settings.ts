@@ -108,6 +108,57 @@ export const settings = {
     scope: 'resource',
     description: 'Images in a batch while evaluating.',
   },
+  'espalier.jobs.python': {
+    type: 'string',
+    default: 'python3',
+    scope: 'machine',
+    description: 'Python with PyTorch and torchvision that trains jobs (Finetune…, Where), where they run.',
+  },
+  'espalier.jobs.processes': {
+    type: 'integer',
+    default: 1,
+    minimum: 1,
+    scope: 'machine',
+    description: 'Processes on each machine of a job that are proposed, one a GPU.',
+  },
+  'espalier.jobs.nodes': {
+    type: 'integer',
+    default: 1,
+    minimum: 1,
+    scope: 'machine',
+    description: 'Machines of a job on SLURM or SkyPilot.',
+  },
+  'espalier.jobs.slurm': {
+    type: 'array',
+    default: [],
+    scope: 'machine',
+    description: 'Options of sbatch: `partition=gpu`, `time=24:00:00`.',
+  },
+  'espalier.jobs.skypilot': {
+    type: 'array',
+    default: [],
+    scope: 'machine',
+    description: 'Resources of SkyPilot: `accelerators=H100:8`, `use_spot=true`.',
+  },
+  'espalier.jobs.slurmDataPath': {
+    type: 'string',
+    default: '',
+    scope: 'window',
+    description: 'Folder of the images where SLURM runs jobs; empty: it is asked, once.',
+  },
+  'espalier.jobs.skypilotDataPath': {
+    type: 'string',
+    default: '',
+    scope: 'window',
+    description: 'Folder of the images where SkyPilot runs jobs; empty: it is asked, once.',
+  },
+  'espalier.jobs.commands': {
+    type: 'array',
+    default: [],
+    scope: 'machine',
+    description:
+      'How programs are called: `sbatch=ssh login sbatch`, `python=srun --gpus=1 python3`; also squeue, sacct, scancel, sky, rsync, sh.',
+  },
   'espalier.runsFolder': {
     type: 'string',
     default: '.espalier/runs',

@@ -1,7 +1,9 @@
 /** The run editor: one tab for each run. */
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import * as vscode from 'vscode';
 import type { HostToRun, RunAction, RunCurve, RunToHost, RunView } from '../../protocol/panels.ts';
+import { RUN_FILES } from '../../protocol/run-files.ts';
 import type { ModelSource, RunPoint } from '../../protocol/values.ts';
 import type { Comparison } from '../compare/comparison.ts';
 import { setContext } from '../context-keys.ts';
@@ -13,7 +15,7 @@ import type { Worker } from '../supervision/worker.ts';
 import type { RunsView } from '../views/runs-tree.ts';
 import { Panel } from '../webview-panel.ts';
 import { differences } from './run-names.ts';
-import { canPause, canResume, kindOf, type RunRecord, settingsOf } from './run-record.ts';
+import { canPause, canResume, canStopAfterEpoch, kindOf, type RunRecord, settingsOf } from './run-record.ts';
 import { nameOfRun, type RunService, sourcesOf } from './run-service.ts';
 
 const ACTIONS: { readonly [A in RunAction]: CommandId } = {
@@ -156,6 +158,7 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
       referenceTop1:
         request.kind === 'finetune' && source ? this.denseTop1(source, request.settings.dataPath) : undefined,
       canPause: canPause(record),
+      canStopAfterEpoch: canStopAfterEpoch(record),
       canResume: canResume(record),
       result: this.services.runs.resultOf(record)?.kind ?? 'none',
       settings: settingsOf(record),
@@ -170,9 +173,10 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
 
   private async history(record: RunRecord): Promise<readonly RunPoint[]> {
     if (kindOf(record) !== 'finetune') return [];
-    const directory = this.services.runs.store.directory(record.id);
+    const { runs } = this.services;
+    const directory = runs.store.directory(record.id);
     // Nothing on disk is the ordinary case of a run that waits; the worker need not start for that.
-    const text = await readFile(`${directory}/metrics.jsonl`, 'utf8').catch(() => '');
+    const text = await readFile(path.join(runs.trainingFolder(record), RUN_FILES.metrics), 'utf8').catch(() => '');
     return text === '' ? [] : this.services.worker.request('run/history', { directory });
   }
 

@@ -27,6 +27,14 @@ export interface RunFollower {
   readonly signal: AbortSignal;
   readonly onProgress: (report: ProgressReport) => void;
   readonly onPoints: (points: readonly RunPoint[]) => void;
+  /** Hears what the run's process wants the person to know. */
+  readonly onNote?: (text: string) => void;
+  /** Another window heard what it had to say until now. */
+  readonly wasFollowed?: boolean;
+  /** Where its metrics.jsonl grows, in its folder. */
+  readonly metrics?: string;
+  /** How long it may take to end after it was told to. */
+  readonly stopGraceMs?: number;
 }
 
 /** Undefined for a file that is not there yet, or no longer, or is none of a run's. */
@@ -120,17 +128,15 @@ function pointOfLine(line: string): readonly RunPoint[] {
  * Follows a run until it ends; what its metrics.jsonl held before is not told again.
  * @throws RequestError as the run's own error, or of kind `worker` when its process died without a word
  */
-export async function followRun(
-  folder: string,
-  owner: RunOwner,
-  { signal, onProgress, onPoints }: RunFollower,
-): Promise<FinetuneResult> {
-  const metrics = new LineTail(path.join(folder, RUN_FILES.metrics));
+export async function followRun(folder: string, owner: RunOwner, follower: RunFollower): Promise<FinetuneResult> {
+  const { signal, onProgress, onPoints, metrics: growing = RUN_FILES.metrics } = follower;
+  const metrics = new LineTail(path.join(folder, growing));
   await metrics.more();
-  const stop = (): void => void stopRun(folder, owner);
+  const stop = (): void => void stopRun(folder, owner, follower.stopGraceMs);
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
   let shown = '';
+  const tellNotes = newNotes(follower);
   try {
     for (;;) {
       // Looked at before the files: a process that is gone has written all that it will.
@@ -141,6 +147,7 @@ export async function followRun(
         shown = text;
         onProgress(live.progress);
       }
+      if (live) tellNotes(live);
       const points = (await metrics.more()).flatMap(pointOfLine);
       if (points.length > 0) onPoints(points);
       const end = await read('end', folder);
@@ -155,15 +162,24 @@ export async function followRun(
   }
 }
 
+/** Tells each note once. */
+function newNotes({ onNote, wasFollowed = false }: RunFollower): (live: RunLive) => void {
+  let told = wasFollowed ? undefined : 0;
+  return ({ notes = [] }) => {
+    for (const note of notes.slice(told ?? notes.length)) onNote?.(note);
+    told = notes.length;
+  };
+}
+
 function resultOf(end: RunEnd): FinetuneResult {
   if (end.kind === 'ended') return end.result;
   throw new RequestError(end.error.kind, end.error.message, end.error.stack);
 }
 
 /** Asks it to end between two steps; ends it when it has not. */
-async function stopRun(folder: string, owner: RunOwner): Promise<void> {
+async function stopRun(folder: string, owner: RunOwner, graceMs = STOP_GRACE_MS): Promise<void> {
   await directRun(folder, 'stop').catch(() => undefined);
-  for (const deadline = Date.now() + STOP_GRACE_MS; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + graceMs; Date.now() < deadline; ) {
     if (!isAlive(owner)) return;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

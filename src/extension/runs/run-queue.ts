@@ -6,7 +6,7 @@
  */
 import type { ProgressReport, RunPoint, RunState } from '../../protocol/values.ts';
 import { isCancelled, isWorkerLost } from '../supervision/request-error.ts';
-import { ENDED, type RunOwner, type RunRecord, thisOwner } from './run-record.ts';
+import { ENDED, isAside, type RunOwner, type RunRecord, thisOwner } from './run-record.ts';
 import type { RunStore } from './run-store.ts';
 
 export interface RunOutcome {
@@ -103,10 +103,10 @@ export class RunQueue {
       ended: undefined,
     };
     this.live.set(record.id, { record: queued, resume, log: [], controller: new AbortController() });
-    this.waiting.push(record.id);
+    if (!isAside(queued)) this.waiting.push(record.id);
     await this.store.write(queued);
     this.emit((listener) => listener.changed?.(queued));
-    void this.work();
+    this.begin(queued);
     return queued;
   }
 
@@ -120,8 +120,15 @@ export class RunQueue {
       log: [],
       controller: new AbortController(),
     });
-    this.waiting.unshift(record.id);
-    void this.work();
+    if (!isAside(record)) this.waiting.unshift(record.id);
+    this.begin(record);
+  }
+
+  /** What another machine computes goes beside everything else; the rest waits for its turn. */
+  private begin(record: RunRecord): void {
+    const live = this.live.get(record.id);
+    if (live && isAside(record)) void this.runOne(live);
+    else void this.work();
   }
 
   /** Stops a run that goes, or takes one out of the queue. */

@@ -1,10 +1,26 @@
 /** Checks a run's record that comes from disk: a repository can bring one along. */
 import * as v from 'valibot';
+import { JOB_ENGINES } from '../../protocol/finetune-settings.ts';
 import type { RunRecord } from './run-record.ts';
 
 const text = v.pipe(v.string(), v.maxLength(10_000));
 const settings = v.record(v.string(), v.unknown());
 const source = v.looseObject({ kind: text });
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const finetune = v.looseObject({
+  recipe: text,
+  dataPath: text,
+  flags: v.record(v.string(), v.union([text, v.number(), v.boolean()])),
+  place: v.exactOptional(
+    v.object({
+      engine: v.picklist(JOB_ENGINES),
+      nodes: count,
+      processes: count,
+      dataPath: text,
+      onlyWrite: v.exactOptional(v.boolean()),
+    }),
+  ),
+});
 const output = { source, output: text, overwrite: v.boolean() };
 
 const repair = v.object({
@@ -22,7 +38,7 @@ const request = v.variant('kind', [
     plan: settings,
     repair: v.exactOptional(repair),
   }),
-  v.object({ kind: v.literal('finetune'), source, settings }),
+  v.object({ kind: v.literal('finetune'), source, settings: finetune }),
   v.object({ kind: v.literal('evaluate'), sources: v.array(source), settings }),
   v.object({ kind: v.literal('export'), ...output, format: text }),
   v.object({ kind: v.literal('install') }),

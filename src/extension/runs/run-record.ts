@@ -1,6 +1,7 @@
 /** A run as it is kept on disk: `job.json` in the run's own folder, so that it outlives worker and window. */
 
 import os from 'node:os';
+import { type FinetunePlace, isElsewhere } from '../../protocol/finetune-settings.ts';
 import type { RunView } from '../../protocol/panels.ts';
 import type { RepairSettings } from '../../protocol/prune-values.ts';
 import type {
@@ -81,7 +82,25 @@ export const kindOf = (record: RunRecord): RunKind => record.request.kind;
 export const canResume = (record: RunRecord): boolean =>
   record.state === 'interrupted' || record.state === 'failed' || record.state === 'cancelled';
 
-export const canPause = (record: RunRecord): boolean => kindOf(record) === 'finetune' && record.state === 'running';
+/** Where it trains, of a finetuning run that is a job. */
+export const placeOf = ({ request }: RunRecord): FinetunePlace | undefined =>
+  request.kind === 'finetune' ? request.settings.place : undefined;
+
+/** Whether it takes up no other run's time: another machine computes. */
+export const isAside = (record: RunRecord): boolean => {
+  const place = placeOf(record);
+  return place !== undefined && isElsewhere(place);
+};
+
+/** A job cannot be held: it is stopped, and goes on from its last checkpoint. */
+export const canPause = (record: RunRecord): boolean =>
+  kindOf(record) === 'finetune' && record.state === 'running' && !placeOf(record);
+
+/** A job on SkyPilot reads no order: its folder lies elsewhere. */
+export const canStopAfterEpoch = (record: RunRecord): boolean =>
+  kindOf(record) === 'finetune' &&
+  (record.state === 'running' || record.state === 'paused') &&
+  placeOf(record)?.engine !== 'skypilot';
 
 export const thisOwner = (): RunOwner => ({ host: os.hostname(), pid: process.pid });
 
@@ -128,7 +147,12 @@ export function settingsOf({ request }: RunRecord): Settings {
     case 'prune':
       return flat({ ...request.plan, ...request.repair, output: request.output });
     case 'finetune':
-      return { recipe: request.settings.recipe, 'data-path': request.settings.dataPath, ...request.settings.flags };
+      return {
+        recipe: request.settings.recipe,
+        'data-path': request.settings.dataPath,
+        ...(request.settings.place && flat({ place: request.settings.place })),
+        ...request.settings.flags,
+      };
     case 'evaluate':
       return flat(request.settings);
     case 'export':

@@ -4,6 +4,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { formatInteger, formatPercent } from '../../common/format.ts';
 import type { GraphEditorTask } from '../../protocol/graph-editor.ts';
+import { RUN_FILES } from '../../protocol/run-files.ts';
 import type { ModelSource, ProgressReport, RunKind, RunPoint } from '../../protocol/values.ts';
 import type { Log } from '../log.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
@@ -13,7 +14,16 @@ import type { Worker } from '../supervision/worker.ts';
 import { runName } from './run-names.ts';
 import { directRun } from './run-process.ts';
 import { RunQueue, type RunWork } from './run-queue.ts';
-import { canResume, ENDED, isUnattended, kindOf, type RunRecord, type RunRequest, runId } from './run-record.ts';
+import {
+  canResume,
+  ENDED,
+  isUnattended,
+  kindOf,
+  placeOf,
+  type RunRecord,
+  type RunRequest,
+  runId,
+} from './run-record.ts';
 import type { RunStore } from './run-store.ts';
 
 /** What a kind of run is called while it goes. */
@@ -120,8 +130,14 @@ export class RunService implements vscode.Disposable {
   resultOf(record: RunRecord): { readonly file: string; readonly kind: 'model' | 'best' } | undefined {
     if (record.output !== undefined) return { file: record.output, kind: 'model' };
     if (kindOf(record) !== 'finetune') return undefined;
-    const best = path.join(this.store.directory(record.id), BEST_CHECKPOINT);
+    const best = path.join(this.trainingFolder(record), BEST_CHECKPOINT);
     return existsSync(best) ? { file: best, kind: 'best' } : undefined;
+  }
+
+  /** Where a finetuning run writes metrics and checkpoints: its folder, or that of its job in it. */
+  trainingFolder(record: RunRecord): string {
+    const folder = this.store.directory(record.id);
+    return placeOf(record) ? path.join(folder, RUN_FILES.job) : folder;
   }
 
   private watch(): vscode.FileSystemWatcher {

@@ -25,13 +25,16 @@ export class RunStore {
     return path.isAbsolute(file) && isIn(path.dirname(path.dirname(this.folder))) ? 'new' : 'never';
   }
 
-  /** A link in a run's folder, or the folder itself as one: a repository can bring it along, and writing there would lead out. */
+  /** A link in a run's folder or its job's, or the folder itself as one: a repository can bring it along, and writing there would lead out. */
   async linkIn(id: string): Promise<string | undefined> {
     const folder = this.directory(id);
     if ((await lstat(folder)).isSymbolicLink()) return folder;
-    const entries = await readdir(folder, { withFileTypes: true });
-    const link = entries.find((entry) => entry.isSymbolicLink());
-    return link && path.join(folder, link.name);
+    for (const place of [folder, path.join(folder, RUN_FILES.job)]) {
+      const entries = await readdir(place, { withFileTypes: true }).catch(() => []);
+      const link = entries.find((entry) => entry.isSymbolicLink());
+      if (link) return path.join(place, link.name);
+    }
+    return undefined;
   }
 
   /** All runs, newest first; folders without a readable record are left out. */

@@ -3,15 +3,18 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { formatAccuracy } from '../../common/confidence.ts';
 import { formatCount, formatInteger, formatPercent } from '../../common/format.ts';
-import type { RunStart } from '../../protocol/run-files.ts';
-import type { RunKind, RunPoint } from '../../protocol/values.ts';
+import { RUN_FILES, type RunStart } from '../../protocol/run-files.ts';
+import type { EvaluationResult, FinetuneSettings, ModelSource, RunKind, RunPoint } from '../../protocol/values.ts';
 import type { Comparison } from '../compare/comparison.ts';
 import type { ModelLibrary } from '../model/model-library.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
 import { modelTitle } from '../model/model-uri.ts';
+import { setting } from '../settings.ts';
+import { RequestError } from '../supervision/request-error.ts';
 import type { Worker } from '../supervision/worker.ts';
 import type { WorkerCommand } from '../supervision/worker-process.ts';
 import { JobProgress } from './job-progress.ts';
+import { measuredThere } from './measured-there.ts';
 import { followRun, startRun } from './run-process.ts';
 import type { Execution, RunOutcome, RunWork } from './run-queue.ts';
 import { type RunOwner, type RunRecord, type RunRequest, thisOwner } from './run-record.ts';
@@ -27,6 +30,9 @@ export interface RunWorkServices {
   readonly comparison: Comparison;
   readonly store: RunStore;
 }
+
+/** A job ends with a checkpoint, and what lies elsewhere is brought here first. */
+const JOB_STOP_GRACE_MS = 300_000;
 
 type Request<K extends RunKind> = Extract<RunRequest, { kind: K }>;
 type KindOfWork<K extends RunKind> = (
@@ -67,20 +73,31 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
   finetune: async ({ source, settings }, record, execution, services) => {
     const folder = services.store.directory(record.id);
     const owner =
-      execution.following ??
-      (await startOwn(folder, { source, settings, resume: execution.resume }, execution, services));
+      execution.following ?? (await startOwn(folder, startOf(source, settings, execution.resume), execution, services));
     const { signal, onProgress } = execution;
+    const { place } = settings;
     const result = await followRun(folder, owner, {
       signal,
       onProgress,
       onPoints: (points) => services.onPoints(record.id, points),
+      onNote: execution.log,
+      wasFollowed: execution.following !== undefined,
+      ...(place && { metrics: path.join(RUN_FILES.job, RUN_FILES.metrics), stopGraceMs: JOB_STOP_GRACE_MS }),
     });
+    if (place?.onlyWrite)
+      return { summary: vscode.l10n.t('the job’s folder is written: its README says how to start it') };
     await noteModel(result.best, services);
     return {
       summary:
-        result.bestTop1 === undefined
-          ? vscode.l10n.t('distance {0} after {1} epochs', result.bestDistance?.toPrecision(3) ?? '', result.epochs)
-          : vscode.l10n.t('best top-1 {0} after {1} epochs', formatPercent(result.bestTop1, 1), result.epochs),
+        place && result.bestTop1 !== undefined
+          ? vscode.l10n.t(
+              'best top-1 {0} after {1} epochs, measured where it ran',
+              formatPercent(result.bestTop1, 1),
+              result.epochs,
+            )
+          : result.bestTop1 === undefined
+            ? vscode.l10n.t('distance {0} after {1} epochs', result.bestDistance?.toPrecision(3) ?? '', result.epochs)
+            : vscode.l10n.t('best top-1 {0} after {1} epochs', formatPercent(result.bestTop1, 1), result.epochs),
       output: result.best,
       top1: result.bestTop1,
       stoppedEarly: result.stopped === 'afterEpoch',
@@ -105,7 +122,8 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
           },
         },
       );
-      await services.comparison.add(result, predictionsFile);
+      const there = await noteOfJob(result, settings.limit, services.store);
+      await services.comparison.add({ ...result, notes: [...result.notes, ...there] }, predictionsFile);
       summaries.push(
         vscode.l10n.t(
           'top-1 {0} on {1} images',
@@ -113,7 +131,7 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
           formatInteger(result.images),
         ),
       );
-      log(`${modelTitle(source)}: ${summaries.at(-1)}`);
+      log(`${modelTitle(source)}: ${[summaries.at(-1), ...there].join('; ')}`);
     }
     return { summary: summaries.length === 1 ? summaries[0] : vscode.l10n.t('{0} models', summaries.length) };
   },
@@ -128,6 +146,36 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
     return { summary: status.backend };
   },
 };
+
+/** What a job measured of the same model where it ran, and whether both agree. */
+async function noteOfJob(
+  result: EvaluationResult,
+  limit: number | undefined,
+  store: RunStore,
+): Promise<readonly string[]> {
+  const there = measuredThere(result, limit, await store.list());
+  if (!there) return [];
+  const figure = formatPercent(there.top1, 2);
+  return [
+    there.agrees
+      ? vscode.l10n.t('the job measured {0} where it ran, which agrees', figure)
+      : vscode.l10n.t('the job measured {0} where it ran, which does not agree: are these the same images?', figure),
+  ];
+}
+
+/** What the run's process reads; how jobs are started is for this machine's settings to say. */
+function startOf(source: ModelSource, settings: FinetuneSettings, resume: boolean): RunStart {
+  if (!settings.place) return { source, settings, resume };
+  if (!vscode.workspace.isTrusted)
+    throw new RequestError('user', vscode.l10n.t('Jobs are started in trusted workspaces only.'));
+  const job = {
+    python: setting('espalier.jobs.python'),
+    slurm: setting('espalier.jobs.slurm'),
+    skypilot: setting('espalier.jobs.skypilot'),
+    commands: setting('espalier.jobs.commands'),
+  };
+  return { source, settings, resume, job };
+}
 
 async function startOwn(
   folder: string,

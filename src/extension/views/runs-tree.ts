@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import { formatSeconds } from '../../common/format.ts';
 import { formatProgress } from '../progress-text.ts';
-import { canPause, canResume, ENDED, kindOf, type RunRecord } from '../runs/run-record.ts';
+import { canPause, canResume, canStopAfterEpoch, ENDED, kindOf, type RunRecord } from '../runs/run-record.ts';
 import { nameOfRun, type RunService } from '../runs/run-service.ts';
 import { visibleItem } from './visible-item.ts';
 
@@ -133,6 +133,7 @@ function contextOf(record: RunRecord, hasResult: boolean): string {
   return [
     'run',
     canPause(record) && 'pausable',
+    canStopAfterEpoch(record) && 'endable',
     record.state === 'paused' && 'paused',
     canResume(record) && 'resumable',
     !ended && 'stoppable',

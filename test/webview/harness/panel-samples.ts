@@ -40,6 +40,7 @@ export const runSnapshot: Message<HostToRun> = {
       epochs: 3,
       referenceTop1: 0.781,
       canPause: false,
+      canStopAfterEpoch: false,
       canResume: true,
       result: 'best',
       settings: { recipe: 'cifar', epochs: 3, lr: 0.05 },

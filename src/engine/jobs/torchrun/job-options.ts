@@ -23,6 +23,13 @@ export const launchFlags = {
   dataSource: flag.string(undefined, 'SkyPilot: bucket that is mounted at --data-path, such as s3://name'),
 };
 
+/** Settings of a job that may stand among those of a run, where both are given by name. */
+export const jobRunFlags = {
+  ...jobFlags,
+  gradAccumSteps: flag.integer(1, 'batches of every process whose gradients make one step'),
+  maxRestarts: launchFlags.maxRestarts,
+};
+
 export type LaunchOptions = FlagValues<typeof launchFlags>;
 
 /** `gradAccumSteps`: batches of every process whose gradients make one step. */

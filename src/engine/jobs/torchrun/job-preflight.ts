@@ -1,6 +1,8 @@
 /** Whether a job can run where it is to run: its folder's check.py, with the Python that it names. */
 import { UserError } from '../../../common/errors.ts';
-import { call, type JobCommands } from './job-commands.ts';
+import { call, type JobCommandName, type JobCommands } from './job-commands.ts';
+import type { JobPlace } from './job-engines.ts';
+import type { JobEngine } from './job-options.ts';
 import { readJobHead } from './job-request.ts';
 
 export interface JobCheck {
@@ -38,5 +40,52 @@ export async function checkJobFolder(folder: string, commands: JobCommands = {})
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return failed(`${error.message} Or make the job with another --python.`);
+  }
+}
+
+/** What an engine does with a job that it is only to look at; torchrun has no such thing. */
+const DRY_RUNS: {
+  readonly [E in JobEngine]?: readonly [
+    command: JobCommandName,
+    args: (folder: string) => readonly string[],
+    advice: string,
+  ];
+} = {
+  slurm: [
+    'sbatch',
+    (folder) => ['--test-only', `--chdir=${folder}`, 'job.sbatch'],
+    'correct the options of sbatch (--slurm)',
+  ],
+  skypilot: [
+    'sky',
+    () => ['launch', '--dryrun', '--yes', 'job.sky.yaml'],
+    "correct SkyPilot's resources (--sky), or look at `sky check`",
+  ],
+};
+
+/**
+ * Whether the engine would take a job: `sbatch --test-only`, `sky launch --dryrun`; nothing is handed over.
+ * @returns undefined for an engine that cannot be asked
+ */
+export async function checkEngine({ folder, commands }: JobPlace, engine: JobEngine): Promise<JobCheck | undefined> {
+  const dryRun = DRY_RUNS[engine];
+  if (!dryRun) return undefined;
+  const [command, args, advice] = dryRun;
+  const name = engine === 'slurm' ? 'SLURM' : 'SkyPilot';
+  try {
+    const { code, stdout, stderr } = await call(command, args(folder), { cwd: folder, commands });
+    // sbatch says when the job would begin on stderr.
+    const said = [stdout, stderr]
+      .map((text) => text.trim())
+      .filter(Boolean)
+      .join('\n')
+      .split('\n')
+      .slice(-5)
+      .join('\n');
+    if (code === 0) return { name, ok: true, text: said || 'takes the job' };
+    return { name, ok: false, text: `${command} would not take the job (${said || `exit code ${code}`}): ${advice}` };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { name, ok: false, text: error.message };
   }
 }

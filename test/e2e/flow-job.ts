@@ -1,0 +1,131 @@
+/** A finetuning as a job: torchrun on two CPU processes; the window is closed meanwhile, and another one finds the run again. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { type Environment, outFolder, Session, setCurrent } from './lib/session.ts';
+import { smallData } from './lib/small-data.ts';
+import type { Flow } from './lib/steps.ts';
+
+const LIMIT_MS = 300_000;
+const PYTHON = process.env['PYTHON'] ?? 'python3';
+
+function whyNot(): string | undefined {
+  try {
+    execFileSync(PYTHON, ['-c', 'import torch, torchvision'], { stdio: 'ignore' });
+    return undefined;
+  } catch {
+    return `${PYTHON} has no torch and torchvision`;
+  }
+}
+
+export const jobFlow = (environment: Environment): Flow => ({
+  name: 'a job by torchrun, through a closed window',
+  skip: whyNot(),
+  async run(step) {
+    const session = await Session.start(environment, async (workspace) => void (await smallData(workspace)), {
+      settings: { 'espalier.jobs.python': PYTHON },
+      env: { OMP_NUM_THREADS: '1', CUDA_VISIBLE_DEVICES: '' },
+    });
+    setCurrent(session);
+    const { workbench: wb, workspace } = session;
+    const runs = path.join(workspace, '.espalier', 'runs');
+    const job = (): string => {
+      const found = readdirSync(runs).filter((name) => name.includes('finetune'));
+      return path.join(runs, found[0], 'job');
+    };
+    const epochs = (): number => {
+      const file = path.join(job(), 'metrics.jsonl');
+      const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+      return lines.filter((line) => line.includes('"epoch"') && /"kind": ?"epoch"/.test(line)).length;
+    };
+
+    await step('a pruned model, and images', async () => {
+      await wb.showViews();
+      await wb.run('Espalier: Load Checkpoint');
+      await wb.pick('resnet20.pth');
+      await wb.webview().getByText('Scored by the size').waitFor();
+      await wb.run('Espalier: Set FLOP Target');
+      await wb.answer('50%');
+      await wb.webview().getByText('reached').first().waitFor();
+      await wb.run('Espalier: Prune Model');
+      await wb.answerPath(path.join(workspace, 'half.safetensors'));
+      await wb.row('Models', 'half.safetensors').waitFor({ timeout: LIMIT_MS });
+      await wb.clearNotifications();
+      await wb.run('Espalier: Select Data Set');
+      await wb.answerPath(path.join(workspace, 'images'));
+      await wb.tab('Data set images').waitFor();
+      await wb.tab('resnet20.pth').click();
+    });
+    await step('asks where, and lists the places', async () => {
+      await wb.run('Espalier: Finetune');
+      await wb.pick('half.safetensors');
+      await wb.pick('cifar');
+      await wb.pick('Where');
+      await wb.quickInput.locator('.monaco-list-row', { hasText: 'SkyPilot' }).waitFor();
+      await session.shot('70-where');
+      await wb.pick('torchrun on this machine');
+      await wb.answer('2');
+      await wb.quickInput.locator('.monaco-list-row', { hasText: '2 processes' }).waitFor();
+      // The entry that starts it says how many, too.
+      await wb.quickInput.locator('.monaco-list-row', { hasText: 'Epochs' }).filter({ hasNotText: 'Start' }).click();
+      await wb.answer('4');
+      await wb.pick('Batch size');
+      await wb.answer('32');
+      await session.shot('71-settings');
+    });
+    await step('starts: checked, handed over, curves grow', async () => {
+      await wb.pick('Start');
+      await wb.tab(/epoch/).waitFor();
+      await wb.status(/epoch 1 of 4/).waitFor({ timeout: LIMIT_MS });
+      await wb.webview().locator('tbody tr').first().waitFor({ timeout: LIMIT_MS });
+      await wb.webview().getByText('checked one step').waitFor();
+      await session.shot('72-running');
+    });
+    await step('the window is closed: the job goes on', async () => {
+      const before = epochs();
+      await wb.close();
+      for (const end = Date.now() + LIMIT_MS; epochs() <= before; ) {
+        assert.ok(Date.now() < end, 'no epoch ended without the window');
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    });
+    const other = await session.window();
+    const shot = (name: string): Promise<void> => other.shot(path.join(outFolder, `${name}.png`));
+    await step('another window finds it, and its end', async () => {
+      await other.showViews();
+      await other.run('Espalier: Open Run');
+      await other.quickInput.waitFor({ state: 'hidden' });
+      await other.tab(/epoch/).waitFor();
+      await other.webview().locator('tbody tr').nth(1).waitFor();
+      await shot('73-found-again');
+      await other.webview().locator('.state', { hasText: 'done' }).waitFor({ timeout: LIMIT_MS });
+      assert.equal(epochs(), 4);
+      await other.webview().getByText('measured where it ran').first().waitFor();
+      await shot('74-done');
+    });
+    await step('its best model opens, of the pruned one’s lineage, and measured here it is the same', async () => {
+      await other.clearNotifications();
+      await other.webview().getByRole('button', { name: 'Open model' }).click();
+      await other
+        .tab(/best|half/)
+        .first()
+        .waitFor();
+      await other.webview().getByText('Scored by the size').waitFor({ timeout: LIMIT_MS });
+      await other.row('Models', 'half.safetensors').first().waitFor();
+      await shot('75-opened');
+      await other.run('Espalier: Evaluate');
+      await other.row('Runs', 'Evaluating').filter({ hasText: 'top-1' }).waitFor({ timeout: LIMIT_MS });
+      await other.run('Espalier: Open Run');
+      await other.pick('Evaluating');
+      await other
+        .webview()
+        .getByText(/where it ran, which agrees/)
+        .waitFor();
+      await shot('76-measured-here');
+    });
+    await other.close();
+    await session.stop();
+    setCurrent(undefined);
+  },
+});
