@@ -75,7 +75,7 @@ export class StatusBar implements vscode.Disposable {
     const eta = progress?.eta === undefined ? '' : ` · ${formatSeconds(progress.eta)}`;
     const paused = run.state === 'paused';
     // Of a job: where it stands, and its epoch.
-    const where = placeOf(run) && progress?.message ? ` · ${progress.message}` : '';
+    const where = placeOf(run) && progress?.message ? ` · ${progress.message}${percent ? ' ·' : ''}` : '';
     this.item.text = `${paused ? '$(debug-pause)' : '$(loading~spin)'} ${run.title}${where}${percent}${paused ? '' : eta}`;
     this.item.command = { command: 'espalier.openRun', title: vscode.l10n.t('Open Run'), arguments: [run] };
     const queued = queue.queued.length;

@@ -133,6 +133,8 @@ export interface PlanSettings {
   readonly headRatio?: number;
   /** Without it, head dims are ranked like any other channel. */
   readonly headDimRatio?: number;
+  /** Share that goes of single scopes, by the name of their first group; the target is reached by the others. */
+  readonly scopeRatios?: Readonly<Record<string, number>>;
   /** Whole blocks to remove, where the family allows it. */
   readonly removeLayers: number;
   readonly pins: readonly Pin[];

@@ -121,6 +121,10 @@ function repairOf(settings: PlanSettings, { dataPath, images, allocate }: Repair
     throw new UserError(
       'Budgets by sensitivity remove no whole blocks: set the blocks to remove to 0, or repair the plan as it is.',
     );
+  if (Object.keys(settings.scopeRatios ?? {}).length > 0)
+    throw new UserError(
+      'Budgets by sensitivity decide for every scope: free the scopes whose share was fixed, or repair the plan as it is.',
+    );
   return {
     repair: calibration,
     measured: { allocate, select: 'reconstruction', images: calibration },

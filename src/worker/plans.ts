@@ -69,7 +69,7 @@ function prepare(open: OpenModel, scores: ScoreSettings | null, settings: PlanSe
 }
 
 export function targetOptions(settings: PlanSettings): TargetOptions {
-  const { isomorphic, global, roundTo, maxRatio, headRatio, headDimRatio } = settings;
+  const { isomorphic, global, roundTo, maxRatio, headRatio, headDimRatio, scopeRatios } = settings;
   return {
     isomorphic,
     global,
@@ -77,6 +77,7 @@ export function targetOptions(settings: PlanSettings): TargetOptions {
     maxRatio,
     ...(headRatio !== undefined && { headRatio }),
     ...(headDimRatio !== undefined && { headDimRatio }),
+    ...(scopeRatios && Object.keys(scopeRatios).length > 0 && { scopeRatios }),
   };
 }
 

@@ -17,6 +17,7 @@ const settings = v.strictObject({
   maxRatio: v.exactOptional(share),
   headRatio: v.exactOptional(share),
   headDimRatio: v.exactOptional(share),
+  scopeRatios: v.exactOptional(v.record(text, share)),
   removeLayers: v.exactOptional(count),
   pins: v.exactOptional(v.array(v.strictObject({ layer: text, side: v.picklist(['out', 'in', 'both']) }))),
   ignore: v.exactOptional(v.array(text)),

@@ -12,6 +12,7 @@ import { pathTail } from '../path-tail.ts';
 import { scopeMark } from '../view/legend.ts';
 import { histogram } from './histogram.ts';
 import { link, section, shortList } from './inspector-parts.ts';
+import { keepSlider } from './keep-slider.ts';
 
 const MEMBERS_SHOWN = 8;
 const MEMBER_LETTERS = 36;
@@ -129,6 +130,7 @@ export function scopeSection(context: Context, item: number, group: number): HTM
     scopeTitle(view),
     head,
     body,
+    keepSlider(store, actions, index, view),
     link(selected ? t('Back to the group') : t('Select the whole scope'), () =>
       actions.select(item, { scope: selected ? false : scope, tell: true }),
     ),

@@ -69,7 +69,7 @@ export class Inspector {
   }
 
   #controls(): HTMLElement[] {
-    return [...this.root.querySelectorAll<HTMLElement>('button, vscode-checkbox')];
+    return [...this.root.querySelectorAll<HTMLElement>('button, vscode-checkbox, input')];
   }
 
   #model(tree: Tree): Node[] {

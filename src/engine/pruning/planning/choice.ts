@@ -1,5 +1,6 @@
 /** How many of the lowest channels and heads go at given ratios: the arithmetic of the reference's pruner. */
-import type { Group, Groups } from '../coupling/groups.ts';
+import { UserError } from '../../../common/errors.ts';
+import { type Group, type Groups, rootName } from '../coupling/groups.ts';
 import type { PlanOptions } from './plan-types.ts';
 import { DEFAULT_OPTIONS } from './plan-types.ts';
 import { countUpTo, type RankedScope, type Ranking } from './ranking.ts';
@@ -14,6 +15,8 @@ export const resolveOptions = (options: PlanOptions): ResolvedOptions => ({ ...D
 interface ScopeChoice {
   readonly scope: RankedScope;
   readonly ratio: number;
+  /** The ratio was given for this scope alone. */
+  readonly fixed: boolean;
   readonly threshold?: number;
 }
 
@@ -37,7 +40,8 @@ export function choose(groups: Groups, ranking: Ranking, options: ResolvedOption
   const asked = new Int32Array(groups.groups.length);
   const dims = new Int32Array(groups.groups.length);
   const scopes = scopesOf(ranking, options).map((scope): ScopeChoice => {
-    const ratio = scopeRatio(groups, scope, options);
+    const given = givenRatio(groups, scope, options);
+    const ratio = given ?? scopeRatio(groups, scope, options);
     const count = removedOf(scope.sorted.length, ratio);
     const threshold = count > 0 ? scope.sorted[count - 1] : undefined;
     for (const group of scope.groups) {
@@ -46,7 +50,7 @@ export function choose(groups: Groups, ranking: Ranking, options: ResolvedOption
       else asked[group] = scope.kind === 'local' ? count : countUpTo(sorted, threshold);
       dims[group] = limitRemoval(groups.groups[group], asked[group], options, whenEmpty);
     }
-    return { scope, ratio, threshold: scope.kind === 'local' ? undefined : threshold };
+    return { scope, ratio, fixed: given !== undefined, threshold: scope.kind === 'local' ? undefined : threshold };
   });
   const { heads, threshold: headThreshold } = chooseHeads(groups, ranking, dims, options, whenEmpty);
   const skipped = new Set<number>();
@@ -58,6 +62,19 @@ export function choose(groups: Groups, ranking: Ranking, options: ResolvedOption
 function scopesOf(ranking: Ranking, options: ResolvedOptions): readonly RankedScope[] {
   const { global, isomorphic, headDimRatio } = options;
   return ranking.scopes({ global, isomorphic: isomorphic && global, headDims: global && headDimRatio !== undefined });
+}
+
+/** The ratio of a scope that was given by one of its groups. @throws UserError where groups of no one scope could have it */
+function givenRatio({ groups }: Groups, scope: RankedScope, options: ResolvedOptions): number | undefined {
+  const { scopeRatios, isomorphic, global } = options;
+  const names = Object.keys(scopeRatios);
+  if (names.length === 0) return undefined;
+  if (!isomorphic || !global)
+    throw new UserError(
+      'ratios of single scopes need isomorphic ranking: other rankings have no such scopes. Choose it, or free the scopes.',
+    );
+  const named = scope.groups.map((id) => rootName(groups[id])).find((name) => Object.hasOwn(scopeRatios, name));
+  return named === undefined ? undefined : scopeRatios[named];
 }
 
 function scopeRatio({ groups }: Groups, scope: RankedScope, { ratio, headDimRatio, global }: ResolvedOptions): number {

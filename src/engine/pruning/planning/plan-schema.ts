@@ -29,6 +29,7 @@ const planSchema: v.GenericSchema<unknown, Plan> = v.strictObject({
     global: v.exactOptional(v.boolean()),
     roundTo: v.exactOptional(v.pipe(width, v.minValue(1))),
     maxRatio: v.exactOptional(share),
+    scopeRatios: v.exactOptional(v.record(name, share)),
   }),
   targetMacs: v.exactOptional(amount),
   scopes: v.array(

@@ -18,6 +18,11 @@ export interface PlanOptions {
   readonly roundTo?: number;
   /** No group loses a larger share, whatever its scores. */
   readonly maxRatio?: number;
+  /**
+   * Share that goes of single scopes whatever the others lose, by the name of one of its groups (`layer1.0.conv1`); a target is
+   * reached by the rest. For isomorphic ranking, whose scopes are what a person tells apart.
+   */
+  readonly scopeRatios?: Readonly<Record<string, number>>;
 }
 
 export const DEFAULT_OPTIONS = {
@@ -26,6 +31,7 @@ export const DEFAULT_OPTIONS = {
   global: true,
   roundTo: 1,
   maxRatio: 1,
+  scopeRatios: {},
 } as const satisfies Partial<PlanOptions>;
 
 export interface PlannedScope {

@@ -171,13 +171,16 @@ function fill(
   const { roundTo } = resolveOptions(options);
   const dims = Int32Array.from(choice.dims);
   const heads = Int32Array.from(choice.heads);
+  // What was asked for single scopes stays so.
+  const fixed = new Set(choice.scopes.flatMap((each) => (each.fixed ? each.scope.groups : [])));
   const thresholds = new Map(
     choice.scopes.flatMap(({ scope, threshold }) => scope.groups.map((id) => [id, threshold])),
   );
 
   const dimStep = (id: number): Step | undefined => {
     const ranked = ranking.dims[id];
-    if (!ranked || !dims[id] || (groups.groups[id].heads !== undefined && !free.headDims)) return undefined;
+    if (!ranked || !dims[id] || fixed.has(id) || (groups.groups[id].heads !== undefined && !free.headDims))
+      return undefined;
     const removed = Math.max(0, previousStep(groups.groups[id].channels, dims[id], roundTo));
     const threshold = thresholds.get(id) ?? ranked.sorted[dims[id] - 1];
     return { kind: 'dims', id, removed, nearness: ranked.sorted[removed] / threshold };
