@@ -1,4 +1,5 @@
 /** The FLOP target as a person types it, in the editor and on the command line alike: `4.2G`, `4200M`, `50%`, `-30%`, `-1G`, `2e7`. */
+import { type CostUnit, fromUnit, inUnit } from './cost-unit.ts';
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
 
@@ -36,9 +37,13 @@ export function targetMacs(target: FlopTarget, dense: number): number {
   return 'less' in target ? dense - target.less : target.fraction * dense;
 }
 
-/** Whole MACs that a text asks for, given those of the dense model; undefined when it says nothing that can be read so. */
-export function macsOfText(text: string, dense: number): number | undefined {
+/**
+ * Whole MACs that a text asks for, given those of the dense model; undefined when it says nothing that can be read so.
+ * @param unit what figures other than shares are
+ */
+export function macsOfText(text: string, dense: number, unit: CostUnit = 'MACs'): number | undefined {
   const target = parseFlopTarget(text);
-  const macs = target && Math.round(targetMacs(target, dense));
+  // Figures are the dense model's in that unit.
+  const macs = target && Math.round(fromUnit(targetMacs(target, inUnit(dense, unit)), unit));
   return macs && macs > 0 ? macs : undefined;
 }

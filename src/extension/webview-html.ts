@@ -1,6 +1,7 @@
 /** The HTML of every webview: an empty page with its script and style. What is shown comes by messages, never in HTML. */
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
+import { onSettingChange, setting } from './settings.ts';
 
 export type WebviewName = 'graph' | 'run' | 'compare' | 'dataset';
 
@@ -14,7 +15,7 @@ export function webviewOptions(extension: vscode.Uri, more: readonly vscode.Uri[
 /** VS Code's translations for the view's own texts; as data it is not run, and it cannot end its element. */
 const bundleJson = (): string => JSON.stringify(vscode.l10n.bundle ?? {}).replaceAll('<', '\\u003c');
 
-export function webviewHtml(webview: vscode.Webview, extension: vscode.Uri, name: WebviewName): string {
+function webviewHtml(webview: vscode.Webview, extension: vscode.Uri, name: WebviewName): string {
   const folder = webview.asWebviewUri(distFolder(extension)).toString();
   const nonce = randomBytes(18).toString('base64');
   const source = webview.cspSource;
@@ -41,9 +42,18 @@ export function webviewHtml(webview: vscode.Webview, extension: vscode.Uri, name
 <title>Espalier</title>
 <script type="application/json" id="l10n">${bundleJson()}</script>
 </head>
-<body data-scripts="${folder}">
+<body data-scripts="${folder}" data-cost-unit="${setting('espalier.costs')}">
 <main id="root"></main>
 <script nonce="${nonce}" src="${folder}/${name}.js"></script>
 </body>
 </html>`;
+}
+
+/** Puts the page into a webview, and makes it anew when a setting that stands in it changes. */
+export function showPage(webview: vscode.Webview, extension: vscode.Uri, name: WebviewName): vscode.Disposable {
+  const show = (): void => {
+    webview.html = webviewHtml(webview, extension, name);
+  };
+  show();
+  return onSettingChange(['espalier.costs'], show);
 }

@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { Message } from '../protocol/panels.ts';
 import type { Log } from './log.ts';
-import { type WebviewName, webviewHtml, webviewOptions } from './webview-html.ts';
+import { showPage, type WebviewName, webviewOptions } from './webview-html.ts';
 
 type PanelHandlers<In> = { readonly [K in keyof In]: (value: In[K]) => unknown };
 
@@ -30,7 +30,7 @@ export class Panel<Out extends object, In extends object> implements vscode.Disp
       dark: vscode.Uri.joinPath(options.extension, 'media', 'espalier.svg'),
       light: vscode.Uri.joinPath(options.extension, 'media', 'espalier-light.svg'),
     };
-    webview.html = webviewHtml(webview, options.extension, options.name);
+    this.own(showPage(webview, options.extension, options.name));
   }
 
   send<K extends keyof Out>(type: K, value: Out[K]): void {

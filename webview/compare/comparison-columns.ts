@@ -3,6 +3,7 @@
 import { accuracyMargin } from '../../src/common/confidence.ts';
 import { formatBytes, formatCount, formatNumber, formatPercent } from '../../src/common/format.ts';
 import type { CompareRow } from '../../src/protocol/panels.ts';
+import { COST_UNIT, formatMacs } from '../shared/cost.ts';
 import { t } from '../shared/l10n.ts';
 
 export interface Column {
@@ -63,19 +64,22 @@ export const columns: readonly Column[] = [
   },
   {
     id: 'macs',
-    heading: t('MACs'),
-    hint: t('multiply-accumulates of one image, by the paper’s counter'),
+    heading: COST_UNIT,
+    hint:
+      COST_UNIT === 'FLOPs'
+        ? t('two for each multiply-accumulate of one image, by the paper’s counter')
+        : t('multiply-accumulates of one image, by the paper’s counter'),
     value: ({ macs }) => macs,
-    format: formatCount,
+    format: formatMacs,
     difference: share,
     better: 'less',
   },
   {
     id: 'macsTrue',
-    heading: t('MACs, true'),
+    heading: t('{0}, true', COST_UNIT),
     hint: t('multiply-accumulates of one image, projections at their real width'),
     value: ({ macsTrue }) => macsTrue,
-    format: formatCount,
+    format: formatMacs,
     difference: share,
     better: 'less',
   },

@@ -1,6 +1,8 @@
 /** The comparison as CSV and as Markdown. */
+
 import { formatInteger } from '../../src/common/format.ts';
 import type { CompareRow } from '../../src/protocol/panels.ts';
+import { COST_UNIT } from '../shared/cost.ts';
 import { columns } from './comparison-columns.ts';
 
 const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
@@ -39,5 +41,5 @@ export function toMarkdown(rows: readonly CompareRow[]): string {
     (line) => `| ${line.join(' | ')} |`,
   );
   const where = new Set(rows.map(({ backend, device }) => `${backend}, ${device}`));
-  return `${table.join('\n')}\n\nMeasured with ${[...where].join('; ')}. MACs by the paper’s counter; latency is the median at batch 1. ± is half of the 95 % interval of an accuracy on so many images, in points.\n`;
+  return `${table.join('\n')}\n\nMeasured with ${[...where].join('; ')}. ${COST_UNIT} by the paper’s counter${COST_UNIT === 'FLOPs' ? ', two a MAC' : ''}; latency is the median at batch 1. ± is half of the 95 % interval of an accuracy on so many images, in points.\n`;
 }

@@ -1,4 +1,5 @@
 /** The comparison editor: table, plot, images that changed verdict. */
+import { COST_UNIT } from '../shared/cost.ts';
 import './compare.css';
 import '../shared/base.css';
 import type { ChangedImages, CompareToHost, CompareView, HostToCompare } from '../../src/protocol/panels.ts';
@@ -58,7 +59,7 @@ const content = element(
   { class: 'content' },
   table,
   measuredOn,
-  element('h2', {}, t('Accuracy over MACs')),
+  element('h2', {}, t('Accuracy over {0}', COST_UNIT)),
   plot.root,
   imagesSection,
 );

@@ -1,8 +1,9 @@
 /** Accuracy over MACs: one mark a model, models joined to those they were made from. */
 
-import { formatCount, formatPercent } from '../../src/common/format.ts';
+import { formatPercent } from '../../src/common/format.ts';
 import type { CompareRow } from '../../src/protocol/panels.ts';
 import { linearScale, niceRange, type Scale, ticks } from '../shared/axis.ts';
+import { COST_UNIT, formatMacs } from '../shared/cost.ts';
 import { element, svg } from '../shared/dom.ts';
 import { t } from '../shared/l10n.ts';
 
@@ -64,10 +65,10 @@ const axes = (x: Scale, y: Scale, width: number): readonly SVGElement[] => [
     svg(
       'text',
       { class: 'tick middle', x: x.at(value), y: HEIGHT - MARGIN.bottom + 16 },
-      value ? formatCount(value) : '0',
+      value ? formatMacs(value) : '0',
     ),
   ),
-  svg('text', { class: 'tick middle', x: (MARGIN.left + width) / 2, y: HEIGHT - 6 }, t('MACs of one image')),
+  svg('text', { class: 'tick middle', x: (MARGIN.left + width) / 2, y: HEIGHT - 6 }, t('{0} of one image', COST_UNIT)),
   svg('text', { class: 'tick', x: 4, y: 11 }, t('Top-1')),
 ];
 
@@ -85,7 +86,12 @@ export interface Scatter {
 }
 
 export function scatterPlot(): Scatter {
-  const picture = svg('svg', { class: 'scatter', height: HEIGHT, role: 'img', 'aria-label': t('Top-1 over MACs') });
+  const picture = svg('svg', {
+    class: 'scatter',
+    height: HEIGHT,
+    role: 'img',
+    'aria-label': t('Top-1 over {0}', COST_UNIT),
+  });
   const root = element('div', { class: 'scatter-box' }, picture);
   let last: Parameters<Scatter['draw']> | undefined;
 
@@ -104,9 +110,10 @@ export function scatterPlot(): Scatter {
     picture.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
     picture.setAttribute(
       'aria-label',
-      [t('Top-1 over MACs'), ...rows.map((r) => `${r.label}: ${formatPercent(r.top1)} at ${formatCount(r.macs)}`)].join(
-        '. ',
-      ),
+      [
+        t('Top-1 over {0}', COST_UNIT),
+        ...rows.map((r) => `${r.label}: ${formatPercent(r.top1)} at ${formatMacs(r.macs)}`),
+      ].join('. '),
     );
     picture.replaceChildren(...axes(x, y, width), ...rows.flatMap((row) => lineage(row, byId, x, y) ?? []));
     const taken: Box[] = [];
@@ -116,7 +123,7 @@ export function scatterPlot(): Scatter {
       const label = placeLabel(px, py, row.label, width, taken);
       const group = svg('g', { class: `mark depth-${depth}${row.id === baseline ? ' baseline' : ''}` });
       group.append(
-        svg('title', {}, `${row.label}: top-1 ${formatPercent(row.top1)}, ${formatCount(row.macs)} MACs`),
+        svg('title', {}, `${row.label}: top-1 ${formatPercent(row.top1)}, ${formatMacs(row.macs)} ${COST_UNIT}`),
         markShape(MARKS[depth], px, py),
         svg('text', { class: 'mark-label', x: label.x, y: label.y }, row.label),
       );

@@ -5,6 +5,7 @@ import * as vscode from 'vscode';
 import { formatCount } from '../../common/format.ts';
 import type { ModelSource } from '../../protocol/values.ts';
 import { CHECKPOINT_EXTENSIONS } from '../contributions.ts';
+import { costUnit, formatMacs } from '../cost-text.ts';
 import { modelTitle, shortPath } from '../model/model-uri.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import { answered, chooseOne } from './questions.ts';
@@ -101,7 +102,12 @@ export async function openZooModel({ worker }: Services, argument?: unknown): Pr
         {
           label: entry.name,
           name: entry.name,
-          description: vscode.l10n.t('{0} MACs · {1} parameters', formatCount(entry.macs), formatCount(entry.params)),
+          description: vscode.l10n.t(
+            '{0} {2} · {1} parameters',
+            formatMacs(entry.macs),
+            formatCount(entry.params),
+            costUnit(),
+          ),
         },
       ]),
   );

@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { CRITERIA, CRITERION_NAMES, type Criterion, needsGradients } from '../../common/criteria.ts';
-import { formatCount } from '../../common/format.ts';
 import type { RepairSettings } from '../../protocol/prune-values.ts';
 import type { Pin, ScoreSettings } from '../../protocol/values.ts';
 import { settings } from '../contributions.ts';
+import { costUnit, formatMacs } from '../cost-text.ts';
 import type { ModelSession } from '../model/model-session.ts';
 import { modelTitle } from '../model/model-uri.ts';
 import { setting } from '../settings.ts';
@@ -69,28 +69,31 @@ export async function setTarget(services: Services, argument?: unknown, given?: 
       title: vscode.l10n.t('Set FLOP Target'),
       prompt: range
         ? vscode.l10n.t(
-            'MACs of one image, from {0} to {1}: 2.05G, 50%, -30%',
-            formatCount(range.min),
-            formatCount(range.max),
+            '{2} of one image, from {0} to {1}: 2.05G, 50%, -30%',
+            formatMacs(range.min),
+            formatMacs(range.max),
+            costUnit(),
           )
-        : vscode.l10n.t('MACs of one image, of {0}: 2.05G, 50%, -30%', formatCount(dense)),
-      value: plan.target.kind === 'macs' ? readableTarget(plan.target.text) : undefined,
+        : vscode.l10n.t('{1} of one image, of {0}: 2.05G, 50%, -30%', formatMacs(dense), costUnit()),
+      value: plan.target.kind === 'macs' ? readableTarget(session, plan.target.text) : undefined,
       validateInput: (value) => whyNot(session, value),
     }));
-  await session.setTarget(text);
+  await session.setTarget(text, given === undefined ? costUnit() : 'MACs');
 }
 
-/** `20462000` as the slider leaves it → `20.5M`. */
-const readableTarget = (text: string): string =>
-  /^\d+$/.test(text) ? formatCount(Number(text)).replace(' ', '') : text;
+/** `20462000` as the slider leaves it → `20.5M`, in the unit that is shown. */
+const readableTarget = (session: ModelSession, text: string): string =>
+  /^\d+$/.test(text) || (costUnit() !== 'MACs' && !text.includes('%'))
+    ? formatMacs(session.parse(text)).replace(' ', '')
+    : text;
 
 function whyNot(session: ModelSession, text: string): string | undefined {
   try {
-    const macs = session.parse(text);
+    const macs = session.parse(text, costUnit());
     const { range } = session.state;
     if (range && macs < range.min)
-      return vscode.l10n.t('It cannot be lower than {0}: {1}.', formatCount(range.min), range.reason);
-    return range && macs > range.max ? vscode.l10n.t('The dense model has {0}.', formatCount(range.max)) : undefined;
+      return vscode.l10n.t('It cannot be lower than {0}: {1}.', formatMacs(range.min), range.reason);
+    return range && macs > range.max ? vscode.l10n.t('The dense model has {0}.', formatMacs(range.max)) : undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

@@ -1,10 +1,10 @@
 /** What commands work with, and how they find the model that they are meant for. */
 import * as vscode from 'vscode';
-import { formatCount } from '../../common/format.ts';
 import type { ModelSource } from '../../protocol/values.ts';
 import type { ComparePanels } from '../compare/compare-panel.ts';
 import type { Comparison } from '../compare/comparison.ts';
 import { EDITOR_IDS, editorIdOf } from '../contributions.ts';
+import { costUnit, formatMacs } from '../cost-text.ts';
 import type { Datasets } from '../dataset/datasets.ts';
 import type { Log } from '../log.ts';
 import type { ModelEditorProvider } from '../model/model-editor.ts';
@@ -84,7 +84,7 @@ function modelPicks(services: Services, onlyFiles: boolean): ModelPick[] {
     const info = sessions.find(source)?.info ?? library.find(source)?.info;
     known.set(modelKey(source), {
       label: modelTitle(source),
-      description: info ? `${formatCount(info.macs)} MACs` : undefined,
+      description: info ? `${formatMacs(info.macs)} ${costUnit()}` : undefined,
       detail: source.kind === 'file' ? shortPath(source.path) : vscode.l10n.t('without weights'),
       source,
     });

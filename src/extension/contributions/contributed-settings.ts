@@ -74,6 +74,16 @@ export const settings = {
       normalised: 'Normalised by mean and standard deviation.',
     },
   },
+  'espalier.costs': {
+    type: 'string',
+    default: 'MACs',
+    scope: 'window',
+    description: 'What costs are shown in, and targets typed in.',
+    choices: {
+      MACs: 'Multiply-accumulates, by the paper’s counter, as everything is computed and kept.',
+      FLOPs: 'Operations: two for each MAC.',
+    },
+  },
   'espalier.plan.target': {
     type: 'string',
     default: '50%',

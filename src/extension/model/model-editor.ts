@@ -11,7 +11,7 @@ import {
 import type { Message } from '../../protocol/panels.ts';
 import { type CommandId, EDITOR_IDS } from '../contributions.ts';
 import type { Log } from '../log.ts';
-import { webviewHtml, webviewOptions } from '../webview-html.ts';
+import { showPage, webviewOptions } from '../webview-html.ts';
 import type { Memory } from '../workspace-memory.ts';
 import type { ModelSession } from './model-session.ts';
 import type { ModelSessions } from './model-sessions.ts';
@@ -50,7 +50,7 @@ export class ModelEditor {
   constructor(
     readonly session: ModelSession,
     readonly panel: vscode.WebviewPanel,
-    private readonly extension: vscode.Uri,
+    extension: vscode.Uri,
     private readonly log: Log,
     private readonly memory: Memory,
   ) {
@@ -62,11 +62,11 @@ export class ModelEditor {
       session.onDidSelect(({ origin, nodes, scope, reveal }) => {
         if (origin !== this) this.send('graph/select', { nodes, scope, reveal });
       }),
+      showPage(webview, extension, 'graph'),
     ];
     panel.onDidDispose(() => {
       for (const subscription of subscriptions) subscription.dispose();
     });
-    webview.html = webviewHtml(webview, this.extension, 'graph');
   }
 
   send<K extends keyof HostToGraph>(type: K, value: HostToGraph[K]): void {

@@ -1,5 +1,6 @@
 /** The host's truth about one opened model: what it is, its scores, settings and plan, and what is selected. */
 import * as vscode from 'vscode';
+import type { CostUnit } from '../../common/cost-unit.ts';
 import type { GraphEditorState, GraphEditorTask } from '../../protocol/graph-editor.ts';
 import type { NodeDetails, PlanView, ScoresView } from '../../protocol/graph-view.ts';
 import type { ModelInfo, ModelSource, Pin, PlanSettings, ScoreSettings } from '../../protocol/values.ts';
@@ -8,7 +9,7 @@ import type { Worker } from '../supervision/worker.ts';
 import type { Memory } from '../workspace-memory.ts';
 import type { AskArchitecture } from './ask-architecture.ts';
 import { Latest } from './latest.ts';
-import { macsAsked } from './macs-asked.ts';
+import { keptTarget, macsAsked } from './macs-asked.ts';
 import { modelKey } from './model-uri.ts';
 import { changedPins } from './pins.ts';
 import { savedSettings } from './plan-settings.ts';
@@ -160,14 +161,14 @@ export class ModelSession implements vscode.Disposable {
   }
 
   /** MACs that a text asks of this model. Throws a RequestError of kind `user` when it cannot be read or is out of reach. */
-  parse(text: string): number {
-    return macsAsked(text, this.info?.macs ?? 0);
+  parse(text: string, unit: CostUnit = 'MACs'): number {
+    return macsAsked(text, this.info?.macs ?? 0, unit);
   }
 
-  /** Sets the target, as text, and plans for it. */
-  setTarget(text: string): Promise<PlanView | undefined> {
-    const macs = this.parse(text);
-    return this.changeSettings({ target: { kind: 'macs', text } }, macs);
+  /** Sets the target, as text in a unit, and plans for it. Settings keep shares, and MACs. */
+  setTarget(text: string, unit: CostUnit = 'MACs'): Promise<PlanView | undefined> {
+    const macs = this.parse(text, unit);
+    return this.changeSettings({ target: { kind: 'macs', text: keptTarget(text, macs, unit) } }, macs);
   }
 
   /** Plans for so many MACs: the slider. */

@@ -2,10 +2,11 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { formatAccuracy } from '../../common/confidence.ts';
-import { formatCount, formatInteger, formatPercent } from '../../common/format.ts';
+import { formatInteger, formatPercent } from '../../common/format.ts';
 import { RUN_FILES, type RunStart } from '../../protocol/run-files.ts';
 import type { EvaluationResult, FinetuneSettings, ModelSource, RunKind, RunPoint } from '../../protocol/values.ts';
 import type { Comparison } from '../compare/comparison.ts';
+import { costUnit, formatMacs } from '../cost-text.ts';
 import type { ModelLibrary } from '../model/model-library.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
 import { modelTitle } from '../model/model-uri.ts';
@@ -60,7 +61,7 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
     await noteModel(result.saved, services);
     await services.sessions.find(source)?.showPruned(result.saved);
     const { before, after, agreement } = result;
-    const macs = vscode.l10n.t('{0} of {1} MACs', formatCount(after.macs), formatCount(before.macs));
+    const macs = vscode.l10n.t('{0} of {1} {2}', formatMacs(after.macs), formatMacs(before.macs), costUnit());
     return {
       summary:
         agreement === undefined

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { formatAccuracy } from '../../common/confidence.ts';
 import { formatBytes, formatCount, formatInteger, formatPercent } from '../../common/format.ts';
 import type { Comparison } from '../compare/comparison.ts';
+import { costUnit, formatMacs } from '../cost-text.ts';
 import { distinctTitles } from '../model/distinct-titles.ts';
 import type { ModelLibrary } from '../model/model-library.ts';
 import type { ModelSessions } from '../model/model-sessions.ts';
@@ -82,7 +83,7 @@ export class ModelsView implements vscode.TreeDataProvider<KnownModel>, vscode.D
   private figures({ source, info }: KnownModel): string {
     const measured = this.comparison.of(modelKey(source));
     return [
-      info && formatCount(info.macs),
+      info && formatMacs(info.macs),
       info && formatCount(info.params),
       measured && formatPercent(measured.top1, 1),
     ]
@@ -103,10 +104,11 @@ export class ModelsView implements vscode.TreeDataProvider<KnownModel>, vscode.D
       );
       line(
         vscode.l10n.t(
-          '{0} MACs (paper’s count), {1} true · {2} parameters',
-          formatCount(info.macs),
-          formatCount(info.macsTrue),
+          '{0} {3} (paper’s count), {1} true · {2} parameters',
+          formatMacs(info.macs),
+          formatMacs(info.macsTrue),
           formatCount(info.params),
+          costUnit(),
         ),
       );
       if (info.bytes) line(formatBytes(info.bytes));

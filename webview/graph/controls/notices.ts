@@ -4,6 +4,7 @@ import { formatCount, formatRoughPercent } from '../../../src/common/format.ts';
 import { visible } from '../../../src/common/visible.ts';
 import type { GraphEditorAction } from '../../../src/protocol/graph-editor.ts';
 import { button, progressBar } from '../../shared/controls.ts';
+import { COST_UNIT, formatMacs } from '../../shared/cost.ts';
 import { element, setText } from '../../shared/dom.ts';
 import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
@@ -78,14 +79,15 @@ export class Notices {
     this.#figures.textContent =
       plan && view
         ? t(
-            '{0} → {1} MACs, {2} → {3} params',
-            formatCount(plan.before.macs),
-            formatCount(plan.after.macs),
+            '{0} → {1} {4}, {2} → {3} params',
+            formatMacs(plan.before.macs),
+            formatMacs(plan.after.macs),
             formatCount(plan.before.params),
             formatCount(plan.after.params),
+            COST_UNIT,
           )
         : view
-          ? t('{0} MACs, {1} params', formatCount(view.cost.macs), formatCount(view.cost.params))
+          ? t('{0} {2}, {1} params', formatMacs(view.cost.macs), formatCount(view.cost.params), COST_UNIT)
           : '';
     this.#bar.root.hidden = !task;
     if (task) {

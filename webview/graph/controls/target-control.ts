@@ -1,8 +1,9 @@
 /** The FLOP target: slider and text field are one value; the reachable band is drawn, the figure reached stands beside. */
 
 import { macsOfText, meantShare } from '../../../src/common/flop-target.ts';
-import { formatCount, formatRoughPercent } from '../../../src/common/format.ts';
+import { formatRoughPercent } from '../../../src/common/format.ts';
 import { type TextField, textField } from '../../shared/controls.ts';
+import { COST_UNIT, formatMacs } from '../../shared/cost.ts';
 import { element, icon, setText } from '../../shared/dom.ts';
 import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
@@ -37,11 +38,11 @@ export class TargetControl {
       max: STEPS,
       step: 1,
       class: 'target-slider',
-      'aria-label': t('Target (MACs)'),
+      'aria-label': t('Target ({0})', COST_UNIT),
       'aria-describedby': 'target-note',
     });
     this.#band = element('div', { class: 'target-band' });
-    this.#text = textField({ label: t('Target (MACs) as text'), onChange: (text) => this.#typed(text) });
+    this.#text = textField({ label: t('Target ({0}) as text', COST_UNIT), onChange: (text) => this.#typed(text) });
     this.#text.classList.add('target-text');
     this.#text.title = t('2.05G, 4200M, 50% or -30%');
     this.#share = element('span', { class: 'target-share number muted' });
@@ -49,8 +50,8 @@ export class TargetControl {
     this.#note = element('span', { class: 'target-note', id: 'target-note' });
     this.root = element(
       'div',
-      { class: 'target', role: 'group', 'aria-label': t('Target (MACs)') },
-      element('span', { class: 'target-label' }, t('Target (MACs)')),
+      { class: 'target', role: 'group', 'aria-label': t('Target ({0})', COST_UNIT) },
+      element('span', { class: 'target-label' }, t('Target ({0})', COST_UNIT)),
       element('div', { class: 'target-track' }, this.#band, ...ticks(), this.#slider),
       this.#text,
       this.#share,
@@ -89,7 +90,7 @@ export class TargetControl {
       this.#doubt(share);
       return;
     }
-    const macs = macsOfText(text, this.#dense());
+    const macs = macsOfText(text, this.#dense(), COST_UNIT);
     if (macs === undefined) {
       this.report(t('"{0}" is no target: write 2.05G, 4200M, 50% or -30%.', text));
       return;
@@ -121,8 +122,8 @@ export class TargetControl {
     this.#question = undefined;
     const reachable = range ? Math.min(range.max, Math.max(range.min, macs)) : macs;
     if (range && macs < range.min)
-      this.#problem = t('cannot be lower than {0}: {1}', formatCount(range.min), range.reason);
-    else if (range && macs > range.max) this.#problem = t('cannot be higher than {0}', formatCount(range.max));
+      this.#problem = t('cannot be lower than {0}: {1}', formatMacs(range.min), range.reason);
+    else if (range && macs > range.max) this.#problem = t('cannot be higher than {0}', formatMacs(range.max));
     this.#asked = reachable;
     this.#render();
     this.#actions.want(reachable);
@@ -142,17 +143,17 @@ export class TargetControl {
     if (dense === 0) this.#slider.value = String(STEPS);
     else {
       this.#slider.value = String(Math.round((shown / dense) * STEPS));
-      this.#slider.setAttribute('aria-valuetext', `${formatCount(shown)}, ${formatRoughPercent(shown / dense)}`);
+      this.#slider.setAttribute('aria-valuetext', `${formatMacs(shown)}, ${formatRoughPercent(shown / dense)}`);
     }
-    if (!this.#text.matches(':focus-within')) this.#text.value = target === null ? '' : formatCount(target);
-    this.#text.setAttribute('placeholder', dense > 0 ? formatCount(dense) : '');
+    if (!this.#text.matches(':focus-within')) this.#text.value = target === null ? '' : formatMacs(target);
+    this.#text.setAttribute('placeholder', dense > 0 ? formatMacs(dense) : '');
     this.#share.textContent = target === null || !dense ? '' : formatRoughPercent(target / dense);
     const { range } = host;
     this.#band.hidden = !range || !dense;
     if (range && dense) {
       this.#band.style.left = `${((100 * range.min) / dense).toFixed(2)}%`;
       this.#band.style.right = `${(100 - (100 * range.max) / dense).toFixed(2)}%`;
-      this.#band.title = t('can be reached: {0} to {1}', formatCount(range.min), formatCount(range.max));
+      this.#band.title = t('can be reached: {0} to {1}', formatMacs(range.min), formatMacs(range.max));
     }
     this.#renderReached();
   }
@@ -165,7 +166,7 @@ export class TargetControl {
     if (plan)
       this.#reached.append(
         icon('target'),
-        ` ${t('{0} reached', formatCount(plan.after.macs))}${planStale && this.#asked === null ? ` (${t('stale')})` : ''}`,
+        ` ${t('{0} reached', formatMacs(plan.after.macs))}${planStale && this.#asked === null ? ` (${t('stale')})` : ''}`,
       );
     if (this.#question && !this.#problem) {
       if (!this.#note.contains(this.#question)) this.#note.replaceChildren(this.#question);

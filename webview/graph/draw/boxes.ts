@@ -1,5 +1,5 @@
 /** Boxes: layers, steps, closed modules and runs, open modules. One function a kind. */
-import { formatCount } from '../../../src/common/format.ts';
+import { formatMacs } from '../../shared/cost.ts';
 import { type PlacedBox, SIZES } from '../layout/types.ts';
 import type { Figures } from '../model/figures.ts';
 import type { Item } from '../model/items.ts';
@@ -235,7 +235,7 @@ export function drawContainerName(surface: Surface, picture: Picture, box: Place
   const count = overlay.planned && picture.mode === 'pruned' ? keptMacs : macs;
   // In a narrow module the longer text would lie on the ribbon.
   const what = box.width >= WIDE ? contentsText(picture, box.item) : '';
-  const detail = [what, count ? formatCount(count) : ''].filter(Boolean).join(' · ');
+  const detail = [what, count ? formatMacs(count) : ''].filter(Boolean).join(' · ');
   const left = Math.max(0, room - name.length * LETTER);
   surface.text(box.x + box.width - 10, y, detail, { fill: theme.muted, size: SMALL, align: 'right', maxWidth: left });
   if (picture.focus === box.item)

@@ -3,12 +3,13 @@
 import { formatLocalInteger, formatRoughPercent } from '../../../src/common/format.ts';
 import type { Side } from '../../../src/protocol/graph-view.ts';
 import { checkbox } from '../../shared/controls.ts';
+import { COST_UNIT } from '../../shared/cost.ts';
 import { element } from '../../shared/dom.ts';
 import { t } from '../../shared/l10n.ts';
 import { onceAFrame } from '../../shared/once-a-frame.ts';
 import type { Actions } from '../actions.ts';
 import type { Theme } from '../draw/theme.ts';
-import { change, countChange, titleOf, typeOf } from '../model/describe.ts';
+import { change, countChange, macsChange, titleOf, typeOf } from '../model/describe.ts';
 import { countAlike } from '../model/expansion.ts';
 import { pinStates } from '../model/pinnable.ts';
 import { groupsFor } from '../model/selection.ts';
@@ -77,8 +78,8 @@ export class Inspector {
     const { view } = tree;
     const after = host.plan?.after ?? view.cost;
     const rows: [string, string][] = [
-      [t('MACs'), countChange(view.cost.macs, after.macs)],
-      [t('MACs, true widths'), countChange(view.cost.macsTrue, after.macsTrue)],
+      [COST_UNIT, macsChange(view.cost.macs, after.macs)],
+      [t('{0}, true widths', COST_UNIT), macsChange(view.cost.macsTrue, after.macsTrue)],
       [t('Parameters'), countChange(view.cost.params, after.params)],
       [t('Image'), view.input.join('×')],
       view.classes
@@ -114,7 +115,7 @@ export class Inspector {
     if (f.inWidth > 0) rows.push([t('in'), change(f.inWidth, f.keptInWidth)]);
     if (f.macs > 0) {
       const share = formatRoughPercent(f.macs / Math.max(1, tree.view.cost.macs));
-      rows.push([t('MACs'), `${countChange(f.macs, f.keptMacs)} (${share})`]);
+      rows.push([COST_UNIT, `${macsChange(f.macs, f.keptMacs)} (${share})`]);
     }
     if (f.params > 0) rows.push([t('Parameters'), countChange(f.params, f.keptParams)]);
     if (f.importance !== undefined)

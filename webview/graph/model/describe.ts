@@ -1,6 +1,7 @@
 /** Items and groups in words: for tooltips, the inspector and screen readers. */
 
 import { formatCount, formatLocalInteger, formatRoughPercent } from '../../../src/common/format.ts';
+import { COST_UNIT, formatMacs } from '../../shared/cost.ts';
 import { t } from '../../shared/l10n.ts';
 import type { Overlay } from './figures.ts';
 import type { GroupIndex } from './group-lookup.ts';
@@ -29,6 +30,10 @@ export const change = (before: number, after: number): string =>
 export const countChange = (before: number, after: number): string =>
   before === after ? formatCount(before) : `${formatCount(before)} → ${formatCount(after)}`;
 
+/** The same of MACs, in the unit that is shown. */
+export const macsChange = (before: number, after: number): string =>
+  before === after ? formatMacs(before) : `${formatMacs(before)} → ${formatMacs(after)}`;
+
 /** Lines that say what an item is, how wide, what it costs. */
 export function itemLines(tree: Tree, overlay: Overlay, item: number): string[] {
   const f = overlay.figures[item];
@@ -40,7 +45,12 @@ export function itemLines(tree: Tree, overlay: Overlay, item: number): string[] 
   if (f.macs > 0) {
     const total = overlay.figures[0].macs;
     lines.push(
-      t('{0} MACs, {1} of the model', countChange(f.macs, f.keptMacs), formatRoughPercent(f.macs / Math.max(1, total))),
+      t(
+        '{0} {2}, {1} of the model',
+        macsChange(f.macs, f.keptMacs),
+        formatRoughPercent(f.macs / Math.max(1, total)),
+        COST_UNIT,
+      ),
     );
   }
   if (f.params > 0) lines.push(t('{0} parameters', countChange(f.params, f.keptParams)));

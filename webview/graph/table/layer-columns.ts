@@ -1,6 +1,7 @@
 /** What the tables show of a row. */
 
 import { formatCount, formatFigure, formatLocalInteger, formatRoughPercent } from '../../../src/common/format.ts';
+import { COST_UNIT, formatMacs } from '../../shared/cost.ts';
 import { t } from '../../shared/l10n.ts';
 import { pathTail } from '../path-tail.ts';
 import type { Column } from './grid.ts';
@@ -74,19 +75,19 @@ function costColumns(total: () => number): Column<LayerRow>[] {
   return [
     {
       key: 'macs',
-      title: t('MACs'),
+      title: COST_UNIT,
       number: true,
       width: 76,
-      text: (row) => formatCount(row.macs),
+      text: (row) => formatMacs(row.macs),
       sortBy: (row) => row.macs,
     },
     {
       key: 'after',
       title: t('After'),
-      hint: t('MACs after pruning'),
+      hint: t('{0} after pruning', COST_UNIT),
       number: true,
       width: 76,
-      text: (row) => formatCount(row.keptMacs),
+      text: (row) => formatMacs(row.keptMacs),
       sortBy: (row) => row.keptMacs,
     },
     {
