@@ -1,66 +1,10 @@
 /** Attributes of PyTorch's, timm's and torchvision's classes that say widths, heads and sizes: what they are in a Graph. */
 import { UserError } from '../../common/errors.ts';
 import { isLibraryClass, shortClass } from '../checkpoint/modules/layer-record.ts';
-import type { WrittenModule } from '../checkpoint/modules/written-module.ts';
-import type { ModuleRecord } from '../checkpoint/torch/module-record.ts';
 import { PickleDict, PickleFloat, PickleTuple, type PickleValue } from '../checkpoint/torch/pickle-values.ts';
-import type { Graph, GraphNode } from '../graph/graph.ts';
-import { attentionModules } from '../graph/macs.ts';
-import type { Shape } from '../graph/operations.ts';
-import { inferShapes } from '../graph/shapes.ts';
-
-/** One module of the network and where it stands in the Graph. */
-export interface FittedModule {
-  readonly layer: ModuleRecord;
-  readonly written: WrittenModule;
-  /** Its path in the Graph. */
-  readonly path: string;
-  /** Graph's names of its own tensors. */
-  readonly tensors: readonly string[];
-}
-
-type Attributes = Readonly<Record<string, PickleValue | undefined>>;
-
-/** What the attributes are taken from. */
-export class GraphWidths {
-  readonly shapes: ReadonlyMap<string, Shape>;
-  readonly #parameters: ReadonlyMap<string, readonly number[]>;
-  readonly #byWeight = new Map<string, GraphNode>();
-  readonly #attention: ReadonlyMap<string, string>;
-  /** Channels that enter the classifier. */
-  readonly features: number | undefined;
-
-  constructor(readonly graph: Graph) {
-    this.shapes = inferShapes(graph);
-    this.#parameters = new Map(graph.parameters.map(({ name, shape }) => [name, shape]));
-    for (const node of graph.nodes) if (node.parameters.weight) this.#byWeight.set(node.parameters.weight, node);
-    this.#attention = new Map(attentionModules(graph).map(({ module, product }) => [module, product]));
-    const classifiers = graph.nodes.flatMap((node) =>
-      node.kind === 'linear' && this.weight(node.id)?.[0] === graph.classes ? [this.weight(node.id)?.[1]] : [],
-    );
-    this.features = classifiers.at(-1);
-  }
-
-  /** Shape of a layer's weight. */
-  weight(path: string): readonly number[] | undefined {
-    return this.#parameters.get(`${path}.weight`);
-  }
-  out = (path: string): number | undefined => this.weight(path)?.[0];
-  /** The node whose weight has this name. */
-  owner(weight: string): GraphNode | undefined {
-    return this.#byWeight.get(weight);
-  }
-  heads(path: string): number | undefined {
-    return this.shapes.get(this.#attention.get(path) ?? '')?.at(-3);
-  }
-  /** Channels of what a module gives. */
-  channels(path: string): number | undefined {
-    const inside = this.graph.nodes.filter(({ module }) => module === path || module.startsWith(`${path}.`));
-    const shape = this.shapes.get(inside.at(-1)?.id ?? '');
-    const isLast = this.graph.family === 'deit' || this.graph.family === 'swin';
-    return isLast ? shape?.at(-1) : shape?.[1];
-  }
-}
+import type { GraphNode } from '../graph/graph.ts';
+import { detectorAttributes } from './detector-attributes.ts';
+import type { Attributes, FittedModule, GraphWidths } from './graph-widths.ts';
 
 /** Of a layer with a weight, by the operation that it is. */
 function layerAttributes(node: GraphNode, weight: readonly number[]): Attributes {
@@ -179,6 +123,7 @@ export function setAttributes(module: FittedModule, widths: GraphWidths): void {
     if (layer.path === '') Object.assign(found, networkAttributes(module, widths));
     Object.assign(found, composites[shortClass(layer)]?.(module, widths), dropAttributes(module, widths));
   }
+  if (widths.graph.family === 'yolo') Object.assign(found, detectorAttributes(module, widths));
   for (const [name, value] of Object.entries(found)) {
     const old = written.attribute(name);
     const hasValue = old !== undefined && old !== null && value !== undefined;

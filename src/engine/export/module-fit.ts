@@ -11,7 +11,8 @@ import type { StateEntries } from '../checkpoint/torch/state-entries.ts';
 import type { Storages } from '../checkpoint/torch/torch-write.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor, Weights } from '../graph/tensor.ts';
-import { type FittedModule, GraphWidths, setAttributes } from './module-attributes.ts';
+import { type FittedModule, GraphWidths } from './graph-widths.ts';
+import { setAttributes } from './module-attributes.ts';
 
 export interface FittedNetwork {
   readonly root: PickleObject;
@@ -212,7 +213,9 @@ export function fitNetwork(
   for (const [key, bytes] of beside) storages.keep(key, bytes);
   checkStorages(written, storages);
   refuseCalls(written);
-  const unknown = [...byPath.values()].filter((layer) => !isLibraryClass(layer)).flatMap(unknownWidths);
+  // Every class of a detector is known, or it would not have opened.
+  const isKnown = (layer: ModuleRecord): boolean => graph.family === 'yolo' || isLibraryClass(layer);
+  const unknown = [...byPath.values()].filter((layer) => !isKnown(layer)).flatMap(unknownWidths);
   return {
     root: written,
     sameNames: graph.parameters.every(({ name, dtype }) => dtype === 'int64' || entries.has(name)),

@@ -1,7 +1,8 @@
 /** A network as a whole pickled module: the classes that it came as, or those of timm and torchvision for its name. */
 import { UserError } from '../../common/errors.ts';
 import { foldedTemplate, type ModuleTemplate, unfoldedTemplate } from '../checkpoint/modules/module-template.ts';
-import type { PickleObject } from '../checkpoint/torch/pickle-values.ts';
+import { dictOf, WrittenModule } from '../checkpoint/modules/written-module.ts';
+import { PickleDict, type PickleObject } from '../checkpoint/torch/pickle-values.ts';
 import { writePickle } from '../checkpoint/torch/pickle-write.ts';
 import { Storages } from '../checkpoint/torch/torch-write.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -51,6 +52,20 @@ function namedTemplate(graph: Graph): ModuleTemplate {
   return foldedTemplate(tree(new LayerTree(graph), storages), storages);
 }
 
+/** What `YOLO(file)` takes: a dictionary with the model, as Ultralytics' training leaves it; a module by itself it would open wrongly. */
+function trainingCheckpoint(model: PickleObject): PickleDict {
+  const settings = dictOf(new WrittenModule(model).attribute('args'));
+  return new PickleDict([
+    ['epoch', -1],
+    ['best_fitness', null],
+    ['model', model],
+    ['ema', null],
+    ['updates', null],
+    ['optimizer', null],
+    ['train_args', settings ?? new PickleDict([])],
+  ]);
+}
+
 /**
  * The pickle that `torch.load(weights_only=False)` opens where the library of the classes is installed.
  *
@@ -61,5 +76,6 @@ export function pickledModule(graph: Graph, weights: Weights, recorded: Recorded
   const storages = new Storages('w');
   const template = unfoldedTemplate(recorded?.template ?? namedTemplate(graph), graph.name);
   const { root, sameNames, notes } = fitNetwork(template, graph, weights, recorded?.removals ?? [], storages);
-  return { pickle: writePickle(root), storages, sameNames, notes };
+  const content = graph.family === 'yolo' ? trainingCheckpoint(root) : root;
+  return { pickle: writePickle(content), storages, sameNames, notes };
 }

@@ -267,7 +267,7 @@ export class GraphBuilder {
 
   /** `output`: the logits, or all outputs by name. `order`: the state dict's order of names where it differs from the order of use. */
   finish(
-    header: Pick<Graph, 'name' | 'family' | 'input' | 'classes'>,
+    header: Pick<Graph, 'name' | 'family' | 'input' | 'classes' | 'tiedChannels'>,
     output: ValueId | readonly GraphOutput[],
     trainingOutputs?: readonly ValueId[],
     order: readonly string[] = [],

@@ -82,6 +82,7 @@ const graph = v.object({
   modules: v.pipe(v.array(v.object({ path: name, type: name })), v.maxLength(MAX_NODES)),
   outputs: v.pipe(v.array(v.object({ name, value: name })), v.minLength(1), v.maxLength(64)),
   trainingOutputs: v.pipe(v.array(name), v.minLength(1), v.maxLength(64)),
+  tiedChannels: v.exactOptional(v.pipe(v.array(v.tuple([name, name])), v.maxLength(MAX_NODES))),
   ending: v.exactOptional(v.picklist(ENDINGS)),
 });
 

@@ -89,6 +89,11 @@ export interface Graph {
   readonly outputs: readonly GraphOutput[];
   /** Values in training: those of `outputs`, or class head and distillation head of a distilled DeiT. */
   readonly trainingOutputs: readonly ValueId[];
+  /**
+   * Pairs of values whose channels (dimension 1) go together although no operation says so: the classes that the network came as, and goes
+   * back to, compute both with one width.
+   */
+  readonly tiedChannels?: readonly (readonly [ValueId, ValueId])[];
   /** What followed the logits, over the classes, in the file that the network came from: left out here, written again on export. */
   readonly ending?: (typeof ENDINGS)[number];
 }

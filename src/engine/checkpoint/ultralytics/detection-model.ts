@@ -61,7 +61,8 @@ export function detectorGraph(root: ModuleRecord, options: DetectorOptions): Gra
   const b = new GraphBuilder();
   const shape = (name: string): readonly number[] =>
     shapes.get(name) ?? refuseLayer(root, `has no tensor ${name} in the file`);
-  const build: Build = { b, shape, has: (name) => shapes.has(name) };
+  const tiedChannels: [ValueId, ValueId][] = [];
+  const build: Build = { b, shape, has: (name) => shapes.has(name), tie: (a, c) => void tiedChannels.push([a, c]) };
   const [first] = [...shapes].find(([, sizes]) => sizes.length === 4) ?? refuseLayer(root, 'has no convolution');
   const input = {
     channels: shape(first)[1],
@@ -79,7 +80,13 @@ export function detectorGraph(root: ModuleRecord, options: DetectorOptions): Gra
     const inputs = sourcesOf(layer, index).map((source) => (source < 0 ? image : values[source]));
     values.push(layer === head ? detectorHead(build, layer, inputs, side) : block(build, layer, inputs));
   }
-  const header = { name: nameOf(file), family: 'yolo', input, classes: 0 };
+  const header = {
+    name: nameOf(file),
+    family: 'yolo',
+    input,
+    classes: 0,
+    ...(tiedChannels.length && { tiedChannels }),
+  };
   return b.finish(header, [{ name: 'output0', value: values[values.length - 1] }], undefined, [...shapes.keys()]);
 }
 

@@ -1,6 +1,6 @@
 /**
  * The blocks that YOLOv5, v8 and 11 are made of, each as its forward computes it (ultralytics/nn/modules/block.py). Halves of a chunk
- * are slices, whose widths a pruning may make different.
+ * are slices.
  */
 import type { ValueId } from '../../graph/graph.ts';
 import { numberAttribute, refuseAttribute, refuseLayer, shortClass } from '../modules/layer-record.ts';
@@ -25,12 +25,15 @@ const c3: Block = (build, layer, [x]) => {
   return convBlock(build, childOf(layer, 'cv3'), build.b.concat(layer.path, [through, beside], 1));
 };
 
-/** The two halves of cv1's channels. */
-function halves({ b }: Build, layer: ModuleRecord, x: ValueId): readonly [ValueId, ValueId] {
+/** The two halves of cv1's channels, which stay halves: `chunk(2, 1)`. */
+function halves({ b, tie }: Build, layer: ModuleRecord, x: ValueId): readonly [ValueId, ValueId] {
   const width = b.shape(x)[1];
   const half = numberAttribute(layer, 'c', width / 2);
   if (width !== 2 * half) refuseLayer(layer, `has ${width} channels to halve where its c is ${half}`);
-  return [b.slice(layer.path, x, 1, 0, half, 1, 'first'), b.slice(layer.path, x, 1, half, width, 1, 'second')];
+  const first = b.slice(layer.path, x, 1, 0, half, 1, 'first');
+  const second = b.slice(layer.path, x, 1, half, width, 1, 'second');
+  tie(first, second);
+  return [first, second];
 }
 
 /** cv2 of both halves of cv1(x) and of what each block of m makes of the value before it. */
@@ -56,7 +59,7 @@ const sppf: Block = (build, layer, [x]) => {
   return layer.attributes['add'] === true ? build.b.plus(layer.path, y, x) : y;
 };
 
-/** Self-attention over positions; q, k and v lie head by head. */
+/** Self-attention over positions; q, k and v lie head by head. What it gives has the width of what enters: `view(B, C, H, W)`. */
 const attention: Block = (build, layer, [x]) => {
   const { b } = build;
   const { path } = layer;
@@ -76,6 +79,7 @@ const attention: Block = (build, layer, [x]) => {
   const weights = b.softmax(path, scores, 3);
   const channels = heads * values;
   const merged = b.reshape(path, b.matmul(path, v, weights, true, 'context'), [-1, channels, height, width], 'merge');
+  build.tie(x, merged);
   const position = convBlock(build, childOf(layer, 'pe'), b.reshape(path, v, [-1, channels, height, width], 'values'));
   return convBlock(build, childOf(layer, 'proj'), b.plus(path, merged, position));
 };

@@ -19,6 +19,8 @@ export interface Build {
   /** Shape of a tensor of the state dict. Throws where there is none. */
   shape(name: string): readonly number[];
   has(name: string): boolean;
+  /** Says that the channels of two values are one width to the layer's class: they are pruned together. */
+  tie(a: ValueId, b: ValueId): void;
 }
 
 export function childOf(layer: ModuleRecord, name: string): ModuleRecord {

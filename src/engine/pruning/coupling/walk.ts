@@ -64,9 +64,23 @@ export function walkAxes(graph: Graph, rules: Partial<AxisRules>): Walk {
     values.set(node.id, rule(context));
     if (rule === freezeAll) freezeParameters(node, factors, specs, parameters, reason('cannot be followed'));
   }
+  tieChannels(graph, factors, values);
   freezeOutputs(graph, factors, values);
   settleRelations(factors, relations);
   return { factors, values, parameters, relations };
+}
+
+/** Widths that the network's classes have once for two values. */
+function tieChannels(
+  { tiedChannels = [] }: Graph,
+  factors: FactorTable,
+  values: ReadonlyMap<ValueId, Dimensions>,
+): void {
+  for (const [a, b] of tiedChannels) {
+    const [first, second] = [a, b].map((id) => values.get(id)?.[1]);
+    const text = `${a} and ${b} have one width in the network's classes and do not line up`;
+    if (first && second) factors.unite(first, second, { kind: 'operation', text });
+  }
 }
 
 /** Whoever uses the network counts on all of what it gives. */

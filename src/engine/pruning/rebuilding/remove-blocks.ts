@@ -48,6 +48,11 @@ export function removeBlocks(
       .map((module) => ({ ...module, path: rename(module.path) })),
     outputs: graph.outputs.map(({ name, value }) => ({ name, value: renamedValue(value) })),
     trainingOutputs: graph.trainingOutputs.map(renamedValue),
+    ...(graph.tiedChannels && {
+      tiedChannels: graph.tiedChannels
+        .filter((pair) => !pair.some((id) => without.has(id)))
+        .map(([a, b]) => [rename(a), rename(b)] as const),
+    }),
   };
   validateGraph(smaller);
   return { graph: smaller, renamed };
