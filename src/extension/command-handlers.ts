@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import { openFromCode } from './commands/code-commands.ts';
 import { selectDataset, showDataset } from './commands/data-commands.ts';
+import { exploreTradeOff } from './commands/explore-commands.ts';
 import { finetune, startFinetune } from './commands/finetune-commands.ts';
 import { graphCommand } from './commands/graph-commands.ts';
 import * as load from './commands/load-commands.ts';
@@ -27,6 +28,7 @@ const table: { readonly [C in CommandId]: Command } = {
   'espalier.setTarget': plan.setTarget,
   'espalier.prune': plan.prune,
   'espalier.pruneAndRepair': pruneAndRepair,
+  'espalier.exploreTradeOff': exploreTradeOff,
   'espalier.finetune': finetune,
   'espalier.startFinetune': startFinetune,
   'espalier.evaluate': evaluate,

@@ -154,6 +154,10 @@ async function offerResult(services: Services, record: RunRecord): Promise<void>
     services.comparePanels.open(true);
     return;
   }
+  if (kind === 'explore') {
+    await vscode.commands.executeCommand('espalier.openRunResult', record);
+    return;
+  }
   if (kind === 'prune') {
     services.editors.activeEditor?.command('showSplit');
     const finetune = vscode.l10n.t('Finetune…');

@@ -5,6 +5,7 @@
  * token; cancellation is JSON-RPC's own.
  */
 
+import type { ExploreResult, ExploreSettings } from './explore-values.ts';
 import type { GraphView, GroupsView, NodeDetails, PlanView, ScoresView, TargetRange } from './graph-view.ts';
 import type { PruneResult, RepairSettings } from './prune-values.ts';
 import type {
@@ -74,6 +75,11 @@ interface WorkerRequests {
   'prune/run': {
     params: PlanRequest & { output: string; overwrite: boolean; repair?: RepairSettings };
     result: PruneResult;
+  };
+  /** Networks at several targets, pruned in several ways and measured; their report goes into `folder`. */
+  'explore/run': {
+    params: { source: ModelSource; settings: ExploreSettings; plan: PlanSettings; folder: string };
+    result: ExploreResult;
   };
   /** A recipe's flags for this model, to be edited before the run. */
   'finetune/defaults': {
@@ -148,6 +154,7 @@ export const timeLimits: { readonly [M in WorkerMethod]: TimeLimit } = {
   'plan/export': { total: 30 * SECOND },
   'plan/diff': { total: 30 * SECOND },
   'prune/run': { silence: 10 * MINUTE },
+  'explore/run': { silence: 10 * MINUTE },
   'finetune/defaults': { total: 30 * SECOND },
   'finetune/check': { total: 30 * SECOND },
   'run/history': { total: 30 * SECOND },

@@ -269,7 +269,7 @@ export interface ProgressReport {
   readonly eta?: number;
 }
 
-export type RunKind = 'score' | 'prune' | 'finetune' | 'evaluate' | 'export' | 'install';
+export type RunKind = 'score' | 'prune' | 'explore' | 'finetune' | 'evaluate' | 'export' | 'install';
 /** `interrupted`: its worker or window died while it ran. */
 export type RunState = 'queued' | 'running' | 'paused' | 'interrupted' | 'cancelled' | 'failed' | 'done';
 

@@ -2,6 +2,7 @@
 import type { WorkerMethod } from '../protocol/messages.ts';
 import { checkFinetune, finetuneDefaults } from './finetune-run.ts';
 import { checkDataset, validateDataset } from './handle-dataset.ts';
+import { runExplore } from './handle-explore.ts';
 import { closeModel, listModels, modelDetails, openModel } from './handle-model.ts';
 import {
   cachedScores,
@@ -35,6 +36,7 @@ export const handlers: Handlers = {
   'plan/export': exportPlan,
   'plan/diff': diffPlan,
   'prune/run': runPrune,
+  'explore/run': runExplore,
   'finetune/defaults': finetuneDefaults,
   'finetune/check': checkFinetune,
   'run/history': runHistory,

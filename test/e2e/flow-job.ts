@@ -115,10 +115,10 @@ export const jobFlow = (environment: Environment): Flow => ({
       await wb.webview().getByText('Scored by the size').waitFor({ timeout: LIMIT_MS });
       await wb.row('Models', 'half.safetensors').first().waitFor();
       await session.shot('75-opened');
-      await wb.run('Espalier: Evaluate');
+      await wb.tab(/epoch/).click();
+      await wb.webview().getByRole('button', { name: 'Evaluate…' }).click();
       await wb.row('Runs', 'Evaluating').filter({ hasText: 'top-1' }).waitFor({ timeout: LIMIT_MS });
-      await wb.run('Espalier: Open Run');
-      await wb.pick('Evaluating');
+      await wb.row('Runs', 'Evaluating').first().click();
       await wb
         .webview()
         .getByText(/where it ran, which agrees/)

@@ -15,6 +15,7 @@ import { jobFlow } from './flow-job.ts';
 import { keysFlow } from './flow-keys.ts';
 import { looksFlow } from './flow-looks.ts';
 import { measureFlow, sliderFlow } from './flow-measure.ts';
+import { pointsFlow } from './flow-points.ts';
 import { readOnlyFlow, robustFlow, untrustedFlow } from './flow-robust.ts';
 import { installFlow, runtimeFlow } from './flow-runtime.ts';
 import { sampleFlow } from './flow-sample.ts';
@@ -44,7 +45,13 @@ const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
 };
 
 /** Flows that are run only by name. */
-const byName: typeof flows = { measure: measureFlow, slider: sliderFlow, install: installFlow, job: jobFlow };
+const byName: typeof flows = {
+  measure: measureFlow,
+  slider: sliderFlow,
+  install: installFlow,
+  job: jobFlow,
+  points: pointsFlow,
+};
 
 const IF_READY = '--if-ready';
 

@@ -88,7 +88,11 @@ export async function openRunResult(services: Services, argument?: unknown): Pro
   const written = (record: RunRecord): boolean => runs.resultOf(record) !== undefined;
   const record = await chooseRun(services, argument, written, vscode.l10n.t('No run has written a model yet.'));
   const result = runs.resultOf(record);
-  if (result) await openEditor({ kind: 'file', path: result.file });
+  if (!result) return;
+  // A report, with its picture.
+  if (record.request.kind === 'explore')
+    await vscode.commands.executeCommand('markdown.showPreview', vscode.Uri.file(result.file));
+  else await openEditor({ kind: 'file', path: result.file });
 }
 
 export async function renameRun(services: Services, argument?: unknown): Promise<void> {

@@ -1,11 +1,18 @@
 /** Titles that several models share, told apart by what is known of their files: when its run began, else its folder. */
 import path from 'node:path';
+import { RUN_FILES } from '../../protocol/run-files.ts';
 
 /** Folder of a run: `2026-11-22T16-47-13-finetune-resnet20`. */
 const RUN_FOLDER = /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-\d\d-/;
 
+/** Name of the folder that a checkpoint lies in; of a job's, which has a folder of its own in its run's, that of the run. */
+export function runFolderOf(file: string): string {
+  const [run, folder] = path.dirname(file).split(path.sep).slice(-2);
+  return folder === RUN_FILES.job && RUN_FOLDER.test(run) ? run : (folder ?? run);
+}
+
 function whereFrom(file: string): string {
-  const folder = path.basename(path.dirname(file));
+  const folder = runFolderOf(file);
   const run = RUN_FOLDER.exec(folder);
   return run ? `${run[1]} ${run[2]}:${run[3]}` : folder;
 }

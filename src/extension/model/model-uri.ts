@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import type { ModelSource } from '../../protocol/values.ts';
 import { ZOO_SCHEME } from '../contributions.ts';
+import { runFolderOf } from './distinct-titles.ts';
 
 export function sourceOf(uri: vscode.Uri): ModelSource {
   return uri.scheme === ZOO_SCHEME ? { kind: 'zoo', name: uri.path.slice(1) } : { kind: 'file', path: uri.fsPath };
@@ -25,7 +26,7 @@ const RUN_FOLDER = /^[\d-]+T[\d-]+-finetune-(.+)$/;
 export function modelTitle(source: ModelSource): string {
   if (source.kind === 'zoo') return source.name;
   const name = path.basename(source.path);
-  const run = RUN_FOLDER.exec(path.basename(path.dirname(source.path)))?.[1];
+  const run = RUN_FOLDER.exec(runFolderOf(source.path))?.[1];
   if (!run || !name.endsWith('.safetensors')) return name;
   return name === 'best.safetensors'
     ? `${run}, finetuned`

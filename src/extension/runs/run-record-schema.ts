@@ -38,6 +38,7 @@ const request = v.variant('kind', [
     plan: settings,
     repair: v.exactOptional(repair),
   }),
+  v.object({ kind: v.literal('explore'), source, settings, plan: settings }),
   v.object({ kind: v.literal('finetune'), source, settings: finetune }),
   v.object({ kind: v.literal('evaluate'), sources: v.array(source), settings }),
   v.object({ kind: v.literal('export'), ...output, format: text }),

@@ -1,6 +1,7 @@
 /** A run as it is kept on disk: `job.json` in the run's own folder, so that it outlives worker and window. */
 
 import os from 'node:os';
+import type { ExploreSettings } from '../../protocol/explore-values.ts';
 import { type FinetunePlace, isElsewhere } from '../../protocol/finetune-settings.ts';
 import type { RunView } from '../../protocol/panels.ts';
 import type { RepairSettings } from '../../protocol/prune-values.ts';
@@ -26,6 +27,12 @@ export type RunRequest =
       readonly output: string;
       readonly overwrite: boolean;
       readonly repair?: RepairSettings;
+    }
+  | {
+      readonly kind: 'explore';
+      readonly source: ModelSource;
+      readonly settings: ExploreSettings;
+      readonly plan: PlanSettings;
     }
   | { readonly kind: 'finetune'; readonly source: ModelSource; readonly settings: FinetuneSettings }
   | { readonly kind: 'evaluate'; readonly sources: readonly ModelSource[]; readonly settings: EvaluateSettings }
@@ -153,6 +160,7 @@ export function settingsOf({ request }: RunRecord): Settings {
         ...(request.settings.place && flat({ place: request.settings.place })),
         ...request.settings.flags,
       };
+    case 'explore':
     case 'evaluate':
       return flat(request.settings);
     case 'export':

@@ -30,6 +30,7 @@ import type { RunStore } from './run-store.ts';
 const RUN_TITLES: { readonly [K in RunKind]: () => string } = {
   score: () => vscode.l10n.t('Scoring channels'),
   prune: () => vscode.l10n.t('Pruning'),
+  explore: () => vscode.l10n.t('Exploring the trade-off'),
   finetune: () => vscode.l10n.t('Finetuning'),
   evaluate: () => vscode.l10n.t('Evaluating'),
   export: () => vscode.l10n.t('Exporting'),

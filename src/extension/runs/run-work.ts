@@ -105,6 +105,12 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
     };
   },
 
+  explore: async ({ source, settings, plan }, record, { signal, onProgress }, { worker, store }) => {
+    const folder = store.directory(record.id);
+    const result = await worker.request('explore/run', { source, settings, plan, folder }, { signal, onProgress });
+    return { summary: vscode.l10n.t('{0} networks measured', result.networks), output: result.saved };
+  },
+
   evaluate: async ({ sources, settings }, record, { signal, onProgress, log }, services) => {
     const summaries: string[] = [];
     const progress = new JobProgress('evaluate', sources.length);
