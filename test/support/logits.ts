@@ -34,7 +34,7 @@ async function byTensorFlow(graph: Graph, weights: Weights, images: Float32Array
   }
 }
 
-function byInterpreter(graph: Graph, weights: Weights, images: Float32Array): Float32Array {
+export function byInterpreter(graph: Graph, weights: Weights, images: Float32Array): Float32Array {
   const { channels, height, width } = graph.input;
   const states = [...weights].map(([name, tensor]): [string, Values] => [
     name,

@@ -89,16 +89,17 @@ const power: OperatorRule = (call) => {
   return call.foreign([x], call.shape(0), { each: (v) => v ** exponent, numbers: [exponent] });
 };
 
-const softmax: OperatorRule = (call) => {
+/** The one dimension that a softmax goes over: before operator set 13 it was all from `axis` on as one. */
+function softmaxAxis(call: OperatorCall): number {
   const shape = call.shape(0);
   const modern = call.scope.opset >= 13;
   const axis = call.axis(call.int('axis', modern ? -1 : 1), shape.length);
-  // Before operator set 13 it went over all dimensions from `axis` on as one.
-  const rest = shape.slice(axis + 1);
-  if (!modern && rest.some((size) => size !== 1))
+  if (!modern && shape.slice(axis + 1).some((size) => size !== 1))
     call.fail('goes over several dimensions at once, which Espalier cannot take over');
-  return call.emit('softmax', [call.operand(0)], { axis });
-};
+  return axis;
+}
+
+const softmax: OperatorRule = (call) => call.emit('softmax', [call.operand(0)], { axis: softmaxAxis(call) });
 
 const dropout: OperatorRule = (call) => {
   const ratio = call.float('ratio', call.scalar(1) ?? 0.5);
@@ -171,11 +172,7 @@ export const elementwiseOperators: Readonly<Record<string, OperatorRule>> = {
   HardSigmoid: hardSigmoid,
   Identity: passes,
   LeakyRelu: (call) => leakyRelu(call, call.float('alpha', 0.01)),
-  LogSoftmax: (call) => {
-    const shape = call.shape(0);
-    const axis = call.axis(call.int('axis', call.scope.opset >= 13 ? -1 : 1), shape.length);
-    return call.foreign([call.operand(0)], shape, { numbers: [axis] });
-  },
+  LogSoftmax: (call) => call.foreign([call.operand(0)], call.shape(0), { numbers: [softmaxAxis(call)] }),
   Max: ofMany(Math.max),
   Min: ofMany(Math.min),
   Mul: binary('multiply'),

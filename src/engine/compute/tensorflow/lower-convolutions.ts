@@ -65,8 +65,7 @@ export const conv: LoweringRule<'conv'> = (context, { attributes: a, shapes: [sh
     ? context.emit('DepthwiseConv2dNative', inputs, convAttrs(window), shape, NHWC)
     : context.product('Conv2D', inputs, convAttrs(window), shape, NHWC);
   if (!bias) return [y];
-  const attrs: Attrs = { T: FLOAT, data_format: { str: 'NHWC' } };
-  return [context.emit('BiasAdd', [y.tensor, bias.tensor], attrs, shape, NHWC)];
+  return [context.biasAdd(y, bias)];
 };
 
 /** Images with zeros around them. */

@@ -1,7 +1,7 @@
 /** Lowering of matrix products. */
 import { sizePerImage } from '../../graph/shapes.ts';
 import { isPlain, type Order, plainOrder, withLast } from './data-layout.ts';
-import { FLOAT, type Laid, type LoweringContext, type LoweringRule } from './lowering-context.ts';
+import type { Laid, LoweringContext, LoweringRule } from './lowering-context.ts';
 import type { Attrs } from './saved-model.ts';
 
 /** All dimensions in memory but the last as one. */
@@ -30,9 +30,7 @@ export const linear: LoweringRule<'linear'> = (context, { shapes: [shape] }, [x,
   if (!bias) return [y];
   // The bias is added to the rows, where TensorFlow can fuse it with the product.
   const rows = collapsed(context, y);
-  const attrs: Attrs = { T: FLOAT, data_format: { str: 'NHWC' } };
-  const sum = context.emit('BiasAdd', [rows.tensor, bias.tensor], attrs, rows.shape);
-  return [context.reshapeMemory(sum, shape, y.order)];
+  return [context.reshapeMemory(context.biasAdd(rows, bias), shape, y.order)];
 };
 
 /** Puts the two last dimensions last in memory, in either order: a product can take an operand transposed. */

@@ -14,7 +14,9 @@ function padded(context: LoweringContext, x: Laid, axis: number, before: number,
   const pads = Int32Array.from(x.order.flatMap((d) => (d === axis ? [before, after] : [0, 0])));
   const constant = context.graph.constant(pads, [x.order.length, 2]);
   const shape = x.shape.map((d, i) => (i === axis ? d + before + after : d));
-  return context.emit('Pad', [x.tensor, constant], { T: FLOAT, Tpaddings: INT }, shape, x.order);
+  // Not Pad, which TensorFlow's optimiser takes into the convolution behind it, channels and all.
+  const inputs = [x.tensor, constant, context.scalar(0).tensor];
+  return context.emit('PadV2', inputs, { T: FLOAT, Tpaddings: INT }, shape, x.order);
 }
 
 export const slice: LoweringRule<'slice'> = (context, { attributes: { axis, start, end, step }, shapes }, [x]) => {

@@ -43,6 +43,8 @@ export class LoweringContext {
   /** The last of FusedBatchNormV3's outputs, which only GPUs fill, by the name of the node. */
   readonly reserves = new Map<string, TensorRef>();
   readonly #rounded = new Map<string, TensorRef>();
+  /** Names of sums with a bias. */
+  readonly #biased = new Set<string>();
   #batch?: TensorRef;
   readonly #sizes = new Map<string, TensorRef>();
 
@@ -168,9 +170,32 @@ export class LoweringContext {
 
   /** An element-wise operation with broadcasting; the result has `shape`. */
   binary(op: string, a: Laid, b: Laid, shape: Shape): Laid {
-    const [x, y] = this.aligned([a, b]);
+    const [left, right] = this.aligned([a, b]);
+    const [x, y] = [this.withAllChannels(left, right), this.withAllChannels(right, left)];
     const { order } = x.shape.length === shape.length ? x : y;
     return this.emit(op, [x.tensor, y.tensor], { T: FLOAT }, shape, order);
+  }
+
+  /** A bias added to the last dimension in memory. */
+  biasAdd(x: Laid, bias: Laid): Laid {
+    const attrs: Attrs = { T: FLOAT, data_format: { str: 'NHWC' } };
+    const sum = this.emit('BiasAdd', [x.tensor, bias.tensor], attrs, x.shape, x.order);
+    this.#biased.add(sum.tensor.name);
+    return sum;
+  }
+
+  /**
+   * A constant that is added to a sum with a bias is added to the bias by TensorFlow's optimiser (constant folding's push-down), whose
+   * BiasAdd fails unless the constant has a number for every channel.
+   */
+  private withAllChannels(x: Laid, other: Laid): Laid {
+    const channels = other.shape[other.order.at(-1) as number];
+    const isWhole = x.shape.length === 0 || x.shape[x.order.at(-1) as number] === channels;
+    if (isWhole || !this.#biased.has(other.tensor.name) || x.shape.some((d) => d < 0)) return x;
+    const last = x.order.at(-1) as number;
+    const zeros = this.graph.constant(new Float32Array(channels), [channels]);
+    const shape = x.shape.map((d, i) => (i === last ? channels : d));
+    return this.emit('AddV2', [x.tensor, zeros], { T: FLOAT }, shape, x.order);
   }
 
   // ---- reductions and sizes

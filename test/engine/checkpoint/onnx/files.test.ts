@@ -120,6 +120,14 @@ const cases: Readonly<Record<string, readonly [content: Uint8Array | string, mes
     model((b) => b.node('ConstantOfShape', [b.integers(1, 3)])),
     /gives nothing that depends on its images/,
   ],
+  'a softmax of old over several dimensions': [
+    model((b) => b.classify(b.node('Softmax', ['input'], { axis: 1 }, { name: 's' }), 3), undefined, 11),
+    /node 's' \(Softmax\) goes over several dimensions at once/,
+  ],
+  'its logarithm': [
+    model((b) => b.classify(b.node('LogSoftmax', ['input'], { axis: 1 }, { name: 's' }), 3), undefined, 11),
+    /node 's' \(LogSoftmax\) goes over several dimensions at once/,
+  ],
   'an old operator set': [model((b) => b.classify('input', 3), undefined, 6), /operator set 6/],
   'a constant beyond all memory': [
     model((b) => b.classify(b.node('Add', ['input', b.node('ConstantOfShape', [b.integers(2 ** 30, 2 ** 20)])]), 3)),
