@@ -3,6 +3,9 @@ import type { ActivationFunction } from '../../graph/activations.ts';
 import { float32Tensor } from '../../graph/tensor.ts';
 import type { Draft, DraftGraph, DraftId, ForeignDraft } from './draft.ts';
 
+/** A bound from which on what is added to it and taken from it again loses more than float32's rounding of what is left. */
+const FAR = 16;
+
 /** Adds operations in front of the node that they replace. */
 class Writer {
   constructor(
@@ -39,10 +42,16 @@ class Writer {
     return this.add({ kind: 'softmax', attributes: { axis }, inputs: [x] });
   }
 
-  /** max(x, low), then min(…, high). */
+  /** max(x, low), then min(…, high): low + relu(x − low), or x + relu(low − x) where the bound would swallow digits of x. */
   clip(x: DraftId, low: number, high: number): DraftId {
-    const above = low > -1e38 ? this.plus(this.apply('relu', this.plus(x, -low)), low) : x;
+    const below = (): DraftId =>
+      Math.abs(low) < FAR
+        ? this.plus(this.apply('relu', this.plus(x, -low)), low)
+        : this.binary('add', x, this.apply('relu', this.binary('subtract', this.number(low), x)));
+    const above = low > -1e38 ? below() : x;
     if (high > 1e38) return above;
+    if (Math.abs(high) >= FAR)
+      return this.binary('subtract', above, this.apply('relu', this.binary('subtract', above, this.number(high))));
     const left = this.apply('relu', this.binary('subtract', this.number(high), above));
     return this.binary('subtract', this.number(high), left);
   }

@@ -32,6 +32,10 @@ export const rareCases: Readonly<Record<string, OperatorCase>> = {
     const nothing = b.node('Relu', [b.node('Sub', [x, b.number(1e4)])]);
     return b.node('Add', [x, b.node('Div', [nothing, b.node('Clip', [nothing, b.number(1e-12)])])]);
   }, 'constant subtract activation constant add activation constant add divide add'),
+  limits_far_away: shaped(
+    (b, x) => b.node('Clip', [x, b.number(-50_000), b.number(50_000)]),
+    'constant subtract activation add constant subtract activation subtract',
+  ),
   root_kept_from_zero: shaped((b, x) => {
     const nothing = b.node('Relu', [b.node('Sub', [x, b.number(1e4)])]);
     const root = b.node('Sqrt', [b.node('Add', [nothing, b.number(1e-6)])]);
