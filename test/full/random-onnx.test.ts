@@ -5,14 +5,18 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { UserError } from '../../src/common/errors.ts';
+import { createOnnxRuntimeExecutor } from '../../src/engine/compute/onnxruntime/onnxruntime-executor.ts';
+import { loadTensorFlow } from '../../src/engine/compute/runtime/binding.ts';
+import { tensorFlowExecutor } from '../../src/engine/compute/tensorflow/tensorflow-executor.ts';
 import type { Graph } from '../../src/engine/graph/graph.ts';
-import { openModel } from '../../src/engine/jobs/opening/model.ts';
+import { openModel, saveModel } from '../../src/engine/jobs/opening/model.ts';
+import { EMPTY_RECORD } from '../../src/engine/jobs/record.ts';
 import { couple } from '../../src/engine/pruning/coupling/couple.ts';
 import { isPrunable } from '../../src/engine/pruning/coupling/groups.ts';
 import { assertExact } from '../engine/pruning/masked.ts';
 import { workFolder } from '../engine/training/tiny.ts';
 import { image } from '../support/detfill.ts';
-import { logitsOf, relativeDifference } from '../support/logits.ts';
+import { hasTensorFlow, logitsBy, relativeDifference } from '../support/logits.ts';
 import { noPythonWith, PYTHON } from '../support/python.ts';
 
 const COUNT = Number(process.env['RANDOM_ONNX'] ?? 300);
@@ -41,6 +45,10 @@ test(`${COUNT} random ONNX files are right or refused`, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   });
+  const executors = [
+    ['ONNX Runtime', await createOnnxRuntimeExecutor()] as const,
+    ...(hasTensorFlow ? [['TensorFlow', tensorFlowExecutor(loadTensorFlow())] as const] : []),
+  ];
   const refusals = new Map<string, number>();
   const wrong: string[] = [];
   let right = 0;
@@ -49,12 +57,20 @@ test(`${COUNT} random ONNX files are right or refused`, {
     const told = `${seed} (${operators.join(', ')})`;
     try {
       const { graph, weights } = await openModel({ model: path.join(folder, `${seed}.onnx`) });
-      const difference = relativeDifference(await logitsOf(graph, await weights()), logits);
-      if (!(difference < 1e-4)) wrong.push(`${told}: ${difference.toExponential(1)} off`);
-      else {
-        right++;
-        if (isMaskable(graph) && prunes(graph)) await assertExact(graph, { ratio: 0.4 });
+      for (const [backend, executor] of executors) {
+        const difference = relativeDifference(await logitsBy(executor, graph, await weights()), logits);
+        if (!(difference < 1e-4)) wrong.push(`${told}: ${difference.toExponential(1)} off on ${backend}`);
       }
+      for (const extension of ['safetensors', 'pth', 'onnx', 'pt2']) {
+        const file = path.join(folder, `again.${extension}`);
+        await saveModel(file, graph, await weights(), EMPTY_RECORD);
+        const again = await openModel({ model: file });
+        const [, executor] = executors[0];
+        const difference = relativeDifference(await logitsBy(executor, again.graph, await again.weights()), logits);
+        if (!(difference < 1e-4)) wrong.push(`${told}: ${difference.toExponential(1)} off as ${extension}`);
+      }
+      if (isMaskable(graph) && prunes(graph)) await assertExact(graph, { ratio: 0.4 });
+      right++;
     } catch (error) {
       if (String(error).includes('the masked network computes nothing')) continue;
       if (error instanceof UserError) {
@@ -63,7 +79,7 @@ test(`${COUNT} random ONNX files are right or refused`, {
       } else wrong.push(`${told}: ${error}`);
     }
   }
-  t.diagnostic(`${right} right`);
+  t.diagnostic(`${right} opened`);
   for (const [kind, count] of [...refusals].sort((a, b) => b[1] - a[1])) t.diagnostic(`${count} refused: ${kind}`);
   assert.deepEqual(wrong, []);
 });

@@ -1,5 +1,6 @@
 /** Logits of a Graph for the deterministic image: by TensorFlow where it is installed, else by the test interpreter. */
 
+import type { Executor } from '../../src/engine/compute/executor.ts';
 import { predictProgram } from '../../src/engine/compute/programs/programs.ts';
 import { installedRuntime, loadTensorFlow } from '../../src/engine/compute/runtime/binding.ts';
 import { tensorFlowExecutor } from '../../src/engine/compute/tensorflow/tensorflow-executor.ts';
@@ -24,11 +25,12 @@ export function channelsLast({ input: { channels, height, width } }: Graph, data
   return last;
 }
 
-async function byTensorFlow(graph: Graph, weights: Weights, images: Float32Array): Promise<Float32Array> {
-  const session = await tensorFlowExecutor(loadTensorFlow()).open({ predict: predictProgram(graph) });
+/** Logits [classes] of a Graph for the deterministic image, by one backend. */
+export async function logitsBy(executor: Executor, graph: Graph, weights: Weights): Promise<Float32Array> {
+  const session = await executor.open({ predict: predictProgram(graph) });
   try {
     await session.assign(weights);
-    return (await session.run('predict', { images })).logits;
+    return (await session.run('predict', { images: channelsLast(graph, imageOf(graph)) })).logits;
   } finally {
     await session.dispose();
   }
@@ -47,8 +49,8 @@ export function byInterpreter(graph: Graph, weights: Weights, images: Float32Arr
 
 /** Logits [classes] of a Graph for the deterministic image. The interpreter takes seconds for images beyond 32 × 32. */
 export async function logitsOf(graph: Graph, weights: Weights): Promise<Float32Array> {
-  const images = channelsLast(graph, imageOf(graph));
-  return hasTensorFlow ? byTensorFlow(graph, weights, images) : byInterpreter(graph, weights, images);
+  if (hasTensorFlow) return logitsBy(tensorFlowExecutor(loadTensorFlow()), graph, weights);
+  return byInterpreter(graph, weights, channelsLast(graph, imageOf(graph)));
 }
 
 /** The largest difference, as a share of the largest logit expected. */
