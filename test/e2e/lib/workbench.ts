@@ -147,7 +147,10 @@ export class Workbench {
       await input.fill(file);
       await this.page.waitForTimeout(400 + 300 * attempt);
       // The dialog may have put its own proposal in the place of what was typed.
-      if (!(await input.inputValue()).startsWith(file)) continue;
+      const isTyped = async (): Promise<boolean> => (await input.inputValue()).startsWith(file);
+      if (!(await isTyped())) continue;
+      await this.page.waitForTimeout(250);
+      if (!(await isTyped())) continue;
       await accept.click().catch(() => undefined);
       const gone = await accept.waitFor({ state: 'hidden', timeout: 2000 }).then(
         () => true,
