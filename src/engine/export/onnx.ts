@@ -249,7 +249,6 @@ function needed(graph: Graph): ReadonlySet<ValueId> {
  * @throws UserError when a weight is missing
  */
 export function onnxModel(graph: Graph, weights: Weights, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  const writer = new OnnxWriter();
   const shapes = inferShapes(graph);
   const used = needed(graph);
   const written = new Set<string>();
@@ -269,6 +268,8 @@ export function onnxModel(graph: Graph, weights: Weights, metadata: Readonly<Rec
     return false;
   });
   const nameOf = (id: ValueId): string => names.get(id) ?? `/${id}`;
+  const given = [...graph.parameters, ...graph.outputs].map(({ name }) => name);
+  const writer = new OnnxWriter([...given, ...graph.nodes.map(({ id }) => nameOf(id))]);
   for (const node of graph.nodes) {
     if (!used.has(node.id)) continue;
     const scope: Scope = {

@@ -84,9 +84,14 @@ export interface OnnxInterface {
 export class OnnxWriter {
   readonly #nodes: Chunk[] = [];
   readonly #initialisers: Chunk[] = [];
-  readonly #names = new Set<string>();
+  readonly #names: Set<string>;
   readonly #domains = new Set(['']);
   readonly #free = new FreeNames();
+
+  /** @param given names that are used as they are, so that none that is made here is one of them */
+  constructor(given: Iterable<string> = []) {
+    this.#names = new Set(given);
+  }
 
   /** Adds a node; its output has the name given, or one made from `base`. */
   node(

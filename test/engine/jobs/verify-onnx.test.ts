@@ -5,14 +5,17 @@ import { test } from 'node:test';
 import { buildModel } from '../../../src/engine/architectures/registry.ts';
 import { createExecutor } from '../../../src/engine/compute/backends.ts';
 import { onnxModel } from '../../../src/engine/export/onnx.ts';
-import type { Graph } from '../../../src/engine/graph/graph.ts';
+import type { GraphBuilder } from '../../../src/engine/graph/builder.ts';
+import type { Graph, ValueId } from '../../../src/engine/graph/graph.ts';
 import { float32Tensor } from '../../../src/engine/graph/tensor.ts';
 import { exportModel } from '../../../src/engine/jobs/export.ts';
 import { saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
 import { verifyOnnx } from '../../../src/engine/jobs/verify-onnx.ts';
 import { initialiseWeights } from '../../../src/engine/training/initialise.ts';
+import { fillWeights } from '../../support/detfill.ts';
 import { temporaryFolder } from '../data/images.ts';
+import { conv, network } from '../pruning/networks.ts';
 
 const graph = buildModel('resnet20') as Graph;
 const weights = initialiseWeights(graph, 0);
@@ -58,4 +61,18 @@ test('outputs that are no numbers verify nothing, and nothing is saved', async (
   await assert.rejects(exportModel(model, 'onnx', path.join(folder, 'a.onnx')), /cannot be verified/);
   await assert.rejects(saveModel(path.join(folder, 'b.onnx'), graph, huge, EMPTY_RECORD), /cannot be verified/);
   assert.deepEqual(readdirSync(folder), []);
+});
+
+test("numbers that the writer adds are never called as a network's own tensors", async () => {
+  // A group norm is written with a shape for its weight and one for its bias; its node is called by its module's path, as in imported networks.
+  const norm = (b: GraphBuilder, x: ValueId): ValueId => {
+    const [, channels] = b.shape(x);
+    const parameters = { weight: b.parameter('norm.weight', [channels]), bias: b.parameter('norm.bias', [channels]) };
+    return b.add('groupNorm', 'norm', [x], { groups: 2, eps: 1e-5 }, parameters);
+  };
+  const small = network((b, x) => norm(b, conv(b, 'conv', x, 6)));
+  assert.ok(small.nodes.some(({ id }) => id === 'norm'));
+  const values = fillWeights(small);
+  const { largest, difference } = await verifyOnnx(onnxModel(small, values), small, values, {}, await executor);
+  assert.ok(difference < 1e-4 * largest);
 });
