@@ -12,7 +12,7 @@ import { RequestError } from '../../src/extension/supervision/request-error.ts';
 import { WorkerSupervisor } from '../../src/extension/supervision/worker-supervisor.ts';
 import type { ParamsOf, ResultOf, WorkerMethod } from '../../src/protocol/messages.ts';
 import { DEFAULT_PLAN, type ModelSource, type PlanSettings, type ScoreSettings } from '../../src/protocol/values.ts';
-import { tinyImages } from '../engine/training/tiny.ts';
+import { tinyImages, tinyModel } from '../engine/training/tiny.ts';
 import { builtProgram } from '../support/built-programs.ts';
 
 let folder: string;
@@ -136,10 +136,11 @@ test('prunes to a new file that opens again with its history, and never overwrit
 
 test('prunes and repairs: the plan as it is, or budgets by sensitivity; the history has both steps', async () => {
   const dataPath = await tinyImages(folder);
+  const small = { kind: 'file', path: tinyModel(dataPath) } as const;
   for (const allocate of ['uniform', 'sensitivity'] as const) {
     const output = path.join(folder, `repaired-${allocate}.safetensors`);
     const repair = { dataPath, images: 16, allocate };
-    const request = { source, scores: l1, plan: half, output, overwrite: false, repair };
+    const request = { source: small, scores: l1, plan: half, output, overwrite: false, repair };
     const { after, before, agreement } = await ask('prune/run', request);
     assert.ok(after.macs <= before.macs / 2);
     assert.ok(agreement !== undefined && agreement >= 0 && agreement <= 1);
