@@ -25,8 +25,8 @@ interface Place {
 /** Whether a tensor goes on under its name. */
 type IsOwnName = (name: string) => boolean;
 
-/** Of a state dict every name is one, whatever is in it. */
-const isExact: IsOwnName = (name) => !name.startsWith(MADE_UP);
+/** Of a state dict every name is one, whatever is in it; tensors that were filled in have none. */
+const isExact: IsOwnName = (name) => name !== '' && !name.startsWith(MADE_UP);
 
 /** The module that a node's parameters are named after, if they are. */
 function namedAfter({ kind, stored }: Operation, isOwn: IsOwnName): string | undefined {

@@ -165,6 +165,20 @@ class Shuffled(nn.Module):
         return self.head(F.avg_pool2d(x[:, :, ::2, 1:], 2, ceil_mode=True).amax((2, 3)))
 
 
+class Normed(nn.Module):
+    """Norms that have neither weight nor bias, each for itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 24, 3, 2, 1), nn.InstanceNorm2d(24, 0.1), nn.ReLU())
+        self.body = nn.Sequential(nn.Conv2d(24, 20, 3, 2, 1), nn.InstanceNorm2d(20), nn.LayerNorm((8, 8), 0.1, False))
+        self.after = nn.Conv2d(20, 16, 3, padding=1)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x):
+        return self.head(self.after(self.body(self.stem(x)).relu()).relu().mean((2, 3)))
+
+
 class Unknown(nn.Module):
     """An operation that Espalier knows nothing of, between two layers."""
 
@@ -188,4 +202,5 @@ transformer = Transformer
 scaled = ScaledAttentions
 decoder = Decoder
 shuffled = Shuffled
+normed = Normed
 unknown = Unknown
