@@ -60,4 +60,8 @@ test('at a ratio, too; and what cannot be is refused with the reason', () => {
     () => planner.plan({ ratio: 0.5, isomorphic: false, scopeRatios: { [FIXED]: 0.1 } }),
     /single scopes need isomorphic ranking/,
   );
+  assert.throws(
+    () => planner.plan({ ratio: 0.5, scopeRatios: { [FIXED]: 0.1, 'no.such.layer': 0.2 } }),
+    /a share is fixed for the scope of no\.such\.layer, of which nothing is pruned/,
+  );
 });

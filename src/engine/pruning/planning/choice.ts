@@ -39,7 +39,9 @@ export const removedOf = (count: number, ratio: number): number => count - Math.
 export function choose(groups: Groups, ranking: Ranking, options: ResolvedOptions, whenEmpty: WhenEmpty): Choice {
   const asked = new Int32Array(groups.groups.length);
   const dims = new Int32Array(groups.groups.length);
-  const scopes = scopesOf(ranking, options).map((scope): ScopeChoice => {
+  const ranked = scopesOf(ranking, options);
+  checkGivenRatios(groups, ranked, options);
+  const scopes = ranked.map((scope): ScopeChoice => {
     const given = givenRatio(groups, scope, options);
     const ratio = given ?? scopeRatio(groups, scope, options);
     const count = removedOf(scope.sorted.length, ratio);
@@ -64,15 +66,24 @@ function scopesOf(ranking: Ranking, options: ResolvedOptions): readonly RankedSc
   return ranking.scopes({ global, isomorphic: isomorphic && global, headDims: global && headDimRatio !== undefined });
 }
 
-/** The ratio of a scope that was given by one of its groups. @throws UserError where groups of no one scope could have it */
-function givenRatio({ groups }: Groups, scope: RankedScope, options: ResolvedOptions): number | undefined {
-  const { scopeRatios, isomorphic, global } = options;
-  const names = Object.keys(scopeRatios);
-  if (names.length === 0) return undefined;
-  if (!isomorphic || !global)
+/** @throws UserError for ratios of single scopes that no scope of this ranking would take: none is left out silently */
+function checkGivenRatios({ groups }: Groups, scopes: readonly RankedScope[], options: ResolvedOptions): void {
+  const names = Object.keys(options.scopeRatios);
+  if (names.length === 0) return;
+  if (!options.isomorphic || !options.global)
     throw new UserError(
       'ratios of single scopes need isomorphic ranking: other rankings have no such scopes. Choose it, or free the scopes.',
     );
+  const ranked = new Set(scopes.flatMap((scope) => scope.groups.map((id) => rootName(groups[id]))));
+  const lost = names.find((name) => !ranked.has(name));
+  if (lost !== undefined)
+    throw new UserError(
+      `a share is fixed for the scope of ${lost}, of which nothing is pruned (it is pinned, frozen, or not in this network). Unpin it, or free the scope.`,
+    );
+}
+
+/** The ratio of a scope that was given by one of its groups. */
+function givenRatio({ groups }: Groups, scope: RankedScope, { scopeRatios }: ResolvedOptions): number | undefined {
   const named = scope.groups.map((id) => rootName(groups[id])).find((name) => Object.hasOwn(scopeRatios, name));
   return named === undefined ? undefined : scopeRatios[named];
 }
