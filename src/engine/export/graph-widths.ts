@@ -2,8 +2,8 @@
 import type { WrittenModule } from '../checkpoint/modules/written-module.ts';
 import type { ModuleRecord } from '../checkpoint/torch/module-record.ts';
 import type { PickleValue } from '../checkpoint/torch/pickle-values.ts';
+import { attentionHeads } from '../graph/attention-heads.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
-import { attentionModules } from '../graph/macs.ts';
 import type { Shape } from '../graph/operations.ts';
 import { inferShapes } from '../graph/shapes.ts';
 
@@ -24,7 +24,7 @@ export class GraphWidths {
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly #parameters: ReadonlyMap<string, readonly number[]>;
   readonly #byWeight = new Map<string, GraphNode>();
-  readonly #attention: ReadonlyMap<string, string>;
+  readonly #heads: ReadonlyMap<string, number>;
   /** Channels that enter the classifier. */
   readonly features: number | undefined;
 
@@ -32,7 +32,7 @@ export class GraphWidths {
     this.shapes = inferShapes(graph);
     this.#parameters = new Map(graph.parameters.map(({ name, shape }) => [name, shape]));
     for (const node of graph.nodes) if (node.parameters.weight) this.#byWeight.set(node.parameters.weight, node);
-    this.#attention = new Map(attentionModules(graph).map(({ module, product }) => [module, product]));
+    this.#heads = new Map(attentionHeads(graph).map(({ attention, heads }) => [attention, heads]));
     const classifiers = graph.nodes.flatMap((node) =>
       node.kind === 'linear' && this.weight(node.id)?.[0] === graph.classes ? [this.weight(node.id)?.[1]] : [],
     );
@@ -47,7 +47,7 @@ export class GraphWidths {
     return this.#byWeight.get(weight);
   }
   heads(path: string): number | undefined {
-    return this.shapes.get(this.#attention.get(path) ?? '')?.at(-3);
+    return this.#heads.get(path);
   }
   /** Channels of what a module gives. */
   channels(path: string): number | undefined {
