@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import time
+import traceback
 from types import SimpleNamespace
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -13,6 +14,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 class Failed(Exception):
     """What is wrong, and what to do."""
+
+
+def advice(error):
+    """What to do about an error of a library."""
+    if "out of memory" in str(error).lower():
+        return "make the job with a smaller --batch-size (and more --grad-accum-steps for the same images a step)"
+    if isinstance(error, (ImportError, OSError)):
+        return "mend what it names; pip install -r requirements.txt installs what train.py is tested with"
+    return f"{sys.executable} check.py in {HERE} says where it was: mend that there and check again"
 
 
 def check(name, look):
@@ -24,7 +34,9 @@ def check(name, look):
     except SystemExit as error:
         ok, text = False, str(error)
     except Exception as error:  # whatever a library says: the person is to see it, and the next check is to be made
-        ok, text = False, f"{type(error).__name__}: {error}"
+        traceback.print_exc()
+        own = type(error).__name__ == "UnreadableImage"
+        ok, text = False, str(error) if own else f"{type(error).__name__}: {error}; {advice(error)}"
     print(json.dumps({"name": name, "ok": ok, "text": text}), flush=True)
     return ok
 
@@ -66,29 +78,47 @@ def data(job):
 
     path = job.request.dataPath
     names = images.output_names(path, job.images, job.network.classes)
-    counts = [len(images.list_images(path, split, names)) for split in ("train", "val")]
-    return f"{counts[0]} images for training, {counts[1]} for validation, {len(names)} classes in {path}"
+    parts = {"train": "for training", "val": "for validation"} if job.kind == "train" else {"train": "for training"}
+    counts = [f"{len(images.list_images(path, split, names))} images {what}" for split, what in parts.items()]
+    return f"{', '.join(counts).replace(' images for v', ' for v')}, {len(names)} classes in {path}"
+
+
+def room(need, what, less):
+    free = shutil.disk_usage(HERE).free
+    sizes = f"{free / 1e9:.1f} GB free at {HERE}, {need / 1e9:.1f} GB needed for {what}"
+    if free < need:
+        raise Failed(f"{sizes}: {less}")
+    return sizes
 
 
 def disk(job, settings):
     weights = os.path.getsize(os.path.join(HERE, job.network.weights))
+    if job.kind == "score":
+        return room(weights, "gradients", "free some space")
     slots = 2 if settings.opt in ("adamw", "rmsprop") else 1
     latest = weights * (1 + slots + bool(settings.model_ema))
     kept = settings.epochs // settings.checkpoint_interval if settings.checkpoint_interval > 0 else 0
     # A file that is replaced lies beside its successor for a moment.
-    need, free = 2 * latest + (2 + kept) * weights, shutil.disk_usage(HERE).free
-    sizes = f"{free / 1e9:.1f} GB free at {HERE}, {need / 1e9:.1f} GB needed for checkpoints"
-    if free < need:
-        raise Failed(f"{sizes}: free some space, or make the job with a larger --checkpoint-interval or 0")
-    return sizes
+    less = "free some space, or make the job with a larger --checkpoint-interval or 0"
+    return room(2 * latest + (2 + kept) * weights, "checkpoints", less)
+
+
+def gpu_memory():
+    import torch
+
+    return f", {torch.cuda.max_memory_allocated() / 1e9:.1f} GB of GPU memory" if torch.cuda.is_available() else ""
 
 
 def one_step(job, settings):
-    """A step of one process, with nothing written."""
-    import torch
-
+    """A step of one process, or a batch of its gradients, with nothing written."""
     import train
 
+    if job.kind == "score":
+        import score
+
+        since = time.monotonic()
+        score.one_batch(job, settings)
+        return f"gradients of one batch, {time.monotonic() - since:.1f} s with loading{gpu_memory()}"
     settings = SimpleNamespace(**{**vars(settings), "workers": 0})
     with open(os.devnull, "w") as nothing:
         shown, sys.stdout = sys.stdout, nothing
@@ -104,8 +134,7 @@ def one_step(job, settings):
     loss = trainer.last["loss"]
     if loss != loss or abs(loss) == float("inf"):
         raise Failed(f"the first step has a loss of {loss}: make the job with a lower --lr or a warm-up")
-    memory = f", {torch.cuda.max_memory_allocated() / 1e9:.1f} GB of GPU memory" if train.CUDA else ""
-    return f"loss {loss:.4g}, {time.monotonic() - since:.1f} s with loading{memory}"
+    return f"loss {loss:.4g}, {time.monotonic() - since:.1f} s with loading{gpu_memory()}"
 
 
 def main():
@@ -114,11 +143,9 @@ def main():
     import run_folder
 
     job, settings, _ = run_folder.read_job()
-    trains = job.kind == "train"
-    results = [check("GPUs", lambda: gpus(job, settings)), check("data", lambda: data(job))]
-    if trains:
-        results.append(check("disk", lambda: disk(job, settings)))
-    if trains and all(results):
+    looks = {"GPUs": lambda: gpus(job, settings), "data": lambda: data(job), "disk": lambda: disk(job, settings)}
+    results = [check(name, look) for name, look in looks.items()]
+    if all(results):
         results.append(check("one step", lambda: one_step(job, settings)))
     return 0 if all(results) else 1
 

@@ -120,7 +120,9 @@ def find_split(data_path, split):
     for name in SPLITS[split]:
         if name in there:
             return os.path.join(data_path, there[name])
-    raise SystemExit(f"{data_path} has no {' or '.join(f'{name}/' for name in SPLITS[split])}.")
+    raise SystemExit(
+        f"{data_path} has no {' or '.join(f'{name}/' for name in SPLITS[split])}: add it, or make the job anew with --data-path."
+    )
 
 
 def _files(folder):
@@ -153,7 +155,7 @@ def list_images(data_path, split, names):
     label_of = {name: label for label, name in enumerate(names)}
     unknown = [name for name in _folders(root) if name not in label_of]
     if unknown:
-        raise SystemExit(f"{root} has class folders that the network does not know: {', '.join(unknown[:5])}")
+        raise SystemExit(f"{root} has class folders that the network does not know: {', '.join(unknown[:5])}: remove them, or make the job with --synsets FILE.")
     samples = []
     for name in _folders(root):
         files = _files(os.path.join(root, name))
@@ -161,7 +163,7 @@ def list_images(data_path, split, names):
             raise SystemExit(f"The class folder {os.path.join(root, name)} has no images: add some or remove it.")
         samples += [(file, label_of[name]) for file in files]
     if not samples:
-        raise SystemExit(f"{root} has no class folders.")
+        raise SystemExit(f"{root} has no class folders: add them, or make the job anew with --data-path.")
     return samples
 
 
@@ -215,6 +217,10 @@ def make_transform(spec):
     return v2.Compose(steps)
 
 
+class UnreadableImage(RuntimeError):
+    """An image that is none, by its file's name."""
+
+
 class Images(Dataset):
     """Images and labels by (index, position, epoch): what is drawn for an image depends on nothing else."""
 
@@ -234,7 +240,7 @@ class Images(Dataset):
             with Image.open(file) as opened:
                 image = opened.convert("RGB")
         except OSError as error:
-            raise RuntimeError(f"{file} cannot be read ({error}): mend or remove it") from None
+            raise UnreadableImage(f"{file} cannot be read ({error}): mend or remove it") from None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.seed, AUGMENTATION, epoch, position))
             return self.transform(image), label

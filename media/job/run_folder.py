@@ -1,5 +1,6 @@
 """The files of a job: settings, weights (safetensors), metrics.jsonl, run.json. What lies there is whole at any moment."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -20,6 +21,7 @@ TYPES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
+FAILURE = "failure.txt"
 AVERAGE = "ema/"  # before the names of averaged weights in latest.safetensors
 
 
@@ -152,6 +154,34 @@ def write_run(state, job_json, *, backend, global_batch, started, **more):
         **more,
     }
     write_atomically(place("run.json"), [json.dumps(run, indent=2).encode() + b"\n"])
+
+
+def write_scoring(**progress):
+    """scoring.json: how many batches of all processes are done, of how many."""
+    write_atomically(place("scoring.json"), [json.dumps(progress).encode() + b"\n"])
+
+
+def reason_of(error):
+    """What an exception says; of one in a process that loads images, its last line: the rest is where it was."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[-1].partition(": ")[2] if text.startswith("Caught ") else text
+
+
+def note_failure(error):
+    """Keeps why the process that failed first did so: the others only hear that it has gone. Returns that reason."""
+    reason = reason_of(error)
+    try:
+        with open(place(FAILURE), "x", encoding="utf-8") as file:
+            file.write(reason + "\n")
+        return reason
+    except FileExistsError:
+        with open(place(FAILURE), encoding="utf-8") as file:
+            return file.read().strip() or reason
+
+
+def forget_failure():
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(place(FAILURE))
 
 
 def read_started():

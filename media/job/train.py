@@ -58,6 +58,8 @@ def start_ranks(job, settings):
         if LOCAL_RANK >= torch.cuda.device_count():
             raise SystemExit(f"{LOCAL_RANKS} processes but {torch.cuda.device_count()} GPUs: make the job with --processes.")
         torch.cuda.set_device(DEVICE)
+    if RANK == 0:
+        folder.forget_failure()
     chosen = settings.dist_backend
     backend = ("nccl" if CUDA else "gloo") if chosen == "auto" else chosen
     if RANKS > 1:
@@ -503,8 +505,9 @@ def main():
             folder.write_run(state, job_json, **run, summary=summary)
         say(f"{state}: top-1 {100 * summary['lastTop1']:.2f} % after {summary['epochs']} epochs, best {100 * summary['bestTop1']:.2f} %")
     except BaseException as error:
+        reason = folder.note_failure(error)
         if RANK == 0:
-            folder.write_run("failed", job_json, **run, error=str(error) or type(error).__name__)
+            folder.write_run("failed", job_json, **run, error=reason)
         raise
     finally:
         del lock

@@ -17,7 +17,7 @@ import { ModelLibrary } from './model/model-library.ts';
 import { ModelSessions } from './model/model-sessions.ts';
 import { registerZooFiles } from './model/zoo-files.ts';
 import { RunPanels } from './runs/run-panels.ts';
-import type { RunRecord } from './runs/run-record.ts';
+import { placeOf, type RunRecord } from './runs/run-record.ts';
 import { nameOfRun, RunService } from './runs/run-service.ts';
 import { RunStore } from './runs/run-store.ts';
 import { runWorkFor } from './runs/run-work.ts';
@@ -169,7 +169,7 @@ async function offerResult(services: Services, record: RunRecord): Promise<void>
       await vscode.commands.executeCommand('espalier.finetune', vscode.Uri.file(record.output));
     return;
   }
-  if (kind === 'finetune' && record.output === undefined) {
+  if (placeOf(record)?.onlyWrite) {
     await offerWritten(record);
     return;
   }

@@ -1,7 +1,8 @@
 /** Checks the files by which a run and windows talk: a repository can bring a folder with such files along. */
 import * as v from 'valibot';
-import { JOB_ENGINES } from './finetune-settings.ts';
+import { CRITERION_NAMES } from '../common/criteria.ts';
 import type { RunEnd, RunLive, RunOrder, RunStart } from './run-files.ts';
+import { JOB_ENGINES } from './run-place.ts';
 
 const text = v.pipe(v.string(), v.maxLength(1_000_000));
 const line = v.pipe(v.string(), v.maxLength(10_000));
@@ -21,19 +22,28 @@ const source = v.variant('kind', [
   v.strictObject({ kind: v.literal('zoo'), name: line }),
 ]);
 
+const place = v.strictObject({
+  engine: v.picklist(JOB_ENGINES),
+  nodes: count,
+  processes: count,
+  dataPath: line,
+  onlyWrite: v.exactOptional(v.boolean()),
+});
+
 const settings = v.strictObject({
   recipe: line,
   dataPath: line,
   flags: v.record(line, v.union([line, number, v.boolean()])),
-  place: v.exactOptional(
-    v.strictObject({
-      engine: v.picklist(JOB_ENGINES),
-      nodes: count,
-      processes: count,
-      dataPath: line,
-      onlyWrite: v.exactOptional(v.boolean()),
-    }),
-  ),
+  place: v.exactOptional(place),
+});
+
+const scores = v.strictObject({
+  criterion: v.picklist(CRITERION_NAMES),
+  dataPath: v.exactOptional(line),
+  batches: count,
+  batchSize: count,
+  seed: number,
+  place,
 });
 
 const job = v.strictObject({
@@ -72,11 +82,17 @@ const error = v.strictObject({
 });
 
 const schemas = {
-  start: v.strictObject({ source, settings, resume: v.boolean(), job: v.exactOptional(job) }),
+  // Told apart here, so that what is wrong is said of the one that it is.
+  start: v.lazy((value) =>
+    typeof value === 'object' && value !== null && 'scores' in value
+      ? v.strictObject({ source, scores, resume: v.boolean(), job })
+      : v.strictObject({ source, settings, resume: v.boolean(), job: v.exactOptional(job) }),
+  ),
   live: v.strictObject({ pid, host: line, progress, notes: v.exactOptional(v.array(text)) }),
   order: v.strictObject({ action: v.picklist(['pause', 'continue', 'stopAfterEpoch', 'stop']), time: line }),
   end: v.variant('kind', [
     v.strictObject({ kind: v.literal('ended'), result }),
+    v.strictObject({ kind: v.literal('scored'), gradients: v.exactOptional(line) }),
     v.strictObject({ kind: v.literal('failed'), error }),
   ]),
 } as const;

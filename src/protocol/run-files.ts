@@ -1,8 +1,17 @@
 /**
- * The files by which a finetuning run talks with windows. It has a process of its own that outlives the window that started it; whoever
+ * The files by which a finetuning run, or a scoring that is a job, talks with windows. It has a process of its own that outlives the window that started it; whoever
  * opens the folder later follows it by the same files, on another machine of a shared file system too.
  */
-import type { ErrorShape, FinetuneResult, FinetuneSettings, ModelSource, ProgressReport, RunPoint } from './values.ts';
+import type { RunPlace } from './run-place.ts';
+import type {
+  ErrorShape,
+  FinetuneResult,
+  FinetuneSettings,
+  ModelSource,
+  ProgressReport,
+  RunPoint,
+  ScoreSettings,
+} from './values.ts';
 
 /** All in the run's own folder, which is where it writes and nowhere else. */
 export const RUN_FILES = {
@@ -23,13 +32,23 @@ export const RUN_FILES = {
   job: 'job',
 } as const;
 
-export interface RunStart {
+export interface FinetuneStart {
   readonly source: ModelSource;
   readonly settings: FinetuneSettings;
   readonly resume: boolean;
   /** Of a run that is a job. */
   readonly job?: RunJob;
 }
+
+/** Scoring as a job; on this machine the worker scores. */
+export interface ScoreStart {
+  readonly source: ModelSource;
+  readonly scores: ScoreSettings & { readonly place: RunPlace };
+  readonly resume: boolean;
+  readonly job: RunJob;
+}
+
+export type RunStart = FinetuneStart | ScoreStart;
 
 /** How a job is started and asked here: from this machine's settings, never from files of a repository. */
 export interface RunJob {
@@ -60,6 +79,8 @@ export interface RunOrder {
 
 export type RunEnd =
   | { readonly kind: 'ended'; readonly result: FinetuneResult }
+  /** Without a file, the job was only written. */
+  | { readonly kind: 'scored'; readonly gradients?: string }
   | { readonly kind: 'failed'; readonly error: ErrorShape };
 
 /** A line of metrics.jsonl as a point of the curves: what it does not know it leaves out. Undefined for what is no such line. */

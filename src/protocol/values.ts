@@ -1,6 +1,7 @@
 /** Values that host, worker and webviews exchange: plain JSON, no weights. Paths are absolute paths on the workspace's machine. */
 
 import type { Criterion } from '../common/criteria.ts';
+import type { RunPlace } from './run-place.ts';
 
 /**
  * Where a model comes from. Every request names its model so and the worker caches what it has opened:
@@ -111,6 +112,10 @@ export interface ScoreSettings {
   readonly batches: number;
   readonly batchSize: number;
   readonly seed: number;
+  /** A job that computes the gradients; without, this machine does. */
+  readonly place?: RunPlace;
+  /** File of gradients that a job has computed. */
+  readonly gradients?: string;
 }
 
 /** A layer that the plan must leave as it is, at its output, its input, or both. */

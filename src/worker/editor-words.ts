@@ -31,7 +31,12 @@ const PHRASES: readonly (readonly [said: RegExp, here: string])[] = [
   [/make it with --processes (\d+)/, 'choose $1 processes a machine under "Where"'],
   [/correct the options of sbatch \(--slurm\)/, 'correct the setting espalier.jobs.slurm'],
   [/correct SkyPilot's resources \(--sky\)/, 'correct the setting espalier.jobs.skypilot'],
-  [/make the job with a (larger|lower) --/, 'start again with a $1 --'],
+  [/make the job with a (larger|lower|smaller) --/, 'start again with a $1 --'],
+  [/make the job anew with --data-path/, 'choose other images ("Select Data Set…", or "Images there" of the job)'],
+  [/, or make the job with --synsets FILE/, ''],
+  [/make the job with --synsets FILE/, 'choose images of the classes that it knows'],
+  [/make the job with fewer --processes/, 'choose fewer processes under "Where"'],
+  [/make the job with --processes/, 'choose as many processes under "Where"'],
   [/[`"]espalier runtime install(?: --(?:force|variant gpu))?[`"]/, 'the command "Install TensorFlow Runtime"'],
   [/--backend (\w+), in the editor the setting espalier\.backend/, 'the setting espalier.backend'],
 ];

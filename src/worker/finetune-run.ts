@@ -11,7 +11,7 @@ import { jobRunFlags } from '../engine/jobs/torchrun/job-options.ts';
 import { RECIPES, type RecipeName } from '../engine/training/recipes.ts';
 import { RunDirectory } from '../engine/training/run-directory.ts';
 import { type TrainingOptions, trainingFlags } from '../engine/training/training-options.ts';
-import type { RunStart } from '../protocol/run-files.ts';
+import type { FinetuneStart } from '../protocol/run-files.ts';
 import type { FinetuneResult, ModelSource } from '../protocol/values.ts';
 import { backendOptions } from './backend.ts';
 import { inEditorWords } from './editor-words.ts';
@@ -43,7 +43,7 @@ export const finetuneDefaults: Handler<'finetune/defaults'> = ({ recipe, dataPat
   return { recipe, dataPath, flags: Object.fromEntries(flags) };
 };
 
-type NamedFlags = RunStart['settings']['flags'];
+type NamedFlags = FinetuneStart['settings']['flags'];
 
 const argumentsOf = (flags: NamedFlags): string[] => Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
 
@@ -77,7 +77,7 @@ export const modelRequest = (source: ModelSource): ModelRequest =>
 /** @param directory the run's folder; `gate`: awaited before every step */
 export async function runFinetune(
   directory: string,
-  { source, settings, resume }: RunStart,
+  { source, settings, resume }: FinetuneStart,
   gate: () => Promise<'stop' | undefined>,
   context: RunContext,
 ): Promise<FinetuneResult> {

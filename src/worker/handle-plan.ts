@@ -52,6 +52,8 @@ class NotCached extends Error {}
 /** Makes sure that the scores are held: they may have been computed in an earlier life of this process. */
 async function findScores(open: OpenModel, settings: ScoreSettings, context: RunContext): Promise<boolean> {
   if (open.scoresOf(scoresKey(settings))) return true;
+  // The run that had them computed was removed.
+  if (settings.gradients !== undefined && !existsSync(settings.gradients)) return false;
   const executor = async (): Promise<never> => {
     throw new NotCached();
   };

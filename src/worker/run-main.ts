@@ -1,5 +1,5 @@
 /**
- * The process of one finetuning run: `node run.cjs FOLDER`. It outlives the window that started it, and says by files in its folder
+ * The process of one finetuning run, or of a scoring that is a job: `node run.cjs FOLDER`. It outlives the window that started it, and says by files in its folder
  * (protocol/run-files.ts) how it goes.
  */
 import { readFileSync } from 'node:fs';
@@ -11,7 +11,8 @@ import { RUN_FILES, type RunEnd, type RunLive, type RunStart } from '../protocol
 import { parseRunFile } from '../protocol/run-files-schema.ts';
 import type { ProgressReport } from '../protocol/values.ts';
 import { runFinetune } from './finetune-run.ts';
-import { isJobStart, runJob } from './job-run.ts';
+import { runJob } from './job-run.ts';
+import { isJobStart } from './job-start.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { RunControls } from './run-controls.ts';
 import { errorShape } from './wire-errors.ts';
@@ -98,11 +99,8 @@ async function main(): Promise<void> {
   const context = { signal, progress, note: live.note };
   const run = isJobStart(start)
     ? runJob(folder, start, { controls, context, report: live.report })
-    : runFinetune(folder, start, controls.gate, context);
-  const end = await run.then(
-    (result): RunEnd => ({ kind: 'ended', result }),
-    (error: unknown): RunEnd => ({ kind: 'failed', error: errorShape(error, signal) }),
-  );
+    : runFinetune(folder, start, controls.gate, context).then((result): RunEnd => ({ kind: 'ended', result }));
+  const end = await run.catch((error: unknown): RunEnd => ({ kind: 'failed', error: errorShape(error, signal) }));
   endOrders();
   await live.end();
   if (end.kind === 'failed') console.error(end.error.stack ?? end.error.message);

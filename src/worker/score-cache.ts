@@ -8,13 +8,16 @@ import type { ScoreSettings } from '../protocol/values.ts';
 const FOLDER = process.env['ESPALIER_SCORES'];
 
 /** The same text for settings that give the same scores. */
-export function scoresKey({ criterion, dataPath, batches, batchSize, seed }: ScoreSettings): string {
+export function scoresKey({ criterion, dataPath, batches, batchSize, seed, gradients }: ScoreSettings): string {
+  if (gradients !== undefined) return JSON.stringify([criterion, gradients]);
   return JSON.stringify(
     needsGradients(criterion) ? [criterion, dataPath, batches, batchSize, seed] : [criterion, seed],
   );
 }
 
-export function scoreRequest({ criterion, dataPath, batches, batchSize, seed }: ScoreSettings): ScoreRequest {
+export function scoreRequest(settings: ScoreSettings): ScoreRequest {
+  const { criterion, dataPath, batches, batchSize, seed, gradients } = settings;
+  if (gradients !== undefined) return { criterion, seed, gradientFiles: [gradients] };
   return {
     criterion,
     seed,

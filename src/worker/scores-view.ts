@@ -1,5 +1,5 @@
 /** Scores as histograms: one for each scope, and each group's in the same bins. */
-
+import path from 'node:path';
 import { CRITERIA, needsGradients } from '../common/criteria.ts';
 import type { Groups } from '../engine/pruning/coupling/groups.ts';
 import { mergeSorted, rank } from '../engine/pruning/planning/ranking.ts';
@@ -44,8 +44,9 @@ export function countBins(edges: readonly number[], scores: Float64Array): numbe
 }
 
 /** How they were made, for a person: `Taylor, 50 batches of 64 images`. */
-function labelOf({ criterion, batches, batchSize }: ScoreSettings): string {
+function labelOf({ criterion, batches, batchSize, gradients }: ScoreSettings): string {
   const { label } = CRITERIA[criterion];
+  if (gradients !== undefined && batches === 0) return `${label}, ${path.basename(gradients)}`;
   return needsGradients(criterion) ? `${label}, ${batches} batches of ${batchSize} images` : label;
 }
 

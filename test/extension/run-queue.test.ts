@@ -259,9 +259,10 @@ test('what another machine computes waits for no other run, and none waits for i
   const settings = { recipe: 'deit', dataPath: '/here', flags: {}, place };
   const request = { kind: 'finetune', source: { kind: 'file', path: '/model.safetensors' }, settings } as const;
   const job = (id: string): RunRecord => ({ ...record(id), request });
+  const scores = { criterion: 'taylor', batches: 50, batchSize: 64, seed: 0, place } as const;
   await queue.enqueue(record('here'));
   await queue.enqueue(job('there'));
-  await queue.enqueue(job('there too'));
+  await queue.enqueue({ ...job('there too'), request: { ...request, kind: 'score', settings: scores } });
   await queue.enqueue(record('next'));
   await until(() => started.length === 3);
   assert.deepEqual(started, ['here', 'there', 'there too']);

@@ -32,6 +32,24 @@ test('what a run and its windows write is read', () => {
   assert.deepEqual(parseRunFile('order', JSON.stringify(order)), order);
 });
 
+const place = { engine: 'slurm', nodes: 1, processes: 8, dataPath: '/there' };
+const scores = { criterion: 'taylor', batches: 50, batchSize: 64, seed: 0, place };
+const job = { python: 'python3', slurm: [], skypilot: [], commands: [] };
+const scoring = { source: start.source, scores, resume: false, job };
+
+test('so is what a scoring job and its windows write', () => {
+  assert.deepEqual(parseRunFile('start', JSON.stringify(scoring)), scoring);
+  for (const scored of [{ kind: 'scored', gradients: '/r/job/gradients.safetensors' }, { kind: 'scored' }])
+    assert.deepEqual(parseRunFile('end', JSON.stringify(scored)), scored);
+  for (const [value, message] of [
+    [{ ...scoring, scores: { ...scores, criterion: 'l9' } }, /^scores\.criterion: /],
+    [{ ...scoring, scores: { ...scores, place: undefined } }, /^scores\.place: /],
+    [{ ...scoring, scores: { ...scores, batches: 0 } }, /^scores\.batches: /],
+    [{ ...scoring, job: undefined }, /^job: /],
+  ] as const)
+    assert.throws(() => parseRunFile('start', JSON.stringify(value)), { message }, JSON.stringify(value));
+});
+
 test('anything else is refused with the place', () => {
   for (const [kind, value, message] of [
     ['start', { ...start, resume: 1 }, /^resume: /],

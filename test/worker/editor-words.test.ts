@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import test from 'node:test';
 import { UsageError, UserError } from '../../src/common/errors.ts';
+import { flagName } from '../../src/common/flags.ts';
+import { jobRunFlags } from '../../src/engine/jobs/torchrun/job-options.ts';
+import { trainingFlags } from '../../src/engine/training/training-options.ts';
 import { inEditorWords } from '../../src/worker/editor-words.ts';
 import { errorShape } from '../../src/worker/wire-errors.ts';
 
@@ -35,4 +40,18 @@ test('flags become fields of the settings file; dashes elsewhere stay', () => {
     inEditorWords('`espalier runtime install` installs it.'),
     'the command "Install TensorFlow Runtime" installs it.',
   );
+});
+
+test('what the programs of a job say: no flag is left that the editor does not have', () => {
+  const programs = ['check', 'images', 'train', 'score'].map((name) =>
+    readFileSync(path.join(import.meta.dirname, '../../media/job', `${name}.py`), 'utf8'),
+  );
+  const texts = programs.flatMap((text) => [...text.matchAll(/"([^"\n]*--[a-z][^"\n]*)"/g)].map(([, said]) => said));
+  assert.ok(texts.length >= 10, `${texts.length} texts`);
+  const fields = new Set(Object.keys({ ...trainingFlags, ...jobRunFlags }).map(flagName));
+  for (const said of texts) {
+    const here = inEditorWords(said);
+    for (const [, name] of here.matchAll(/"([a-z-]+-[a-z-]+)"/g)) assert.ok(fields.has(name), `${said} → ${here}`);
+    assert.doesNotMatch(here, /--[a-z]|make the job/, said);
+  }
 });

@@ -8,15 +8,24 @@ import { buildModel } from '../../src/engine/architectures/registry.ts';
 import { saveModel } from '../../src/engine/jobs/opening/model.ts';
 import { EMPTY_RECORD } from '../../src/engine/jobs/record.ts';
 import { initialiseWeights } from '../../src/engine/training/initialise.ts';
-import type { ProgressReport } from '../../src/protocol/values.ts';
+import type { RunEnd, ScoreStart } from '../../src/protocol/run-files.ts';
+import type { FinetuneResult, ProgressReport } from '../../src/protocol/values.ts';
 import { checkFinetune } from '../../src/worker/finetune-run.ts';
-import { isJobStart, type JobStart, runJob } from '../../src/worker/job-run.ts';
+import { runJob } from '../../src/worker/job-run.ts';
+import { isJobStart, type JobStart } from '../../src/worker/job-start.ts';
 import { RunControls } from '../../src/worker/run-controls.ts';
 import { errorShape } from '../../src/worker/wire-errors.ts';
 import { tinyImages, workFolder } from '../engine/training/tiny.ts';
 
 const work = workFolder();
-let start: JobStart;
+type TrainingStart = Extract<JobStart, { readonly settings: unknown }>;
+let start: TrainingStart;
+
+/** The result of a training. */
+async function trainedIn(end: Promise<RunEnd>): Promise<FinetuneResult> {
+  const found = await end;
+  return found.kind === 'ended' ? found.result : assert.fail(found.kind);
+}
 
 before(async () => {
   const graph = buildModel('resnet20') ?? assert.fail();
@@ -95,13 +104,13 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-function begin({ directory, commands }: Cluster, resume = false) {
+function begin({ directory, commands }: Cluster, resume = false, asked: JobStart = start) {
   const controller = new AbortController();
   const reports: ProgressReport[] = [];
   const notes: string[] = [];
   const result = runJob(
     directory,
-    { ...start, resume, job: { ...start.job, commands } },
+    { ...asked, resume, job: { ...asked.job, commands } },
     {
       controls: new RunControls(controller),
       context: { signal: controller.signal, note: (text) => notes.push(text) },
@@ -151,7 +160,7 @@ test('is written, submitted, shown while it waits and runs, found again by anoth
   await trained(slurm.directory);
   slurm.says('');
   for (const { result } of [first, second]) {
-    const { best, bestTop1, epochs, stopped } = await result;
+    const { best, bestTop1, epochs, stopped } = await trainedIn(result);
     assert.deepEqual([best, bestTop1, epochs, stopped], [path.join(job, 'best.safetensors'), 0.5, 2, 'finished']);
   }
 });
@@ -187,7 +196,7 @@ test('is told to stop after its epoch by the file that train.py reads', async ()
   assert.equal(JSON.parse(readFileSync(order, 'utf8')).action, 'stopAfterEpoch');
   await trained(slurm.directory);
   slurm.says('');
-  assert.equal((await result).bestTop1, 0.5);
+  assert.equal((await trainedIn(result)).bestTop1, 0.5);
 });
 
 test('that ended before its end says so, with its last words', async () => {
@@ -202,17 +211,14 @@ test('that ended before its end says so, with its last words', async () => {
 test('that is only to be written is not handed over', async () => {
   const slurm = await cluster('written');
   const { place } = start.settings;
-  const asked: JobStart = {
+  const asked: TrainingStart = {
     ...start,
     settings: { ...start.settings, place: { ...place, onlyWrite: true } },
     job: { ...start.job, commands: slurm.commands },
   };
   const controller = new AbortController();
-  const { best } = await runJob(slurm.directory, asked, {
-    controls: new RunControls(controller),
-    context: {},
-    report: () => undefined,
-  });
+  const watch = { controls: new RunControls(controller), context: {}, report: () => undefined };
+  const { best } = await trainedIn(runJob(slurm.directory, asked, watch));
   assert.equal(best, path.join(slurm.directory, 'job'));
   assert.ok(existsSync(path.join(best, 'run.sh')));
   assert.deepEqual(slurm.calls(), ['']);
@@ -246,7 +252,7 @@ test('settings that only a job has stand among the others, and are known by name
   assert.deepEqual((await wrong(false)).length, 4);
   assert.match((await wrong(true, { 'sync-batch': true })).join(), /unknown option "sync-batch"/);
   const slurm = await cluster('flags');
-  const asked: JobStart = {
+  const asked: TrainingStart = {
     ...start,
     settings: { ...start.settings, flags, place: { ...start.settings.place, onlyWrite: true } },
   };
@@ -255,4 +261,111 @@ test('settings that only a job has stand among the others, and are known by name
   const { request, job, launch } = JSON.parse(readFileSync(path.join(slurm.directory, 'job', 'job.json'), 'utf8'));
   assert.deepEqual([job.gradAccumSteps, job.syncBn, job.ampType, launch.maxRestarts], [2, true, 'float16', 1]);
   assert.deepEqual([request.options.epochs, launch.processes, launch.slurm], [3, 2, ['partition=gpu']]);
+});
+
+const scoring = (): ScoreStart => {
+  const { source, job, settings } = start;
+  const scores = { criterion: 'taylor', batches: 5, batchSize: 8, seed: 0, place: settings.place } as const;
+  return { source, scores, job, resume: false };
+};
+
+test('scoring: its batches are shown, its gradients are given', async () => {
+  const slurm = await cluster('scored');
+  const { result, reports } = begin(slurm, false, scoring());
+  await until(() => reports.some(({ phase }) => phase === 'waiting'));
+  const job = path.join(slurm.directory, 'job');
+  const { kind, request, launch } = JSON.parse(readFileSync(path.join(job, 'job.json'), 'utf8'));
+  assert.deepEqual([kind, request.dataPath, launch.processes], ['score', '/cluster/images', 2]);
+  assert.deepEqual([request.options.pruningType, request.options.batches, request.options.batchSize], ['taylor', 5, 8]);
+  const progress = { done: 2, total: 5, imagesPerSecond: 10, remaining: 2.4 };
+  writeFileSync(path.join(job, 'scoring.json'), JSON.stringify(progress));
+  slurm.says('RUNNING');
+  await until(() => reports.some(({ phase, total }) => phase === 'score' && total > 0));
+  const shown = reports.find(({ phase, total }) => phase === 'score' && total > 0);
+  assert.deepEqual(shown, { phase: 'score', message: 'SLURM 77', done: 2, total: 5, eta: 2.4 });
+  writeFileSync(path.join(job, 'gradients.safetensors'), '');
+  slurm.says('');
+  assert.deepEqual(await result, { kind: 'scored', gradients: path.join(job, 'gradients.safetensors') });
+});
+
+test('scoring that failed says why its first process did, and that is stopped is cancelled', async () => {
+  const slurm = await cluster('scoring-failed');
+  const { result, reports } = begin(slurm, false, scoring());
+  await until(() => reports.some(({ phase }) => phase === 'waiting'));
+  writeFileSync(path.join(slurm.directory, 'job', 'failure.txt'), '/cluster/images/a.png cannot be read: mend it\n');
+  slurm.says('');
+  await assert.rejects(result, /did not reach its end: \/cluster\/images\/a\.png cannot be read: mend it\./);
+  const other = await cluster('scoring-stopped');
+  const second = begin(other, false, scoring());
+  await until(() => second.reports.some(({ phase }) => phase === 'waiting'));
+  second.controller.abort();
+  await assert.rejects(second.result, { name: 'AbortError' });
+  assert.equal(other.calls().at(-1), 'scancel 77');
+});
+
+/** SkyPilot's programs: what `sky` was asked is recorded, and `rsync` brings what lies in a folder that stands for the cluster. */
+async function cloud(name: string): Promise<Cluster & { readonly remote: string }> {
+  const directory = path.join(work, name);
+  const [remote, record, code] = ['remote', 'calls.txt', 'code.txt'].map((file) => path.join(directory, file));
+  await mkdir(remote, { recursive: true });
+  writeFileSync(record, '');
+  writeFileSync(code, '101');
+  const sky = path.join(directory, 'sky');
+  const rsync = path.join(directory, 'rsync');
+  const status = `case "$*" in "logs --status "*) exit "$(cat '${code}')";; esac`;
+  writeFileSync(sky, `#!/bin/sh\necho "sky $*" >>'${record}'\n${status}\n`);
+  const fetch = `for word; do case $word in *:*) f='${remote}'/"\${word##*/}"; test -e "$f" && cp "$f" '${directory}/job/';; esac; done\nexit 0`;
+  writeFileSync(rsync, `#!/bin/sh\necho "rsync $*" >>'${record}'\n${fetch}\n`);
+  for (const program of [sky, rsync]) await chmod(program, 0o755);
+  return {
+    directory,
+    remote,
+    commands: [`sky=${sky}`, `rsync=${rsync}`],
+    calls: () => readFileSync(record, 'utf8').trim().split('\n'),
+    says: (text) => writeFileSync(code, text),
+  };
+}
+
+const inTheClouds = (): TrainingStart => ({
+  ...start,
+  settings: { ...start.settings, place: { engine: 'skypilot', nodes: 1, processes: 2, dataPath: '/data' } },
+  job: { ...start.job, skypilot: ['accelerators=H100:2'] },
+});
+
+test('SkyPilot: looked at, launched, its files brought here while it runs and at its end', async () => {
+  const sky = await cloud('clouds');
+  const { result, reports, notes } = begin(sky, false, inTheClouds());
+  await until(() => reports.some(({ phase }) => phase === 'finetune'));
+  assert.deepEqual(sky.calls().slice(0, 2), [
+    'sky launch --dryrun --yes job.sky.yaml',
+    'sky launch --yes --detach-run --cluster espalier-resnet20 job.sky.yaml',
+  ]);
+  const job = path.join(sky.directory, 'job');
+  assert.match(readFileSync(path.join(job, 'job.sky.yaml'), 'utf8'), /accelerators: "H100:2"/);
+  assert.ok(notes.includes('handed to SkyPilot: espalier-resnet20'));
+  const running = { state: 'running', stepsPerEpoch: 4, request: { options: { batchSize: 16 } } };
+  writeFileSync(path.join(sky.remote, 'run.json'), JSON.stringify(running));
+  writeFileSync(path.join(sky.remote, 'metrics.jsonl'), `${step(0, 3)}\n`);
+  await until(() => reports.some(({ total }) => total === 8));
+  const shown = reports.find(({ total }) => total === 8);
+  assert.deepEqual([shown?.message, shown?.done], ['SkyPilot espalier-resnet20 · epoch 1 of 2', 4]);
+  const ends = [0, 1].map((epoch) => JSON.stringify({ kind: 'epoch', epoch, step: 4 * epoch + 3, top1: 0.5 }));
+  writeFileSync(path.join(sky.remote, 'metrics.jsonl'), `${[step(0, 3), ends[0], step(1, 7), ends[1]].join('\n')}\n`);
+  writeFileSync(path.join(sky.remote, 'run.json'), JSON.stringify({ ...running, state: 'done' }));
+  await copyFile(path.join(job, 'weights.safetensors'), path.join(sky.remote, 'best.safetensors'));
+  sky.says('0');
+  const { best, bestTop1 } = await trainedIn(result);
+  assert.deepEqual([best, bestTop1], [path.join(job, 'best.safetensors'), 0.5]);
+  assert.match(sky.calls().at(-1) ?? '', /^rsync .*espalier-resnet20:sky_workdir\/best\.safetensors/);
+});
+
+test('SkyPilot: stopping brings the results here, then takes the cluster down', async () => {
+  const sky = await cloud('taken-down');
+  const { result, controller, reports } = begin(sky, false, inTheClouds());
+  await until(() => reports.some(({ phase }) => phase === 'finetune'));
+  writeFileSync(path.join(sky.remote, 'latest.safetensors'), 'as it was');
+  controller.abort();
+  await assert.rejects(result, { name: 'AbortError' });
+  assert.equal(readFileSync(path.join(sky.directory, 'job', 'latest.safetensors'), 'utf8'), 'as it was');
+  assert.equal(sky.calls().at(-1), 'sky down --yes espalier-resnet20');
 });

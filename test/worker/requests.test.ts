@@ -1,6 +1,6 @@
 /** The worker's answers to the host, over the real wire, on a small model. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import test, { after, before } from 'node:test';
@@ -89,6 +89,19 @@ test('plans by ratio alone before anything is scored', async () => {
   const neverScored: ScoreSettings = { criterion: 'taylor', dataPath: folder, batches: 1, batchSize: 1, seed: 0 };
   const missing = await refusal(ask('plan/compute', { source, scores: neverScored, plan: half }));
   assert.equal(missing.kind, 'scoresMissing');
+});
+
+test('scores by the gradients of a file, computes nothing for it, and has none when it is gone', async () => {
+  const gradients = path.join(folder, 'gradients.safetensors');
+  // The weights in the gradients' place: what matters is which file is read.
+  await copyFile(source.path, gradients);
+  const settings: ScoreSettings = { criterion: 'taylor', batches: 0, batchSize: 0, seed: 0, gradients };
+  const view = await ask('score/run', { source, settings });
+  assert.equal(view.label, 'Taylor, gradients.safetensors');
+  assert.deepEqual((await ask('score/cached', { source, settings }))?.scopes, view.scopes);
+  assert.equal((await ask('plan/compute', { source, scores: settings, plan: half })).unscored, false);
+  const gone = { ...settings, gradients: `${gradients}.gone` };
+  assert.equal(await ask('score/cached', { source, settings: gone }), null);
 });
 
 test('scores, plans in milliseconds, respects pins', async () => {

@@ -8,14 +8,14 @@ import { before, test } from 'node:test';
 import { directRun, followRun, hasEnded, startRun } from '../../src/extension/runs/run-process.ts';
 import { isAlive, type RunOwner } from '../../src/extension/runs/run-record.ts';
 import { RequestError } from '../../src/extension/supervision/request-error.ts';
-import { RUN_FILES, type RunStart, runPoint } from '../../src/protocol/run-files.ts';
+import { type FinetuneStart, RUN_FILES, runPoint } from '../../src/protocol/run-files.ts';
 import type { ProgressReport, RunPoint } from '../../src/protocol/values.ts';
 import { skipWithoutRuntime as skip, tinyImages, tinyModel, workFolder } from '../engine/training/tiny.ts';
 import { builtProgram } from '../support/built-programs.ts';
 
 const work = workFolder();
 let entry = '';
-let start: RunStart;
+let start: FinetuneStart;
 before(async () => {
   entry = await builtProgram('run');
   const dataPath = await tinyImages(work);
@@ -49,7 +49,7 @@ function follow(folder: string, owner: RunOwner): Watched {
   return { folder, owner, points, reports, controller, end };
 }
 
-async function begin(name: string, change: Partial<RunStart> = {}): Promise<Watched> {
+async function begin(name: string, change: Partial<FinetuneStart> = {}): Promise<Watched> {
   const folder = path.join(work, name);
   const pid = await startRun(folder, { ...start, ...change }, { entry });
   return follow(folder, { host: os.hostname(), pid });
@@ -62,7 +62,7 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-const flagged = (flags: RunStart['settings']['flags']): Partial<RunStart> => ({
+const flagged = (flags: FinetuneStart['settings']['flags']): Partial<FinetuneStart> => ({
   settings: { ...start.settings, flags: { ...start.settings.flags, ...flags } },
 });
 

@@ -54,10 +54,12 @@ function describeStatus({
   bestTop1,
   remaining,
   error,
+  batches,
 }: JobStatus): string {
   return [
     `${state}${word && word !== state ? ` (${word})` : ''}`,
     ...(epochs ? [`${epoch} of ${epochs} epochs`] : []),
+    ...(batches ? [`${batches.done} of ${batches.total} batches`] : []),
     ...(step === undefined
       ? []
       : [`step ${step}: loss ${loss?.toPrecision(5)}, ${imagesPerSecond?.toFixed(0)} images/s`]),

@@ -1,6 +1,6 @@
 /** Gradients for scoring: accumulated on the device over batches of training images, or read from files. */
 
-import type { GradientUse } from '../../common/criteria.ts';
+import { CRITERIA, CRITERION_NAMES, type Criterion, type GradientUse } from '../../common/criteria.ts';
 import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
 import { lazySafetensors } from '../checkpoint/safetensors/safetensors-lazy.ts';
@@ -38,12 +38,20 @@ const combined = (gradients: Weights): GradientSource => ({
   },
 });
 
+/** A job's file says what its gradients were accumulated for: sums of batches are no squares of images. */
+function requireUse(path: string, made: string | undefined, criterion: Criterion): void {
+  const other = CRITERION_NAMES.find((name) => name === made);
+  if (other === undefined || CRITERIA[other].gradients === CRITERIA[criterion].gradients) return;
+  throw new UserError(`${path} holds gradients for ${other}, not for ${criterion}: score by ${other}.`);
+}
+
 /**
  * One file for each sample or batch, tensors named as the parameters. A gradient is read when it is scored, so that
  * memory does not grow with the files. Throws UserError when a file is none of that.
  */
-export async function gradientsFromFiles(files: readonly string[]): Promise<GradientSource> {
+export async function gradientsFromFiles(files: readonly string[], criterion: Criterion): Promise<GradientSource> {
   const samples = await Promise.all(files.map(lazySafetensors));
+  for (const { path, metadata } of samples) requireUse(path, metadata['criterion'], criterion);
   return {
     kind: 'samples',
     of: (parameter) =>

@@ -129,7 +129,7 @@ async function findGradients(
   const { criterion, gradientFiles, data } = request;
   const use = CRITERIA[criterion].gradients;
   if (use === 'none') return undefined;
-  if (gradientFiles?.length) return gradientsFromFiles(gradientFiles);
+  if (gradientFiles?.length) return gradientsFromFiles(gradientFiles, criterion);
   if (!data) throw new UserError(`${criterion} scores need images (--data-path) or gradients (--gradients)`);
   return gradientsFromData(groups.graph, weights, use, data, await executor(), context, every);
 }

@@ -38,7 +38,7 @@ function isMetricsLine(value: unknown): value is MetricsLine {
   return (kind === 'step' || kind === 'epoch') && Number.isInteger(epoch) && Number.isInteger(step);
 }
 
-function parseLine(text: string): MetricsLine | undefined {
+export function parseMetricsLine(text: string): MetricsLine | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return isMetricsLine(value) ? value : undefined;
@@ -184,7 +184,7 @@ export class RunDirectory {
     const read = text
       .split('\n')
       .filter((line) => line.trim() !== '')
-      .map(parseLine);
+      .map(parseMetricsLine);
     const lines = read.filter((line) => line !== undefined);
     return { lines, damaged: read.length - lines.length };
   }

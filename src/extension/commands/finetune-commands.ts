@@ -2,15 +2,15 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { type FinetunePlace, JOB_ENGINES } from '../../protocol/finetune-settings.ts';
+import { JOB_ENGINES, type RunPlace } from '../../protocol/run-place.ts';
 import type { FinetuneSettings, ModelSource } from '../../protocol/values.ts';
 import { FINETUNE_FILE } from '../contributions.ts';
 import { modelTitle } from '../model/model-uri.ts';
 import { runId } from '../runs/run-record.ts';
 import { RequestError } from '../supervision/request-error.ts';
+import { choosePlace } from './choose-place.ts';
 import { checkData } from './data-check.ts';
 import { askSettings } from './finetune-picks.ts';
-import { choosePlace } from './finetune-place.ts';
 import { needFile } from './load-commands.ts';
 import { chooseOne } from './questions.ts';
 import { chooseModel, needDataset, openSession, type Services } from './services.ts';
@@ -72,7 +72,7 @@ async function chooseSubject(services: Services, argument: unknown): Promise<Mod
 }
 
 /** The workspace's images; where none were chosen yet, they may lie where the job is to run. */
-async function chooseImages(services: Services): Promise<{ readonly here?: string; readonly place?: FinetunePlace }> {
+async function chooseImages(services: Services): Promise<{ readonly here?: string; readonly place?: RunPlace }> {
   if (services.datasets.current || !vscode.workspace.isTrusted) return { here: await needDataset(services) };
   const here = { label: vscode.l10n.t('Select Data Set…'), description: vscode.l10n.t('on this machine') };
   const there = {
@@ -176,12 +176,10 @@ function parseSettings(text: string): FinetuneFile {
 
 const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) > 0;
 
-function isPlace(value: unknown): value is FinetunePlace {
-  const { engine, nodes, processes, dataPath, onlyWrite } = Object(value) as Partial<
-    Record<keyof FinetunePlace, unknown>
-  >;
+function isPlace(value: unknown): value is RunPlace {
+  const { engine, nodes, processes, dataPath, onlyWrite } = Object(value) as Partial<Record<keyof RunPlace, unknown>>;
   return (
-    JOB_ENGINES.includes(engine as FinetunePlace['engine']) &&
+    JOB_ENGINES.includes(engine as RunPlace['engine']) &&
     isCount(nodes) &&
     isCount(processes) &&
     typeof dataPath === 'string' &&

@@ -1,9 +1,9 @@
 /** The common settings of a finetuning run as a list: start, change one, or edit them all as a file. */
 import * as vscode from 'vscode';
-import { isElsewhere } from '../../protocol/finetune-settings.ts';
+import { isElsewhere } from '../../protocol/run-place.ts';
 import type { FinetuneSettings, ModelSource } from '../../protocol/values.ts';
 import { modelTitle } from '../model/model-uri.ts';
-import { askDataPath, choosePlace, describePlace } from './finetune-place.ts';
+import { askDataPath, choosePlace, describePlace } from './choose-place.ts';
 import { askText, chooseOne } from './questions.ts';
 
 /** `5 epochs, batches of 64, sgd, learning rate 0.05`. */

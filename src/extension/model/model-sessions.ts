@@ -1,6 +1,7 @@
 /** The models that are open, and which of them is in front. */
 import * as vscode from 'vscode';
-import type { ModelSource } from '../../protocol/values.ts';
+import type { ScoresView } from '../../protocol/graph-view.ts';
+import type { ModelSource, ScoreSettings } from '../../protocol/values.ts';
 import { setContext } from '../context-keys.ts';
 import { ModelSession, type SessionServices } from './model-session.ts';
 import { modelKey } from './model-uri.ts';
@@ -47,6 +48,13 @@ export class ModelSessions implements vscode.Disposable {
 
   find(source: ModelSource): ModelSession | undefined {
     return this.open.get(modelKey(source))?.session;
+  }
+
+  /** Scores of a run that has ended; a model that is closed has them when it is opened next. */
+  async keepScores(source: ModelSource, scores: ScoreSettings, view: ScoresView): Promise<void> {
+    const session = this.find(source);
+    if (session) await session.applyScores(scores, view);
+    else await this.services.memory.updateModel(modelKey(source), { scores });
   }
 
   get all(): readonly ModelSession[] {

@@ -1,4 +1,4 @@
-/** The process of a finetuning run, from outside: started so that it outlives this window, followed and directed by files in its folder. */
+/** The process of a finetuning run, or of a scoring that is a job, from outside: started so that it outlives this window, followed and directed by files in its folder. */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -124,11 +124,32 @@ function pointOfLine(line: string): readonly RunPoint[] {
   }
 }
 
+/** How a run ended that went well. */
+type GoodEnd = Exclude<RunEnd, { readonly kind: 'failed' }>;
+
+/** Follows a finetuning run until it ends. @throws RequestError as `followToEnd` does */
+export async function followRun(folder: string, owner: RunOwner, follower: RunFollower): Promise<FinetuneResult> {
+  const end = await followToEnd(folder, owner, follower);
+  if (end.kind !== 'ended') throw new Error(`a finetuning run ended as ${end.kind}`);
+  return end.result;
+}
+
+/** Follows a scoring job. Gives its file of gradients; undefined where it was only written. @throws RequestError as `followToEnd` does */
+export async function followScoring(
+  folder: string,
+  owner: RunOwner,
+  follower: RunFollower,
+): Promise<string | undefined> {
+  const end = await followToEnd(folder, owner, follower);
+  if (end.kind !== 'scored') throw new Error(`a scoring ended as ${end.kind}`);
+  return end.gradients;
+}
+
 /**
  * Follows a run until it ends; what its metrics.jsonl held before is not told again.
  * @throws RequestError as the run's own error, or of kind `worker` when its process died without a word
  */
-export async function followRun(folder: string, owner: RunOwner, follower: RunFollower): Promise<FinetuneResult> {
+async function followToEnd(folder: string, owner: RunOwner, follower: RunFollower): Promise<GoodEnd> {
   const { signal, onProgress, onPoints, metrics: growing = RUN_FILES.metrics } = follower;
   const metrics = new LineTail(path.join(folder, growing));
   await metrics.more();
@@ -171,8 +192,8 @@ function newNotes({ onNote, wasFollowed = false }: RunFollower): (live: RunLive)
   };
 }
 
-function resultOf(end: RunEnd): FinetuneResult {
-  if (end.kind === 'ended') return end.result;
+function resultOf(end: RunEnd): GoodEnd {
+  if (end.kind !== 'failed') return end;
   throw new RequestError(end.error.kind, end.error.message, end.error.stack);
 }
 

@@ -2,9 +2,9 @@
 
 import os from 'node:os';
 import type { ExploreSettings } from '../../protocol/explore-values.ts';
-import { type FinetunePlace, isElsewhere } from '../../protocol/finetune-settings.ts';
 import type { RunView } from '../../protocol/panels.ts';
 import type { RepairSettings } from '../../protocol/prune-values.ts';
+import { isElsewhere, type RunPlace } from '../../protocol/run-place.ts';
 import type {
   EvaluateSettings,
   ExportFormat,
@@ -89,9 +89,12 @@ export const kindOf = (record: RunRecord): RunKind => record.request.kind;
 export const canResume = (record: RunRecord): boolean =>
   record.state === 'interrupted' || record.state === 'failed' || record.state === 'cancelled';
 
-/** Where it trains, of a finetuning run that is a job. */
-export const placeOf = ({ request }: RunRecord): FinetunePlace | undefined =>
-  request.kind === 'finetune' ? request.settings.place : undefined;
+/** Where it computes, of a finetuning or scoring run that is a job. */
+export const placeOf = ({ request }: RunRecord): RunPlace | undefined =>
+  request.kind === 'finetune' || request.kind === 'score' ? request.settings.place : undefined;
+
+/** Whether it goes in a process of its own, and can be taken up where it was broken off. */
+export const goesOn = (record: RunRecord): boolean => kindOf(record) === 'finetune' || placeOf(record) !== undefined;
 
 /** Whether it takes up no other run's time: another machine computes. */
 export const isAside = (record: RunRecord): boolean => {

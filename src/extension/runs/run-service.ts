@@ -17,6 +17,7 @@ import { RunQueue, type RunWork } from './run-queue.ts';
 import {
   canResume,
   ENDED,
+  goesOn,
   isUnattended,
   kindOf,
   placeOf,
@@ -90,9 +91,7 @@ export class RunService implements vscode.Disposable {
     this.changes.fire(undefined);
     this.watcher ??= this.watch();
     for (const record of found) if (!ENDED.has(record.state) && isUnattended(record)) this.queue.adopt(record);
-    const broken = found.find(
-      (record) => record.state === 'interrupted' && kindOf(record) === 'finetune' && !record.ended,
-    );
+    const broken = found.find((record) => record.state === 'interrupted' && goesOn(record) && !record.ended);
     if (first && broken) void this.offerResume(broken);
   }
 
@@ -258,7 +257,7 @@ export class RunService implements vscode.Disposable {
     for (const source of sourcesOf(record.request)) this.options.sessions.find(source)?.setTask(null);
     this.ends.fire(record);
     if (record.state === 'done' || record.state === 'cancelled') return;
-    const resume = kindOf(record) === 'finetune' ? vscode.l10n.t('Resume') : vscode.l10n.t('Try Again');
+    const resume = goesOn(record) ? vscode.l10n.t('Resume') : vscode.l10n.t('Try Again');
     const what =
       record.state === 'interrupted'
         ? vscode.l10n.t('{0} was interrupted', record.title)

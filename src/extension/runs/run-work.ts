@@ -3,8 +3,15 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { formatAccuracy } from '../../common/confidence.ts';
 import { formatInteger, formatPercent } from '../../common/format.ts';
-import { RUN_FILES, type RunStart } from '../../protocol/run-files.ts';
-import type { EvaluationResult, FinetuneSettings, ModelSource, RunKind, RunPoint } from '../../protocol/values.ts';
+import { RUN_FILES, type RunJob, type RunStart } from '../../protocol/run-files.ts';
+import type {
+  EvaluationResult,
+  FinetuneSettings,
+  ModelSource,
+  RunKind,
+  RunPoint,
+  ScoreSettings,
+} from '../../protocol/values.ts';
 import type { Comparison } from '../compare/comparison.ts';
 import { costUnit, formatMacs } from '../cost-text.ts';
 import type { ModelLibrary } from '../model/model-library.ts';
@@ -16,7 +23,7 @@ import type { Worker } from '../supervision/worker.ts';
 import type { WorkerCommand } from '../supervision/worker-process.ts';
 import { JobProgress } from './job-progress.ts';
 import { measuredThere } from './measured-there.ts';
-import { followRun, startRun } from './run-process.ts';
+import { followRun, followScoring, startRun } from './run-process.ts';
 import type { Execution, RunOutcome, RunWork } from './run-queue.ts';
 import { type RunOwner, type RunRecord, type RunRequest, thisOwner } from './run-record.ts';
 import type { RunStore } from './run-store.ts';
@@ -44,10 +51,14 @@ type KindOfWork<K extends RunKind> = (
 ) => Promise<RunOutcome>;
 
 const work: { readonly [K in RunKind]: KindOfWork<K> } = {
-  score: async ({ source, settings }, _, { signal, onProgress }, { worker, sessions }) => {
+  score: async ({ source, settings: asked }, record, execution, services) => {
+    const { worker, sessions } = services;
+    const settings = asked.place ? await gradientsThere(source, asked, record, execution, services) : asked;
+    if (!settings) return { summary: vscode.l10n.t('the job’s folder is written: its README says how to start it') };
     const blocks = (sessions.find(source)?.state.settings.removeLayers ?? 0) > 0;
+    const { signal, onProgress } = execution;
     const view = await worker.request('score/run', { source, settings, blocks }, { signal, onProgress });
-    await sessions.find(source)?.applyScores(settings, view);
+    await sessions.keepScores(source, settings, view);
     return { summary: view.label };
   },
 
@@ -74,7 +85,8 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
   finetune: async ({ source, settings }, record, execution, services) => {
     const folder = services.store.directory(record.id);
     const owner =
-      execution.following ?? (await startOwn(folder, startOf(source, settings, execution.resume), execution, services));
+      execution.following ??
+      (await startOwn(folder, { source, ...trainingStart(settings), resume: execution.resume }, execution, services));
     const { signal, onProgress } = execution;
     const { place } = settings;
     const result = await followRun(folder, owner, {
@@ -170,18 +182,43 @@ async function noteOfJob(
   ];
 }
 
-/** What the run's process reads; how jobs are started is for this machine's settings to say. */
-function startOf(source: ModelSource, settings: FinetuneSettings, resume: boolean): RunStart {
-  if (!settings.place) return { source, settings, resume };
+/** How jobs are started is for this machine's settings to say. */
+function jobOfHere(): RunJob {
   if (!vscode.workspace.isTrusted)
     throw new RequestError('user', vscode.l10n.t('Jobs are started in trusted workspaces only.'));
-  const job = {
+  return {
     python: setting('espalier.jobs.python'),
     slurm: setting('espalier.jobs.slurm'),
     skypilot: setting('espalier.jobs.skypilot'),
     commands: setting('espalier.jobs.commands'),
   };
-  return { source, settings, resume, job };
+}
+
+const trainingStart = (settings: FinetuneSettings) => ({ settings, ...(settings.place && { job: jobOfHere() }) });
+
+/** Has a job compute the gradients. Gives the settings of scores by them; undefined where its folder was only written. */
+async function gradientsThere(
+  source: ModelSource,
+  { place, ...settings }: ScoreSettings,
+  record: RunRecord,
+  execution: Execution,
+  services: RunWorkServices,
+): Promise<ScoreSettings | undefined> {
+  if (!place) return settings;
+  const folder = services.store.directory(record.id);
+  const { criterion, batches, batchSize, seed } = settings;
+  const scores = { criterion, batches, batchSize, seed, place };
+  const start = { source, scores, job: jobOfHere(), resume: execution.resume };
+  const owner = execution.following ?? (await startOwn(folder, start, execution, services));
+  const gradients = await followScoring(folder, owner, {
+    signal: execution.signal,
+    onProgress: execution.onProgress,
+    onPoints: () => undefined,
+    onNote: execution.log,
+    wasFollowed: execution.following !== undefined,
+    stopGraceMs: JOB_STOP_GRACE_MS,
+  });
+  return gradients === undefined ? undefined : { ...settings, gradients };
 }
 
 async function startOwn(

@@ -4,10 +4,12 @@ import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from '
 import path from 'node:path';
 import { before, test } from 'node:test';
 import { buildModel } from '../../../src/engine/architectures/registry.ts';
+import { writeSafetensors } from '../../../src/engine/checkpoint/safetensors/safetensors-write.ts';
 import { createExecutor } from '../../../src/engine/compute/backends.ts';
 import type { Executor } from '../../../src/engine/compute/executor.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
-import { gradientFilesOf } from '../../../src/engine/jobs/collect-gradients.ts';
+import type { Tensor } from '../../../src/engine/graph/tensor.ts';
+import { gradientFilesOf, gradientsFromData } from '../../../src/engine/jobs/collect-gradients.ts';
 import { type ScoreRequest, scoreModel } from '../../../src/engine/jobs/scores.ts';
 import { couple } from '../../../src/engine/pruning/coupling/couple.ts';
 import { initialiseWeights } from '../../../src/engine/training/initialise.ts';
@@ -92,4 +94,29 @@ test('a cache that cannot be written loses nothing, and is said', async () => {
   assert.deepEqual(report.scores.channels, (await score()).scores.channels);
   assert.equal(notes.length, 1);
   assert.match(notes[0], /^The scores could not be kept for the next time\. Cannot make the folder .*in-the-way/);
+});
+
+test('gradients of a file score as those that it was made of, and for no other criterion', async () => {
+  const { dataPath } = request.data as NonNullable<ScoreRequest['data']>;
+  const data = { dataPath, batchSize: 16, batches: 2, seed: 0, workers: 0 };
+  const executor = await createExecutor();
+  const found = await gradientsFromData(graph, weights, 'sum', data, executor, {}, true);
+  const tensors = graph.parameters.flatMap(({ name, shape }): [string, Tensor][] => {
+    const numbers = found.kind === 'combined' ? found.of(name) : undefined;
+    return numbers ? [[name, { dtype: 'float32', shape, data: Float32Array.from(numbers) }]] : [];
+  });
+  const file = path.join(work, 'gradients.safetensors');
+  await writeSafetensors(file, new Map(tensors), { criterion: 'taylor' });
+  const never = (): Promise<Executor> => assert.fail('computed');
+  const asked = { criterion: 'taylor', gradientFiles: [file] } as const;
+  const [ours, theirs] = [await score(), await scoreModel(groups, weights, asked, never)];
+  for (const [id, channels] of ours.scores.channels.entries())
+    channels?.forEach((value, i) => {
+      const other = theirs.scores.channels[id]?.[i] ?? Number.NaN;
+      assert.ok(Math.abs(other - value) <= 1e-5 * Math.abs(value) + 1e-9, `group ${id}: ${other}, ${value}`);
+    });
+  await assert.rejects(
+    scoreModel(groups, weights, { criterion: 'hessian', gradientFiles: [file] }, never),
+    /gradients\.safetensors holds gradients for taylor, not for hessian/,
+  );
 });

@@ -10,16 +10,18 @@ export interface LazySafetensors {
   readonly path: string;
   /** What is in it, by name. */
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
+  readonly metadata: Readonly<Record<string, string>>;
   /** Undefined for a name that it has not. The file is open only while this reads. Throws UserError where it cannot be read. */
   read(name: string): Tensor | undefined;
 }
 
 /** Reads the header only. Throws UserError naming the file and what is wrong in it. */
 export async function lazySafetensors(path: string): Promise<LazySafetensors> {
-  const { tensors } = await readSafetensorsHeader(path);
+  const { tensors, metadata } = await readSafetensorsHeader(path);
   return {
     path,
     tensors,
+    metadata,
     read: (name) => {
       const entry = tensors.get(name);
       if (!entry) return undefined;

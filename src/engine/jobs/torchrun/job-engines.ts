@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../../common/errors.ts';
@@ -36,8 +37,8 @@ interface Engine {
   /** Starts it. Returns what it is known by. */
   start(place: JobPlace, name: string): Promise<string>;
   state(place: JobPlace, id: string): Promise<EngineState>;
-  /** Ends it; train.py saves first. */
-  stop(place: JobPlace, id: string): Promise<void>;
+  /** Ends it; where there is something to save, it is saved first. */
+  stop(place: JobPlace, id: string, saves: boolean): Promise<void>;
   /** What it printed last. */
   log(place: JobPlace, id: string): Promise<string>;
   /** Brings its files here, where they lie elsewhere. */
@@ -75,15 +76,20 @@ const torchrun: Engine = {
     const alive = owner !== undefined && isAlive(owner);
     return alive ? { state: 'running', word: `process ${owner.pid}` } : { state: 'ended', word: 'ended' };
   },
-  stop: async (place, id) => {
-    const order = { action: 'stop', time: new Date().toISOString() };
-    await writeFileAtomically(path.join(place.folder, ORDER), JSON.stringify(order));
+  stop: async (place, id, saves) => {
     const owner = parseProcessId(id);
-    if (!owner) return;
+    if (!owner || !isAlive(owner)) return;
+    const order = { action: 'stop', time: new Date().toISOString() };
+    const isHere = owner.host === os.hostname();
+    if (!saves && !isHere) throw new UserError(`The job in ${place.folder} runs on ${owner.host}: stop it there.`);
+    if (saves) await writeFileAtomically(path.join(place.folder, ORDER), JSON.stringify(order));
+    else process.kill(-owner.pid, 'SIGTERM');
     const until = Date.now() + STOP_TIMEOUT_MS;
-    while (isAlive(owner) && Date.now() < until) await sleep(200);
-    if (!isAlive(owner)) return;
-    process.kill(-owner.pid, 'SIGTERM');
+    while (isHere && isAlive(owner) && Date.now() < until) await sleep(200);
+    // A process of another machine's is not seen from here; it reads the order all the same.
+    if (!isHere || !isAlive(owner)) return;
+    process.kill(-owner.pid, saves ? 'SIGTERM' : 'SIGKILL');
+    if (!saves) return;
     throw new UserError(
       `The job in ${place.folder} did not stop within ${STOP_TIMEOUT_MS / 1000} s: it was ended (SIGTERM), and goes on from its last checkpoint when it is started again.`,
     );

@@ -2,8 +2,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../../common/errors.ts';
-import { type MetricsLine, RunDirectory } from '../../training/run-directory.ts';
+import type { MetricsLine } from '../../training/run-directory.ts';
 import { type EngineState, engineOf, type JobPlace, readStarted, type StartedJob } from './job-engines.ts';
+import { JobMetrics } from './job-metrics.ts';
 import { readJob, readJobHead } from './job-request.ts';
 
 export interface JobStatus {
@@ -16,6 +17,8 @@ export interface JobStatus {
   readonly epoch: number;
   readonly epochs: number;
   readonly step?: number;
+  /** Of a scoring job: batches that are done, of how many. */
+  readonly batches?: { readonly done: number; readonly total: number };
   readonly loss?: number;
   readonly imagesPerSecond?: number;
   /** Of the last epoch, and the best. */
@@ -27,9 +30,21 @@ export interface JobStatus {
   readonly notes: readonly string[];
 }
 
-const GRADIENTS = 'gradients.safetensors';
-const RUN_FILES = ['metrics.jsonl', 'run.json'];
+/** What a scoring job writes at its end. */
+export const GRADIENTS = 'gradients.safetensors';
+/** How far a scoring job is. */
+const SCORING = 'scoring.json';
+/** Why a process failed that was the first to. */
+const FAILURE = 'failure.txt';
+const RUN_FILES = ['metrics.jsonl', 'run.json', FAILURE];
 const RESULTS = [...RUN_FILES, 'best.safetensors', 'latest.safetensors'];
+
+interface ScoringJson {
+  readonly done: number;
+  readonly total: number;
+  readonly imagesPerSecond: number;
+  readonly remaining: number;
+}
 
 interface RunJson {
   readonly state?: string;
@@ -38,12 +53,19 @@ interface RunJson {
   readonly request?: { readonly options?: { readonly batchSize?: number } };
 }
 
-async function readRunJson(folder: string): Promise<RunJson> {
+/** What a file of the job says; nothing where there is none, or half of one. */
+async function readFields<T extends object>(folder: string, name: string): Promise<Partial<T>> {
   try {
-    return JSON.parse(await readFile(path.join(folder, 'run.json'), 'utf8')) as RunJson;
+    return JSON.parse(await readFile(path.join(folder, name), 'utf8')) as T;
   } catch {
     return {};
   }
+}
+
+/** Why it failed, by the process that was the first to; undefined for what was killed from outside. */
+async function readFailure(folder: string): Promise<string | undefined> {
+  const text = await readFile(path.join(folder, FAILURE), 'utf8').catch(() => '');
+  return text.trim() || undefined;
 }
 
 function combined(engine: EngineState | undefined, run: RunJson): JobStatus['state'] {
@@ -55,8 +77,7 @@ function combined(engine: EngineState | undefined, run: RunJson): JobStatus['sta
   return said === 'running' ? 'running' : 'not started';
 }
 
-function secondsLeft(run: RunJson, epochs: number, steps: readonly MetricsLine[]): number | undefined {
-  const last = steps.at(-1);
+function secondsLeft(run: RunJson, epochs: number, last: MetricsLine | undefined): number | undefined {
   const batch = run.request?.options?.batchSize;
   if (!last || !batch || !run.stepsPerEpoch) return undefined;
   const left = epochs * run.stepsPerEpoch - last.step - 1;
@@ -67,7 +88,7 @@ function secondsLeft(run: RunJson, epochs: number, steps: readonly MetricsLine[]
 /** Brings what the engine keeps elsewhere; where that fails, what is here stands. */
 async function fetched(place: JobPlace, started: StartedJob | undefined, names: readonly string[]): Promise<string[]> {
   try {
-    if (started) await engineOf(started).fetch?.(place, started.id, names);
+    if (started && names.length > 0) await engineOf(started).fetch?.(place, started.id, names);
     return [];
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
@@ -79,31 +100,40 @@ async function fetched(place: JobPlace, started: StartedJob | undefined, names: 
 async function scoringStatus(place: JobPlace): Promise<JobStatus> {
   const started = await readStarted(place.folder);
   const engine = started && (await engineOf(started).state(place, started.id));
-  const notes = engine?.state === 'ended' ? await fetched(place, started, [GRADIENTS]) : [];
+  const wanted = engine?.state === 'ended' ? [GRADIENTS, FAILURE] : [SCORING];
+  const notes = await fetched(place, started, wanted);
+  const { done, total, imagesPerSecond, remaining } = await readFields<ScoringJson>(place.folder, SCORING);
+  const common = {
+    epoch: 0,
+    epochs: 0,
+    notes,
+    ...(started && { started }),
+    ...(engine && { word: engine.word }),
+    ...(done !== undefined && total !== undefined && { batches: { done, total } }),
+    ...(imagesPerSecond !== undefined && { imagesPerSecond }),
+  };
+  if (engine && engine.state !== 'ended')
+    return { ...common, state: engine.state, ...(remaining !== undefined && { remaining }) };
   const found = await stat(path.join(place.folder, GRADIENTS)).catch(() => undefined);
-  const isNew = found !== undefined && (!started || found.mtime >= new Date(started.time));
-  const common = { epoch: 0, epochs: 0, notes, ...(started && { started }), ...(engine && { word: engine.word }) };
-  if (engine && engine.state !== 'ended') return { ...common, state: engine.state };
-  return { ...common, state: isNew ? 'done' : engine ? 'lost' : 'not started' };
+  if (found !== undefined && (!started || found.mtime >= new Date(started.time))) return { ...common, state: 'done' };
+  const error = engine && (await readFailure(place.folder));
+  return { ...common, state: error ? 'failed' : engine ? 'lost' : 'not started', ...(error && { error }) };
 }
 
-/** @throws UserError where there is no job, or its engine does not answer */
-export async function jobStatus(place: JobPlace): Promise<JobStatus> {
-  if ((await readJobHead(place.folder)).kind === 'score') return scoringStatus(place);
+/** Of a training job, by what its engine says and its files. */
+async function trainingStatus(place: JobPlace, metrics: JobMetrics): Promise<JobStatus> {
   const { request } = await readJob(place.folder);
   const started = await readStarted(place.folder);
   const engine = started && (await engineOf(started).state(place, started.id));
   const notes = await fetched(place, started, engine?.state === 'ended' ? RESULTS : RUN_FILES);
-  const run = await readRunJson(place.folder);
-  const lines = await RunDirectory.at(place.folder).metrics();
-  const [steps, ends] = (['step', 'epoch'] as const).map((kind) => lines.filter((line) => line.kind === kind));
+  const run: RunJson = await readFields<RunJson>(place.folder, 'run.json');
+  const { lastStep: last, lastEpoch: end, bestTop1 } = await metrics.read();
   const { epochs } = request.options;
   const state = combined(engine, run);
-  const [last, end] = [steps.at(-1), ends.at(-1)];
-  const remaining = state === 'running' ? secondsLeft(run, epochs, steps) : undefined;
-  const best = Math.max(...ends.map((line) => Math.max(Number(line['top1']), Number(line['averageTop1'] ?? 0))));
+  const error = state === 'failed' || state === 'lost' ? ((await readFailure(place.folder)) ?? run.error) : undefined;
+  const remaining = state === 'running' ? secondsLeft(run, epochs, last) : undefined;
   return {
-    state,
+    state: state === 'lost' && error ? 'failed' : state,
     ...(started && { started }),
     ...(engine && { word: engine.word }),
     epoch: end ? end.epoch + 1 : 0,
@@ -113,11 +143,21 @@ export async function jobStatus(place: JobPlace): Promise<JobStatus> {
       loss: Number(last['loss']),
       imagesPerSecond: Number(last['imagesPerSecond']),
     }),
-    ...(end && { top1: Number(end['top1']), bestTop1: best }),
+    ...(end && { top1: Number(end['top1']), bestTop1: bestTop1 ?? 0 }),
     ...(remaining !== undefined && { remaining }),
-    ...(run.error && { error: run.error }),
+    ...(error && { error }),
     notes,
   };
+}
+
+/** What is kept of a job's metrics from one look to the next. */
+export const jobMetrics = ({ folder }: Pick<JobPlace, 'folder'>): JobMetrics =>
+  new JobMetrics(path.join(folder, 'metrics.jsonl'));
+
+/** @throws UserError where there is no job, or its engine does not answer */
+export async function jobStatus(place: JobPlace, metrics = jobMetrics(place)): Promise<JobStatus> {
+  const { kind } = await readJobHead(place.folder);
+  return kind === 'score' ? scoringStatus(place) : trainingStatus(place, metrics);
 }
 
 async function requireStarted(folder: string): Promise<StartedJob> {
@@ -129,8 +169,9 @@ async function requireStarted(folder: string): Promise<StartedJob> {
 /** Stops the job, its results brought here first. @throws UserError where it was not started, or cannot be stopped */
 export async function stopJob(place: JobPlace): Promise<readonly string[]> {
   const started = await requireStarted(place.folder);
-  const notes = await fetched(place, started, RESULTS);
-  await engineOf(started).stop(place, started.id);
+  const { kind } = await readJobHead(place.folder);
+  const notes = await fetched(place, started, kind === 'train' ? RESULTS : []);
+  await engineOf(started).stop(place, started.id, kind === 'train');
   return notes;
 }
 

@@ -117,14 +117,14 @@ test('SkyPilot, by stand-ins: launched, asked by exit codes, its files brought h
   const from = 'espalier-resnet20:sky_workdir';
   assert.deepEqual(called(), [
     'sky|logs|--status|espalier-resnet20',
-    `rsync|-az|--ignore-missing-args|${from}/metrics.jsonl|${from}/run.json|${job}/`,
+    `rsync|-az|--ignore-missing-args|${from}/metrics.jsonl|${from}/run.json|${from}/failure.txt|${job}/`,
   ]);
   const failed = await jobStatus({ folder: job, commands: commands(100) });
   assert.deepEqual([failed.state, failed.word], ['lost', 'FAILED']);
   called();
   assert.equal(await jobLog({ folder: job, commands: commands(0) }), 'a line');
   await stopJob({ folder: job, commands: commands(0) });
-  const names = ['metrics.jsonl', 'run.json', 'best.safetensors', 'latest.safetensors'];
+  const names = ['metrics.jsonl', 'run.json', 'failure.txt', 'best.safetensors', 'latest.safetensors'];
   assert.deepEqual(called(), [
     'sky|logs|--no-follow|espalier-resnet20',
     `rsync|-az|--ignore-missing-args|${names.map((name) => `${from}/${name}`).join('|')}|${job}/`,

@@ -1,6 +1,6 @@
-/** Where a finetuning run trains: this machine, or a job of PyTorch's by torchrun, SLURM or SkyPilot. */
+/** Where a run computes: this machine, or a job of PyTorch's by torchrun, SLURM or SkyPilot. */
 import * as vscode from 'vscode';
-import { ENGINE_NAMES, type FinetunePlace, type JobEngine } from '../../protocol/finetune-settings.ts';
+import { ENGINE_NAMES, type JobEngine, type RunPlace } from '../../protocol/run-place.ts';
 import { setting } from '../settings.ts';
 import { askText, chooseOne } from './questions.ts';
 
@@ -30,7 +30,7 @@ const picks = (): readonly PlacePick[] => [
 ];
 
 /** `SLURM · 8 processes`, for the list of settings. */
-export function describePlace(place: FinetunePlace | undefined): string {
+export function describePlace(place: RunPlace | undefined): string {
   const found = picks().find(
     ({ engine, onlyWrite = false }) => engine === place?.engine && onlyWrite === (place?.onlyWrite ?? false),
   );
@@ -82,17 +82,17 @@ async function askCount(title: string, prompt: string, value: number): Promise<n
 }
 
 /**
- * Asks where to train; undefined: on this machine. In a workspace that is not trusted there is no other place.
- * @param here folder of the images on this machine; undefined where there are none: then it trains elsewhere
+ * Asks where a run is to compute; undefined: on this machine. In a workspace that is not trusted there is no other place.
+ * @param here folder of the images on this machine; undefined where there are none: then it runs elsewhere
  */
-export async function choosePlace(here: string | undefined): Promise<FinetunePlace | undefined> {
+export async function choosePlace(here: string | undefined): Promise<RunPlace | undefined> {
   const isOffered = ({ engine, onlyWrite }: PlacePick): boolean =>
     vscode.workspace.isTrusted
       ? here !== undefined || (engine !== undefined && (engine !== 'torchrun' || onlyWrite === true))
       : engine === undefined;
   const { engine, onlyWrite = false } = await chooseOne(picks().filter(isOffered), {
     title: vscode.l10n.t('Where'),
-    placeHolder: vscode.l10n.t('Where does it train?'),
+    placeHolder: vscode.l10n.t('Where does it run?'),
   });
   if (!engine) return undefined;
   const nodes =
