@@ -49,7 +49,7 @@ This page is generated from measured results (\`npm run zoo-table\`); \`npm run 
 
 For every network, PyTorch builds it with random weights that hide nothing (no zeros, no ones), exports it, and computes its outputs for two images. Espalier opens the file, computes the same outputs (*dense*), prunes channels at random to 70 % of the MACs, computes (*pruned against masked*: PyTorch runs the dense network with the removed channels zero, its norms over the channels that are left), writes the file in the form in which it came, and PyTorch or ONNX Runtime runs what was written (*written back*). Figures are the largest difference over the largest output; more than 1e-4 is called wrong. Images are 64 × 64 where the network takes them, its own size otherwise.
 
-A factor of attention that the file holds as a number stays that number; the one that PyTorch's fused attention computes of the head dimension follows it. An ONNX file has tensors with names of its own, so its masked network is computed by Espalier's backend on the dense graph, with norms over the channels that are left.
+A factor of attention that the file holds as a number stays that number; the one that PyTorch's fused attention computes of the head dimension follows it. An ONNX file has tensors with names of its own, and an exported program may compute its layers' weights of its parameters (standardised convolutions): their masked network is computed by Espalier's backend on the dense graph, with norms over the channels that are left.
 
 timm's list has the smallest member of each of its modules; torchvision's has all its classification models. What has no section here, timm among it, has not been swept since these criteria hold.
 

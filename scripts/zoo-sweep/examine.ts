@@ -30,7 +30,7 @@ export class TorchSide {
   });
   private readonly lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
 
-  async ask(request: object): Promise<{ readonly error?: string }> {
+  async ask(request: object): Promise<{ readonly error?: string; readonly computed?: readonly string[] }> {
     this.child.stdin.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.lines.next();
     return done ? { error: 'PyTorch ended' } : JSON.parse(value);
@@ -84,9 +84,10 @@ async function outputsOf(
 /** Fills the row as far as it comes; throws what is in the way. */
 export async function examine(row: Row, request: SweepRequest, torch: TorchSide, executor: Executor): Promise<void> {
   const { folder } = request;
-  const need = async (asked: object): Promise<void> => {
-    const { error } = await torch.ask({ ...asked, folder });
-    if (error) throw new Error(`PyTorch: ${error}`);
+  const need = async (asked: object): ReturnType<TorchSide['ask']> => {
+    const answer = await torch.ask({ ...asked, folder });
+    if (answer.error) throw new Error(`PyTorch: ${answer.error}`);
+    return answer;
   };
   await need({ action: 'export', ...request });
   const suffix = request.form === 'pt2' ? 'pt2' : 'onnx';
@@ -105,11 +106,13 @@ export async function examine(row: Row, request: SweepRequest, torch: TorchSide,
   const pruned = prune(model.graph, weights, plan, groups);
   row.macs = graphCost(pruned.graph).macs / before;
   const found = await outputsOf(executor, pruned.graph, pruned.weights, images);
+  let isMasked = false;
   if (suffix === 'pt2') {
     await writeSafetensors(path.join(folder, 'masked.safetensors'), masked(weights, pruned), {});
-    await need({ action: 'masked' });
-    row.pruned = difference(found, await outputsIn(path.join(folder, 'masked.outputs.safetensors')));
-  } else {
+    isMasked = !(await need({ action: 'masked' })).computed?.length;
+  }
+  if (isMasked) row.pruned = difference(found, await outputsIn(path.join(folder, 'masked.outputs.safetensors')));
+  else {
     const reference = maskedNetwork(model.graph, weights, pruned);
     row.pruned = difference(found, await outputsOf(executor, reference.graph, reference.weights, images));
   }

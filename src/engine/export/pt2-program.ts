@@ -7,6 +7,9 @@ import { type Pt2Argument, tensor } from './pt2-calls.ts';
 /** The batch. */
 const SYMBOL = "Symbol('s0', positive=True, integer=True)";
 
+/** How an argument is given: PyTorch asks the operation's schema whether it may stand by its place, or only by its name. */
+const BY_SCHEMA = 0;
+
 /** PyTorch's numbers of element types. */
 const TYPES: { readonly [D in DType]: number } = {
   uint8: 1,
@@ -86,7 +89,7 @@ export class ProgramWriter {
   ): void {
     this.nodes.push({
       target: `torch.ops.${target}`,
-      inputs: Object.entries(inputs).map(([key, arg]) => ({ name: key, arg, kind: 1 })),
+      inputs: Object.entries(inputs).map(([key, arg]) => ({ name: key, arg, kind: BY_SCHEMA })),
       outputs,
       metadata: { nn_module_stack: this.#stack(), torch_fn: `${name};${target}` },
       is_hop_single_tensor_return: null,

@@ -15,6 +15,8 @@ export interface StoredTensor {
   /** The initialiser that it comes from. */
   readonly name: string;
   readonly shape: readonly number[];
+  /** Whether it is computed of the file's tensors: not one of them, whatever its name. */
+  readonly isComputed?: boolean;
   /** Its elements, in its shape. */
   read(): Tensor<'float32'>;
 }

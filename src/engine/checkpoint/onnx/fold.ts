@@ -64,6 +64,15 @@ function run(node: OnnxNode, inputs: readonly (Plain | undefined)[], budget: Bud
   return 'data' in result ? [result] : result;
 }
 
+/** Which input says the shape of what these operators make. */
+const SHAPE_INPUTS: Readonly<Record<string, number>> = { ConstantOfShape: 0, Expand: 1, Tile: 1 };
+
+/** Whether a constant would be repeated for every image: not worth computing, as its shape depends on them. */
+function isForEveryImage({ opType }: OnnxNode, inputs: readonly (Constant | undefined)[]): boolean {
+  const shape = Object.hasOwn(SHAPE_INPUTS, opType) ? inputs[SHAPE_INPUTS[opType]] : undefined;
+  return shape !== undefined && String(shape.each[0].data) !== String(shape.each[1].data);
+}
+
 /**
  * The outputs of a node of constants.
  * @param budget counts the elements that are computed
@@ -75,6 +84,7 @@ export function fold(
   inputs: readonly (Constant | undefined)[],
   budget: Budget,
 ): readonly Constant[] | undefined {
+  if (isForEveryImage(node, inputs)) return undefined;
   const side = (i: 0 | 1): readonly Plain[] =>
     run(
       node,

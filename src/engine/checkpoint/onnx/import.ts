@@ -97,6 +97,7 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
   };
   const built = buildGraph(importer.graph, ends, header, options.namesAreExact);
   noteShared(built, notes);
+  if (options.namesAreExact) noteComputed(built, notes);
   notes.push(...precisionNotes([...model.initialisers.values()].flatMap(({ dtype }) => dtype ?? [])));
   const graph = withPixels(built, model, options, images, notes);
   return { graph, notes, kept, weights: () => weightsOf(built.tensors) };
@@ -201,6 +202,16 @@ function noteShared({ shared }: BuiltGraph, notes: string[]): void {
     notes.push(
       `${shared.length === 1 ? 'a tensor' : `${shared.length} tensors`} of the file (${shared.slice(0, 3).join(', ')}${shared.length > 3 ? ', …' : ''}) serve several layers: each layer has a copy now`,
     );
+}
+
+/** Of a state dict: tensors under names of parameters that the module computes something else of. */
+function noteComputed({ tensors }: BuiltGraph, notes: string[]): void {
+  const computed = [...tensors].flatMap(([name, { isComputed }]) => (isComputed ? [name] : []));
+  if (!computed.length) return;
+  const some = computed.slice(0, 3).join(', ') + (computed.length > 3 ? ', …' : '');
+  notes.push(
+    `${computed.length === 1 ? 'one tensor' : `${computed.length} tensors`} (${some}) are not parameters of the module but what it computes of them (standardised or joined weights): files written here hold them as the layers use them. Take a .pt2 back to PyTorch: in a .pth they do not fit the module, which would compute them once more`,
+  );
 }
 
 /** Values of a `.pt2` have a mark before their names, so that no tensor has the same. */

@@ -30,6 +30,9 @@ import { REASONS } from './refusals.ts';
 /** Why an unknown operator is in the way. */
 export const NO_OPERATION = 'Espalier has no operation for it';
 
+/** Operators that give the elements of a tensor in their order. */
+const KEEPS_ELEMENTS: ReadonlySet<string> = new Set(['Cast', 'Flatten', 'Identity', 'Reshape', 'Squeeze', 'Unsqueeze']);
+
 export class Importer implements ImportScope {
   readonly graph = new DraftGraph();
   readonly opset: number;
@@ -196,9 +199,15 @@ export class Importer implements ImportScope {
     // PyTorch's exporter stores equal tensors once; what this operator gives has the name of another parameter.
     const isCopy = node.opType === 'Identity' && !this.namesAreExact;
     const shape = shapeAlone(call, weights[0]);
+    const isOne = weights.length === 1;
+    const is = {
+      isWhole: isOne && weights[0].isWhole && KEEPS_ELEMENTS.has(node.opType),
+      isJoined: !isOne || weights[0].isJoined || node.opType === 'Concat',
+    };
     return node.outputs.map((output, i): Value => {
-      const isNamed = weights.length > 1 || (isCopy && isReadable(output));
+      const isNamed = !isOne || (isCopy && isReadable(output));
       const value: WeightValue = weightOf(inputs, isNamed ? output : weights[0].name, {
+        ...is,
         ...(shape && { shape }),
         constant: () => folded()[i],
         draft: (path) =>

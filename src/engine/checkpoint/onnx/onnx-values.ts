@@ -20,6 +20,10 @@ export interface WeightValue {
   readonly name: string;
   /** How many operators it is away from the file's tensors. */
   readonly depth: number;
+  /** Whether it is one tensor of the file, at most in another shape. */
+  readonly isWhole: boolean;
+  /** Whether elements of several tensors are in it, or others besides those of one. */
+  readonly isJoined: boolean;
   shape(): readonly number[];
   constant(): Constant;
   /** The value as a node, made when it is first asked for, in the module of who asks. */
@@ -49,19 +53,25 @@ function once<T, A extends readonly unknown[]>(make: (...values: A) => T): (...v
 export function weightOf(
   inputs: readonly Value[],
   name: string,
-  { constant, draft, shape }: Pick<WeightValue, 'constant' | 'draft'> & { readonly shape?: readonly number[] },
+  {
+    constant,
+    draft,
+    shape,
+    ...is
+  }: Pick<WeightValue, 'constant' | 'draft' | 'isWhole' | 'isJoined'> & { readonly shape?: readonly number[] },
 ): WeightValue {
   const depth = 1 + Math.max(...inputs.map((input) => (input.kind === 'weight' ? input.depth : 0)));
   if (depth > MAX_DEPTH) throw new UserError(`${name} is computed in more than ${MAX_DEPTH} steps of weights.`);
   const folded = once(constant);
   const shapeOf = (): readonly number[] => shape ?? folded().each[0].shape;
-  return { kind: 'weight', name, depth, shape: shapeOf, constant: folded, draft: once(draft) };
+  return { kind: 'weight', name, depth, ...is, shape: shapeOf, constant: folded, draft: once(draft) };
 }
 
 /** A weight as a layer's parameter. */
 export const storedTensor = (value: KnownValue | WeightValue): StoredTensor => ({
   name: value.name,
   shape: value.kind === 'weight' ? value.shape() : value.constant.each[0].shape,
+  ...(value.kind === 'weight' && !value.isWhole && { isComputed: true }),
   read: () => tensorOf(value.kind === 'weight' ? value.constant() : value.constant),
 });
 
@@ -127,6 +137,8 @@ export function initialiserValue(
     kind: 'weight',
     name,
     depth: 0,
+    isWhole: true,
+    isJoined: false,
     shape: () => shape,
     constant,
     draft: once((path) => emit(storedTensor(value), path)),

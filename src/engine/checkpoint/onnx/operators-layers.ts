@@ -1,6 +1,7 @@
 /** ONNX operators with weights, and products of values. */
 import type { Pair, SpatialPadding } from '../../graph/operations.ts';
 import { float32Tensor } from '../../graph/tensor.ts';
+import type { StoredTensors } from './draft.ts';
 import { filledTensor, mappedTensor, reshapedTensor, transposedMatrix, type Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
 import { sequenceConv } from './operators-sequences.ts';
@@ -48,6 +49,16 @@ export function imageSize(call: OperatorCall): readonly [number, number] {
   return [shape[2], shape[3]];
 }
 
+/**
+ * A layer's bias as its parameter. One that is joined of several parameters, whose names must stay, is computed anew every
+ * time and added behind the layer.
+ */
+function biasOf(call: OperatorCall, i: number): { readonly stored: StoredTensors; readonly isAdded: boolean } {
+  const value = call.inputs[i];
+  const isAdded = call.scope.namesAreExact && value?.kind === 'weight' && value.isJoined;
+  return { stored: value && !isAdded ? { bias: call.needStored(i) } : {}, isAdded };
+}
+
 const conv: OperatorRule = (call) => {
   if (call.shape(0).length === 3) return sequenceConv(call);
   const size = imageSize(call);
@@ -57,9 +68,11 @@ const conv: OperatorRule = (call) => {
   const stride = pairOf(call, 'strides', [1, 1]);
   const dilation = pairOf(call, 'dilations', [1, 1]);
   const padding = paddingOf(call, size, { kernel, stride, dilation });
-  const bias = call.has(2) ? { bias: call.needStored(2) } : {};
+  const { stored, isAdded } = biasOf(call, 2);
   const attributes = { kernel, stride, padding, dilation, groups: call.int('group', 1) };
-  return call.emit('conv', [call.operand(0)], attributes, { weight, ...bias });
+  const y = call.add('conv', [call.operand(0)], attributes, { weight, ...stored });
+  if (!isAdded) return call.computed(y);
+  return call.emit('add', [y, call.reshape(call.operand(2), [1, weight.shape[0], 1, 1])], {});
 };
 
 /** A · B with a matrix of weights: a linear layer, whose weights lie transposed. */
@@ -154,9 +167,11 @@ const layerNormalization: OperatorRule = (call): Value => {
 /** x wᵀ + b, with the weight as PyTorch has it. */
 const linear: OperatorRule = (call) => {
   const weight = call.stored(1);
-  const bias = call.has(2) ? { bias: call.needStored(2) } : {};
-  if (weight) return call.emit('linear', [call.operand(0)], {}, { weight, ...bias });
-  const product = call.add('matmul', [call.operand(0), call.operand(1)], { transposeB: true });
+  const { stored, isAdded } = biasOf(call, 2);
+  if (weight && !isAdded) return call.emit('linear', [call.operand(0)], {}, { weight, ...stored });
+  const product = weight
+    ? call.add('linear', [call.operand(0)], {}, { weight })
+    : call.add('matmul', [call.operand(0), call.operand(1)], { transposeB: true });
   return call.has(2) ? call.emit('add', [product, call.operand(2)], {}) : call.computed(product);
 };
 

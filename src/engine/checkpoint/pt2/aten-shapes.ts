@@ -80,21 +80,6 @@ const stack: AtenRule = (call) => {
   );
 };
 
-const expand: AtenRule = (call) => call.result('Expand', [call.tensor('self'), call.shapeValue(call.output().sizes)]);
-
-/** How often each dimension is repeated, by the sizes before and after. */
-const repeat: AtenRule = (call) => {
-  const after = call.output().sizes;
-  const before = [...Array(after.length - call.rank('self')).fill(1), ...call.sizes('self')];
-  const counts = after.map((size, i) => {
-    const from = before[i] as number | undefined;
-    if (size === undefined || from === undefined) return undefined;
-    return from < 0 ? size / from : size / from;
-  });
-  const x = before.length === call.rank('self') ? call.tensor('self') : call.reshaped(call.tensor('self'), before);
-  call.result('Tile', [x, call.shapeValue(counts)]);
-};
-
 /** Entries by constant indices: of one dimension, or of several neighbours as one. */
 const index: AtenRule = (call) => {
   const indices = call.tensors('indices');
@@ -181,17 +166,6 @@ const channelShuffle: AtenRule = (call) => {
   call.resultReshaped(call.emit('Transpose', [apart], { perm: [0, 2, 1, ...rest.map((_, i) => i + 3)] }));
 };
 
-/** Every entry of a dimension so often, one after the other. */
-const repeatInterleave: AtenRule = (call) => {
-  const axis = call.axis(call.int('dim', 0), call.rank('self'));
-  const size = call.sizes('self')[axis];
-  const repeats = call.number('repeats');
-  if (!call.has('dim') || size === undefined || size < 0 || repeats === undefined)
-    return call.refuse('it repeats all elements, the images, or each as often as a tensor says');
-  const indices = Array.from({ length: size * repeats }, (_, i) => Math.floor(i / repeats));
-  return call.result('Gather', [call.tensor('self'), call.integers(indices)], { axis });
-};
-
 /** The triangle of a constant matrix. */
 const triangle =
   (upper: number): AtenRule =>
@@ -265,12 +239,6 @@ export const shapeRules: Readonly<Record<string, AtenRule>> = {
   cat: concat,
   concat,
   stack,
-  expand,
-  expand_as: expand,
-  broadcast_to: expand,
-  repeat,
-  tile: repeat,
-  repeat_interleave: repeatInterleave,
   index,
   index_select: (call) =>
     call.result('Gather', [call.tensor('self'), call.tensor('index')], { axis: call.int('dim', 0) }),

@@ -11,6 +11,7 @@ import { AtenCall, type AtenRule, NotTakenOver } from './aten-call.ts';
 import { elementwiseRules } from './aten-elementwise.ts';
 import { layerRules } from './aten-layers.ts';
 import { poolingRules } from './aten-pooling.ts';
+import { repeatRules } from './aten-repeats.ts';
 import { shapeRules } from './aten-shapes.ts';
 import { windowRules } from './aten-windows.ts';
 import type { ProgramGraph, ProgramNode } from './exported-program.ts';
@@ -21,6 +22,7 @@ import type { Window } from './windows-of-values.ts';
 const rules: Readonly<Record<string, AtenRule>> = {
   ...elementwiseRules,
   ...shapeRules,
+  ...repeatRules,
   ...layerRules,
   ...poolingRules,
   ...windowRules,
@@ -157,8 +159,14 @@ class Translator {
     const body = node.inputs.flatMap(({ argument }) => (argument.kind === 'graph' ? [argument.graph] : []))[0];
     if (!body) throw new UserError(`${this.file}: ${node.target} has no graph: the file is damaged.`);
     const outer = (name: string): string => scope.current.get(name) ?? `${scope.prefix}${name}`;
-    const operands = node.inputs.flatMap(({ argument }) => (argument.kind === 'tensor' ? [argument.name] : []));
-    const inner = new Map(body.inputs.map((name, i) => [name, outer(operands[i])]));
+    // Sizes are among its inputs too, in the same places; what comes before the graph are settings.
+    const operands = node.inputs.slice(node.inputs.findIndex(({ argument }) => argument.kind === 'graph') + 1);
+    const inner = new Map(
+      body.inputs.flatMap((name, i): [string, string][] => {
+        const argument = operands[i]?.argument;
+        return argument?.kind === 'tensor' ? [[name, outer(argument.name)]] : [];
+      }),
+    );
     const prefix = `${scope.prefix}${this.#graphs++}/`;
     this.run(body, inner, prefix);
     node.outputs.forEach((name, i) => {

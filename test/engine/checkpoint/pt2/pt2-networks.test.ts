@@ -29,7 +29,7 @@ describe('exported programs', { skip: noPythonWith('torch', 'safetensors', 'nump
     return place;
   };
 
-  for (const name of ['residual', 'transformer', 'decoder', 'shuffled', 'normed'])
+  for (const name of ['residual', 'transformer', 'decoder', 'shuffled', 'normed', 'joined', 'standardised'])
     test(`${name}: outputs as PyTorch's, pruned as the masked network, written back as pruned`, async () => {
       const row: Row = { name };
       const request = { source, name, form: 'pt2', side: 32, folder: folderOf(name) };
@@ -46,6 +46,21 @@ describe('exported programs', { skip: noPythonWith('torch', 'safetensors', 'nump
     const names = graph.parameters.map(({ name }) => name);
     for (const name of ['p_1', 'stages.stage-0.reduce.weight', 'stages.stage-0.expand.bias'])
       assert.ok(names.includes(name), `${name} is not among ${names.join(', ')}`);
+  });
+
+  test('a bias that is joined of parameters leaves them as they are', async () => {
+    const model = await openModel({ model: path.join(folder.path, 'joined', 'dense.pt2') });
+    const names = model.graph.parameters.map(({ name }) => name).toSorted();
+    const others = ['head.bias', 'head.weight', 'patches.weight', 'proj.bias', 'proj.weight', 'qkv.weight'];
+    assert.deepEqual(names, [...others, 'left', 'q_bias', 'right', 'v_bias'].toSorted());
+    assert.doesNotMatch(model.notes.join('\n'), /not parameters of the module/);
+    const groups = couple(model.graph);
+    for (const layer of ['patches', 'qkv', 'proj']) assert.equal(groupOf(groups, layer, 'out')?.frozen, undefined);
+  });
+
+  test('weights that the module computes of its parameters are named when the file is opened', async () => {
+    const { notes } = await openModel({ model: path.join(folder.path, 'standardised', 'dense.pt2') });
+    assert.match(notes.join('\n'), /2 tensors \(body\.0\.weight, body\.2\.weight\) are not parameters of the module/);
   });
 
   test('factors of attention: a number in the file stays it; the one that PyTorch computes of the width follows the width', async () => {

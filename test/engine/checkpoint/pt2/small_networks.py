@@ -179,6 +179,49 @@ class Normed(nn.Module):
         return self.head(self.after(self.body(self.stem(x)).relu()).relu().mean((2, 3)))
 
 
+class Joined(nn.Module):
+    """Biases joined of several parameters and of zeros, as BEiT and Swin V2 have them; a query for all windows of an image."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 24, 4, 4, bias=False)
+        self.left, self.right = nn.Parameter(torch.zeros(8)), nn.Parameter(torch.zeros(16))
+        self.qkv = nn.Linear(24, 72, bias=False)
+        self.q_bias, self.v_bias = nn.Parameter(torch.zeros(24)), nn.Parameter(torch.zeros(24))
+        self.register_buffer("k_bias", torch.zeros(24), persistent=False)
+        self.proj = nn.Linear(24, 20)
+        self.head = nn.Linear(20, 10)
+
+    def forward(self, x):
+        x = F.conv2d(x, self.patches.weight, torch.cat([self.left, self.right]), 4)
+        n = x.shape[0]
+        # 2 × 2 windows of 4 × 4.
+        x = x.view(n, 24, 2, 4, 2, 4).permute(0, 2, 4, 3, 5, 1).reshape(-1, 16, 24)
+        x = F.linear(x, self.qkv.weight, torch.cat([self.q_bias, self.k_bias, self.v_bias]))
+        q, k, v = x.reshape(-1, 16, 3, 4, 6).permute(2, 0, 3, 1, 4).unbind(0)
+        q = q + q.view(n, 4, 4, 16, 6).mean(1).repeat_interleave(4, 0)
+        x = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, 64, 24)
+        return self.head(F.gelu(self.proj(x), approximate="tanh").mean(1))
+
+
+class StandardisedConv(nn.Conv2d):
+    def forward(self, x):
+        weight = F.batch_norm(self.weight.reshape(1, self.out_channels, -1), None, None, training=True, eps=1e-6)
+        return F.conv2d(x, weight.reshape_as(self.weight), self.bias, self.stride, self.padding)
+
+
+class Standardised(nn.Module):
+    """Weights that the module standardises before it uses them, as BiT and NFNet do."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(StandardisedConv(3, 16, 3, 2, 1), nn.ReLU(), StandardisedConv(16, 12, 3, 2, 1), nn.ReLU())
+        self.head = nn.Linear(12, 10)
+
+    def forward(self, x):
+        return self.head(self.body(x).mean((2, 3)))
+
+
 class Unknown(nn.Module):
     """An operation that Espalier knows nothing of, between two layers."""
 
@@ -203,4 +246,6 @@ scaled = ScaledAttentions
 decoder = Decoder
 shuffled = Shuffled
 normed = Normed
+joined = Joined
+standardised = Standardised
 unknown = Unknown
