@@ -1,27 +1,18 @@
 /** A finetuning as a job: torchrun on two CPU processes; the window is closed meanwhile, and finds the run again when it is opened. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { pruneHalf } from './lib/pruned-model.ts';
+import { PYTHON, pythonTorch } from './lib/python-torch.ts';
 import { type Environment, Session, setCurrent } from './lib/session.ts';
 import { smallData } from './lib/small-data.ts';
 import type { Flow } from './lib/steps.ts';
 
 const LIMIT_MS = 300_000;
-const PYTHON = process.env['PYTHON'] ?? 'python3';
-
-function whyNot(): string | undefined {
-  try {
-    execFileSync(PYTHON, ['-c', 'import torch, torchvision'], { stdio: 'ignore' });
-    return undefined;
-  } catch {
-    return `${PYTHON} has no torch and torchvision`;
-  }
-}
 
 export const jobFlow = (environment: Environment): Flow => ({
   name: 'a job by torchrun, through a closed window',
-  skip: whyNot(),
+  skip: pythonTorch(),
   async run(step) {
     const session = await Session.start(environment, async (workspace) => void (await smallData(workspace)), {
       settings: { 'espalier.jobs.python': PYTHON },
@@ -40,23 +31,7 @@ export const jobFlow = (environment: Environment): Flow => ({
       return lines.filter((line) => line.includes('"epoch"') && /"kind": ?"epoch"/.test(line)).length;
     };
 
-    await step('a pruned model, and images', async () => {
-      await wb.showViews();
-      await wb.run('Espalier: Load Checkpoint');
-      await wb.pick('resnet20.pth');
-      await wb.webview().getByText('Scored by the size').waitFor();
-      await wb.run('Espalier: Set FLOP Target');
-      await wb.answer('50%');
-      await wb.webview().getByText('reached').first().waitFor();
-      await wb.run('Espalier: Prune Model');
-      await wb.answerPath(path.join(workspace, 'half.safetensors'));
-      await wb.row('Models', 'half.safetensors').waitFor({ timeout: LIMIT_MS });
-      await wb.clearNotifications();
-      await wb.run('Espalier: Select Data Set');
-      await wb.answerPath(path.join(workspace, 'images'));
-      await wb.tab('Data set images').waitFor();
-      await wb.tab('resnet20.pth').click();
-    });
+    await step('a pruned model, and images', () => pruneHalf(session));
     await step('asks where, and lists the places', async () => {
       await wb.run('Espalier: Finetune');
       await wb.pick('half.safetensors');

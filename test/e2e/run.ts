@@ -16,6 +16,9 @@ import { keysFlow } from './flow-keys.ts';
 import { looksFlow } from './flow-looks.ts';
 import { measureFlow, sliderFlow } from './flow-measure.ts';
 import { pointsFlow } from './flow-points.ts';
+import { pointsLooksFlow } from './flow-points-looks.ts';
+import { pointsPagesFlow } from './flow-points-pages.ts';
+import { pointsRunsFlow } from './flow-points-runs.ts';
 import { readOnlyFlow, robustFlow, untrustedFlow } from './flow-robust.ts';
 import { installFlow, runtimeFlow } from './flow-runtime.ts';
 import { sampleFlow } from './flow-sample.ts';
@@ -51,6 +54,9 @@ const byName: typeof flows = {
   install: installFlow,
   job: jobFlow,
   points: pointsFlow,
+  'points-runs': pointsRunsFlow,
+  'points-pages': pointsPagesFlow,
+  'points-looks': pointsLooksFlow,
 };
 
 const IF_READY = '--if-ready';

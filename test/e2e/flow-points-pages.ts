@@ -1,0 +1,59 @@
+/** What hurt newcomers, in the real VS Code: the trade-off’s report, the walkthrough, the extension’s page. Run by name. */
+import assert from 'node:assert/strict';
+import { pruneHalf } from './lib/pruned-model.ts';
+import { type Environment, Session, setCurrent } from './lib/session.ts';
+import { smallData } from './lib/small-data.ts';
+import type { Flow } from './lib/steps.ts';
+
+const LIMIT_MS = 300_000;
+
+export const pointsPagesFlow = (environment: Environment): Flow => ({
+  name: 'what hurt newcomers: what is read',
+  async run(step) {
+    const session = await Session.start(environment, async (workspace) => void (await smallData(workspace)));
+    setCurrent(session);
+    const { workbench: wb } = session;
+
+    await step('a pruned model, and images', () => pruneHalf(session));
+    await step('14: the walkthrough has a name and ticks what was done', async () => {
+      await wb.run('Espalier: Prune Your First Model');
+      const ticked = wb.page.locator('.gettingStartedContainer .codicon-getting-started-step-checked');
+      await wb.page.locator('.gettingStartedContainer .getting-started-step').first().waitFor();
+      for (let i = 0; i < 50 && (await ticked.count()) < 3; i++) await wb.page.waitForTimeout(100);
+      // Opened, planned and pruned; nobody has created the sample.
+      assert.equal(await ticked.count(), 3);
+      await wb
+        .tab(/Prune Your First Model|Walkthrough/)
+        .first()
+        .waitFor();
+      await session.shot('90-walkthrough');
+      await wb.run('View: Close Editor');
+    });
+    await step('15: the page in the extensions view has its pictures', async () => {
+      await wb.run('Extensions: Show Installed Extensions');
+      await wb.page.locator('.extensions-viewlet .monaco-list-row', { hasText: 'Espalier' }).first().click();
+      await wb.page.locator('.extension-editor .name', { hasText: 'Espalier' }).waitFor();
+      await wb.page.waitForTimeout(1500);
+      await session.shot('91-page');
+      await wb.run('View: Close Editor');
+      await wb.showViews();
+    });
+
+    await step('the trade-off is explored, and its report opens with its picture', async () => {
+      await wb.tab('resnet20.pth').click();
+      await wb.run('Espalier: Explore Trade-off');
+      await wb.answer('50%');
+      await wb.tab(/Preview frontier\.md/).waitFor({ timeout: LIMIT_MS });
+      await wb.row('Runs', 'Exploring the trade-off').filter({ hasText: '5 networks measured' }).waitFor();
+      await wb.page.waitForTimeout(1500);
+      await session.shot('92-trade-off');
+      await wb.run('View: Close Editor');
+    });
+    await step('nothing unexpected in the console, and no other host was asked', async () => {
+      assert.deepEqual(wb.errors, []);
+      assert.deepEqual(wb.foreignRequests, []);
+    });
+    await session.stop();
+    setCurrent(undefined);
+  },
+});
