@@ -1,6 +1,7 @@
 /** What is remembered per workspace, and its types: one place, so that no two features share a key by accident. */
 import type * as vscode from 'vscode';
 import type { EditorFrame } from '../protocol/graph-editor.ts';
+import type { SensitivitySettings } from '../protocol/sensitivity-values.ts';
 import type { EvaluationResult, ModelInfo, ModelSource, PlanSettings, ScoreSettings } from '../protocol/values.ts';
 
 /** A model in the Models view. */
@@ -18,6 +19,7 @@ export interface ModelMemory {
   /** A target was set by the person. */
   readonly targetSet?: boolean;
   readonly scores?: ScoreSettings;
+  readonly sensitivity?: SensitivitySettings;
   /** File written by the last Prune. */
   readonly pruned?: string;
 }

@@ -4,7 +4,16 @@
  * The host keeps the truth: on `ready` it sends `graph/show` with all that it knows, then `graph/update` with what
  * changed. The webview keeps only how things are looked at (expanded modules, zoom, tabs) in getState/setState.
  */
-import type { GraphView, GroupsView, NodeDetails, PlanView, ScoresView, Side, TargetRange } from './graph-view.ts';
+import type {
+  GraphView,
+  GroupsView,
+  NodeDetails,
+  PlanView,
+  ScoresView,
+  SensitivityView,
+  Side,
+  TargetRange,
+} from './graph-view.ts';
 import type { ReadyMessage } from './panels.ts';
 import type { PlanSettings, ProgressReport } from './values.ts';
 
@@ -26,6 +35,8 @@ export interface GraphEditorState {
   readonly view: GraphView | null;
   readonly groups: GroupsView | null;
   readonly scores: ScoresView | null;
+  /** Measured of the present scores' order. */
+  readonly sensitivity: SensitivityView | null;
   /** Reachable MACs; known as soon as there are groups. */
   readonly range: TargetRange | null;
   /** MACs asked for; null before a target was set. */
@@ -105,6 +116,9 @@ export interface HostToGraph {
 export type GraphEditorAction =
   | 'score'
   | 'selectDataset'
+  | 'measureSensitivity'
+  /** The same, to spread the target by it from then on. */
+  | 'spread'
   | 'prune'
   | 'finetune'
   | 'evaluate'

@@ -3,6 +3,8 @@
  *
  * Nodes, modules, groups and scopes are referred to by their position in the arrays here.
  */
+
+import type { SensitivitySettings } from './sensitivity-values.ts';
 import type { CostFigures } from './values.ts';
 
 export interface GraphView {
@@ -138,6 +140,23 @@ export interface ScopeScores {
   /** Ascending; one more than counts. */
   readonly edges: readonly number[];
   readonly counts: readonly number[];
+}
+
+/** What each group is worth to the network's answers, measured on images before anything is pruned. */
+export interface SensitivityView {
+  /** For a person: `1,000 images of cifar10`. */
+  readonly label: string;
+  readonly settings: SensitivitySettings;
+  /**
+   * By group; null for one that was not measured. At each of the ascending widths, how far the answers are from the dense network's (mean
+   * KL divergence; of detectors and the like, relative squared distance) with so many of its channels left and the layers behind repaired.
+   */
+  readonly groups: readonly (ErrorCurveView | null)[];
+}
+
+export interface ErrorCurveView {
+  readonly widths: readonly number[];
+  readonly errors: readonly number[];
 }
 
 /** What can be reached with the present pins and options. */

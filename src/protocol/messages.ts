@@ -6,8 +6,17 @@
  */
 
 import type { ExploreResult, ExploreSettings } from './explore-values.ts';
-import type { GraphView, GroupsView, NodeDetails, PlanView, ScoresView, TargetRange } from './graph-view.ts';
+import type {
+  GraphView,
+  GroupsView,
+  NodeDetails,
+  PlanView,
+  ScoresView,
+  SensitivityView,
+  TargetRange,
+} from './graph-view.ts';
 import type { PruneResult, RepairSettings } from './prune-values.ts';
+import type { SensitivitySettings } from './sensitivity-values.ts';
 import type {
   ArchitectureChoice,
   ChangedVerdicts,
@@ -65,6 +74,16 @@ interface WorkerRequests {
   };
   /** Scores computed earlier with these settings, where they are still held; null: score again. */
   'score/cached': { params: { source: ModelSource; settings: ScoreSettings }; result: ScoresView | null };
+  /** Measures what each group is worth and keeps it: plans that are spread by it find it. */
+  'sensitivity/run': {
+    params: { source: ModelSource; scores: ScoreSettings; settings: SensitivitySettings };
+    result: SensitivityView;
+  };
+  /** What was measured earlier, where it is still held; null: measure again. */
+  'sensitivity/cached': {
+    params: { source: ModelSource; scores: ScoreSettings; settings: SensitivitySettings };
+    result: SensitivityView | null;
+  };
   /** MACs that can be reached with these pins and options. */
   'plan/range': { params: PlanRequest; result: TargetRange };
   'plan/compute': { params: PlanRequest; result: PlanView };
@@ -149,6 +168,8 @@ export const timeLimits: { readonly [M in WorkerMethod]: TimeLimit } = {
   'dataset/check': { silence: 2 * MINUTE },
   'score/run': { silence: 10 * MINUTE },
   'score/cached': { total: MINUTE },
+  'sensitivity/run': { silence: 10 * MINUTE },
+  'sensitivity/cached': { total: MINUTE },
   'plan/range': { total: 30 * SECOND },
   'plan/compute': { total: 30 * SECOND },
   'plan/export': { total: 30 * SECOND },

@@ -1,6 +1,9 @@
 /** What a pruning is asked for besides its plan, and what it gives. */
 import type { CostFigures } from './values.ts';
 
+/** Training images that a repair fits to: what the command line takes too. */
+export const REPAIR_IMAGES = 1000;
+
 /** Refitting the weights that pruning leaves, without labels or training. */
 export interface RepairSettings {
   readonly dataPath: string;

@@ -2,6 +2,7 @@
 
 import type { Criterion } from '../common/criteria.ts';
 import type { RunPlace } from './run-place.ts';
+import type { SensitivitySettings } from './sensitivity-values.ts';
 
 /**
  * Where a model comes from. Every request names its model so and the worker caches what it has opened:
@@ -140,6 +141,8 @@ export interface PlanSettings {
   readonly headDimRatio?: number;
   /** Share that goes of single scopes, by the name of their first group; the target is reached by the others. */
   readonly scopeRatios?: Readonly<Record<string, number>>;
+  /** The target is spread by what each group is worth, measured on these; absent: the same share of each scope. */
+  readonly spread?: SensitivitySettings;
   /** Whole blocks to remove, where the family allows it. */
   readonly removeLayers: number;
   readonly pins: readonly Pin[];
@@ -274,7 +277,7 @@ export interface ProgressReport {
   readonly eta?: number;
 }
 
-export type RunKind = 'score' | 'prune' | 'explore' | 'finetune' | 'evaluate' | 'export' | 'install';
+export type RunKind = 'score' | 'sensitivity' | 'prune' | 'explore' | 'finetune' | 'evaluate' | 'export' | 'install';
 /** `interrupted`: its worker or window died while it ran. */
 export type RunState = 'queued' | 'running' | 'paused' | 'interrupted' | 'cancelled' | 'failed' | 'done';
 

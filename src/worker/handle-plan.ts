@@ -19,9 +19,11 @@ import type { RepairSettings } from '../protocol/prune-values.ts';
 import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
 import { backendOptions } from './backend.ts';
 import { blockGradients } from './block-inputs.ts';
+import { findCurves } from './find-curves.ts';
+import { findScores } from './find-scores.ts';
 import type { Handler } from './handler.ts';
 import { findModel, type OpenModel } from './open-models.ts';
-import { ignoredBy, makePlan, planViewFor, rangeOf, targetOptions } from './plans.ts';
+import { ignoredBy, makePlan, mayBeSpread, planViewFor, rangeOf, targetOptions } from './plans.ts';
 import { scoreRequest, scoresKey } from './score-cache.ts';
 import { scoresViewOf } from './scores-view.ts';
 
@@ -46,43 +48,16 @@ export const runScore: Handler<'score/run'> = async ({ source, settings, blocks 
   return viewOf(open, settings) as ScoresView;
 };
 
-/** Stands for the executor where scores must come from the cache: asking for it says that they are not there. */
-class NotCached extends Error {}
-
-/** Makes sure that the scores are held: they may have been computed in an earlier life of this process. */
-async function findScores(open: OpenModel, settings: ScoreSettings, context: RunContext): Promise<boolean> {
-  if (open.scoresOf(scoresKey(settings))) return true;
-  // The run that had them computed was removed.
-  if (settings.gradients !== undefined && !existsSync(settings.gradients)) return false;
-  const executor = async (): Promise<never> => {
-    throw new NotCached();
-  };
-  try {
-    const weights = await open.model.weights(context);
-    const { scores } = await scoreModel(
-      open.groups,
-      weights,
-      scoringFor(open.model, scoreRequest(settings)),
-      executor,
-      context,
-    );
-    open.keepScores(scoresKey(settings), scores);
-    return true;
-  } catch (error) {
-    if (error instanceof NotCached) return false;
-    throw error;
-  }
-}
-
 export const cachedScores: Handler<'score/cached'> = async ({ source, settings }, context) => {
   const open = await findModel(source);
   return (await findScores(open, settings, context)) ? viewOf(open, settings) : null;
 };
 
 /** The model with its scores, where they can be had; without them, planning says that they are missing. */
-async function scoredModel({ source, scores }: PlanRequest, context: RunContext): Promise<OpenModel> {
+async function scoredModel({ source, scores, plan }: PlanRequest, context: RunContext): Promise<OpenModel> {
   const open = await findModel(source);
   if (scores) await findScores(open, scores, context);
+  if (scores && plan.spread) await findCurves(open, scores, plan.spread, context);
   return open;
 }
 
@@ -119,14 +94,7 @@ const targetOf = ({ target }: PlanSettings): Pick<PruneRequest, 'target'> =>
 function repairOf(settings: PlanSettings, { dataPath, images, allocate }: RepairSettings): Partial<PruneRequest> {
   const calibration = { dataPath, images, seed: 0 };
   if (allocate === 'uniform') return { repair: calibration };
-  if (settings.removeLayers > 0)
-    throw new UserError(
-      'Budgets by sensitivity remove no whole blocks: set the blocks to remove to 0, or repair the plan as it is.',
-    );
-  if (Object.keys(settings.scopeRatios ?? {}).length > 0)
-    throw new UserError(
-      'Budgets by sensitivity decide for every scope: free the scopes whose share was fixed, or repair the plan as it is.',
-    );
+  mayBeSpread(settings);
   return {
     repair: calibration,
     measured: { allocate, select: 'reconstruction', images: calibration },

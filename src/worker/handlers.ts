@@ -17,6 +17,7 @@ import {
 import { changedVerdicts, runEvaluate, runHistory } from './handle-runs.ts';
 import { runInstall, showRuntime } from './handle-runtime.ts';
 import { createSample } from './handle-sample.ts';
+import { cachedSensitivity, runSensitivity } from './handle-sensitivity.ts';
 import { runTrace, showTraceScript } from './handle-trace.ts';
 import type { Handler } from './handler.ts';
 
@@ -31,6 +32,8 @@ export const handlers: Handlers = {
   'dataset/check': checkDataset,
   'score/run': runScore,
   'score/cached': cachedScores,
+  'sensitivity/run': runSensitivity,
+  'sensitivity/cached': cachedSensitivity,
   'plan/range': planRange,
   'plan/compute': computePlan,
   'plan/export': exportPlan,

@@ -1,6 +1,7 @@
 /** The models that the worker has read, with what was computed of them. Weights are read from the file when they are needed. */
 import { stat } from 'node:fs/promises';
 import { type Model, openModel } from '../engine/jobs/opening/model.ts';
+import type { ErrorCurve } from '../engine/pruning/allocation/allocate.ts';
 import { couple } from '../engine/pruning/coupling/couple.ts';
 import type { Groups } from '../engine/pruning/coupling/groups.ts';
 import type { GradientSource, Scores } from '../engine/pruning/scoring/importance.ts';
@@ -12,7 +13,7 @@ import { pixelsOfHost } from './pixels.ts';
 
 /** Models kept at once; the one not used for longest goes first. */
 const MOST_OPEN = 8;
-/** Sets of scores kept of a model. */
+/** Sets of scores, and of error curves, kept of a model. */
 const MOST_SCORES = 8;
 
 /** The ids of `ArchitectureChoice`: heads of each attention layer. */
@@ -22,10 +23,17 @@ function headsOf(architecture: string | undefined): readonly number[] | undefine
   return architecture?.startsWith('heads:') ? architecture.slice('heads:'.length).split(',').map(Number) : undefined;
 }
 
+function keepNewest<T>(kept: Map<string, T>, key: string, value: T): void {
+  kept.delete(key);
+  kept.set(key, value);
+  for (const oldest of [...kept.keys()].slice(0, -MOST_SCORES)) kept.delete(oldest);
+}
+
 export class OpenModel {
   private readonly scores = new Map<string, Scores>();
   /** Of the newest scores that were made for blocks too. */
   private gradients: { readonly key: string; readonly source: GradientSource } | undefined;
+  private readonly curves = new Map<string, readonly ErrorCurve[]>();
   private coupled: Groups | undefined;
   private drawn: GraphView | undefined;
   private drawnGroups: GroupsView | undefined;
@@ -54,6 +62,14 @@ export class OpenModel {
     return this.scores.get(key);
   }
 
+  curvesOf(key: string): readonly ErrorCurve[] | undefined {
+    return this.curves.get(key);
+  }
+
+  keepCurves(key: string, curves: readonly ErrorCurve[]): void {
+    keepNewest(this.curves, key, curves);
+  }
+
   gradientsOf(key: string): GradientSource | undefined {
     return this.gradients?.key === key ? this.gradients.source : undefined;
   }
@@ -63,9 +79,7 @@ export class OpenModel {
   }
 
   keepScores(key: string, scores: Scores): void {
-    this.scores.delete(key);
-    this.scores.set(key, scores);
-    for (const oldest of [...this.scores.keys()].slice(0, -MOST_SCORES)) this.scores.delete(oldest);
+    keepNewest(this.scores, key, scores);
   }
 }
 

@@ -1,7 +1,10 @@
 /** Live plans: from cached scores and the person's settings to what the model editor draws. */
 
+import { UserError } from '../common/errors.ts';
+import { targetMacs } from '../common/flop-target.ts';
 import type { RunContext } from '../common/progress.ts';
 import { makePlan as planWithRemoval } from '../engine/jobs/make-plans.ts';
+import { allocate, type ErrorCurve, QUICK } from '../engine/pruning/allocation/allocate.ts';
 import { type Groups, isPrunable } from '../engine/pruning/coupling/groups.ts';
 import { removedWith } from '../engine/pruning/planning/blocks.ts';
 import { ignoreLayers } from '../engine/pruning/planning/ignore.ts';
@@ -13,6 +16,7 @@ import type { Scores } from '../engine/pruning/scoring/importance.ts';
 import type { PlanView, TargetRange } from '../protocol/graph-view.ts';
 import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
 import { blockInputs } from './block-inputs.ts';
+import { curvesKey } from './find-curves.ts';
 import type { OpenModel } from './open-models.ts';
 import { compilePlanView } from './plan-view.ts';
 import { scoresKey } from './score-cache.ts';
@@ -118,13 +122,42 @@ export async function makePlan(
   settings: PlanSettings,
   context: RunContext,
 ): Promise<Plan> {
+  if (settings.spread) mayBeSpread(settings);
   if (settings.removeLayers > 0) return (await planBlocksToo(open, scores, settings, context)).plan;
   const { planner } = prepare(open, scores, settings);
   const options = targetOptions(settings);
   const { target } = settings;
-  return target.kind === 'macs'
-    ? planForTarget(planner, options, parseTarget(target.text))
-    : planner.plan({ ...options, ratio: target.ratio });
+  const uniform =
+    target.kind === 'macs'
+      ? planForTarget(planner, options, parseTarget(target.text))
+      : planner.plan({ ...options, ratio: target.ratio });
+  if (!settings.spread) return uniform;
+  const most = target.kind === 'macs' ? targetMacs(parseTarget(target.text), planner.before.macs) : uniform.after.macs;
+  return allocate(planner, uniform, curvesFor(open, scores, settings, planner), most, QUICK);
+}
+
+/** Refuses settings that a spread by sensitivity does not know. */
+export function mayBeSpread({ removeLayers, scopeRatios }: PlanSettings): void {
+  if (removeLayers > 0)
+    throw new UserError(
+      'Budgets by sensitivity remove no whole blocks: set the blocks to remove to 0, or repair the plan as it is.',
+    );
+  if (Object.keys(scopeRatios ?? {}).length > 0)
+    throw new UserError(
+      'Budgets by sensitivity decide for every scope: free the scopes whose share was fixed, or repair the plan as it is.',
+    );
+}
+
+/** Curves of what may be pruned: a pinned layer's group stays whole, whatever it is worth. */
+function curvesFor(
+  open: OpenModel,
+  scores: ScoreSettings | null,
+  settings: PlanSettings,
+  { groups }: Planner,
+): readonly ErrorCurve[] {
+  const held = scores && settings.spread && open.curvesOf(curvesKey(scores, settings.spread));
+  if (!held) throw new UserError('The sensitivity is not measured for these scores: choose "by sensitivity" again.');
+  return held.filter(({ group }) => isPrunable(groups.groups[group]));
 }
 
 /** MACs that can be asked for, and why not fewer. */
@@ -162,7 +195,7 @@ export async function planViewFor(
 ): Promise<PlanView> {
   const { view, planner } = prepare(open, scores, settings);
   const unscored = scores === null;
-  if (settings.removeLayers === 0) {
+  if (settings.removeLayers === 0 || settings.spread) {
     const plan = await makePlan(open, scores, settings, context);
     return view(plan, { range: await rangeOf(open, scores, settings, context), unscored });
   }

@@ -5,7 +5,7 @@ import type { ScoreRequest } from '../engine/jobs/scores.ts';
 import type { ScoreSettings } from '../protocol/values.ts';
 
 /** Folder that the host gives this workspace; scores survive the worker there. */
-const FOLDER = process.env['ESPALIER_SCORES'];
+export const SCORES_FOLDER = process.env['ESPALIER_SCORES'];
 
 /** The same text for settings that give the same scores. */
 export function scoresKey({ criterion, dataPath, batches, batchSize, seed, gradients }: ScoreSettings): string {
@@ -21,7 +21,7 @@ export function scoreRequest(settings: ScoreSettings): ScoreRequest {
   return {
     criterion,
     seed,
-    ...(FOLDER && { cache: FOLDER }),
+    ...(SCORES_FOLDER && { cache: SCORES_FOLDER }),
     ...(needsGradients(criterion) && dataPath && { data: { dataPath, batches, batchSize, seed } }),
   };
 }

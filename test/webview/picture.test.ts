@@ -30,6 +30,7 @@ const THEME: Theme = {
   focus: '#00f',
   selection: '#00e',
   warning: '#fc0',
+  heat: '#f01',
   badge: '#555',
   badgeText: '#eee',
   charts: ['#1', '#2', '#3', '#4', '#5', '#6'],
@@ -48,7 +49,7 @@ function picture(change: Partial<Picture> = {}): Picture {
   return {
     tree,
     layout,
-    overlay: overlayOf(tree, groups, state.scores, null),
+    overlay: overlayOf(tree, groups, { scores: state.scores }, null),
     highlight,
     badges: new Map(),
     selection: NOTHING,
@@ -56,6 +57,7 @@ function picture(change: Partial<Picture> = {}): Picture {
     hover: -1,
     mode: 'dense',
     theme: THEME,
+    tint: 'scores',
     ...change,
   };
 }
@@ -77,7 +79,7 @@ test('ribbons grow with the logarithm of the channels; half the channels are hal
 });
 
 test('a plan fades what it removes; the pruned picture shows what is left and no more', () => {
-  const overlay = overlayOf(tree, groups, null, plan(2e9).view);
+  const overlay = overlayOf(tree, groups, {}, plan(2e9).view);
   const plain = svgOf(picture());
   const planned = svgOf(picture({ overlay }));
   const pruned = svgOf(picture({ overlay, mode: 'pruned' }));
@@ -115,7 +117,7 @@ test('names reach SVG as text, never as markup', () => {
   const view = { ...tree.view, nodes: tree.view.nodes.map((n, i) => (i === 1 ? { ...n, id: '<b>&"' } : n)) };
   const odd = buildTree(view);
   const engine = new LayoutEngine(odd);
-  const shown = picture({ tree: odd, layout: engine.layout(new Set()), overlay: overlayOf(odd, null, null, null) });
+  const shown = picture({ tree: odd, layout: engine.layout(new Set()), overlay: overlayOf(odd, null, {}, null) });
   const text = svgOf(shown);
   assert.ok(text.includes('&lt;b&gt;&amp;&quot;') && !text.includes('<b>'));
 });
@@ -126,7 +128,7 @@ test('no two of the first 24 scopes look alike', () => {
 });
 
 test('the pointer finds boxes, the arrow of modules, and ribbons', () => {
-  const overlay = overlayOf(tree, groups, null, null);
+  const overlay = overlayOf(tree, groups, {}, null);
   const isModule = (item: number): boolean => tree.items[item].children.length > 0;
   const box = layout.boxes.find(({ item }) => item === itemNamed(tree, '#conv1'))!;
   const middle = [box.x + box.width / 2, box.y + box.height / 2] as const;

@@ -69,7 +69,7 @@ test('arrow keys follow the stream down and up, into open modules, and to what s
 
 test('figures of a module add up those of what it holds, before and after the plan', () => {
   const { view } = plan(2e9);
-  const overlay = overlayOf(resnet, groups, state.scores, view);
+  const overlay = overlayOf(resnet, groups, { scores: state.scores }, view);
   assert.equal(overlay.figures[0].macs, resnet.view.cost.macs);
   assert.equal(overlay.figures[0].keptMacs, view.after.macs);
   assert.equal(overlay.figures[0].keptParams, view.after.params);
@@ -86,7 +86,7 @@ test('figures of a module add up those of what it holds, before and after the pl
 test('a removed module has nothing left', () => {
   const { view } = plan(2e9);
   const without: PlanView = { ...view, removed: ['layer3.2'] };
-  const overlay = overlayOf(resnet, groups, null, without);
+  const overlay = overlayOf(resnet, groups, {}, without);
   const gone = overlay.figures[itemNamed(resnet, 'layer3.2')];
   assert.deepEqual([gone.removed, gone.keptMacs, gone.keptParams], [true, 0, 0]);
   assert.equal(overlay.figures[itemNamed(resnet, 'layer3.3')].removed, false);

@@ -1,24 +1,20 @@
 /** Scores of a model's groups, cached on disk by weights, data and criterion: a new target needs no new scoring. */
-import { createHash, type Hash } from 'node:crypto';
-import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { CRITERIA, type Criterion, needsGradients } from '../../common/criteria.ts';
 import { UserError } from '../../common/errors.ts';
 import type { RunContext } from '../../common/progress.ts';
-import { readSafetensors } from '../checkpoint/safetensors/safetensors.ts';
-import { writeSafetensors } from '../checkpoint/safetensors/safetensors-write.ts';
 import type { Executor } from '../compute/executor.ts';
-import { removeAbandoned } from '../files/atomic-write.ts';
 import { contentHash } from '../files/content-hash.ts';
-import { fileError, systemErrorCode } from '../files/file-errors.ts';
 import { graphToJson } from '../graph/serialize.ts';
-import type { Tensor, Weights } from '../graph/tensor.ts';
+import type { Weights } from '../graph/tensor.ts';
 import type { Groups } from '../pruning/coupling/groups.ts';
 import { type GradientSource, type Scores, scoreGroups } from '../pruning/scoring/importance.ts';
 import type { Normaliser } from '../pruning/scoring/normalisers.ts';
 import { type GradientData, gradientFilesOf, gradientsFromData, gradientsFromFiles } from './collect-gradients.ts';
 import { dataFor } from './evaluate.ts';
 import type { ModelRecord } from './record.ts';
+import { hashWeights, keepCached, readCached } from './tensor-cache.ts';
 
 export interface ScoreRequest {
   readonly criterion: Criterion;
@@ -44,20 +40,10 @@ export interface ScoreReport {
 export const scoringFor = (model: { readonly record: ModelRecord }, request: ScoreRequest): ScoreRequest =>
   request.data ? { ...request, data: dataFor(model, request.data) } : request;
 
-/** Scores of so many models and data sets are kept; the ones not used for longest go first. */
-const MOST_CACHED = 64;
-
 /** Where scores are kept, beside a workspace's runs. */
 export const scoresFolder = (workspace: string): string => path.join(workspace, '.espalier', 'cache', 'scores');
 
 const channelsName = (group: number): string => `group/${group}`;
-
-function hashWeights(hash: Hash, weights: Weights): void {
-  for (const [name, { dtype, data }] of weights) {
-    hash.update(`${name} ${dtype}\n`);
-    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-}
 
 /** Everything that the scores depend on, as a file name. */
 async function cacheKey(
@@ -79,44 +65,19 @@ async function cacheKey(
   return hash.digest('hex').slice(0, 40);
 }
 
-async function readCached(file: string, groups: Groups, request: ScoreRequest): Promise<Scores | undefined> {
-  const cached = await readSafetensors(file).catch(() => undefined);
-  if (!cached) return undefined;
-  const now = new Date();
-  // It is used again, so it goes last. Where that cannot be written, the scores are right all the same.
-  await utimes(file, now, now).catch(() => undefined);
-  return {
-    criterion: request.criterion,
-    normaliser: request.normaliser ?? 'mean',
-    channels: groups.groups.map(({ id }) => cached.weights.get(channelsName(id))?.data as Float64Array | undefined),
-  };
-}
-
-/** Keeps scores for the next time; where that cannot be, nothing is lost but that, and it is said. */
-async function keepCached(folder: string, file: string, scores: Scores, { note }: RunContext): Promise<void> {
-  try {
-    await writeCached(folder, file, scores);
-  } catch (error) {
-    if (!systemErrorCode(error) && !(error instanceof UserError)) throw error;
-    note?.(`The scores could not be kept for the next time. ${error instanceof Error ? error.message : ''}`.trim());
-  }
-}
-
-async function writeCached(folder: string, file: string, scores: Scores): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw fileError('make the folder', folder, error);
-  });
-  await removeAbandoned(folder);
-  const tensors = scores.channels.flatMap((data, id): [string, Tensor][] =>
-    data ? [[channelsName(id), { dtype: 'float64', shape: [data.length], data }]] : [],
+async function readScores(file: string, groups: Groups, request: ScoreRequest): Promise<Scores | undefined> {
+  const cached = await readCached(file);
+  return (
+    cached && {
+      criterion: request.criterion,
+      normaliser: request.normaliser ?? 'mean',
+      channels: groups.groups.map(({ id }) => cached.get(channelsName(id))),
+    }
   );
-  await writeSafetensors(file, new Map(tensors));
-  const files = (await readdir(folder)).filter((name) => !name.startsWith('.')).map((name) => path.join(folder, name));
-  if (files.length <= MOST_CACHED) return;
-  const aged = await Promise.all(files.map(async (f) => ({ f, time: (await stat(f)).mtimeMs })));
-  aged.sort((a, b) => a.time - b.time);
-  for (const { f } of aged.slice(0, files.length - MOST_CACHED)) await rm(f, { force: true });
 }
+
+const arraysOf = ({ channels }: Scores): ReadonlyMap<string, Float64Array> =>
+  new Map(channels.flatMap((data, id): [string, Float64Array][] => (data ? [[channelsName(id), data]] : [])));
 
 async function findGradients(
   groups: Groups,
@@ -151,7 +112,7 @@ export async function scoreModel(
   const folder = cache && needsGradients(criterion) && !request.gradientFiles?.length ? cache : undefined;
   const file = folder && path.join(folder, `${await cacheKey(groups, weights, request, context.signal)}.safetensors`);
   if (file && !options.gradients) {
-    const scores = await readCached(file, groups, request);
+    const scores = await readScores(file, groups, request);
     if (scores) return { scores, cached: true };
   }
   const gradients = await findGradients(groups, weights, request, executor, context, options.gradients ?? false);
@@ -166,6 +127,6 @@ export async function scoreModel(
     },
     context,
   );
-  if (folder && file) await keepCached(folder, file, scores, context);
+  if (file) await keepCached(file, arraysOf(scores), 'The scores', context);
   return { scores, cached: false, ...(gradients && { gradients }) };
 }

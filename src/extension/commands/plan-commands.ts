@@ -4,13 +4,14 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { CRITERIA, CRITERION_NAMES, type Criterion, needsGradients } from '../../common/criteria.ts';
-import type { RepairSettings } from '../../protocol/prune-values.ts';
+import { REPAIR_IMAGES, type RepairSettings } from '../../protocol/prune-values.ts';
 import { isElsewhere, type RunPlace } from '../../protocol/run-place.ts';
 import type { ModelSource, Pin, ScoreSettings } from '../../protocol/values.ts';
 import { settings } from '../contributions.ts';
 import { costUnit, formatMacs } from '../cost-text.ts';
 import type { ModelSession } from '../model/model-session.ts';
 import { modelTitle } from '../model/model-uri.ts';
+import { settingsToApply } from '../model/plan-settings.ts';
 import { setting } from '../settings.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import type { GroupsElement } from '../views/groups-tree.ts';
@@ -208,6 +209,9 @@ export async function pruneSession(
         PyTorch: ['pth', 'pt'],
         ONNX: ['onnx'],
       });
+  // Sensitivity is measured with the layers behind repaired: without, it would say nothing of what is written.
+  const { spread } = session.state.settings;
+  const repairing = repair ?? (spread && { dataPath: spread.dataPath, images: REPAIR_IMAGES, allocate: 'uniform' });
   const subject = `${session.state.title} → ${path.basename(output)}`;
   await services.runs.start(
     {
@@ -217,7 +221,7 @@ export async function pruneSession(
       plan: session.state.settings,
       output,
       overwrite,
-      ...(repair && { repair }),
+      ...(repairing && { repair: repairing }),
     },
     subject,
   );
@@ -240,7 +244,8 @@ export async function applyPlan(services: Services, argument?: unknown): Promise
     vscode.window.showOpenDialog({ filters: { JSON: ['json'] }, title: vscode.l10n.t('Apply Plan') }),
   );
   const text = Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8');
-  await session.applyPlan(text, path.basename(file.fsPath));
+  const plan = settingsToApply(text, path.basename(file.fsPath), session.state.sensitivity?.settings);
+  await session.changeSettings(plan, plan.target.kind === 'macs' ? session.parse(plan.target.text) : undefined);
 }
 
 /** Shows what a saved plan does otherwise than the present one, as a table. */

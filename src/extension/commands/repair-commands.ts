@@ -1,12 +1,9 @@
 /** Pruning with the remaining weights refitted: no labels, no training. */
 import * as vscode from 'vscode';
-import type { RepairSettings } from '../../protocol/prune-values.ts';
+import { REPAIR_IMAGES, type RepairSettings } from '../../protocol/prune-values.ts';
 import { pruneSession } from './plan-commands.ts';
 import { chooseOne } from './questions.ts';
 import { chooseModel, needDataset, openSession, type Services } from './services.ts';
-
-/** Training images that are fitted to: what the command line takes too. */
-const IMAGES = 1000;
 
 async function chooseAllocation(): Promise<RepairSettings['allocate']> {
   const chosen = await chooseOne(
@@ -37,9 +34,10 @@ export async function pruneAndRepair(
   given?: Partial<RepairSettings> & { readonly output?: string },
 ): Promise<void> {
   const session = await openSession(services, await chooseModel(services, argument, vscode.l10n.t('Prune and Repair')));
-  const allocate = given?.allocate ?? (await chooseAllocation());
+  // Beside the target it was chosen already.
+  const allocate = given?.allocate ?? (session.state.settings.spread ? 'uniform' : await chooseAllocation());
   const dataPath = given?.dataPath ?? (await needDataset(services));
-  const { images = IMAGES } = given ?? {};
+  const { images = REPAIR_IMAGES } = given ?? {};
   await pruneSession(services, session, given?.output, { dataPath, images, allocate });
   void services.status.tellBackendOnce();
 }

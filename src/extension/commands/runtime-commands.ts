@@ -1,7 +1,7 @@
 /** The runtime and the worker; the sample; the walkthrough. */
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { setContext } from '../context-keys.ts';
+import { setContext, tellContextAgain } from '../context-keys.ts';
 import { EXTENSION_ID, WALKTHROUGH_ID } from '../contributions.ts';
 import { RUNTIME_DOWNLOAD } from '../status-bar.ts';
 import { chooseFolder } from './load-commands.ts';
@@ -116,4 +116,5 @@ export async function createSample({ worker, datasets }: Services, argument?: un
 
 export async function openWalkthrough(): Promise<void> {
   await vscode.commands.executeCommand('workbench.action.openWalkthrough', `${EXTENSION_ID}#${WALKTHROUGH_ID}`, false);
+  await tellContextAgain();
 }

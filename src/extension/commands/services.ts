@@ -139,9 +139,13 @@ export async function chooseModels(
   const finetuned =
     services.runPanels.active?.output ??
     services.runs.all.find(({ state, request }) => state === 'done' && request.kind === 'finetune')?.output;
+  const files = [active?.prunedFile, finetuned].flatMap((file) =>
+    file ? [{ kind: 'file', path: file } as const] : [],
+  );
+  // Beside what it came from: alone, it says nothing of what was lost. After a reload no model is active.
   const preferred = new Set([
     active?.key,
-    ...[active?.prunedFile, finetuned].flatMap((file) => (file ? [modelKey({ kind: 'file', path: file })] : [])),
+    ...files.flatMap((file) => [file, services.library.denseOf(file)].map(modelKey)),
   ]);
   const picks = modelPicks(services, true);
   if (picks.length === 0)

@@ -23,6 +23,8 @@ export const commands = {
   'espalier.showDataset': { title: 'Show Data Set' },
   'espalier.score': { title: 'Score Channels…', icon: '$(graph)', palette: ANY_MODEL },
   'espalier.setTarget': { title: 'Set FLOP Target…', icon: '$(dashboard)', palette: ANY_MODEL },
+  'espalier.measureSensitivity': { title: 'Measure Sensitivity…', icon: '$(flame)', palette: ANY_MODEL },
+  'espalier.spreadTarget': { title: 'Spread Target…', palette: ANY_MODEL },
   'espalier.prune': { title: 'Prune Model', icon: '$(symbol-ruler)', palette: ANY_MODEL },
   'espalier.pruneAndRepair': { title: 'Prune and Repair (No Training)…', icon: '$(wrench)', palette: ANY_MODEL },
   'espalier.exploreTradeOff': { title: 'Explore Trade-off…', icon: '$(graph-scatter)', palette: ANY_MODEL },
@@ -97,6 +99,8 @@ export type CommandId = keyof typeof commands;
 export const NEEDS_TRUST: ReadonlySet<CommandId> = new Set([
   'espalier.openFromCode',
   'espalier.score',
+  'espalier.measureSensitivity',
+  'espalier.spreadTarget',
   'espalier.prune',
   'espalier.pruneAndRepair',
   'espalier.exploreTradeOff',

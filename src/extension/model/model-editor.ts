@@ -33,6 +33,8 @@ class ModelDocument implements vscode.CustomDocument {
 const ACTIONS: { readonly [A in GraphEditorAction]: CommandId } = {
   score: 'espalier.score',
   selectDataset: 'espalier.selectDataset',
+  measureSensitivity: 'espalier.measureSensitivity',
+  spread: 'espalier.spreadTarget',
   prune: 'espalier.prune',
   finetune: 'espalier.finetune',
   evaluate: 'espalier.evaluate',
@@ -42,6 +44,9 @@ const ACTIONS: { readonly [A in GraphEditorAction]: CommandId } = {
   cancel: 'espalier.stopRun',
   retry: 'espalier.retryModel',
 };
+
+/** What a button says besides the model. */
+const GIVEN: { readonly [A in GraphEditorAction]?: object } = { spread: { spread: 'sensitivity' } };
 
 type Incoming = Message<GraphToHost>;
 
@@ -106,7 +111,8 @@ export class ModelEditor {
     'graph/frame': (frame) => this.memory.set('editorFrame', frame),
     'graph/planText': async () => this.send('graph/planText', (await this.session.exportPlan()).text),
     'graph/run': (action) =>
-      Object.hasOwn(ACTIONS, action) && vscode.commands.executeCommand(ACTIONS[action], this.session.source),
+      Object.hasOwn(ACTIONS, action) &&
+      vscode.commands.executeCommand(ACTIONS[action], this.session.source, GIVEN[action]),
     'graph/export': ({ format, name, data }) => this.saveDrawing(format, name, data),
     'graph/error': (text) => this.log.error(`graph: ${text}`),
   };

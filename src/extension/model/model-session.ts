@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { CostUnit } from '../../common/cost-unit.ts';
 import type { GraphEditorState, GraphEditorTask } from '../../protocol/graph-editor.ts';
-import type { NodeDetails, PlanView, ScoresView } from '../../protocol/graph-view.ts';
+import type { PlanView, ScoresView, SensitivityView } from '../../protocol/graph-view.ts';
 import type { ModelInfo, ModelSource, Pin, PlanSettings, ScoreSettings } from '../../protocol/values.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import type { Worker } from '../supervision/worker.ts';
@@ -12,8 +12,8 @@ import { Latest } from './latest.ts';
 import { keptTarget, macsAsked } from './macs-asked.ts';
 import { modelKey } from './model-uri.ts';
 import { changedPins } from './pins.ts';
-import { savedSettings } from './plan-settings.ts';
 import type { Selection, SelectionChange } from './selected-nodes.ts';
+import { cachedScores, cachedSensitivity, nodeDetails, whyNotRun } from './session-requests.ts';
 import { unreadModel } from './unread-model.ts';
 
 export interface SessionServices {
@@ -98,15 +98,18 @@ export class ModelSession implements vscode.Disposable {
       message: opened.model.notes.join(' · '),
       view: opened.graph,
       groups: opened.groups,
-      cannotRun: this.whyNotRun(),
+      cannotRun: whyNotRun(this.info),
     });
     await this.restore();
   }
 
   /** Scores, range, plan and pruned model as they were when it was last open. */
   private async restore(): Promise<void> {
-    const { scores, targetSet, pruned } = this.services.memory.ofModel(this.key);
+    const { scores, sensitivity, targetSet, pruned } = this.services.memory.ofModel(this.key);
     if (!scores || !(await this.takeScores(scores))) await this.scoreByWeights();
+    const measured = await cachedSensitivity(this.services.worker, this.sourceNow, this.scoreSettings, sensitivity);
+    if (measured) this.change({ sensitivity: measured });
+    else this.forgetSensitivity();
     await this.updateRange();
     if (targetSet) await this.computePlan().catch(() => undefined);
     if (pruned) await this.showPruned(pruned).catch(() => undefined);
@@ -114,31 +117,35 @@ export class ModelSession implements vscode.Disposable {
 
   /** Scores that the worker has, or can make without images; false where there are none. */
   private async takeScores(settings: ScoreSettings): Promise<boolean> {
-    const view = await this.services.worker
-      .request('score/cached', { source: this.sourceNow, settings })
-      .catch(() => null);
+    const view = await cachedScores(this.services.worker, this.sourceNow, settings);
     if (!view) return false;
     this.scoreSettings = settings;
     this.change({ scores: view });
     return true;
   }
 
-  /** Scores by the weights alone, without images: a model can be pruned as soon as it is open. A run's scores take their place. */
-  async scoreByWeights(): Promise<void> {
-    if (this.whyNotRun() === '') await this.takeScores(WEIGHT_SCORES);
+  /** Takes over what a run has measured, where the channels' order is still that; `spread`: plans are spread by it from then on. */
+  async applySensitivity(scores: ScoreSettings, view: SensitivityView, spread: boolean): Promise<void> {
+    if (JSON.stringify(scores) !== JSON.stringify(this.scoreSettings)) return;
+    this.change({ sensitivity: view });
+    await this.services.memory.updateModel(this.key, { sensitivity: view.settings });
+    // What was spread by other images is spread by these.
+    if (spread || this.stateNow.settings.spread) await this.changeSettings({ spread: view.settings });
   }
 
-  private whyNotRun(): string {
-    if (!vscode.workspace.isTrusted)
-      return vscode.l10n.t('This workspace is not trusted: models can be looked at, nothing is run.');
-    if (this.info && !this.info.hasWeights)
-      return vscode.l10n.t('This model has no weights: load a checkpoint to score, prune or evaluate it.');
-    return '';
+  /** Other scores, another order: what was measured of the one before does not count. */
+  private forgetSensitivity(): void {
+    this.change({ sensitivity: null, settings: { ...this.stateNow.settings, spread: undefined } });
+  }
+
+  /** Scores by the weights alone, without images: a model can be pruned as soon as it is open. A run's scores take their place. */
+  async scoreByWeights(): Promise<void> {
+    if (whyNotRun(this.info) === '') await this.takeScores(WEIGHT_SCORES);
   }
 
   /** Trust was granted, or another data set was chosen. */
   refreshConditions(): void {
-    this.change({ cannotRun: this.whyNotRun(), dataset: this.services.memory.get('dataset') });
+    this.change({ cannotRun: whyNotRun(this.info), dataset: this.services.memory.get('dataset') });
     if (this.stateNow.phase === 'ready' && !this.scoreSettings) void this.scoreByWeights();
   }
 
@@ -154,6 +161,7 @@ export class ModelSession implements vscode.Disposable {
   /** Takes over the scores of a run that has ended. */
   async applyScores(settings: ScoreSettings, view: ScoresView): Promise<void> {
     this.scoreSettings = settings;
+    this.forgetSensitivity();
     this.change({ scores: view, planStale: this.stateNow.plan !== null });
     await this.services.memory.updateModel(this.key, { scores: settings });
     await this.updateRange();
@@ -227,6 +235,7 @@ export class ModelSession implements vscode.Disposable {
   /** The worker that had the scores is gone: the plan rests on the weights until channels are scored again. */
   private async withoutScores(): Promise<PlanView | undefined> {
     this.scoreSettings = null;
+    this.forgetSensitivity();
     this.change({ scores: null });
     await this.scoreByWeights();
     return this.computePlan();
@@ -247,23 +256,9 @@ export class ModelSession implements vscode.Disposable {
     return (await this.services.worker.request('plan/diff', { ...this.planRequest(), other, name })).markdown;
   }
 
-  /** Takes over the settings that a saved plan was made with, and plans with them. Throws when the text is no plan. */
-  async applyPlan(text: string, name: string): Promise<PlanView | undefined> {
-    const settings = savedSettings(text, name);
-    const { target } = settings;
-    return this.changeSettings(settings, target.kind === 'macs' ? this.parse(target.text) : undefined);
-  }
-
   /** Statistics of a layer's parameters, or why there are none. */
-  async details(node: string): Promise<{ readonly details: NodeDetails | null; readonly problem: string }> {
-    try {
-      return {
-        details: await this.services.worker.request('model/details', { source: this.sourceNow, node }),
-        problem: '',
-      };
-    } catch (error) {
-      return { details: null, problem: error instanceof Error ? error.message : String(error) };
-    }
+  details(node: string): ReturnType<typeof nodeDetails> {
+    return nodeDetails(this.services.worker, this.sourceNow, node);
   }
 
   /** Loads the model that Prune wrote, for the split view. */

@@ -18,6 +18,7 @@ const settings = v.strictObject({
   headRatio: v.exactOptional(share),
   headDimRatio: v.exactOptional(share),
   scopeRatios: v.exactOptional(v.record(text, share)),
+  spread: v.exactOptional(v.strictObject({ dataPath: text, images: v.pipe(count, v.minValue(1)) })),
   removeLayers: v.exactOptional(count),
   pins: v.exactOptional(v.array(v.strictObject({ layer: text, side: v.picklist(['out', 'in', 'both']) }))),
   ignore: v.exactOptional(v.array(text)),

@@ -1,5 +1,6 @@
 /** Settings that a plan is made with: their defaults, and as a saved plan has them. */
 import * as vscode from 'vscode';
+import type { SensitivitySettings } from '../../protocol/sensitivity-values.ts';
 import { DEFAULT_PLAN, type PlanSettings } from '../../protocol/values.ts';
 import { setting } from '../settings.ts';
 import { RequestError } from '../supervision/request-error.ts';
@@ -27,4 +28,27 @@ export function savedSettings(text: string, name: string): SavedSettings {
       vscode.l10n.t('{0} is no plan that Espalier saved ({1}).', name, (error as Error).message),
     );
   }
+}
+
+/** Settings that a plan may leave to the target: what it does not say is not what the plan before it said. */
+const UNSET = { headRatio: undefined, headDimRatio: undefined, scopeRatios: undefined, spread: undefined };
+
+/**
+ * A saved plan's settings as they replace the present ones.
+ * @param measured what the sensitivity is measured on here; a plan that was spread by another measurement is refused
+ */
+export function settingsToApply(text: string, name: string, measured: SensitivitySettings | undefined): SavedSettings {
+  const settings = savedSettings(text, name);
+  const { spread } = settings;
+  if (spread && (spread.dataPath !== measured?.dataPath || spread.images !== measured.images))
+    throw new RequestError(
+      'user',
+      vscode.l10n.t(
+        'The target of {0} was spread by sensitivity, measured on {1} images of {2}. Measure it on the same first ("Espalier: Measure Sensitivity…"), then apply the plan again.',
+        name,
+        spread.images,
+        spread.dataPath,
+      ),
+    );
+  return { ...UNSET, ...settings };
 }

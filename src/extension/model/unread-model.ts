@@ -13,6 +13,7 @@ export const unreadModel = (source: ModelSource, memory: Memory): GraphEditorSta
   view: null,
   groups: null,
   scores: null,
+  sensitivity: null,
   range: null,
   target: null,
   plan: null,

@@ -7,6 +7,7 @@ import type { ProgressReport, RunKind } from '../../protocol/values.ts';
 /** The phase that takes the time; undefined where none does. */
 const MAIN_PHASES: { readonly [K in RunKind]: string | undefined } = {
   score: 'score',
+  sensitivity: 'sensitive',
   prune: undefined,
   explore: 'explore',
   finetune: 'finetune',

@@ -31,6 +31,7 @@ const repair = v.object({
 
 const request = v.variant('kind', [
   v.object({ kind: v.literal('score'), source, settings: scores }),
+  v.object({ kind: v.literal('sensitivity'), source, scores, settings, spread: v.boolean() }),
   v.object({
     kind: v.literal('prune'),
     ...output,

@@ -5,6 +5,7 @@ import type { ExploreSettings } from '../../protocol/explore-values.ts';
 import type { RunView } from '../../protocol/panels.ts';
 import type { RepairSettings } from '../../protocol/prune-values.ts';
 import { isElsewhere, type RunPlace } from '../../protocol/run-place.ts';
+import type { SensitivitySettings } from '../../protocol/sensitivity-values.ts';
 import type {
   EvaluateSettings,
   ExportFormat,
@@ -19,6 +20,15 @@ import type {
 /** What a run was asked to do: enough to do it again. */
 export type RunRequest =
   | { readonly kind: 'score'; readonly source: ModelSource; readonly settings: ScoreSettings }
+  | {
+      readonly kind: 'sensitivity';
+      readonly source: ModelSource;
+      /** The order in which a group's channels go. */
+      readonly scores: ScoreSettings;
+      readonly settings: SensitivitySettings;
+      /** Whether the target is spread by it from then on. */
+      readonly spread: boolean;
+    }
   | {
       readonly kind: 'prune';
       readonly source: ModelSource;
@@ -153,6 +163,7 @@ type Settings = RunView['settings'];
 export function settingsOf({ request }: RunRecord): Settings {
   switch (request.kind) {
     case 'score':
+    case 'sensitivity':
       return flat(request.settings);
     case 'prune':
       return flat({ ...request.plan, ...request.repair, output: request.output });

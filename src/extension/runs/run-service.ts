@@ -30,6 +30,7 @@ import type { RunStore } from './run-store.ts';
 /** What a kind of run is called while it goes. */
 const RUN_TITLES: { readonly [K in RunKind]: () => string } = {
   score: () => vscode.l10n.t('Scoring channels'),
+  sensitivity: () => vscode.l10n.t('Measuring sensitivity'),
   prune: () => vscode.l10n.t('Pruning'),
   explore: () => vscode.l10n.t('Exploring the trade-off'),
   finetune: () => vscode.l10n.t('Finetuning'),

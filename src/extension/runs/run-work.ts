@@ -62,6 +62,12 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
     return { summary: view.label };
   },
 
+  sensitivity: async ({ source, scores, settings, spread }, _, { signal, onProgress }, { worker, sessions }) => {
+    const view = await worker.request('sensitivity/run', { source, scores, settings }, { signal, onProgress });
+    await sessions.find(source)?.applySensitivity(scores, view, spread);
+    return { summary: view.label };
+  },
+
   prune: async (request, _, { signal, onProgress }, services) => {
     const { source, scores, plan, output, overwrite, repair } = request;
     const result = await services.worker.request(

@@ -47,6 +47,7 @@ export async function testModel(name: string): Promise<TestModel> {
       view,
       groups: groupsView,
       scores: scoresViewOf(groups, groupsView, scores, settings),
+      sensitivity: null,
       range,
       target: null,
       plan: null,

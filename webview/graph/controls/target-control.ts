@@ -8,6 +8,7 @@ import { element, icon, setText } from '../../shared/dom.ts';
 import { t } from '../../shared/l10n.ts';
 import type { Actions } from '../actions.ts';
 import type { Store } from '../model/store.ts';
+import { SpreadControl } from './spread-control.ts';
 
 const STEPS = 1000;
 /** Where the track is marked, in percent of the dense model. */
@@ -56,6 +57,7 @@ export class TargetControl {
       this.#text,
       this.#share,
       this.#reached,
+      new SpreadControl(store, actions).root,
       this.#note,
     );
     this.#slider.addEventListener('input', () => this.#ask((Number(this.#slider.value) / STEPS) * this.#dense()));

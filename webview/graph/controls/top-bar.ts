@@ -101,7 +101,7 @@ export class TopBar {
 
   #more(toggles: BarToggles): Parameters<typeof menuButton>[2] extends () => infer R ? R : never {
     const actions = this.#actions;
-    const { host, selection } = this.#store;
+    const { host, selection, tint } = this.#store;
     const shown = host.view !== null;
     return [
       { label: t('Expand all'), enabled: shown, run: () => actions.expandAll() },
@@ -123,6 +123,17 @@ export class TopBar {
       { label: t('Show or hide the tables'), run: toggles.panel },
       { label: t('Keys of the graph'), hint: '?', run: () => actions.help() },
       null,
+      host.sensitivity
+        ? {
+            label: tint === 'sensitivity' ? t('Tint by scores') : t('Tint by sensitivity'),
+            run: () => this.#store.setTint(tint === 'sensitivity' ? 'scores' : 'sensitivity'),
+          }
+        : {
+            label: t('Measure sensitivity…'),
+            enabled: !host.cannotRun && shown,
+            run: () => actions.send('graph/run', 'measureSensitivity'),
+          },
+      null,
       { label: t('Select data set…'), run: () => actions.send('graph/run', 'selectDataset') },
       { label: t('Save plan…'), enabled: host.plan !== null, run: () => actions.send('graph/run', 'savePlan') },
       { label: t('Apply plan…'), enabled: shown, run: () => actions.send('graph/run', 'applyPlan') },
@@ -143,9 +154,8 @@ export class TopBar {
           ? t('{0} is under way.', host.task.title)
           : '');
     for (const [action, made] of this.#runs) {
-      const reason = why || (action === 'prune' && !host.plan ? t('Set a target first.') : '');
-      made.disabled = reason !== '';
-      made.title = reason;
+      made.disabled = why !== '';
+      made.title = why || (action === 'prune' && !host.plan ? t('Asks for the target first.') : '');
     }
     for (const [name, made] of this.#modes) {
       made.setAttribute('aria-checked', String(name === mode));

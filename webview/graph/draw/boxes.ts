@@ -1,6 +1,7 @@
 /** Boxes: layers, steps, closed modules and runs, open modules. One function a kind. */
 import { formatMacs } from '../../shared/cost.ts';
 import { type PlacedBox, SIZES } from '../layout/types.ts';
+import { roughFigure } from '../model/describe.ts';
 import type { Figures } from '../model/figures.ts';
 import type { Item } from '../model/items.ts';
 import { contents, ROOT, stacked } from '../model/tree.ts';
@@ -89,15 +90,29 @@ function stripe(surface: Surface, picture: Picture, { box, figures, alpha }: Dra
   surface.line([x, box.y + 4, x, box.y + box.height - 4], { stroke: color, lineWidth: STRIPE, dash, alpha });
 }
 
+/** How much a layer matters: by its scores among its scope in the scope's colour, or by the heat of its sensitivity. */
+function tintBox(surface: Surface, { theme, tint }: Picture, { box, figures: f, alpha }: Drawn): void {
+  const share = tint === 'sensitivity' ? f.heat : f.importance;
+  if (share === undefined || f.scope < 0) return;
+  const look =
+    tint === 'sensitivity'
+      ? { fill: theme.heat, fillAlpha: 0.04 + 0.46 * share }
+      : { fill: scopeLook(theme, f.scope).color, fillAlpha: 0.04 + 0.26 * share };
+  surface.box(box.x + 1, box.y + 1, box.width - 2, box.height - 2, { ...look, radius: 2, alpha });
+}
+
+/** What stands before a layer's bar: its pins, its scope, and in the heat map its sensitivity. */
+function marksOf({ overlay, tint }: Picture, { box, figures: f }: Drawn): string {
+  const pinned = overlay.pins.get(box.item);
+  const heat = tint === 'sensitivity' && f.sensitivity !== undefined ? roughFigure(f.sensitivity) : '';
+  return [pinned ? PINNED[pinned] : '', f.scope >= 0 ? `s${f.scope}` : '', heat].filter(Boolean).join(' · ');
+}
+
 function layer(surface: Surface, picture: Picture, drawn: Drawn): void {
   const { box, item, figures: f, alpha } = drawn;
   const { theme, mode } = picture;
   surface.box(box.x, box.y, box.width, box.height, frame(picture, drawn, 3));
-  if (f.importance !== undefined && f.scope >= 0) {
-    const { color } = scopeLook(theme, f.scope);
-    const fillAlpha = 0.04 + 0.26 * f.importance;
-    surface.box(box.x + 1, box.y + 1, box.width - 2, box.height - 2, { fill: color, fillAlpha, radius: 2, alpha });
-  }
+  tintBox(surface, picture, drawn);
   stripe(surface, picture, drawn);
   const width = widthText(f.width, f.keptWidth, mode);
   const right = box.x + box.width - 9;
@@ -117,8 +132,7 @@ function layer(surface: Surface, picture: Picture, drawn: Drawn): void {
     alpha,
   });
   bars(surface, picture, drawn, right, box.y + 28);
-  const pinned = picture.overlay.pins.get(box.item);
-  const marks = [pinned ? PINNED[pinned] : '', f.scope >= 0 ? `s${f.scope}` : ''].filter(Boolean).join(' · ');
+  const marks = marksOf(picture, drawn);
   if (marks) surface.text(right - BAR - 6, box.y + 28, marks, { fill: theme.muted, size: 9, align: 'right', alpha });
 }
 

@@ -2,6 +2,7 @@
 import type { Layout, PlacedEdge } from '../layout/types.ts';
 import type { Overlay } from '../model/figures.ts';
 import type { Highlight, Selection } from '../model/selection.ts';
+import type { Tint } from '../model/store.ts';
 import type { Tree } from '../model/tree.ts';
 import type { Theme } from './theme.ts';
 
@@ -19,6 +20,7 @@ export interface Picture {
   /** The dense network with what the plan removes faded, or what is left of it. */
   readonly mode: 'dense' | 'pruned';
   readonly theme: Theme;
+  readonly tint: Tint;
 }
 
 /** Part of the picture that is on screen, in its own coordinates. */

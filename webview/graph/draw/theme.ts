@@ -12,6 +12,8 @@ export interface Theme {
   /** Outline of what is selected. */
   readonly selection: string;
   readonly warning: string;
+  /** Of the heat map. */
+  readonly heat: string;
   readonly badge: string;
   readonly badgeText: string;
   /** Colours of scopes, used in turn. */
@@ -49,6 +51,7 @@ export function readTheme(root: HTMLElement = document.documentElement, body: HT
     focus: pick('focusBorder'),
     selection: pick(...(highContrast ? ['contrastActiveBorder'] : []), 'focusBorder'),
     warning: pick('editorWarning-foreground', 'charts-yellow'),
+    heat: pick('charts-red', 'errorForeground'),
     badge: pick('badge-background'),
     badgeText: pick('badge-foreground'),
     // The extension's own colours are not there before the first reload after it was installed: the theme's stand in.

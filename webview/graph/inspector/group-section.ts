@@ -10,6 +10,7 @@ import type { Store } from '../model/store.ts';
 import type { Tree } from '../model/tree.ts';
 import { pathTail } from '../path-tail.ts';
 import { scopeMark } from '../view/legend.ts';
+import { errorCurve } from './error-curve.ts';
 import { histogram } from './histogram.ts';
 import { link, section, shortList } from './inspector-parts.ts';
 import { keepSlider } from './keep-slider.ts';
@@ -99,7 +100,17 @@ export function groupSection(context: Context, { item, node, group, place, of }:
     element('p', {}, tied(context, group, node)),
     element('p', { class: 'muted' }, keptLine(context, group, channels)),
     members(context, group, node),
+    curveOf(context, group),
   );
+}
+
+/** The group's error curve, where its sensitivity was measured. */
+function curveOf({ store, index, theme }: Context, group: number): HTMLElement | '' {
+  const { sensitivity, plan } = store.host;
+  const curve = sensitivity?.groups[group];
+  if (!sensitivity || !curve) return '';
+  const { color } = scopeLook(theme, index.view.groups[group].scope);
+  return errorCurve(curve, plan?.kept[group], color, sensitivity.label);
 }
 
 export function scopeSection(context: Context, item: number, group: number): HTMLElement | '' {

@@ -9,7 +9,7 @@ import { t } from '../../shared/l10n.ts';
 import { onceAFrame } from '../../shared/once-a-frame.ts';
 import type { Actions } from '../actions.ts';
 import type { Theme } from '../draw/theme.ts';
-import { change, countChange, macsChange, titleOf, typeOf } from '../model/describe.ts';
+import { change, countChange, macsChange, roughFigure, titleOf, typeOf } from '../model/describe.ts';
 import { countAlike } from '../model/expansion.ts';
 import { pinStates } from '../model/pinnable.ts';
 import { groupsFor } from '../model/selection.ts';
@@ -92,6 +92,7 @@ export class Inspector {
       rows.push([t('Scopes'), formatLocalInteger(groups.view.scopes.length)]);
     }
     if (host.scores) rows.push([t('Scores'), host.scores.label]);
+    if (host.sensitivity) rows.push([t('Sensitivity'), host.sensitivity.label]);
     return [
       element('h2', {}, view.name),
       facts(rows),
@@ -120,6 +121,8 @@ export class Inspector {
     if (f.params > 0) rows.push([t('Parameters'), countChange(f.params, f.keptParams)]);
     if (f.importance !== undefined)
       rows.push([t('Importance'), t('median above {0} of its scope', formatRoughPercent(f.importance))]);
+    if (f.sensitivity !== undefined)
+      rows.push([t('Sensitivity'), t('{0} with half of its channels', roughFigure(f.sensitivity))]);
     if (item.node < 0) return [heading, facts(rows), ...this.#module(tree, index)];
     const node = tree.view.nodes[item.node];
     rows.push([t('Shape'), node.shape.map((d) => (d < 0 ? 'N' : d)).join('×')]);

@@ -21,6 +21,8 @@ export function keepSlider(store: Store, actions: Actions, index: GroupIndex, sc
   const { settings } = store.host;
   if (!settings.isomorphic || !settings.global)
     return element('p', { class: 'muted' }, t('Its share can be fixed with isomorphic ranking (plan options).'));
+  if (settings.spread)
+    return element('p', { class: 'muted' }, t('Its share is decided by sensitivity, as chosen beside the target.'));
   const fixed = fixedRatio(index, scope, settings);
   const kept = keptShare(store, index, scope);
   const slider = element('input', {

@@ -1,12 +1,15 @@
 /** Items and groups in words: for tooltips, the inspector and screen readers. */
 
-import { formatCount, formatLocalInteger, formatRoughPercent } from '../../../src/common/format.ts';
+import { formatCount, formatFigure, formatLocalInteger, formatRoughPercent } from '../../../src/common/format.ts';
 import { COST_UNIT, formatMacs } from '../../shared/cost.ts';
 import { t } from '../../shared/l10n.ts';
 import type { Overlay } from './figures.ts';
 import type { GroupIndex } from './group-lookup.ts';
 import { pathOf } from './search.ts';
 import { contents, type Tree } from './tree.ts';
+
+/** Two significant digits, as sensitivities are known: `0.042`, `1.3e-5`. */
+export const roughFigure = (value: number): string => formatFigure(Number(value.toPrecision(2)));
 
 /** `layer3.5.conv2`, or `layer3.1 – 5` for a run. */
 export function titleOf(tree: Tree, item: number): string {

@@ -1,5 +1,5 @@
 /** The numbers on each box: widths, MACs and parameters before and after the plan, summed over what the box holds. */
-import type { PlanView, ScoresView } from '../../../src/protocol/graph-view.ts';
+import type { PlanView, ScoresView, SensitivityView } from '../../../src/protocol/graph-view.ts';
 import type { Pin } from '../../../src/protocol/values.ts';
 import { type GroupIndex, importances, valueScope } from './group-lookup.ts';
 import { nodeKey, type Tree } from './tree.ts';
@@ -21,6 +21,10 @@ export interface Figures {
   readonly scope: number;
   /** 0 … 1 among its scope; undefined without scores. */
   readonly importance: number | undefined;
+  /** How far the network's answers move when half of its group's channels go; undefined where that was not measured. */
+  readonly sensitivity: number | undefined;
+  /** The same as a share of the most sensitive group's, by its square root: 0 … 1. */
+  readonly heat: number | undefined;
   readonly removed: boolean;
 }
 
@@ -46,9 +50,13 @@ function removedNodes(tree: Tree, plan: PlanView | null): boolean[] {
   return tree.view.nodes.map((node) => removed.some((path) => isUnder(tree.view.modules[node.module].path, path)));
 }
 
-function nodeImportances(tree: Tree, index: GroupIndex | null, scores: ScoresView | null): (number | undefined)[] {
-  if (!index || !scores) return tree.view.nodes.map(() => undefined);
-  const byGroup = importances(index.view, scores);
+/** A figure of groups, for each node: that of the first of its groups that has one, of its outputs first. */
+function byNode(
+  tree: Tree,
+  index: GroupIndex | null,
+  byGroup: readonly (number | undefined)[] | undefined,
+): (number | undefined)[] {
+  if (!index || !byGroup) return tree.view.nodes.map(() => undefined);
   return tree.view.nodes.map((_, node) => {
     const groups = [...index.groupsOf(node, 'out'), ...index.groupsOf(node, 'in')];
     return groups.map((group) => byGroup[group]).find((value) => value !== undefined);
@@ -59,7 +67,7 @@ function nodeImportances(tree: Tree, index: GroupIndex | null, scores: ScoresVie
 export function overlayOf(
   tree: Tree,
   index: GroupIndex | null,
-  scores: ScoresView | null,
+  measured: { readonly scores?: ScoresView | null; readonly sensitivity?: SensitivityView | null },
   plan: PlanView | null,
   pinned: readonly Pin[] = [],
 ): Overlay {
@@ -68,7 +76,14 @@ export function overlayOf(
   const widths = nodes.map((node) => node.width);
   const removed = removedNodes(tree, plan);
   const kept = widths.map((width, node) => (removed[node] ? 0 : (plan?.widths[node] ?? width)));
-  const importance = nodeImportances(tree, index, scores);
+  const { scores, sensitivity } = measured;
+  const importance = byNode(tree, index, (index && scores && importances(index.view, scores)) ?? undefined);
+  const moved = byNode(
+    tree,
+    index,
+    sensitivity?.groups.map((curve) => curve?.errors[curve.errors.length >> 1]),
+  );
+  const most = Math.max(0, ...moved.map((value) => value ?? 0)) || 1;
   const figures = tree.items.map((item): Figures => {
     let [macs, keptMacs, params, keptParams, channels, keptChannels] = [0, 0, 0, 0, 0, 0];
     for (const node of item.nodes) {
@@ -96,6 +111,8 @@ export function overlayOf(
       keptParams,
       scope: leaf && index ? (scopeOfLayer(index, item.node) ?? scopes[item.node]) : -1,
       importance: leaf ? importance[item.node] : undefined,
+      sensitivity: leaf ? moved[item.node] : undefined,
+      heat: leaf && moved[item.node] !== undefined ? Math.sqrt((moved[item.node] as number) / most) : undefined,
       removed: item.nodes.length > 0 && item.nodes.every((node) => removed[node]),
     };
   });

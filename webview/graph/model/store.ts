@@ -14,6 +14,9 @@ import { buildTree, type Tree } from './tree.ts';
  */
 export type Topic = 'model' | 'layout' | 'figures' | 'selection' | 'state' | 'look' | 'tab';
 
+/** What the tint of a layer says. */
+export type Tint = 'scores' | 'sensitivity';
+
 export type Mode = 'dense' | 'split' | 'pruned';
 
 const EMPTY_STATE: GraphEditorState = {
@@ -23,6 +26,7 @@ const EMPTY_STATE: GraphEditorState = {
   view: null,
   groups: null,
   scores: null,
+  sensitivity: null,
   range: null,
   target: null,
   plan: null,
@@ -72,6 +76,7 @@ export class Store {
   /** A plan was asked for and has not come yet. */
   planPending = false;
   mode: Mode = 'dense';
+  tint: Tint = 'scores';
   tab: 'inspector' | 'layers' | 'scopes' | 'plan' = 'layers';
   readonly #listeners = new Map<Topic, Set<() => void>>();
 
@@ -110,13 +115,14 @@ export class Store {
       topics.push('selection');
     }
     if (another || this.host.pruned !== before.pruned || this.host.groups !== before.groups) this.#groupPruned();
+    if (!before.sensitivity !== !this.host.sensitivity) this.tint = this.host.sensitivity ? 'sensitivity' : 'scores';
     const figures =
       another ||
-      (['groups', 'scores', 'plan'] as const).some((key) => this.host[key] !== before[key]) ||
+      (['groups', 'scores', 'sensitivity', 'plan'] as const).some((key) => this.host[key] !== before[key]) ||
       !samePins(this.host.settings.pins, before.settings.pins);
     if (figures) {
-      this.overlay =
-        this.tree && overlayOf(this.tree, this.groups, this.host.scores, this.host.plan, this.host.settings.pins);
+      const { scores, sensitivity, plan, settings } = this.host;
+      this.overlay = this.tree && overlayOf(this.tree, this.groups, { scores, sensitivity }, plan, settings.pins);
       topics.push('figures');
     }
     this.emit(...topics);
@@ -127,7 +133,7 @@ export class Store {
   #groupPruned(): void {
     const { view, groups, pruned } = this.host;
     this.prunedGroups = view && groups && pruned ? indexGroups(groupsOnto(groups, view, pruned)) : null;
-    this.prunedOverlay = this.prunedTree && overlayOf(this.prunedTree, this.prunedGroups, null, null);
+    this.prunedOverlay = this.prunedTree && overlayOf(this.prunedTree, this.prunedGroups, {}, null);
   }
 
   #takeModel(remembered: readonly string[] | undefined): void {
@@ -181,6 +187,11 @@ export class Store {
 
   setMode(mode: Mode): void {
     this.mode = mode;
+    this.emit('look', 'state');
+  }
+
+  setTint(tint: Tint): void {
+    this.tint = tint;
     this.emit('look', 'state');
   }
 

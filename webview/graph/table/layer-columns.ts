@@ -3,12 +3,13 @@
 import { formatCount, formatFigure, formatLocalInteger, formatRoughPercent } from '../../../src/common/format.ts';
 import { COST_UNIT, formatMacs } from '../../shared/cost.ts';
 import { t } from '../../shared/l10n.ts';
+import { roughFigure } from '../model/describe.ts';
 import { pathTail } from '../path-tail.ts';
 import type { Column } from './grid.ts';
 import type { LayerRow, ScopeRow } from './rows.ts';
 
 /** Letters of a layer's path that its column holds. */
-const LAYER_LETTERS = 30;
+const LAYER_LETTERS = 26;
 
 /** Columns of the layers table. `total`: MACs of the dense model; `mark`: a scope's stripe. */
 export const layerColumns = (total: () => number, mark: (scope: number) => Element): Column<LayerRow>[] => [
@@ -22,19 +23,19 @@ function widthColumns(mark: (scope: number) => Element): Column<LayerRow>[] {
     {
       key: 'name',
       title: t('Layer'),
-      width: 216,
+      width: 168,
       grow: 3,
       text: (row) => pathTail(row.name, LAYER_LETTERS),
       hint: t('Layers with weights'),
       sortBy: (row) => row.name,
       full: (row) => row.name,
     },
-    { key: 'type', title: t('Type'), width: 90, grow: 1.4, text: (row) => row.type },
+    { key: 'type', title: t('Type'), width: 76, grow: 1.4, text: (row) => row.type },
     {
       key: 'scope',
       title: t('Scope'),
       hint: t('Scope of its outputs'),
-      width: 112,
+      width: 104,
       grow: 1.2,
       text: (row) => row.scopeName,
       sortBy: (row) => row.scope,
@@ -45,7 +46,7 @@ function widthColumns(mark: (scope: number) => Element): Column<LayerRow>[] {
       title: t('Width'),
       hint: t('Output channels'),
       number: true,
-      width: 64,
+      width: 54,
       text: (row) => formatLocalInteger(row.width),
       sortBy: (row) => row.width,
     },
@@ -54,7 +55,7 @@ function widthColumns(mark: (scope: number) => Element): Column<LayerRow>[] {
       title: t('Kept'),
       hint: t('Output channels that stay'),
       number: true,
-      width: 64,
+      width: 54,
       text: (row) => formatLocalInteger(row.kept),
       sortBy: (row) => row.kept,
     },
@@ -62,7 +63,7 @@ function widthColumns(mark: (scope: number) => Element): Column<LayerRow>[] {
       key: 'share',
       title: t('Kept %'),
       number: true,
-      width: 64,
+      width: 58,
       text: (row) => formatRoughPercent(row.kept / Math.max(1, row.width)),
       heat: (row) => row.kept / Math.max(1, row.width),
       sortBy: (row) => row.kept / Math.max(1, row.width),
@@ -77,7 +78,7 @@ function costColumns(total: () => number): Column<LayerRow>[] {
       key: 'macs',
       title: COST_UNIT,
       number: true,
-      width: 76,
+      width: 70,
       text: (row) => formatMacs(row.macs),
       sortBy: (row) => row.macs,
     },
@@ -86,7 +87,7 @@ function costColumns(total: () => number): Column<LayerRow>[] {
       title: t('After'),
       hint: t('{0} after pruning', COST_UNIT),
       number: true,
-      width: 76,
+      width: 70,
       text: (row) => formatMacs(row.keptMacs),
       sortBy: (row) => row.keptMacs,
     },
@@ -95,7 +96,7 @@ function costColumns(total: () => number): Column<LayerRow>[] {
       title: t('Share'),
       hint: t('Share of the model’s MACs'),
       number: true,
-      width: 60,
+      width: 56,
       text: (row) => formatRoughPercent(row.macs / total()),
       heat: (row) => row.macs / total(),
       sortBy: (row) => row.macs,
@@ -104,7 +105,7 @@ function costColumns(total: () => number): Column<LayerRow>[] {
       key: 'params',
       title: t('Params'),
       number: true,
-      width: 76,
+      width: 70,
       text: (row) => formatCount(row.params),
       sortBy: (row) => row.params,
     },
@@ -113,10 +114,22 @@ function costColumns(total: () => number): Column<LayerRow>[] {
       title: t('Score'),
       hint: t('Share of its scope’s scores that lie below its median'),
       number: true,
-      width: 60,
+      width: 56,
       text: (row) => (row.importance === undefined ? '–' : formatRoughPercent(row.importance)),
       heat: (row) => row.importance,
       sortBy: (row) => row.importance ?? -1,
+    },
+    {
+      key: 'sensitivity',
+      title: t('Sensitivity'),
+      hint: t(
+        'How far the network’s answers move (KL divergence) when half of its channels go and the layers behind are repaired; measured with "Measure Sensitivity…"',
+      ),
+      number: true,
+      width: 84,
+      text: (row) => (row.sensitivity === undefined ? '–' : roughFigure(row.sensitivity)),
+      heat: (row) => row.heat,
+      sortBy: (row) => row.sensitivity ?? -1,
     },
   ];
 }

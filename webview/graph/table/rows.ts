@@ -19,6 +19,8 @@ export interface LayerRow {
   readonly params: number;
   /** Share of its scope's scores that lie below its median, 0 … 1. */
   readonly importance: number | undefined;
+  readonly sensitivity: number | undefined;
+  readonly heat: number | undefined;
 }
 
 export function layerRows(tree: Tree, overlay: Overlay, groups: GroupIndex | null): LayerRow[] {
@@ -39,6 +41,8 @@ export function layerRows(tree: Tree, overlay: Overlay, groups: GroupIndex | nul
         keptMacs: f.keptMacs,
         params: f.params,
         importance: f.importance,
+        sensitivity: f.sensitivity,
+        heat: f.heat,
       },
     ];
   });

@@ -3,7 +3,7 @@ import { formatLocalInteger } from '../../../src/common/format.ts';
 import { element, svg } from '../../shared/dom.ts';
 import { t } from '../../shared/l10n.ts';
 import { scopeLook, type Theme } from '../draw/theme.ts';
-import type { Store } from '../model/store.ts';
+import type { Store, Tint } from '../model/store.ts';
 
 /** A scope's stripe as on the boxes. */
 export function scopeMark(theme: Theme, scope: number): SVGSVGElement {
@@ -32,9 +32,9 @@ function sample(kind: 'ribbon' | 'bar', theme: Theme): SVGSVGElement {
   );
 }
 
-function tint(theme: Theme): SVGSVGElement {
-  const steps = [0.05, 0.15, 0.3].map((opacity, i) =>
-    svg('rect', { x: 12 * i, y: 1, width: 10, height: 12, fill: theme.charts[0], 'fill-opacity': opacity }),
+function tint(fill: string, strongest: number): SVGSVGElement {
+  const steps = [0.15, 0.5, 1].map((share, i) =>
+    svg('rect', { x: 12 * i, y: 1, width: 10, height: 12, fill, 'fill-opacity': share * strongest }),
   );
   return svg('svg', { width: 34, height: 14, 'aria-hidden': 'true' }, ...steps);
 }
@@ -56,12 +56,52 @@ export class Legend {
     this.#body = element('div', { class: 'legend-body' });
     this.root = element('details', { class: 'legend' }, element('summary', {}, t('Legend')), this.#body);
     this.root.addEventListener('toggle', () => this.#render());
-    store.on(['model', 'figures', 'selection'], () => this.#render());
+    store.on(['model', 'figures', 'selection', 'state'], () => this.#render());
   }
 
   set theme(theme: Theme) {
     this.#theme = theme;
     this.#render();
+  }
+
+  /** What the tint of layers says; a choice where there are both. */
+  #tints(): HTMLElement[] {
+    const store = this.#store;
+    const theme = this.#theme;
+    const { scores, sensitivity } = store.host;
+    const kinds: Readonly<Record<Tint, HTMLElement>> = {
+      scores: row(tint(theme.charts[0], 0.3), t('stronger tint: more important among its scope')),
+      sensitivity: row(
+        tint(theme.heat, 0.5),
+        t('stronger tint: the answers move more when half of its channels go; {0}', sensitivity?.label ?? ''),
+      ),
+    };
+    if (!sensitivity) return scores ? [kinds.scores] : [];
+    const labels: Readonly<Record<Tint, string>> = { scores: t('Scores'), sensitivity: t('Sensitivity') };
+    const choice = (which: Tint): HTMLElement => {
+      const checked = String(store.tint === which);
+      const made = element(
+        'button',
+        { type: 'button', role: 'radio', class: 'mode', 'aria-checked': checked },
+        labels[which],
+      );
+      made.addEventListener('click', () => store.setTint(which));
+      return made;
+    };
+    return [
+      kinds[store.tint],
+      element(
+        'div',
+        { class: 'legend-row' },
+        element('span', {}, t('Tint by')),
+        element(
+          'div',
+          { class: 'modes', role: 'radiogroup', 'aria-label': t('Tint by') },
+          choice('scores'),
+          choice('sensitivity'),
+        ),
+      ),
+    ];
   }
 
   #render(): void {
@@ -72,7 +112,7 @@ export class Legend {
       row(sample('ribbon', theme), t('channels between layers; faded: removed by the plan')),
       row(sample('bar', theme), t('channels kept; MACs, by the square root of their share')),
     ];
-    if (this.#store.host.scores) rows.push(row(tint(theme), t('stronger tint: more important among its scope')));
+    rows.push(...this.#tints());
     for (const [scope, view] of (groups?.view.scopes ?? []).entries()) {
       const button = element(
         'button',

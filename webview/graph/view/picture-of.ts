@@ -6,9 +6,9 @@ import type { Scene, Store } from '../model/store.ts';
 
 /** The pruned model's own tree has other items than the dense one's: those with the same name stand for each other. */
 export function pictureOf(store: Store, scene: Scene, theme: Theme): Picture {
-  const { highlight, badges, selection, focus, keyboard, hover, tree } = store;
+  const { highlight, badges, selection, focus, keyboard, hover, tree, tint } = store;
   if (scene.tree === tree)
-    return { ...scene, highlight, badges, selection, focus: keyboard ? focus : -1, hover, theme };
+    return { ...scene, highlight, badges, selection, focus: keyboard ? focus : -1, hover, theme, tint };
   const key = tree?.items[selection.item]?.key;
   const item = key === undefined ? -1 : (scene.tree.byKey.get(key) ?? -1);
   const own = { ...selection, item };
@@ -21,5 +21,6 @@ export function pictureOf(store: Store, scene: Scene, theme: Theme): Picture {
     focus: -1,
     hover: -1,
     theme,
+    tint,
   };
 }

@@ -20,6 +20,25 @@ export interface ErrorCurve {
 const TRUST = 0.2;
 const ROUNDS = 20;
 
+/** How much is looked at. */
+export interface Effort {
+  /** Widths of a group that one round weighs, spread evenly over those within reach. */
+  readonly widths: number;
+  readonly rounds: number;
+  /** Whether every round's result is made to fit, or the last one's alone. */
+  readonly settleAll: boolean;
+}
+
+const THOROUGH: Effort = { widths: Number.POSITIVE_INFINITY, rounds: ROUNDS, settleAll: true };
+/** Follows a slider: a few milliseconds for ResNet-20, some hundred for ResNet-50. */
+export const QUICK: Effort = { widths: 24, rounds: 6, settleAll: false };
+
+/** At most so many of a list, evenly, the first and the last among them. */
+const thinned = <T>(list: readonly T[], most: number): readonly T[] =>
+  list.length <= most
+    ? list
+    : Array.from({ length: most }, (_, i) => list[Math.round((i * (list.length - 1)) / (most - 1))]);
+
 type Removal = Pick<Choice, 'dims' | 'heads'>;
 
 /** What of a group's widths a plan may have: multiples, and all of them. */
@@ -57,6 +76,7 @@ class Allocation {
     options: PlanOptions,
     /** The planner's unit. */
     private readonly most: number,
+    private readonly effort: Effort,
   ) {
     const resolved = resolveOptions(options);
     this.curves = new Map(curves.map(({ group, errors }) => [group, errors]));
@@ -90,13 +110,12 @@ class Allocation {
     const lists = ids.map((group): WidthOption[] => {
       const current = this.widthOf(removal, group);
       const reach = Math.max(TRUST * this.groups.groups[group].width, 2 * this.stepOf(group));
-      return (this.widths.get(group) as readonly number[])
-        .filter((width) => Math.abs(width - current) <= reach)
-        .map((width) => ({
-          width,
-          error: (this.curves.get(group) as Float64Array)[width],
-          cost: this.cost(this.with(removal, new Map([[group, width]]))) - now,
-        }));
+      const near = (this.widths.get(group) as readonly number[]).filter((width) => Math.abs(width - current) <= reach);
+      return thinned(near, this.effort.widths).map((width) => ({
+        width,
+        error: (this.curves.get(group) as Float64Array)[width],
+        cost: this.cost(this.with(removal, new Map([[group, width]]))) - now,
+      }));
     });
     const places = cheapestErrors(lists, this.most - now);
     return places && this.with(removal, new Map(ids.map((group, i) => [group, lists[i][places[i]].width])));
@@ -133,13 +152,17 @@ class Allocation {
   solve(start: Removal): Removal {
     let current = start;
     let best = this.settle(start);
-    for (let round = 0; round < ROUNDS; round++) {
-      const next = this.step(current);
-      if (!next || next.dims.every((removed, id) => removed === current.dims[id])) break;
+    const consider = (next: Removal): void => {
       const settled = this.settle(next);
       if (this.cost(settled) <= this.most && this.error(settled) < this.error(best)) best = settled;
+    };
+    for (let round = 0; round < this.effort.rounds; round++) {
+      const next = this.step(current);
+      if (!next || next.dims.every((removed, id) => removed === current.dims[id])) break;
+      if (this.effort.settleAll) consider(next);
       current = next;
     }
+    if (!this.effort.settleAll) consider(current);
     return best;
   }
 }
@@ -150,9 +173,15 @@ class Allocation {
  * @param start a plan at the target, of this planner
  * @param most what the planner bounds may be: MACs, or milliseconds
  */
-export function allocate(planner: Planner, start: Plan, curves: readonly ErrorCurve[], most: number): Plan {
+export function allocate(
+  planner: Planner,
+  start: Plan,
+  curves: readonly ErrorCurve[],
+  most: number,
+  effort = THOROUGH,
+): Plan {
   const choice = removalOf(planner, start);
-  const { dims } = new Allocation(planner, planner.groups, curves, start.options, most).solve(choice);
+  const { dims } = new Allocation(planner, planner.groups, curves, start.options, most, effort).solve(choice);
   const allocated: Choice = { ...choice, dims, asked: dims };
   return planner.describe(allocated, start.options, planner.bound.unit === 'MACs' ? most : undefined);
 }
