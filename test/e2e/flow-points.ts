@@ -134,6 +134,36 @@ export const pointsFlow = (environment: Environment): Flow => ({
       assert.ok((await wb.page.locator('.notifications-toasts .notification-list-item').count()) <= 1);
       await wb.clearNotifications();
     });
+    await step('sensitivity: a heat map on graph and table, a group’s curve, and the target spread by it', async () => {
+      await wb.run('Espalier: Select Data Set');
+      await wb.answerPath(path.join(workspace, 'images'));
+      await wb.tab('Data set images').waitFor();
+      await wb.tab('resnet20.pth').click();
+      const before = await view().locator('.target-reached').innerText();
+      await view().locator('.spread vscode-dropdown').click();
+      await view().getByRole('option', { name: 'by sensitivity' }).click();
+      await wb.answer('64');
+      await wb.row('Runs', 'Measuring sensitivity').filter({ hasText: '64 images' }).waitFor({ timeout: LIMIT_MS });
+      await view().locator('.error-curve').first().waitFor();
+      assert.equal(
+        await view()
+          .locator('.spread vscode-dropdown')
+          .evaluate((box) => (box as HTMLSelectElement).value),
+        'sensitivity',
+      );
+      await view().getByText('decided by sensitivity').first().waitFor();
+      await view().locator('summary', { hasText: 'Legend' }).click();
+      await session.shot('93-sensitivity');
+      await view().locator('.legend').getByText('Scores', { exact: true }).click();
+      await session.shot('94-scores');
+      await view().locator('summary', { hasText: 'Legend' }).click();
+      const slider = view().locator('.target-slider');
+      await slider.focus();
+      for (let i = 0; i < 5; i++) await wb.page.keyboard.press('PageUp');
+      await wb.page.waitForTimeout(1500);
+      assert.notEqual(await view().locator('.target-reached').innerText(), before, 'the preview follows the slider');
+      await wb.clearNotifications();
+    });
     await step('nothing unexpected in the console, and no other host was asked', async () => {
       assert.deepEqual(wb.errors, []);
       assert.deepEqual(wb.foreignRequests, []);

@@ -16,6 +16,7 @@ import { keysFlow } from './flow-keys.ts';
 import { looksFlow } from './flow-looks.ts';
 import { measureFlow, sliderFlow } from './flow-measure.ts';
 import { pointsFlow } from './flow-points.ts';
+import { pointsFirstFlow } from './flow-points-first.ts';
 import { pointsLooksFlow } from './flow-points-looks.ts';
 import { pointsPagesFlow } from './flow-points-pages.ts';
 import { pointsRunsFlow } from './flow-points-runs.ts';
@@ -54,6 +55,7 @@ const byName: typeof flows = {
   install: installFlow,
   job: jobFlow,
   points: pointsFlow,
+  'points-first': pointsFirstFlow,
   'points-runs': pointsRunsFlow,
   'points-pages': pointsPagesFlow,
   'points-looks': pointsLooksFlow,
