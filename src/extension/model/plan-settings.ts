@@ -19,7 +19,7 @@ export function defaultPlan(uri: vscode.Uri): PlanSettings {
 }
 
 /** Settings that a saved plan was made with. Throws a RequestError of kind `user`, naming the file, when the text is no such plan. */
-export function savedSettings(text: string, name: string): SavedSettings {
+function savedSettings(text: string, name: string): SavedSettings {
   try {
     return parsePlanSettings(text);
   } catch (error) {
