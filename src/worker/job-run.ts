@@ -22,6 +22,7 @@ import {
   jobLog,
   jobMetrics,
   jobStatus,
+  leftRunning,
   stopJob,
 } from '../engine/jobs/torchrun/job-status.ts';
 import { BEST } from '../engine/training/run-directory.ts';
@@ -208,5 +209,7 @@ export async function runJob(directory: string, start: JobStart, watch: JobWatch
     watch.context.note?.(`handed to ${ENGINE_NAMES[engine]}: ${id}`);
   }
   const status = await follow(place, engine, watch);
+  const left = leftRunning(status);
+  if (left) watch.context.note?.(left);
   return isScoring(start) ? gradientsOf(place, status) : resultOf(place, directory, status);
 }

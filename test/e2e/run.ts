@@ -3,7 +3,8 @@
  *
  * `npm run test:e2e [FLOW…]`; `E2E_VSIX`: a package that is there already; `E2E_OUT`: where screenshots go; `E2E_HOST_SUITES`:
  * another folder with suites for the extension host; `TALLY`: a file that the counts are added to; `E2E_AT_ONCE`: how many flows go
- * at once (by default one): most of their time is waiting, and each has a server, a workspace and pages of its own.
+ * at once (by default one): most of their time is waiting, and each has a server, a workspace and pages of its own; `E2E_PATIENCE`: how
+ * many times longer an answer may take, on a machine that does other work too.
  * Exits with 1 when anything failed, or when it has no Chromium; with `--if-ready` flows count as skipped where Chromium or the VS Code
  * server are not there already.
  */

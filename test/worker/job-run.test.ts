@@ -336,19 +336,20 @@ test('SkyPilot: looked at, launched, its files brought here while it runs and at
   const sky = await cloud('clouds');
   const { result, reports, notes } = begin(sky, false, inTheClouds());
   await until(() => reports.some(({ phase }) => phase === 'finetune'));
-  assert.deepEqual(sky.calls().slice(0, 2), [
-    'sky launch --dryrun --yes job.sky.yaml',
-    'sky launch --yes --detach-run --cluster espalier-resnet20 job.sky.yaml',
-  ]);
+  const [looked, launched] = sky.calls();
+  assert.equal(looked, 'sky launch --dryrun --yes job.sky.yaml');
+  const [, id] =
+    /^sky launch --yes --detach-run --cluster (espalier-resnet20-\w{6}) job\.sky\.yaml$/.exec(launched) ?? [];
+  assert.ok(id, launched);
   const job = path.join(sky.directory, 'job');
   assert.match(readFileSync(path.join(job, 'job.sky.yaml'), 'utf8'), /accelerators: "H100:2"/);
-  assert.ok(notes.includes('handed to SkyPilot: espalier-resnet20'));
+  assert.ok(notes.includes(`handed to SkyPilot: ${id}`));
   const running = { state: 'running', stepsPerEpoch: 4, request: { options: { batchSize: 16 } } };
   writeFileSync(path.join(sky.remote, 'run.json'), JSON.stringify(running));
   writeFileSync(path.join(sky.remote, 'metrics.jsonl'), `${step(0, 3)}\n`);
   await until(() => reports.some(({ total }) => total === 8));
   const shown = reports.find(({ total }) => total === 8);
-  assert.deepEqual([shown?.message, shown?.done], ['SkyPilot espalier-resnet20 · epoch 1 of 2', 4]);
+  assert.deepEqual([shown?.message, shown?.done], [`SkyPilot ${id} · epoch 1 of 2`, 4]);
   const ends = [0, 1].map((epoch) => JSON.stringify({ kind: 'epoch', epoch, step: 4 * epoch + 3, top1: 0.5 }));
   writeFileSync(path.join(sky.remote, 'metrics.jsonl'), `${[step(0, 3), ends[0], step(1, 7), ends[1]].join('\n')}\n`);
   writeFileSync(path.join(sky.remote, 'run.json'), JSON.stringify({ ...running, state: 'done' }));
@@ -356,7 +357,8 @@ test('SkyPilot: looked at, launched, its files brought here while it runs and at
   sky.says('0');
   const { best, bestTop1 } = await trainedIn(result);
   assert.deepEqual([best, bestTop1], [path.join(job, 'best.safetensors'), 0.5]);
-  assert.match(sky.calls().at(-1) ?? '', /^rsync .*espalier-resnet20:sky_workdir\/best\.safetensors/);
+  assert.match(sky.calls().at(-1) ?? '', /^rsync .*espalier-resnet20-\w+:sky_workdir\/best\.safetensors/);
+  assert.match(notes.at(-1) ?? '', new RegExp(`sky down ${id}`));
 });
 
 test('SkyPilot: stopping brings the results here, then takes the cluster down', async () => {
@@ -367,5 +369,5 @@ test('SkyPilot: stopping brings the results here, then takes the cluster down', 
   controller.abort();
   await assert.rejects(result, { name: 'AbortError' });
   assert.equal(readFileSync(path.join(sky.directory, 'job', 'latest.safetensors'), 'utf8'), 'as it was');
-  assert.equal(sky.calls().at(-1), 'sky down --yes espalier-resnet20');
+  assert.match(sky.calls().at(-1) ?? '', /^sky down --yes espalier-resnet20-\w{6}$/);
 });

@@ -9,7 +9,7 @@ import { writeJob } from '../../engine/jobs/torchrun/job-folder.ts';
 import { checkJobFolder } from '../../engine/jobs/torchrun/job-preflight.ts';
 import { globalBatch, readJobHead } from '../../engine/jobs/torchrun/job-request.ts';
 import { writeScoreJob } from '../../engine/jobs/torchrun/job-score.ts';
-import { type JobStatus, jobLog, jobStatus, stopJob } from '../../engine/jobs/torchrun/job-status.ts';
+import { type JobStatus, jobLog, jobStatus, leftRunning, stopJob } from '../../engine/jobs/torchrun/job-status.ts';
 import { type CommandResult, command } from '../command.ts';
 import {
   describeJob,
@@ -71,7 +71,8 @@ function describeStatus({
 
 async function status(place: JobPlace): Promise<CommandResult> {
   const { notes, ...found } = await jobStatus(place);
-  for (const note of notes) say(note);
+  const left = leftRunning(found);
+  for (const note of [...notes, ...(left ? [left] : [])]) say(note);
   return { json: { folder: place.folder, ...found }, text: describeStatus({ ...found, notes }) };
 }
 

@@ -4,6 +4,8 @@ import { type Browser, chromium, type FrameLocator, type Locator, type Page } fr
 import type { Server } from './server.ts';
 
 const EXTENSION = 'espalier.espalier';
+/** How many times longer than on a machine of one's own an answer may take. */
+const PATIENCE = Number(process.env['E2E_PATIENCE'] ?? 1);
 
 export function findChromium(): string | undefined {
   const places = [process.env['CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -66,7 +68,7 @@ export class Workbench {
     const { viewport = { width: 1280, height: 800 }, folder, payload, automation } = options;
     const context = await browser.newContext({ viewport, permissions: ['clipboard-read', 'clipboard-write'] });
     const page = await context.newPage();
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(60_000 * PATIENCE);
     const workbench = new Workbench(page, server);
     if (automation) {
       await page.exposeFunction('codeAutomationLog', automation.log ?? (() => undefined));
@@ -103,9 +105,9 @@ export class Workbench {
     for (let attempt = 0; ; attempt++) {
       await this.page.keyboard.press('F1');
       try {
-        await this.quickInput.locator('input.input').waitFor({ state: 'visible', timeout: 2000 });
-        await this.quickInput.locator('input.input').fill(`>${title}`, { timeout: 3000 });
-        await row.waitFor({ timeout: 3000 });
+        await this.quickInput.locator('input.input').waitFor({ state: 'visible', timeout: 2000 * PATIENCE });
+        await this.quickInput.locator('input.input').fill(`>${title}`, { timeout: 3000 * PATIENCE });
+        await row.waitFor({ timeout: 3000 * PATIENCE });
         break;
       } catch (error) {
         if (attempt >= 9) throw error;

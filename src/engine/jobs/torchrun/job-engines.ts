@@ -1,5 +1,6 @@
 /** Handing a job's folder to what runs it, and asking how it goes: torchrun on this machine, SLURM, SkyPilot. */
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -34,8 +35,8 @@ export interface JobPlace {
 }
 
 interface Engine {
-  /** Starts it. Returns what it is known by. */
-  start(place: JobPlace, name: string): Promise<string>;
+  /** Starts it, or starts it again. Returns what it is known by. */
+  start(place: JobPlace, name: string, earlier: StartedJob | undefined): Promise<string>;
   state(place: JobPlace, id: string): Promise<EngineState>;
   /** Ends it; where there is something to save, it is saved first. */
   stop(place: JobPlace, id: string, saves: boolean): Promise<void>;
@@ -142,9 +143,11 @@ const SKY_STATES: Readonly<Record<number, EngineState>> = {
 };
 
 const skypilot: Engine = {
-  start: async (place, name) => {
-    await callWell('sky', ['launch', '--yes', '--detach-run', '--cluster', name, 'job.sky.yaml'], calling(place));
-    return name;
+  start: async (place, name, earlier) => {
+    // A cluster of its own: another job of the model would be sent to the same one, over this one's files.
+    const cluster = earlier?.engine === 'skypilot' ? earlier.id : `${name}-${randomBytes(3).toString('hex')}`;
+    await callWell('sky', ['launch', '--yes', '--detach-run', '--cluster', cluster, 'job.sky.yaml'], calling(place));
+    return cluster;
   },
   state: async (place, id) => {
     const { code, stdout, stderr } = await call('sky', ['logs', '--status', id], calling(place));
@@ -188,7 +191,7 @@ export async function startJob(place: JobPlace, engine: JobEngine, model: string
   const earlier = await readStarted(place.folder);
   if (earlier && (await engineOf(earlier).state(place, earlier.id)).state !== 'ended')
     throw new UserError(`The job in ${place.folder} runs already (${earlier.engine} ${earlier.id}).`);
-  const id = await engines[engine].start(place, jobName(model));
+  const id = await engines[engine].start(place, jobName(model), earlier);
   const started: StartedJob = { version: 1, engine, id, time: new Date().toISOString() };
   await writeFileAtomically(path.join(place.folder, STARTED), `${JSON.stringify(started, null, 2)}\n`);
   return started;

@@ -160,6 +160,13 @@ export async function jobStatus(place: JobPlace, metrics = jobMetrics(place)): P
   return kind === 'score' ? scoringStatus(place) : trainingStatus(place, metrics);
 }
 
+/** What still costs after a job has ended: SkyPilot keeps its machines until they are given back. */
+export function leftRunning({ state, started }: Pick<JobStatus, 'state' | 'started'>): string | undefined {
+  const isOver = state === 'done' || state === 'stopped' || state === 'failed' || state === 'lost';
+  if (!isOver || started?.engine !== 'skypilot') return undefined;
+  return `The machines of ${started.id} are not given back by themselves: \`sky down ${started.id}\` does it.`;
+}
+
 async function requireStarted(folder: string): Promise<StartedJob> {
   const started = await readStarted(folder);
   if (started) return started;

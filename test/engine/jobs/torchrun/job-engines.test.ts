@@ -12,7 +12,7 @@ import { readStarted, startJob } from '../../../../src/engine/jobs/torchrun/job-
 import { writeJob } from '../../../../src/engine/jobs/torchrun/job-folder.ts';
 import { jobFlags, type LaunchOptions, launchFlags } from '../../../../src/engine/jobs/torchrun/job-options.ts';
 import { checkJobFolder } from '../../../../src/engine/jobs/torchrun/job-preflight.ts';
-import { jobLog, jobStatus, stopJob } from '../../../../src/engine/jobs/torchrun/job-status.ts';
+import { jobLog, jobStatus, leftRunning, stopJob } from '../../../../src/engine/jobs/torchrun/job-status.ts';
 import { tinyImages, tinyRequest, workFolder } from '../../training/tiny.ts';
 import { skipWithoutTorch, until } from './job-runs.ts';
 
@@ -110,25 +110,35 @@ test('SkyPilot, by stand-ins: launched, asked by exit codes, its files brought h
     rsync: standIn('rsync', ''),
   });
   const started = await startJob({ folder: job, commands: commands(0) }, 'skypilot', 'resnet20');
-  assert.deepEqual(called(), ['sky|launch|--yes|--detach-run|--cluster|espalier-resnet20|job.sky.yaml']);
-  assert.equal(started.id, 'espalier-resnet20');
+  const { id } = started;
+  assert.match(id, /^espalier-resnet20-[0-9a-f]{6}$/);
+  const launched = [`sky|launch|--yes|--detach-run|--cluster|${id}|job.sky.yaml`];
+  assert.deepEqual(called(), launched);
   const running = await jobStatus({ folder: job, commands: commands(101) });
   assert.equal(running.state, 'running');
-  const from = 'espalier-resnet20:sky_workdir';
+  const from = `${id}:sky_workdir`;
   assert.deepEqual(called(), [
-    'sky|logs|--status|espalier-resnet20',
+    `sky|logs|--status|${id}`,
     `rsync|-az|--ignore-missing-args|${from}/metrics.jsonl|${from}/run.json|${from}/failure.txt|${job}/`,
   ]);
   const failed = await jobStatus({ folder: job, commands: commands(100) });
   assert.deepEqual([failed.state, failed.word], ['lost', 'FAILED']);
+  assert.match(leftRunning(failed) ?? '', new RegExp(`sky down ${id}`));
+  assert.equal(leftRunning(running), undefined);
   called();
+  // Another job of the same model has a cluster of its own; the same job, started again, the one that it had.
+  const other = await madeJob('sky job too', { engine: 'skypilot' });
+  assert.notEqual((await startJob({ folder: other, commands: commands(0) }, 'skypilot', 'resnet20')).id, id);
+  called();
+  await startJob({ folder: job, commands: commands(0) }, 'skypilot', 'resnet20');
+  assert.deepEqual(called().slice(-1), launched);
   assert.equal(await jobLog({ folder: job, commands: commands(0) }), 'a line');
   await stopJob({ folder: job, commands: commands(0) });
   const names = ['metrics.jsonl', 'run.json', 'failure.txt', 'best.safetensors', 'latest.safetensors'];
   assert.deepEqual(called(), [
-    'sky|logs|--no-follow|espalier-resnet20',
+    `sky|logs|--no-follow|${id}`,
     `rsync|-az|--ignore-missing-args|${names.map((name) => `${from}/${name}`).join('|')}|${job}/`,
-    'sky|down|--yes|espalier-resnet20',
+    `sky|down|--yes|${id}`,
   ]);
 });
 
