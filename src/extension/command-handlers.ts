@@ -11,6 +11,7 @@ import * as plan from './commands/plan-commands.ts';
 import { pruneAndRepair } from './commands/repair-commands.ts';
 import * as runs from './commands/runs-commands.ts';
 import * as runtime from './commands/runtime-commands.ts';
+import { score } from './commands/score-commands.ts';
 import { measureSensitivity, spreadTarget } from './commands/sensitivity-commands.ts';
 import type { Services } from './commands/services.ts';
 import { type CommandId, commands, NEEDS_TRUST } from './contributions.ts';
@@ -25,7 +26,7 @@ const table: { readonly [C in CommandId]: Command } = {
   'espalier.openZooModel': load.openZooModel,
   'espalier.selectDataset': selectDataset,
   'espalier.showDataset': showDataset,
-  'espalier.score': plan.score,
+  'espalier.score': score,
   'espalier.setTarget': plan.setTarget,
   'espalier.measureSensitivity': measureSensitivity,
   'espalier.spreadTarget': spreadTarget,

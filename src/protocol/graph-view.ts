@@ -154,6 +154,14 @@ export interface SensitivityView {
   readonly groups: readonly (ErrorCurveView | null)[];
 }
 
+/** How another plan's choice of channels differs from the present one's. */
+export interface KeptChange {
+  /** Channels and heads that it keeps. */
+  readonly kept: number;
+  /** Those of them that the present plan removes. */
+  readonly others: number;
+}
+
 export interface ErrorCurveView {
   readonly widths: readonly number[];
   readonly errors: readonly number[];

@@ -9,6 +9,7 @@ import type { ExploreResult, ExploreSettings } from './explore-values.ts';
 import type {
   GraphView,
   GroupsView,
+  KeptChange,
   NodeDetails,
   PlanView,
   ScoresView,
@@ -89,6 +90,11 @@ interface WorkerRequests {
   'plan/compute': { params: PlanRequest; result: PlanView };
   /** The plan as JSON text, as it is saved. */
   'plan/export': { params: PlanRequest; result: { json: string; text: string } };
+  /** What plans by other scores would keep otherwise; null for scores that are not there without images. */
+  'plan/changes': {
+    params: PlanRequest & { others: readonly ScoreSettings[] };
+    result: readonly (KeptChange | null)[];
+  };
   /** What a saved plan, as text, does otherwise: a table as Markdown. */
   'plan/diff': { params: PlanRequest & { other: string; name: string }; result: { markdown: string } };
   'prune/run': {
@@ -174,6 +180,7 @@ export const timeLimits: { readonly [M in WorkerMethod]: TimeLimit } = {
   'plan/compute': { total: 30 * SECOND },
   'plan/export': { total: 30 * SECOND },
   'plan/diff': { total: 30 * SECOND },
+  'plan/changes': { total: MINUTE },
   'prune/run': { silence: 10 * MINUTE },
   'explore/run': { silence: 10 * MINUTE },
   'finetune/defaults': { total: 30 * SECOND },

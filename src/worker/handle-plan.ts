@@ -11,9 +11,9 @@ import { pruneModel } from '../engine/jobs/prune.ts';
 import type { PruneRequest } from '../engine/jobs/prune-request.ts';
 import { scoreModel, scoringFor } from '../engine/jobs/scores.ts';
 import { formatPlan } from '../engine/pruning/planning/format-plan.ts';
-import { diffPlans, markdownPlanDiff } from '../engine/pruning/planning/plan-diff.ts';
+import { diffPlans, keptChange, markdownPlanDiff } from '../engine/pruning/planning/plan-diff.ts';
 import { planText, readPlanText } from '../engine/pruning/planning/plan-file.ts';
-import type { ScoresView } from '../protocol/graph-view.ts';
+import type { KeptChange, ScoresView } from '../protocol/graph-view.ts';
 import type { PlanRequest } from '../protocol/messages.ts';
 import type { RepairSettings } from '../protocol/prune-values.ts';
 import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
@@ -80,6 +80,19 @@ export const diffPlan: Handler<'plan/diff'> = async ({ other, name, ...request }
   const own = await makePlan(open, scores, settings, context);
   const diff = diffPlans(readPlanText(planText(own), 'the present plan'), readPlanText(other, name));
   return { markdown: markdownPlanDiff(diff, ['this plan', name]) };
+};
+
+export const planChanges: Handler<'plan/changes'> = async ({ others, ...request }, context) => {
+  const open = await scoredModel(request, context);
+  const own = await makePlan(open, request.scores, request.plan, context);
+  const changes: (KeptChange | null)[] = [];
+  for (const scores of others) {
+    const there = await findScores(open, scores, context);
+    // The same share of each scope: what each group is worth was measured of the present scores' order.
+    const plan = { ...request.plan, spread: undefined };
+    changes.push(there ? keptChange(own, await makePlan(open, scores, plan, context)) : null);
+  }
+  return changes;
 };
 
 /** Refuses to write over a file that the person was not asked about. */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import type { SensitivityView } from '../../src/protocol/graph-view.ts';
 import { DEFAULT_PLAN, type ModelSource, type PlanSettings } from '../../src/protocol/values.ts';
-import { computePlan, exportPlan, runPrune } from '../../src/worker/handle-plan.ts';
+import { computePlan, exportPlan, planChanges, runPrune } from '../../src/worker/handle-plan.ts';
 import { cachedSensitivity, runSensitivity } from '../../src/worker/handle-sensitivity.ts';
 import { findModel, forgetModel } from '../../src/worker/open-models.ts';
 import { tinyImages, tinyModel, workFolder } from '../engine/training/tiny.ts';
@@ -69,6 +69,21 @@ test('what is spread is written as the plan says', async () => {
   const expected = await computePlan({ source, scores, plan }, context);
   const { after: written } = await runPrune({ source, scores, plan, output, overwrite: false }, context);
   assert.equal(written.macs, expected.after.macs);
+});
+
+test('what other scores would keep otherwise: nothing by the same, some by chance, unknown where images are needed', async () => {
+  const others = [
+    scores,
+    { ...scores, criterion: 'random' as const },
+    { ...scores, criterion: 'taylor' as const, dataPath: 'none', batches: 1, batchSize: 8 },
+  ];
+  const request = { source, scores, plan: { ...plan, spread: undefined }, others };
+  const [same, chance, unknown] = await planChanges(request, context);
+  const { kept } = await computePlan(request, context);
+  assert.equal(same?.others, 0);
+  assert.ok(same && same.kept > 0 && same.kept <= kept.reduce((sum, count) => sum + count, 0));
+  assert.ok(chance && chance.others > 0 && chance.others < chance.kept);
+  assert.equal(unknown, null);
 });
 
 test('what a spread does not know is refused, and one that was not measured', async () => {

@@ -1,113 +1,18 @@
-/** Scoring, target, plan and pruning. */
+/** Target, plan and pruning. */
 
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { CRITERIA, CRITERION_NAMES, type Criterion, needsGradients } from '../../common/criteria.ts';
 import { REPAIR_IMAGES, type RepairSettings } from '../../protocol/prune-values.ts';
-import { isElsewhere, type RunPlace } from '../../protocol/run-place.ts';
-import type { ModelSource, Pin, ScoreSettings } from '../../protocol/values.ts';
-import { settings } from '../contributions.ts';
+import type { Pin } from '../../protocol/values.ts';
 import { costUnit, formatMacs } from '../cost-text.ts';
 import type { ModelSession } from '../model/model-session.ts';
 import { modelTitle } from '../model/model-uri.ts';
 import { settingsToApply } from '../model/plan-settings.ts';
-import { setting } from '../settings.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import type { GroupsElement } from '../views/groups-tree.ts';
-import { choosePlace, describePlace } from './choose-place.ts';
-import { checkData } from './data-check.ts';
-import { answered, askText, CANCELLED, chooseOne } from './questions.ts';
-import { chooseModel, needDataset, needWeights, openSession, type Services } from './services.ts';
-
-type ScoringPick = vscode.QuickPickItem & { readonly act: Criterion | 'where' | 'file' };
-
-/** Criteria, the preferred one first, and where gradients come from; of a job, only criteria that have some. */
-function scoringPicks(place: RunPlace | undefined): readonly ScoringPick[] {
-  const preferred = setting('espalier.score.criterion');
-  const explanations = settings['espalier.score.criterion'].choices;
-  const fitting = CRITERION_NAMES.filter((criterion) => !place || needsGradients(criterion));
-  const all = fitting.toSorted((a, b) => Number(b === preferred) - Number(a === preferred));
-  const icon = (name: string): Pick<ScoringPick, 'iconPath'> => ({ iconPath: new vscode.ThemeIcon(name) });
-  return [
-    ...all.map((act) => ({ label: CRITERIA[act].label, description: explanations[act], act })),
-    { label: vscode.l10n.t('Where'), description: describePlace(place), act: 'where', ...icon('server') },
-    {
-      label: vscode.l10n.t('Gradients from a File…'),
-      description: vscode.l10n.t('as a scoring job writes them'),
-      act: 'file',
-      ...icon('file'),
-    },
-  ];
-}
-
-/** What to score by, and where: by a job, or from what one has written. */
-async function chooseScoring({
-  datasets,
-}: Services): Promise<Pick<ScoreSettings, 'criterion' | 'place' | 'gradients'>> {
-  let place: RunPlace | undefined;
-  const title = vscode.l10n.t('Score Channels (1/2)');
-  for (;;) {
-    const { act } = await chooseOne(scoringPicks(place), { placeHolder: vscode.l10n.t('By which criterion?'), title });
-    if (act === 'file') return chooseGradients(title);
-    if (act !== 'where') return { criterion: act, ...(place && { place }) };
-    place = await choosePlace(datasets.current ?? undefined);
-  }
-}
-
-async function chooseGradients(title: string): Promise<Pick<ScoreSettings, 'criterion' | 'gradients'>> {
-  const [file] = await answered(vscode.window.showOpenDialog({ filters: { Safetensors: ['safetensors'] }, title }));
-  const criteria = CRITERION_NAMES.filter(needsGradients).map((criterion) => ({
-    label: CRITERIA[criterion].label,
-    criterion,
-  }));
-  const { criterion } = await chooseOne(criteria, {
-    title,
-    placeHolder: vscode.l10n.t('Gradients for which criterion?'),
-  });
-  return { criterion, gradients: file.fsPath };
-}
-
-async function chooseBatches(): Promise<{ batches: number; batchSize: number }> {
-  const batchSize = setting('espalier.score.batchSize');
-  const usual = setting('espalier.score.batches');
-  const text = await askText({
-    title: vscode.l10n.t('Score Channels (2/2)'),
-    prompt: vscode.l10n.t('Batches of {0} images', batchSize),
-    value: String(usual),
-    validateInput: (value) => (/^[1-9]\d*$/.test(value.trim()) ? undefined : vscode.l10n.t('A number from 1 up.')),
-  });
-  return { batches: Number(text), batchSize };
-}
-
-/** The images of a scoring here or by a job on this machine, looked at; of one elsewhere, their folder there. */
-async function imagesFor(
-  services: Services,
-  source: ModelSource,
-  { place, dataPath: given }: Partial<ScoreSettings>,
-): Promise<string> {
-  if (place && isElsewhere(place)) return place.dataPath;
-  const dataPath = given ?? place?.dataPath ?? (await needDataset(services));
-  await checkData(services, source, dataPath, ['train']);
-  return dataPath;
-}
-
-/** Asks for criterion and batches (or takes the settings given) and puts the run into the queue. */
-export async function score(services: Services, argument?: unknown, given?: Partial<ScoreSettings>): Promise<void> {
-  const session = await openSession(services, await chooseModel(services, argument, vscode.l10n.t('Score Channels')));
-  needWeights(session);
-  const { source, state } = session;
-  const { criterion, ...from } = given?.criterion ? { criterion: given.criterion } : await chooseScoring(services);
-  const chosen = { ...from, ...given };
-  const usesData = needsGradients(criterion) && chosen.gradients === undefined;
-  const dataPath = usesData ? await imagesFor(services, source, chosen) : undefined;
-  const size = usesData && given?.batches === undefined ? await chooseBatches() : { batches: 0, batchSize: 0 };
-  const runSettings: ScoreSettings = { seed: 0, ...size, ...chosen, criterion, dataPath };
-  const images = dataPath ?? chosen.gradients;
-  const subject = images === undefined ? state.title : `${state.title} · ${path.basename(images)}`;
-  await services.runs.start({ kind: 'score', source, settings: runSettings }, subject);
-  void services.status.tellBackendOnce();
-}
+import { answered, askText, CANCELLED } from './questions.ts';
+import { chooseModel, needWeights, openSession, type Services } from './services.ts';
 
 /** Asks for the target (or takes the text given) and plans for it. */
 export async function setTarget(services: Services, argument?: unknown, given?: string): Promise<void> {

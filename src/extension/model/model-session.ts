@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { CostUnit } from '../../common/cost-unit.ts';
 import type { GraphEditorState, GraphEditorTask } from '../../protocol/graph-editor.ts';
 import type { PlanView, ScoresView, SensitivityView } from '../../protocol/graph-view.ts';
+import type { PlanRequest } from '../../protocol/messages.ts';
 import type { ModelInfo, ModelSource, Pin, PlanSettings, ScoreSettings } from '../../protocol/values.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import type { Worker } from '../supervision/worker.ts';
@@ -13,7 +14,7 @@ import { keptTarget, macsAsked } from './macs-asked.ts';
 import { modelKey } from './model-uri.ts';
 import { changedPins } from './pins.ts';
 import type { Selection, SelectionChange } from './selected-nodes.ts';
-import { cachedScores, cachedSensitivity, nodeDetails, whyNotRun } from './session-requests.ts';
+import { cachedScores, cachedSensitivity, changedText, changesBy, nodeDetails, whyNotRun } from './session-requests.ts';
 import { unreadModel } from './unread-model.ts';
 
 export interface SessionServices {
@@ -160,9 +161,11 @@ export class ModelSession implements vscode.Disposable {
 
   /** Takes over the scores of a run that has ended. */
   async applyScores(settings: ScoreSettings, view: ScoresView): Promise<void> {
+    const [change] = this.stateNow.plan ? await changesBy(this.services.worker, this.planRequest(), [settings]) : [];
     this.scoreSettings = settings;
     this.forgetSensitivity();
     this.change({ scores: view, planStale: this.stateNow.plan !== null });
+    if (change) this.change({ message: changedText(view.label, change) });
     await this.services.memory.updateModel(this.key, { scores: settings });
     await this.updateRange();
     if (this.stateNow.target !== null) await this.computePlan().catch(() => undefined);
@@ -209,7 +212,8 @@ export class ModelSession implements vscode.Disposable {
     return this.changeSettings({ pins: changedPins(this.stateNow.settings.pins, layer, side, pinned) });
   }
 
-  private planRequest() {
+  /** What its plan is made of. */
+  planRequest(): PlanRequest {
     return { source: this.sourceNow, scores: this.scoreSettings, plan: this.stateNow.settings };
   }
 

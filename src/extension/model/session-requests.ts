@@ -1,6 +1,8 @@
 /** What a model's session asks the worker for, where nothing is wrong when there is nothing. */
 import * as vscode from 'vscode';
-import type { NodeDetails, ScoresView, SensitivityView } from '../../protocol/graph-view.ts';
+import { formatInteger } from '../../common/format.ts';
+import type { KeptChange, NodeDetails, ScoresView, SensitivityView } from '../../protocol/graph-view.ts';
+import type { PlanRequest } from '../../protocol/messages.ts';
 import type { SensitivitySettings } from '../../protocol/sensitivity-values.ts';
 import type { ModelInfo, ModelSource, ScoreSettings } from '../../protocol/values.ts';
 import type { Worker } from '../supervision/worker.ts';
@@ -22,6 +24,22 @@ export async function cachedSensitivity(
   if (!scores || !settings) return null;
   return worker.request('sensitivity/cached', { source, scores, settings }).catch(() => null);
 }
+
+/** What plans by other scores would keep otherwise; nothing where that cannot be said. */
+export const changesBy = (
+  worker: Worker,
+  request: PlanRequest,
+  others: readonly ScoreSettings[],
+): Promise<readonly (KeptChange | null)[]> => worker.request('plan/changes', { ...request, others }).catch(() => []);
+
+/** What scoring anew has changed at the present target. */
+export const changedText = (label: string, { kept, others }: KeptChange): string =>
+  vscode.l10n.t(
+    'Ranked by {0}: {1} of the {2} channels that stay are others than before.',
+    label,
+    formatInteger(others),
+    formatInteger(kept),
+  );
 
 /** Statistics of a layer's parameters, or why there are none. */
 export async function nodeDetails(

@@ -2,6 +2,7 @@
 import { formatCount, formatInteger } from '../../../common/format.ts';
 import { headsName, rootName } from '../coupling/groups.ts';
 import { byName, type SavedPlan } from './plan-file.ts';
+import type { Plan } from './plan-types.ts';
 
 /** A group, or a layer's heads, that two plans treat differently. */
 interface PlanDifference {
@@ -73,6 +74,19 @@ export function diffPlans(a: SavedPlan, b: SavedPlan): PlanDiff {
     differences,
     alike: names.length - differences.length,
     blocks: [without(removedA, removedB), without(removedB, removedA)],
+  };
+}
+
+/** Channels and heads that `b` keeps, and how many of them `a` does not, over plans of one network. */
+export function keptChange(
+  a: Pick<Plan, 'groups' | 'heads'>,
+  b: Pick<Plan, 'groups' | 'heads'>,
+): { readonly kept: number; readonly others: number } {
+  const entries = ({ groups, heads }: Pick<Plan, 'groups' | 'heads'>) => [...groups, ...heads].map(({ kept }) => kept);
+  const [first, second] = [entries(a), entries(b)];
+  return {
+    kept: second.reduce((sum, kept) => sum + kept.length, 0),
+    others: second.reduce((sum, kept, i) => sum + without(kept, first[i]).length, 0),
   };
 }
 
