@@ -26,6 +26,8 @@ export const pointsFirstFlow = (environment: Environment): Flow => ({
       await wb.run('Explorer: Focus on Folders View');
       const file = wb.page.locator('.explorer-folders-view .monaco-list-row', { hasText: 'resnet20.pth' });
       await file.waitFor();
+      // Before the window has read what extensions contribute, no file has an editor of ours.
+      await wb.activity('Espalier').waitFor();
       let clicks = 0;
       const did = async (act: Promise<unknown>): Promise<void> => {
         clicks++;
