@@ -1,7 +1,7 @@
 /** ONNX operators with weights, and products of values. */
 import type { Pair, SpatialPadding } from '../../graph/operations.ts';
 import { float32Tensor } from '../../graph/tensor.ts';
-import type { StoredTensors } from './draft.ts';
+import type { DraftId, StoredTensors } from './draft.ts';
 import { filledTensor, mappedTensor, reshapedTensor, transposedMatrix, type Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
 import { sequenceConv } from './operators-sequences.ts';
@@ -84,6 +84,13 @@ const matMul: OperatorRule = (call) => {
   return call.emit('matmul', [call.operand(0), call.operand(1)], { transposeB: false });
 };
 
+/** A product plus beta times the third input. */
+function plusScaled(call: OperatorCall, product: DraftId, beta: number): Value {
+  if (!call.has(2) || beta === 0) return call.computed(product);
+  const addend = beta === 1 ? call.operand(2) : call.add('scale', [call.operand(2)], { by: beta });
+  return call.emit('add', [product, addend], {});
+}
+
 /** alpha · A · B + beta · C. */
 const gemm: OperatorRule = (call) => {
   if (call.int('transA', 0)) call.fail('transposes its first input, which Espalier cannot take over');
@@ -91,9 +98,8 @@ const gemm: OperatorRule = (call) => {
   const transposed = Boolean(call.int('transB', 0));
   const matrix = call.stored(1);
   if (!matrix) {
-    if (alpha !== 1 || beta !== 1) call.fail('scales a product of two values, which Espalier cannot take over');
     const product = call.add('matmul', [call.operand(0), call.operand(1)], { transposeB: transposed });
-    return call.has(2) ? call.emit('add', [product, call.operand(2)], {}) : call.computed(product);
+    return plusScaled(call, alpha === 1 ? product : call.add('scale', [product], { by: alpha }), beta);
   }
   const rows = transposed ? matrix : transposedMatrix(matrix);
   const weight = alpha === 1 ? rows : mappedTensor(rows, (v) => v * alpha);
@@ -104,10 +110,7 @@ const gemm: OperatorRule = (call) => {
     const bias = beta === 1 ? vector : mappedTensor(vector, (v) => v * beta);
     return call.emit('linear', [call.operand(0)], {}, { weight, bias });
   }
-  const product = call.add('linear', [call.operand(0)], {}, { weight });
-  if (!call.has(2) || beta === 0) return call.computed(product);
-  if (beta !== 1) call.fail('scales what it adds, which Espalier cannot take over');
-  return call.emit('add', [product, call.operand(2)], {});
+  return plusScaled(call, call.add('linear', [call.operand(0)], {}, { weight }), beta);
 };
 
 const batchNormalization: OperatorRule = (call) => {

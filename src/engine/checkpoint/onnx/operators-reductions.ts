@@ -8,7 +8,7 @@ interface Reduction {
   readonly keepDimensions: boolean;
 }
 
-function reductionOf(call: OperatorCall): Reduction {
+export function reductionOf(call: OperatorCall): Reduction {
   const shape = call.shape(0);
   const given = call.list('axes', 1);
   if (!given?.length) return call.fail('reduces every dimension, the images too');
@@ -18,7 +18,7 @@ function reductionOf(call: OperatorCall): Reduction {
 }
 
 /** Sum of a value of the input's shape. */
-function sumOf(call: OperatorCall, x: DraftId): DraftId {
+export function sumOf(call: OperatorCall, x: DraftId): DraftId {
   const reduction = reductionOf(call);
   const shape = call.scope.graph.shape(x);
   const count = sizePerImage(reduction.axes.map((axis) => shape[axis]));
@@ -31,7 +31,7 @@ const squared = (call: OperatorCall): DraftId => {
 };
 
 /** The largest entries: what is reduced lies in one column of an image, over which a window goes. */
-function largest(call: OperatorCall, x: DraftId): DraftId {
+export function largest(call: OperatorCall, x: DraftId): DraftId {
   const { axes, keepDimensions } = reductionOf(call);
   const { graph } = call.scope;
   const shape = graph.shape(x);

@@ -29,9 +29,13 @@ export const slice: OperatorRule = (call) => {
       if (!isAll) call.fail('takes part of the batch');
       return;
     }
-    if (steps[i] < 1) call.fail('runs backwards, which Espalier has no operation for');
     const { start, count } = sliceBounds(size, starts[i], end.fixed ?? size, steps[i]);
     if (!count) call.fail(`takes nothing of ${size} entries`);
+    if (steps[i] < 0) {
+      const backwards = Array.from({ length: count }, (_, k) => start + k * steps[i]);
+      x = gatherRows(call, x, axis, backwards);
+      return;
+    }
     x = sliceAxis(call, x, axis, start, Math.min(size, start + count * steps[i]), steps[i]);
   });
   return call.computed(x);

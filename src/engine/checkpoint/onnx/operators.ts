@@ -2,6 +2,7 @@
 import { foldKernels } from './fold.ts';
 import type { OperatorRule } from './operator-call.ts';
 import { borderOperators } from './operators-borders.ts';
+import { composedOperators } from './operators-composed.ts';
 import { elementwiseOperators, internalElementwiseOperators } from './operators-elementwise.ts';
 import { imageOperators, internalImageOperators } from './operators-images.ts';
 import { internalLayerOperators, layerOperators } from './operators-layers.ts';
@@ -19,6 +20,7 @@ export const operators: Readonly<Record<string, OperatorRule>> = {
   ...shapeOperators,
   ...imageOperators,
   ...productOperators,
+  ...composedOperators,
 };
 
 /** Of operators that only our own readers of other formats write. */

@@ -55,13 +55,12 @@ const matmul: AtenRule = (call) => {
 
 const addmm: AtenRule = (call) => {
   const names = call.has('mat1') ? ['mat1', 'mat2'] : ['batch1', 'batch2'];
-  if (call.number('beta') !== undefined || call.number('alpha') !== undefined) call.refuse('it scales what it adds');
+  const times = (value: string, by: number): string =>
+    by === 1 ? value : call.emit('Mul', [value, call.constant(by)]);
+  const factors = names.map((name) => call.tensor(name));
   call.result('Add', [
-    call.emit(
-      'MatMul',
-      names.map((name) => call.tensor(name)),
-    ),
-    call.tensor('self'),
+    times(call.emit('MatMul', factors), call.number('alpha') ?? 1),
+    times(call.tensor('self'), call.number('beta') ?? 1),
   ]);
 };
 

@@ -33,8 +33,10 @@ const averagePool: AtenRule = (call) => {
   const each = (values: readonly number[], otherwise: readonly number[]): readonly number[] =>
     values.length === dimensions ? values : values.length ? Array<number>(dimensions).fill(values[0]) : otherwise;
   const size = each(call.ints('kernel_size'), []);
-  if (call.has('divisor_override')) call.refuse('it divides by another number than the window has pixels');
-  call.result('AveragePool', [call.tensor('self')], {
+  const divisor = call.number('divisor_override');
+  const isRounded = call.flag('ceil_mode');
+  if (divisor !== undefined && isRounded) call.refuse('it divides by another number than the window has pixels');
+  const attributes = {
     kernel_shape: size,
     strides: each(call.ints('stride'), size),
     pads: bothSides(
@@ -43,9 +45,12 @@ const averagePool: AtenRule = (call) => {
         size.map(() => 0),
       ),
     ),
-    ceil_mode: Number(call.flag('ceil_mode')),
-    count_include_pad: Number(call.flag('count_include_pad', true)),
-  });
+    ceil_mode: Number(isRounded),
+    count_include_pad: Number(divisor !== undefined || call.flag('count_include_pad', true)),
+  };
+  if (divisor === undefined) return call.result('AveragePool', [call.tensor('self')], attributes);
+  const mean = call.emit('AveragePool', [call.tensor('self')], attributes);
+  return call.result('Mul', [mean, call.constant(size.reduce((a, b) => a * b, 1) / divisor)]);
 };
 
 /** Means over windows that cover an axis: start ⌊i · size / count⌋, end ⌈(i + 1) · size / count⌉. */
@@ -89,8 +94,13 @@ const adaptiveAveragePool1d: AtenRule = (call) => {
 };
 
 const adaptiveMaxPool: AtenRule = (call) => {
-  if (call.ints('output_size').some((size) => size !== 1)) call.refuse('it pools to more than one pixel');
-  call.resultAt(0, 'GlobalMaxPool', [call.tensor('self')]);
+  const counts = call.ints('output_size');
+  if (counts.every((count) => count === 1)) return call.resultAt(0, 'GlobalMaxPool', [call.tensor('self')]);
+  const sizes = call.sizes('self').slice(2) as number[];
+  const kernel = sizes.map((size, i) => size / (counts[i] ?? counts[0]));
+  if (!kernel.every((size) => Number.isInteger(size) && size > 0))
+    call.refuse('its windows are of several sizes, and Espalier pools by one');
+  return call.resultAt(0, 'MaxPool', [call.tensor('self')], { kernel_shape: kernel, strides: kernel });
 };
 
 const reduction =

@@ -8,12 +8,14 @@ import { MADE_UP } from '../onnx/names.ts';
 import type { OnnxModel, OnnxNode } from '../onnx/onnx-proto.ts';
 import type { OnnxTensor } from '../onnx/onnx-tensor.ts';
 import { AtenCall, type AtenRule, NotTakenOver } from './aten-call.ts';
+import { composedRules } from './aten-composed.ts';
 import { elementwiseRules } from './aten-elementwise.ts';
 import { layerRules } from './aten-layers.ts';
 import { poolingRules } from './aten-pooling.ts';
 import { repeatRules } from './aten-repeats.ts';
 import { shapeRules } from './aten-shapes.ts';
 import { windowRules } from './aten-windows.ts';
+import { replaced, writeRules } from './aten-writes.ts';
 import type { ProgramGraph, ProgramNode } from './exported-program.ts';
 import type { Pt2File } from './pt2-file.ts';
 import type { TranslationScope } from './translation-scope.ts';
@@ -23,6 +25,8 @@ const rules: Readonly<Record<string, AtenRule>> = {
   ...elementwiseRules,
   ...shapeRules,
   ...repeatRules,
+  ...composedRules,
+  ...writeRules,
   ...layerRules,
   ...poolingRules,
   ...windowRules,
@@ -94,7 +98,9 @@ class Translator {
       const [self] = node.inputs;
       if (self?.argument.kind !== 'tensor') return;
       if (VIEWS.has(named.operation)) for (const output of node.outputs) aliases.add(output, self.argument.name, call);
-      if (!named.inPlace) return;
+      if (!named.inPlace || this.#writesPart(call, aliases, i)) return;
+      // The result is the value itself under another name.
+      aliases.add(node.outputs[0], self.argument.name, call);
       if (aliases.isSeen(self.argument.name, i))
         throw new UserError(
           `${this.file}: ${node.target} in ${call.path || 'the network itself'} changes a value in place that is used by another name afterwards, which Espalier cannot follow.`,
@@ -123,6 +129,25 @@ class Translator {
     const value = operation === 'zero' ? call.constant(0) : call.operand('value', 'self');
     const mask = call.mask(sizes as readonly number[], part.windows);
     call.setValue(part.root, call.emit('Where', [mask, value, call.named(part.root)]));
+    return true;
+  }
+
+  /** `x[:, 1:] += y` and `x[:, 1:] = y`: the value that the part belongs to, with the result in its place. Says whether the call was that. */
+  #writesPart(call: AtenCall, aliases: Aliases, at: number): boolean {
+    const [self] = call.node.inputs;
+    if (self?.argument.kind !== 'tensor') return false;
+    const part = aliases.partOf(self.argument.name);
+    if (!part?.windows.length || aliases.isSeen(self.argument.name, at, part.root)) return false;
+    const result = call.named(call.node.outputs[0]);
+    const before = this.nodes.length;
+    try {
+      call.setValue(part.root, replaced(call, call.named(part.root), call.meta(part.root).sizes, part.windows, result));
+    } catch (error) {
+      if (!(error instanceof NotTakenOver)) throw error;
+      this.nodes.length = before;
+      return false;
+    }
+    call.setValue(self.argument.name, result);
     return true;
   }
 
@@ -185,7 +210,8 @@ class Aliases {
   readonly #lastUse = new Map<string, number>();
 
   constructor(nodes: readonly ProgramNode[]) {
-    nodes.forEach(({ inputs }, i) => {
+    nodes.forEach(({ inputs, target }, i) => {
+      if (CHECKS.test(target)) return;
       for (const { argument } of inputs) {
         if (argument.kind === 'tensor') this.#lastUse.set(argument.name, i);
         if (argument.kind === 'tensors') for (const name of argument.names) if (name) this.#lastUse.set(name, i);

@@ -9,11 +9,12 @@ import { imageOf, relativeDifference } from '../../../support/logits.ts';
 import { noPythonWith, runPython } from '../../../support/python.ts';
 import { testFolder } from '../files.ts';
 import { operatorCases as commonCases } from './cases.ts';
+import { composedCases } from './composed-cases.ts';
 import { batchedLogits } from './logits.ts';
 import { ModelBuilder } from './model-builder.ts';
 import { rareCases } from './rare-cases.ts';
 
-const operatorCases = { ...commonCases, ...rareCases };
+const operatorCases = { ...commonCases, ...rareCases, ...composedCases };
 const folder = testFolder();
 const models = new Map<string, ImportedModel>();
 

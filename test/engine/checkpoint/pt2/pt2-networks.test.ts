@@ -29,7 +29,7 @@ describe('exported programs', { skip: noPythonWith('torch', 'safetensors', 'nump
     return place;
   };
 
-  for (const name of ['residual', 'transformer', 'decoder', 'shuffled', 'normed', 'joined', 'standardised'])
+  for (const name of ['residual', 'transformer', 'decoder', 'shuffled', 'normed', 'joined', 'standardised', 'composed'])
     test(`${name}: outputs as PyTorch's, pruned as the masked network, written back as pruned`, async () => {
       const row: Row = { name };
       const request = { source, name, form: 'pt2', side: 32, folder: folderOf(name) };

@@ -222,6 +222,29 @@ class Standardised(nn.Module):
         return self.head(self.body(x).mean((2, 3)))
 
 
+class Composed(nn.Module):
+    """Operations that are written out as several."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1), nn.SELU(), nn.Conv2d(16, 12, 3, padding=1), nn.CELU(0.7))
+        self.other = nn.Conv2d(3, 12, 3, 2, 1)
+        self.after = nn.Conv2d(12, 10, 1)
+        self.head = nn.Linear(10, 10)
+
+    def forward(self, x):
+        x, y = self.stem(x), self.other(x)
+        x = torch.lerp(x, y, 0.3).addcmul(x, y, value=0.5) + F.softshrink(y, 0.1)
+        x = F.avg_pool2d(F.adaptive_max_pool2d(x, 8), 2, divisor_override=3)
+        x = self.after(x)
+        x = x.flatten(2).cumsum(2) - torch.logsumexp(x.flatten(2), 2, keepdim=True)
+        # Written into a part of itself.
+        x = torch.cat([x, x.relu()], 2)
+        x[:, :, 1:9] = x[:, :, 3:11] * 2
+        x[:, :, 20:] += x[:, :, :12]
+        return torch.addmm(x.mean(2), x.amax(2), self.head.weight.t(), beta=0.5, alpha=2)
+
+
 class Unknown(nn.Module):
     """An operation that Espalier knows nothing of, between two layers."""
 
@@ -248,4 +271,5 @@ shuffled = Shuffled
 normed = Normed
 joined = Joined
 standardised = Standardised
+composed = Composed
 unknown = Unknown

@@ -1,0 +1,47 @@
+/** What is written into a value, or into a part of it, in place. */
+import type { AtenCall, AtenRule } from './aten-call.ts';
+import type { ProgramSize } from './exported-program.ts';
+import type { Window } from './windows-of-values.ts';
+
+/** Entries of one dimension of a value; the value itself where that is all. */
+function cut(call: AtenCall, x: string, axis: number, start: number, end: number): string {
+  return call.emit('Slice', [x, ...[start, end, axis].map((value) => call.integers([value]))]);
+}
+
+/**
+ * A value with a part of it replaced: each window is one of what the windows before it left. Refuses a part whose entries are apart.
+ * @param sizes of the value
+ */
+export function replaced(
+  call: AtenCall,
+  x: string,
+  sizes: readonly ProgramSize[],
+  [window, ...rest]: readonly Window[],
+  value: string,
+): string {
+  if (!window) return value;
+  const { axis, start, end, step } = window;
+  const size = sizes[axis];
+  const isAll = start === 0 && end === size;
+  if (isAll || size === undefined || size < 0)
+    return isAll ? replaced(call, x, sizes, rest, value) : call.refuse('it writes into a part of the images');
+  if (step !== 1) return call.refuse('it writes into entries that are apart');
+  const left = sizes.map((d, i) => (i === axis ? end - start : d));
+  const inner = rest.length ? replaced(call, cut(call, x, axis, start, end), left, rest, value) : value;
+  const parts = [
+    ...(start > 0 ? [cut(call, x, axis, 0, start)] : []),
+    inner,
+    ...(end < size ? [cut(call, x, axis, end, size)] : []),
+  ];
+  return call.emit('Concat', parts, { axis });
+}
+
+/** self with all elements of another value, repeated where that has size 1. */
+const copy: AtenRule = (call) => {
+  if (call.isInteger('self') !== call.isInteger('src')) call.refuse('it copies another type of numbers');
+  const { sizes } = call.output();
+  if (String(call.sizes('src')) === String(sizes)) call.result('Identity', [call.tensor('src')]);
+  else call.result('Expand', [call.tensor('src'), call.shapeValue(sizes)]);
+};
+
+export const writeRules: Readonly<Record<string, AtenRule>> = { copy };
