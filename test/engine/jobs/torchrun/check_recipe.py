@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, cases["programs"])
 import images  # noqa: E402
 import recipe  # noqa: E402
+import run_folder  # noqa: E402
 
 
 def settings(values):
@@ -91,6 +92,16 @@ def mixed(case):
     return {"images": result.permute(0, 2, 3, 1).reshape(-1).tolist(), "targets": targets.reshape(-1).tolist()}
 
 
+def failures(place):
+    """What is kept of a failure in a loading process, of the ranks that hear of it, and of the next start's."""
+    run_folder.FOLDER = place
+    loading = images.UnreadableImage("Caught UnreadableImage in DataLoader worker process 0.\nTraceback …\nimages.UnreadableImage: a.png: mend it")
+    first = [run_folder.note_failure(error) for error in (loading, RuntimeError("Connection closed by peer"))]
+    run_folder.forget_failure()
+    run_folder.forget_failure()
+    return [*first, run_folder.note_failure(KeyboardInterrupt())]
+
+
 rates = [
     [recipe.learning_rate(settings(c["settings"]), e, s, c["steps"]) for e in range(c["settings"]["epochs"]) for s in range(c["steps"])]
     for c in cases["schedules"]
@@ -103,5 +114,6 @@ result = {
     "batches": [batches(case) for case in cases["batches"]],
     "mixed": [mixed(case) for case in cases["mixed"]],
     "seeds": [images.derive_seed(*parts) for parts in cases["seeds"]],
+    "failures": failures(os.path.dirname(sys.argv[1])),
 }
 print(json.dumps(result))

@@ -135,6 +135,7 @@ interface Results {
   readonly losses: readonly number[];
   readonly batches: readonly { readonly order: readonly number[]; readonly ranks: readonly (readonly number[][])[] }[];
   readonly mixed: readonly { readonly images: readonly number[]; readonly targets: readonly number[] }[];
+  readonly failures: readonly string[];
   readonly seeds: readonly number[];
 }
 
@@ -284,6 +285,10 @@ describe("train.py's parts", { skip: noPythonWith('torch', 'torchvision') }, () 
       assertNear(results.mixed[i].images, [...images], `${kind}: pixel`);
       assertNear(results.mixed[i].targets, [...targets], `${kind}: target`);
     }
+  });
+
+  test('the first failure is the one that is kept, without where it was', () => {
+    assert.deepEqual(results.failures, ['a.png: mend it', 'a.png: mend it', 'KeyboardInterrupt']);
   });
 
   test('seeds', () => {
