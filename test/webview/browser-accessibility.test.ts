@@ -96,6 +96,30 @@ describe('axe-core finds nothing in any webview', { skip: noChromium }, () => {
     await editor.close();
   });
 
+  test('the model editor with its sensitivity: heat map, legend, a group’s curve, the target spread by it', async () => {
+    const settings = { dataPath: '/data/images', images: 500 };
+    const curve = (channels: number, i: number) => ({
+      widths: [0, channels / 2, channels],
+      errors: [3 / (i + 1), 1 / (i + 1), 0],
+    });
+    const groups = model.state.groups?.groups ?? [];
+    const sensitivity = {
+      label: '500 images of images',
+      settings,
+      groups: groups.map(({ scope, channels }, i) => (scope < 0 ? null : curve(channels, i))),
+    };
+    const editor = await EditorPage.open(browser, site, model);
+    await editor.drawn();
+    const { page } = editor;
+    await editor.send('graph/update', { sensitivity, settings: { ...model.state.settings, spread: settings } });
+    await editor.send('graph/select', { nodes: ['layer1.1.conv2'], scope: null, reveal: true });
+    await page.locator('.error-curve').first().waitFor();
+    await page.locator('summary', { hasText: 'Legend' }).click();
+    await page.getByText('Tint by').waitFor();
+    assert.deepEqual(await violations(page, 'sensitivity'), []);
+    await page.close();
+  });
+
   test('the model editor while it waits, and when it has failed', async () => {
     for (const state of [
       { phase: 'loading', message: 'Reading resnet50.pth…', view: null, groups: null } as const,
