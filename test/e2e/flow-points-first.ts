@@ -11,7 +11,6 @@ import type { Flow } from './lib/steps.ts';
 
 const MOST_CLICKS = 5;
 const LIMIT_MS = 300_000;
-const SETTLED_MS = 10_000;
 
 export const pointsFirstFlow = (environment: Environment): Flow => ({
   name: 'what hurt newcomers: the first pruned model',
@@ -27,9 +26,7 @@ export const pointsFirstFlow = (environment: Environment): Flow => ({
       await wb.run('Explorer: Focus on Folders View');
       const file = wb.page.locator('.explorer-folders-view .monaco-list-row', { hasText: 'resnet20.pth' });
       await file.waitFor();
-      // A window that opens for the first time reads what editors extensions bring some seconds after it shows itself.
-      await wb.activity('Espalier').waitFor();
-      await wb.page.waitForTimeout(SETTLED_MS);
+      await wb.settle();
       let clicks = 0;
       const did = async (act: Promise<unknown>): Promise<void> => {
         clicks++;

@@ -27,6 +27,7 @@ export const pointsFlow = (environment: Environment): Flow => ({
     await step(
       '1, 18: with a text in front, a double click opens a model; its colours are the theme’s; 5: it is scored',
       async () => {
+        await wb.settle();
         await wb.quickOpen('notes.md');
         await wb.run('Explorer: Focus on Folders View');
         await wb.page.locator('.explorer-folders-view .monaco-list-row', { hasText: 'resnet20.pth' }).dblclick();

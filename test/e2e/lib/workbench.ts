@@ -174,6 +174,12 @@ export class Workbench {
     await this.quickInput.waitFor({ state: 'hidden' });
   }
 
+  /** A window that opens for the first time reads what editors extensions bring some seconds after it shows itself. */
+  async settle(): Promise<void> {
+    await this.activity('Espalier').waitFor();
+    await this.page.waitForTimeout(10_000 * PATIENCE);
+  }
+
   async quickOpen(name: string): Promise<void> {
     await this.page.keyboard.press('Control+p');
     await this.quickInput.locator('input.input').waitFor({ state: 'visible' });
