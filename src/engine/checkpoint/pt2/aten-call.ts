@@ -228,6 +228,8 @@ export class AtenCall {
     const [size, count] = [this.sizes('self'), this.output().sizes];
     const axis = this.axis(this.int('dim', 0), size.length);
     const whole = size[axis] ?? 0;
+    // Of the images all or none: a number that is open has no other parts.
+    if (whole < 0) return { axis, start: 0, end: count[axis] ?? 0, step: 1 };
     const start = this.int('start', 0);
     const from = Math.min(Math.max(start < 0 ? start + whole : start, 0), whole);
     const step = this.int('step', 1);

@@ -99,13 +99,13 @@ class Translator {
       if (self?.argument.kind !== 'tensor') return;
       if (VIEWS.has(named.operation)) for (const output of node.outputs) aliases.add(output, self.argument.name, call);
       if (!named.inPlace || this.#writesPart(call, aliases, i)) return;
-      // The result is the value itself under another name.
-      aliases.add(node.outputs[0], self.argument.name, call);
       if (aliases.isSeen(self.argument.name, i))
         throw new UserError(
           `${this.file}: ${node.target} in ${call.path || 'the network itself'} changes a value in place that is used by another name afterwards, which Espalier cannot follow.`,
         );
       current.set(self.argument.name, call.named(node.outputs[0]));
+      // The result is the value itself under another name.
+      aliases.add(node.outputs[0], self.argument.name, call);
     });
   }
 
@@ -148,6 +148,7 @@ class Translator {
       return false;
     }
     call.setValue(self.argument.name, result);
+    aliases.add(call.node.outputs[0], self.argument.name, call);
     return true;
   }
 
