@@ -8,13 +8,17 @@ import { type Environment, Session, setCurrent } from './lib/session.ts';
 import { smallData } from './lib/small-data.ts';
 import type { Flow } from './lib/steps.ts';
 
-const LIMIT_MS = 300_000;
+const LIMIT_MS = 600_000;
+const EPOCHS = 8;
 
 export const jobFlow = (environment: Environment): Flow => ({
   name: 'a job by torchrun, through a closed window',
   skip: pythonTorch(),
   async run(step) {
-    const session = await Session.start(environment, async (workspace) => void (await smallData(workspace)), {
+    const prepare = async (workspace: string): Promise<void> => {
+      await smallData(workspace, { train: 16, test: 10 });
+    };
+    const session = await Session.start(environment, prepare, {
       settings: { 'espalier.jobs.python': PYTHON },
       env: { OMP_NUM_THREADS: '1', CUDA_VISIBLE_DEVICES: '' },
     });
@@ -44,7 +48,7 @@ export const jobFlow = (environment: Environment): Flow => ({
       await wb.quickInput.locator('.monaco-list-row', { hasText: '2 processes' }).waitFor();
       // The entry that starts it says how many, too.
       await wb.quickInput.locator('.monaco-list-row', { hasText: 'Epochs' }).filter({ hasNotText: 'Start' }).click();
-      await wb.answer('4');
+      await wb.answer(String(EPOCHS));
       await wb.pick('Batch size');
       await wb.answer('32');
       await session.shot('71-settings');
@@ -52,10 +56,28 @@ export const jobFlow = (environment: Environment): Flow => ({
     await step('starts: checked, handed over, curves grow', async () => {
       await wb.pick('Start');
       await wb.tab(/epoch/).waitFor();
-      await wb.status(/epoch 1 of 4/).waitFor({ timeout: LIMIT_MS });
+      await wb.status(new RegExp(`epoch 1 of ${EPOCHS}`)).waitFor({ timeout: LIMIT_MS });
       await wb.webview().locator('tbody tr').first().waitFor({ timeout: LIMIT_MS });
       await wb.webview().getByText('checked one step').waitFor();
       await session.shot('72-running');
+    });
+    await step('stopped now it saves first; resumed it goes on from there', async () => {
+      await wb.webview().getByRole('button', { name: 'Stop now' }).click();
+      await wb.webview().locator('.state', { hasText: 'stopped' }).waitFor({ timeout: LIMIT_MS });
+      assert.ok(existsSync(path.join(job(), 'latest.safetensors')));
+      assert.equal(JSON.parse(readFileSync(path.join(job(), 'run.json'), 'utf8')).state, 'stopped');
+      const [before, kept] = [epochs(), readFileSync(path.join(job(), 'metrics.jsonl'), 'utf8')];
+      assert.ok(before < EPOCHS, 'it had ended before it was stopped');
+      await session.shot('72b-stopped');
+      await wb.webview().getByRole('button', { name: 'Resume' }).click();
+      await wb.webview().locator('.state', { hasText: 'running' }).waitFor({ timeout: LIMIT_MS });
+      await wb.status(new RegExp(`epoch \\d of ${EPOCHS}`)).waitFor({ timeout: LIMIT_MS });
+      for (const end = Date.now() + LIMIT_MS; epochs() <= before; ) {
+        assert.ok(Date.now() < end, 'no epoch ended after the run was resumed');
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      assert.ok(readFileSync(path.join(job(), 'metrics.jsonl'), 'utf8').startsWith(kept), 'steps were done twice');
+      assert.match(readFileSync(path.join(job(), 'job.log'), 'utf8'), /goes on after \d+ steps/);
     });
     await step('the window is closed: the job goes on', async () => {
       const before = epochs();
@@ -76,7 +98,7 @@ export const jobFlow = (environment: Environment): Flow => ({
       await wb.webview().locator('tbody tr').nth(1).waitFor();
       await session.shot('73-found-again');
       await wb.webview().locator('.state', { hasText: 'done' }).waitFor({ timeout: LIMIT_MS });
-      assert.equal(epochs(), 4);
+      assert.equal(epochs(), EPOCHS);
       await wb.webview().getByText('measured where it ran').first().waitFor();
       await session.shot('74-done');
     });
