@@ -51,7 +51,7 @@ For every network, PyTorch builds it with random weights that hide nothing (no z
 
 A factor of attention that the file holds as a number stays that number; the one that PyTorch's fused attention computes of the head dimension follows it. An ONNX file has tensors with names of its own, and an exported program may compute its layers' weights of its parameters (standardised convolutions): their masked network is computed by Espalier's backend on the dense graph, with norms over the channels that are left.
 
-timm's list has the smallest member of each of its modules; torchvision's has all its classification models. What has no section here, timm among it, has not been swept since these criteria hold.
+timm's list has the smallest member of each of its modules; torchvision's has all its classification models. timm's sweep is not finished; its rows are of one day and of several states of the code. What has no section or row here has not been examined since these criteria hold.
 
 ${files.map(section).join('\n')}`;
 writeFileSync(DOCUMENT, `${text.trimEnd()}\n`);

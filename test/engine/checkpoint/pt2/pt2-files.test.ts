@@ -203,3 +203,12 @@ test('an operation that nobody knows, or with arguments that nobody knows, stays
     assert.match(String(groupOf(couple(model.graph), 'stem', 'out')?.frozen), new RegExp(reason));
   }
 });
+
+test('an activation in place is the activation', async () => {
+  const file = await program('in-place', (json) => {
+    for (const node of nodesOf(json)) node.target = node.target.replace('aten.relu.', 'aten.relu_.');
+  });
+  const kinds = async (place: string): Promise<string[]> =>
+    (await openModel({ model: place })).graph.nodes.map(({ kind }) => kind);
+  assert.deepEqual(await kinds(file), await kinds(tinyFile));
+});
