@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 torch.set_grad_enabled(False)
 torch.set_default_dtype(torch.float64)
 folder = sys.argv[1]
+ROUNDS = 3
 LAMBDAS = [1e-3, 1e-2, 1e-1, 1.0]
 
 
@@ -58,18 +59,36 @@ def fit(x, y, w0):
     return w[:-1], w[-1]
 
 
+def rectified(wanted, shown, norm, other):
+    """Targets where a ReLU follows: what is not passed of the dense network may stay as it is, or comes down to the border.
+
+    wanted: [N, O, h, w] targets; shown: the layer's outputs as fitted last, the constant in; other: what is added behind the norm.
+    """
+    w = {k: dense[f"{norm}.{k}"][outputs_kept(f"{norm}.weight")][:, None, None] for k in ("weight", "bias", "running_mean", "running_var")}
+    slope = w["weight"] / torch.sqrt(w["running_var"] + 1e-5)
+    taken = lambda y: (y - w["running_mean"]) * slope + w["bias"] + other
+    return torch.where(taken(wanted) > 0, wanted, shown - F.relu(taken(shown)) / slope)
+
+
 def rows_of(x, kernel, stride, padding):
     patches = F.unfold(x, kernel, padding=padding, stride=stride)
     return patches.transpose(1, 2).reshape(-1, patches.shape[1])
 
 
-def repair_conv(name, norm, x, y, stride):
-    """x: what comes in; y: [N, O, h, w] targets of its outputs. The new weight, and the running mean less the constant."""
+def repair_conv(name, norm, x, y, stride, other):
+    """x: what comes in; y: [N, O, h, w] targets of its outputs; other: what is added behind the norm, before the ReLU.
+
+    The new weight, and the running mean less the constant.
+    """
     weight = pruned[f"{name}.weight"]
     k = weight.shape[2]
     flat = {s: rows_of(x[s], k, stride, k // 2) for s in x}
-    targets = {s: y[s].permute(0, 2, 3, 1).reshape(-1, y[s].shape[1]) for s in y}
-    w, c = fit(flat, targets, weight.reshape(weight.shape[0], -1).T)
+    prior = weight.reshape(weight.shape[0], -1).T
+    as_rows = lambda v: v.permute(0, 2, 3, 1).reshape(-1, v.shape[1])
+    w, c = fit(flat, {s: as_rows(y[s]) for s in y}, prior)
+    for _ in range(ROUNDS):
+        now = {s: F.conv2d(x[s], w.T.reshape(weight.shape), c, stride=stride, padding=k // 2) for s in x}
+        w, c = fit(flat, {s: as_rows(rectified(y[s], now[s], norm, other[s])) for s in y}, prior)
     pruned[f"{name}.weight"] = w.T.reshape(weight.shape)
     pruned[f"{norm}.running_mean"] = pruned[f"{norm}.running_mean"] - c
     for key in (f"{name}.weight", f"{norm}.running_mean"):
@@ -100,7 +119,7 @@ for stage, index in blocks:
     stride = 2 if index == 0 and stage > 1 else 1
     inner = both(lambda x: conv(dense, f"{path}.conv1", x, stride), teacher)
     rows = outputs_kept(f"{path}.conv1.weight")
-    repair_conv(f"{path}.conv1", f"{path}.bn1", student, both(lambda y: y[:, rows], inner), stride)
+    repair_conv(f"{path}.conv1", f"{path}.bn1", student, both(lambda y: y[:, rows], inner), stride, {s: 0 for s in images})
     hidden = both(lambda x: F.relu(batch_norm(pruned, f"{path}.bn1", conv(pruned, f"{path}.conv1", x, stride))), student)
     branch = both(lambda y: conv(dense, f"{path}.conv2", F.relu(batch_norm(dense, f"{path}.bn1", y))), inner)
     width = dense[f"{path}.conv2.weight"].shape[0]
@@ -115,7 +134,7 @@ for stage, index in blocks:
     # What the branch must bring, taken back through the norm.
     w = {k: dense[f"{path}.bn2.{k}"][rows][:, None, None] for k in ("weight", "bias", "running_mean", "running_var")}
     back = lambda s, o: (s[:, rows] - o - w["bias"]) / w["weight"] * torch.sqrt(w["running_var"] + 1e-5) + w["running_mean"]
-    repair_conv(f"{path}.conv2", f"{path}.bn2", hidden, both(back, total, ours), 1)
+    repair_conv(f"{path}.conv2", f"{path}.bn2", hidden, both(back, total, ours), 1, ours)
     student = both(lambda h, o: F.relu(batch_norm(pruned, f"{path}.bn2", conv(pruned, f"{path}.conv2", h)) + o), hidden, ours)
     teacher = both(F.relu, total)
     stream = rows

@@ -46,6 +46,8 @@ export interface MomentLayer {
   };
   /** Set where the channels of the teacher's input are fitted from those of the student's; `places` of each in a flattened one. */
   readonly channels?: { readonly places: number };
+  /** Set where a ReLU follows: what it takes in both networks. */
+  readonly rectified?: { readonly value: ValueId; readonly teacherValue: ValueId };
   /** Set where targets are sums of the teacher's outputs: how many the student has. */
   readonly mapped?: number | undefined;
 }
@@ -116,6 +118,43 @@ function mappedTargets(b: ProgramBuilder, outputs: number, output: Ref, channels
   return b.add('matmul', [map, dense], { transposeA: false, transposeB: false });
 }
 
+/** Both networks up to a layer, and what it is fitted by. */
+interface LayerRows {
+  readonly pair: PairForward;
+  /** Which dimension of the layer's output the channels are. */
+  readonly channels: number;
+  readonly input: Ref;
+  /** [outputs, rows] */
+  readonly targets: Ref;
+}
+
+function layerRows(b: ProgramBuilder, networks: Networks, layer: MomentLayer, cut: CutValues): LayerRows {
+  const pair = new PairForward(b, networks, cut);
+  const { node, teacherNode, keptOutputs, sum } = layer;
+  const [input, other] = pair.emit('student', [node.inputs[0], ...(sum ? [sum.other] : [])]);
+  const [output, teacherOther] = pair.emit('teacher', [teacherNode, ...(sum ? [sum.teacherOther] : [])]);
+  const channels = node.kind === 'conv' ? 1 : b.shape(output).length - 1;
+  const targets =
+    layer.mapped === undefined
+      ? keptTargets(b, layer, output, channels)
+      : mappedTargets(b, layer.mapped, output, channels);
+  if (!sum) return { pair, channels, input, targets };
+  const back = (x: Ref): Ref =>
+    sum.permutations.toReversed().reduce((y, p) => b.add('transpose', [y], { permutation: inverse(p) }), x);
+  const wanted = channelRows(b, back(teacherOther), channels, keptOutputs);
+  const drift = b.add('subtract', [wanted, channelRows(b, back(other), channels, undefined)], {});
+  const scaled = b.add('multiply', [drift, b.input('driftScale', [b.shape(targets)[0], 1])], {});
+  return { pair, channels, input, targets: b.add('add', [targets, scaled], {}) };
+}
+
+/** X and Y of a layer, its groups apart. */
+function fittedRows(b: ProgramBuilder, { node }: MomentLayer, input: Ref, targets: Ref): readonly [x: Ref, y: Ref] {
+  const groups = node.kind === 'conv' ? node.attributes.groups : 1;
+  const [outputs, rows] = b.shape(targets);
+  const y = groups > 1 ? b.add('reshape', [targets], { shape: [groups, outputs / groups, rows] }) : targets;
+  return [inputRows(b, node, input), y];
+}
+
 /**
  * Sums over a batch for one layer: outputs `xx`, `yx`, `x`, `y`, `yy` as `Moments` names them, with a convolution's taps
  * before its channels. Inputs: `images` or the cut's values; `targetScale` [outputs, 1], the factor of every target, or
@@ -125,40 +164,53 @@ function mappedTargets(b: ProgramBuilder, outputs: number, output: Ref, channels
 export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutValues = NO_CUT): Program {
   if (layer.channels) return channelMomentsProgram(networks, layer, layer.channels.places, cut);
   const b = new ProgramBuilder();
-  const pair = new PairForward(b, networks, cut);
-  const { node, teacherNode, keptOutputs, sum } = layer;
-  const [input, other] = pair.emit('student', [node.inputs[0], ...(sum ? [sum.other] : [])]);
-  const [output, teacherOther] = pair.emit('teacher', [teacherNode, ...(sum ? [sum.teacherOther] : [])]);
-  const channels = node.kind === 'conv' ? 1 : b.shape(output).length - 1;
-  const groups = node.kind === 'conv' ? node.attributes.groups : 1;
-  let targets =
-    layer.mapped === undefined
-      ? keptTargets(b, layer, output, channels)
-      : mappedTargets(b, layer.mapped, output, channels);
-  const [outputs, rows] = b.shape(targets);
-  if (sum) {
-    const back = (x: Ref): Ref =>
-      sum.permutations.toReversed().reduce((y, p) => b.add('transpose', [y], { permutation: inverse(p) }), x);
-    const wanted = channelRows(b, back(teacherOther), channels, keptOutputs);
-    const drift = b.add('subtract', [wanted, channelRows(b, back(other), channels, undefined)], {});
-    const scaled = b.add('multiply', [drift, b.input('driftScale', [outputs, 1])], {});
-    targets = b.add('add', [targets, scaled], {});
-  }
-  const x = inputRows(b, node, input);
-  const y = groups > 1 ? b.add('reshape', [targets], { shape: [groups, outputs / groups, rows] }) : targets;
-  return sums(b, x, y);
+  const { input, targets } = layerRows(b, networks, layer, cut);
+  const [x, y] = fittedRows(b, layer, input, targets);
+  inputSums(b, x);
+  targetSums(b, x, y);
+  return b.finish();
 }
 
-/** What `Moments` has of X [(groups,) rows, inputs] and Y [(groups,) outputs, rows]. */
-function sums(b: ProgramBuilder, x: Ref, y: Ref): Program {
-  const grouped = b.shape(x).length > 2;
-  const none = { keepDimensions: false };
-  b.output('xx', b.add('matmul', [x, x], { transposeA: true, transposeB: false }));
-  b.output('yx', b.add('matmul', [y, x], { transposeA: false, transposeB: false }));
-  b.output('x', b.add('sum', [x], { axes: [grouped ? 1 : 0], ...none }));
-  b.output('y', b.add('sum', [y], { axes: [grouped ? 2 : 1], ...none }));
-  b.output('yy', b.add('sum', [b.add('square', [y], {})], { axes: [grouped ? 2 : 1], ...none }));
+/**
+ * The sums with targets of a layer that a ReLU follows: outputs `yx`, `y`, `yy`. Where the ReLU passes nothing of the dense network,
+ * the target is what the student gives if that is not passed either, and the border of what is passed if it is (Zhang, Zou, He and
+ * Sun, "Accelerating Very Deep Convolutional Networks for Classification and Detection", 2016, section 3.2). Inputs beside those of
+ * `momentsProgram`: `shift` [outputs, 1], what the constant adds to the student's outputs, and `rectifiedScale` [outputs, 1], how far
+ * an output moves for each unit of what the ReLU takes.
+ */
+export function rectifiedTargetsProgram(networks: Networks, layer: MomentLayer, cut: CutValues = NO_CUT): Program {
+  if (!layer.rectified) throw new Error(`no ReLU follows ${layer.node.id}`);
+  const b = new ProgramBuilder();
+  const { pair, channels, input, targets } = layerRows(b, networks, layer, cut);
+  const { value, teacherValue } = layer.rectified;
+  const [own, taken] = pair.emit('student', [layer.node.id, value]).map((x) => channelRows(b, x, channels, undefined));
+  const [dense] = pair.emit('teacher', [teacherValue]);
+  const [outputs] = b.shape(targets);
+  const given = b.add('add', [own, b.input('shift', [outputs, 1])], {});
+  const above = b.add('activation', [taken], { function: 'relu' });
+  const excess = b.add('multiply', [above, b.input('rectifiedScale', [outputs, 1])], {});
+  const enough = b.add('subtract', [given, excess], {});
+  const missing = b.add('subtract', [targets, enough], {});
+  const passed = b.add('activation', [channelRows(b, dense, channels, layer.keptOutputs)], { function: 'relu' });
+  const wanted = b.add('activationGradient', [missing, passed], { function: 'relu' });
+  targetSums(b, ...fittedRows(b, layer, input, b.add('add', [enough, wanted], {})));
   return b.finish();
+}
+
+const NONE_KEPT = { keepDimensions: false };
+
+/** What `Moments` has of X [(groups,) rows, inputs]. */
+function inputSums(b: ProgramBuilder, x: Ref): void {
+  b.output('xx', b.add('matmul', [x, x], { transposeA: true, transposeB: false }));
+  b.output('x', b.add('sum', [x], { axes: [b.shape(x).length - 2], ...NONE_KEPT }));
+}
+
+/** What `Moments` has of X and Y [(groups,) outputs, rows]. */
+function targetSums(b: ProgramBuilder, x: Ref, y: Ref): void {
+  const axes = [b.shape(y).length - 1];
+  b.output('yx', b.add('matmul', [y, x], { transposeA: false, transposeB: false }));
+  b.output('y', b.add('sum', [y], { axes, ...NONE_KEPT }));
+  b.output('yy', b.add('sum', [b.add('square', [y], {})], { axes, ...NONE_KEPT }));
 }
 
 /** The same with the channels of the teacher's input as targets, one row for every position. */
@@ -175,7 +227,10 @@ function channelMomentsProgram(networks: Networks, layer: MomentLayer, places: n
   };
   const [input] = pair.emit('student', [node.inputs[0]]);
   const [target] = pair.emit('teacher', [teacherInput]);
-  return sums(b, asRows(b, byChannel(input), 1), channelRows(b, byChannel(target), 1, undefined));
+  const x = asRows(b, byChannel(input), 1);
+  inputSums(b, x);
+  targetSums(b, x, channelRows(b, byChannel(target), 1, undefined));
+  return b.finish();
 }
 
 /**

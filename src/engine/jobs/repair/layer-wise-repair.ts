@@ -1,11 +1,12 @@
 /** A repair layer by layer, in forward order: each fitted to what the repaired ones before it bring it. */
 
 import type { RunContext } from '../../../common/progress.ts';
-import type { Executor } from '../../compute/executor.ts';
+import type { Executor, ProgramInputs } from '../../compute/executor.ts';
 import type { Tensor, Weights } from '../../graph/tensor.ts';
 import type { ChannelForm } from '../../pruning/repair/channel-form.ts';
 import { chooseCuts } from '../../pruning/repair/cuts.ts';
 import type { Moments } from '../../pruning/repair/moments.ts';
+import { RECTIFIED_ROUNDS, type Rectified } from '../../pruning/repair/rectified.ts';
 import type { RepairLayer } from '../../pruning/repair/repair-layers.ts';
 import { type ChosenFit, chooseFit } from '../../pruning/repair/ridge.ts';
 import { divergence } from '../../training/divergence.ts';
@@ -15,8 +16,8 @@ import type { HeldOut } from './held-out.ts';
 import { composedTensors, selectedChannels } from './repair-channels.ts';
 import type { RepairedLayer, RepairProgress } from './repair-progress.ts';
 import type { LayerRepair, RepairHooks, RepairInputs } from './repair-report.ts';
-import { RepairSession, teacherStates } from './repair-session.ts';
-import { driftScale, fittedTensors, layerAsFit, targetScale, withDenseNorms } from './repair-tensors.ts';
+import { RepairSession, type SplitMoments, teacherStates } from './repair-session.ts';
+import { backScale, fittedTensors, layerAsFit, targetScale, withDenseNorms } from './repair-tensors.ts';
 
 /** Most bytes of the values that are kept half way. */
 const KEPT_BYTES = 1.5 * 2 ** 30;
@@ -90,16 +91,46 @@ export class LayerWise {
     const { session, weights } = this;
     const scale = this.scales(layer);
     const factorised = this.factorised.get(layer.weight);
-    const moments = await session.moments(layer, {
+    const inputs: ProgramInputs = {
       ...(factorised?.map ? { targetMap: factorised.map } : { targetScale: scale }),
-      ...(layer.sum && { driftScale: driftScale(layer.sum, scale.length, weights) }),
-    });
+      ...(layer.sum && { driftScale: backScale(layer.sum, scale.length, weights) }),
+    };
+    const moments = await session.moments(layer, inputs);
     const before = factorised?.before ?? layerAsFit(layer, weights);
     const row = before.weight.length / scale.length;
     const isScaled = factorised?.map !== undefined;
     const prior = isScaled ? before.weight : before.weight.map((value, i) => value * scale[Math.floor(i / row)]);
-    const fit = chooseFit(moments.fitted, moments.held, before, layer.constant !== undefined, prior);
+    const choose = ({ fitted, held }: SplitMoments): ChosenFit =>
+      chooseFit(fitted, held, before, layer.constant !== undefined, prior);
+    const first = choose(moments);
+    const fit = layer.rectified ? await this.rectified(layer, layer.rectified, first, moments, inputs, choose) : first;
     return this.taken(layer, fittedTensors(layer, fit, weights), fit, moments.fitted);
+  }
+
+  /**
+   * Fits again to what the ReLU behind the layer passes: of what it does not pass, the last fit says what need not be changed. No round can
+   * fit what is passed worse than the one before.
+   */
+  private async rectified(
+    layer: RepairLayer,
+    rectified: Rectified,
+    first: ChosenFit,
+    known: SplitMoments,
+    inputs: ProgramInputs,
+    choose: (moments: SplitMoments) => ChosenFit,
+  ): Promise<ChosenFit> {
+    const { session, weights } = this;
+    const outputs = first.constant.length;
+    const rectifiedScale = backScale(rectified, outputs, weights);
+    let fit = first;
+    for (let round = 0; round < RECTIFIED_ROUNDS; round++) {
+      await session.assign(fittedTensors(layer, fit, weights));
+      // A constant in the norm's mean is not in the layer's own outputs.
+      const shift =
+        layer.constant?.role === 'runningMean' ? Float32Array.from(fit.constant) : new Float32Array(outputs);
+      fit = choose(await session.rectifiedMoments(layer, { ...inputs, shift, rectifiedScale }, known));
+    }
+    return fit;
   }
 
   /** The dense layer's input channels from those left; its errors are the channels'. */

@@ -6,6 +6,7 @@ import { readSafetensors } from '../../checkpoint/safetensors/safetensors.ts';
 import { writeSafetensors } from '../../checkpoint/safetensors/safetensors-write.ts';
 import { graphToJson } from '../../graph/serialize.ts';
 import type { Weights } from '../../graph/tensor.ts';
+import { RECTIFIED_ROUNDS } from '../../pruning/repair/rectified.ts';
 import type { CalibrationBatch } from './calibration.ts';
 import type { LayerRepair, RepairInputs } from './repair-report.ts';
 
@@ -26,7 +27,7 @@ function keyOf(
   batches: readonly CalibrationBatch[],
 ): string {
   const hash = createHash('sha256');
-  hash.update(graphToJson(student)).update(graphToJson(teacher));
+  hash.update(`${RECTIFIED_ROUNDS} rounds\n`).update(graphToJson(student)).update(graphToJson(teacher));
   for (const [name, { from, kept: indices }] of kept)
     hash.update(`${name} ${from} ${indices.map((list) => list?.join() ?? '*').join(';')}\n`);
   const bytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>

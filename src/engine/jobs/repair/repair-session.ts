@@ -7,6 +7,7 @@ import {
   cutNames,
   momentsProgram,
   type Networks,
+  rectifiedTargetsProgram,
   TEACHER_PREFIX,
   tailProgram,
 } from '../../compute/programs/moments-program.ts';
@@ -30,6 +31,8 @@ interface KeptBatch {
 const RUN_BYTES = 64 * 2 ** 20;
 const ADVANCE = 'advance';
 const TAIL = 'tail';
+const momentsOf = ({ node }: RepairLayer): string => `moments ${node.id}`;
+const rectifiedOf = ({ node }: RepairLayer): string => `rectified ${node.id}`;
 
 /** The teacher's weights under the names of its states. */
 export const teacherStates = (weights: Weights): Weights =>
@@ -79,11 +82,13 @@ export class RepairSession {
   /** Makes a segment's programs ready. The values of its cut are there by then. */
   async open(segment: Segment, layers: readonly RepairLayer[], next: Cut | undefined, weights: Weights): Promise<void> {
     const { cut } = segment;
-    const moments = layers
-      .slice(segment.from, segment.to)
-      .map((layer) => [layer.node.id, momentsProgram(this.networks, layer, cut)] as const);
+    const fitted = layers.slice(segment.from, segment.to);
+    const rectified = fitted.filter((layer) => layer.rectified);
     this.programs = {
-      ...Object.fromEntries(moments.map(([id, program]) => [`moments ${id}`, program])),
+      ...Object.fromEntries(fitted.map((layer) => [momentsOf(layer), momentsProgram(this.networks, layer, cut)])),
+      ...Object.fromEntries(
+        rectified.map((layer) => [rectifiedOf(layer), rectifiedTargetsProgram(this.networks, layer, cut)]),
+      ),
       [TAIL]: tailProgram(this.networks, cut),
       ...(next && { [ADVANCE]: advanceProgram(this.networks, cut, next) }),
     };
@@ -105,10 +110,24 @@ export class RepairSession {
 
   /** The sums of one layer of the open segment. `inputs`: what its program takes besides. */
   async moments(layer: RepairLayer, inputs: ProgramInputs): Promise<SplitMoments> {
-    const name = `moments ${layer.node.id}`;
-    const sizes = momentSizes(this.programs[name]);
-    const sums = { fitted: new MomentSums(sizes), held: new MomentSums(sizes) };
-    const rows = rowsPerImage(this.programs[name]);
+    return this.summed(layer, momentsOf(layer), inputs);
+  }
+
+  /** The sums with what a ReLU passes as targets, of the layer as it is now; those of its inputs are in `known`. */
+  async rectifiedMoments(layer: RepairLayer, inputs: ProgramInputs, known: SplitMoments): Promise<SplitMoments> {
+    return this.summed(layer, rectifiedOf(layer), inputs, known);
+  }
+
+  private async summed(
+    layer: RepairLayer,
+    name: string,
+    inputs: ProgramInputs,
+    known?: SplitMoments,
+  ): Promise<SplitMoments> {
+    const whole = this.programs[momentsOf(layer)];
+    const sizes = momentSizes(whole);
+    const sums = { fitted: new MomentSums(sizes, known?.fitted), held: new MomentSums(sizes, known?.held) };
+    const rows = rowsPerImage(whole);
     await this.each(name, inputs, (outputs, { held }, count) => {
       sums[held ? 'held' : 'fitted'].add(outputs, rows * count);
     });

@@ -2,7 +2,8 @@
 
 import { elementCount, float32Tensor, type Tensor, toFloat32, type Weights } from '../../graph/tensor.ts';
 import { gatherTensor } from '../../pruning/rebuilding/gather.ts';
-import type { RepairLayer, SumTarget } from '../../pruning/repair/repair-layers.ts';
+import type { ChannelFactor } from '../../pruning/repair/rectified.ts';
+import type { RepairLayer } from '../../pruning/repair/repair-layers.ts';
 import type { Fit } from '../../pruning/repair/ridge.ts';
 import { scaledQueries } from '../../pruning/repair/scaled-queries.ts';
 import type { RepairInputs } from './repair-report.ts';
@@ -72,8 +73,12 @@ export function fittedTensors({ weight, constant }: Omit<LayerPlace, 'node'>, fi
 /** Factors below this are none: the branch cannot reach the sum. */
 const LEAST_FACTOR = 1e-6;
 
-/** What the other branch lacks, as the layer's own output would have to bring it: one over the factors between them. */
-export function driftScale({ factors }: SumTarget, outputs: number, weights: Weights): Float32Array {
+/** What a layer's own output would have to bring for each unit further on: one over the factors between them. */
+export function backScale(
+  { factors }: { readonly factors: readonly ChannelFactor[] },
+  outputs: number,
+  weights: Weights,
+): Float32Array {
   const product = new Float64Array(outputs).fill(1);
   for (const factor of factors) {
     const values = factor.kind === 'scale' ? toFloat32(tensorOf(weights, factor.value)) : normFactors(factor, weights);

@@ -34,19 +34,28 @@ const sizesOf: { readonly [F in Field]: (sizes: MomentSizes) => number } = {
   yy: ({ groups, outputs }) => groups * outputs,
 };
 
+const TARGET_FIELDS = ['yx', 'y', 'yy'] as const satisfies readonly Field[];
+
 /** Adds up what batches bring. */
 export class MomentSums {
   private readonly sums: { readonly [F in Field]: Float64Array };
+  private readonly fields: readonly Field[];
   private rows = 0;
 
-  constructor(private readonly sizes: MomentSizes) {
+  /** @param known sums of the same inputs with other targets: those of the inputs alone are taken over, and no batch brings them */
+  constructor(
+    private readonly sizes: MomentSizes,
+    known?: Moments,
+  ) {
     const zeros = (field: Field): Float64Array => new Float64Array(sizesOf[field](sizes));
-    this.sums = { xx: zeros('xx'), yx: zeros('yx'), x: zeros('x'), y: zeros('y'), yy: zeros('yy') };
+    const { xx, x } = known ?? { xx: zeros('xx'), x: zeros('x') };
+    this.sums = { xx, yx: zeros('yx'), x, y: zeros('y'), yy: zeros('yy') };
+    this.fields = known ? TARGET_FIELDS : MOMENT_FIELDS;
   }
 
   /** @param batch sums over `rows` rows, by field */
   add(batch: Readonly<Record<string, ArrayLike<number>>>, rows: number): void {
-    for (const field of MOMENT_FIELDS) {
+    for (const field of this.fields) {
       const sum = this.sums[field];
       const more = batch[field];
       if (more.length !== sum.length) throw new Error(`${field} has ${more.length} entries, not ${sum.length}`);

@@ -6,12 +6,8 @@ import { elementCount } from '../../graph/tensor.ts';
 import { type ChannelForm, channelForm } from './channel-form.ts';
 import { headLayers, lostHeads } from './lost-heads.ts';
 import type { NetworkPair } from './network-pair.ts';
+import { type ChannelFactor, type Rectified, rectifiedBy } from './rectified.ts';
 import { scaledQueries } from './scaled-queries.ts';
-
-/** A factor of each channel between a layer's output and the sum that it ends in, by parameter names of the pruned network. */
-type ChannelFactor =
-  | { readonly kind: 'norm'; readonly weight: string; readonly variance: string; readonly eps: number }
-  | { readonly kind: 'scale'; readonly value: string };
 
 /** The sum that a layer's branch ends in: its target makes good what the other branch lacks. */
 export interface SumTarget {
@@ -43,6 +39,8 @@ export interface RepairLayer {
   readonly channels?: ChannelForm;
   /** Set where its targets are sums of the dense outputs: how many it has. */
   readonly mapped?: number;
+  /** Set where a ReLU takes what it gives. */
+  readonly rectified?: Rectified;
 }
 
 export interface RepairLayers {
@@ -164,19 +162,30 @@ export function findRepairLayers(pair: NetworkPair, mostBytes = MOST_BYTES): Rep
   const sizes = new Map(student.parameters.map(({ name, shape }) => [name, elementCount(shape)]));
   const nodes = nodesById(student);
   const place = new Map(found.map((layer, i) => [layer.node.id, i]));
+  const withRectified = (layer: RepairLayer, sum?: ValueId, teacherSum?: ValueId): RepairLayer => {
+    const rectified = rectifiedBy(
+      { graph: student, users, from: layer.node.id, sum },
+      { graph: teacher, users: teacherUsers, from: layer.teacherNode, sum: teacherSum },
+    );
+    return rectified ? { ...layer, rectified } : layer;
+  };
   const layers = found.map((layer, i): RepairLayer => {
     if (layer.channels) return layer;
     const walked = walkToSum(student, users, layer.node.id);
     const teacherWalked = walked && walkToSum(teacher, teacherUsers, layer.teacherNode);
-    if (!walked || !teacherWalked || walked.factors.length !== teacherWalked.factors.length) return layer;
+    if (!walked || !teacherWalked || walked.factors.length !== teacherWalked.factors.length)
+      return withRectified(layer);
     const outputs = kept.get(layer.weight)?.kept[0]?.length ?? shapes.get(layer.node.id)?.at(channelAxis(layer.node));
-    if (!walked.factors.every((factor) => sizes.get(parameterOf(factor)) === Math.abs(outputs ?? 0))) return layer;
+    if (!walked.factors.every((factor) => sizes.get(parameterOf(factor)) === Math.abs(outputs ?? 0)))
+      return withRectified(layer);
     const other = walked.end.inputs[1 - walked.operand];
-    if (String(shapes.get(other)) !== String(shapes.get(walked.end.id)) || !changed.has(other)) return layer;
+    if (String(shapes.get(other)) !== String(shapes.get(walked.end.id)) || !changed.has(other))
+      return withRectified(layer);
     // What is added must have been repaired already, and must not hang on this layer.
-    if ([...ancestors(nodes, other)].some((id) => (place.get(id) ?? -1) >= i)) return layer;
+    if ([...ancestors(nodes, other)].some((id) => (place.get(id) ?? -1) >= i)) return withRectified(layer);
     const teacherOther = teacherWalked.end.inputs[1 - teacherWalked.operand];
-    return { ...layer, sum: { other, teacherOther, permutations: walked.permutations, factors: walked.factors } };
+    const sum = { other, teacherOther, permutations: walked.permutations, factors: walked.factors };
+    return withRectified({ ...layer, sum }, walked.end.id, teacherWalked.end.id);
   });
   return { layers, left };
 }
