@@ -29,6 +29,8 @@ interface KeptBatch {
 
 /** Bytes that the largest value of a program may take in one run. */
 const RUN_BYTES = 64 * 2 ** 20;
+/** The same of one that sums: a run's sums are float32, and lose less over fewer rows. Half the distance to double precision of 64 MB. */
+const SUM_BYTES = 8 * 2 ** 20;
 const ADVANCE = 'advance';
 const TAIL = 'tail';
 const momentsOf = ({ node }: RepairLayer): string => `moments ${node.id}`;
@@ -128,9 +130,9 @@ export class RepairSession {
     const sizes = momentSizes(whole);
     const sums = { fitted: new MomentSums(sizes, known?.fitted), held: new MomentSums(sizes, known?.held) };
     const rows = rowsPerImage(whole);
-    await this.each(name, inputs, (outputs, { held }, count) => {
+    const add = (outputs: Readonly<Record<string, Float32Array>>, { held }: KeptBatch, count: number): void =>
       sums[held ? 'held' : 'fitted'].add(outputs, rows * count);
-    });
+    await this.each(name, inputs, add, { bytes: SUM_BYTES });
     return { fitted: sums.fitted.moments, held: sums.held.moments };
   }
 
@@ -139,9 +141,12 @@ export class RepairSession {
     name: string,
     inputs: ProgramInputs,
     use: (outputs: Readonly<Record<string, Float32Array>>, batch: KeptBatch, count: number) => void,
-    wanted: (batch: KeptBatch) => boolean = () => true,
+    {
+      bytes = RUN_BYTES,
+      wanted = () => true,
+    }: { readonly bytes?: number; readonly wanted?: (batch: KeptBatch) => boolean } = {},
   ): Promise<void> {
-    const most = Math.max(1, Math.floor(RUN_BYTES / largestValue(this.programs[name])));
+    const most = Math.max(1, Math.floor(bytes / largestValue(this.programs[name])));
     for (const batch of this.batches) {
       if (!wanted(batch)) continue;
       for (let from = 0; from < batch.count; from += most) {
@@ -162,7 +167,7 @@ export class RepairSession {
       seen += count;
       return true;
     };
-    await this.each(TAIL, {}, (outputs) => parts.push(outputs), wanted);
+    await this.each(TAIL, {}, (outputs) => parts.push(outputs), { wanted });
     return joinedOutputs(parts);
   }
 
