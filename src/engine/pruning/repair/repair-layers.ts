@@ -10,7 +10,7 @@ import { type ChannelFactor, type Rectified, rectifiedBy } from './rectified.ts'
 import { scaledQueries } from './scaled-queries.ts';
 
 /** The sum that a layer's branch ends in: its target makes good what the other branch lacks. */
-export interface SumTarget {
+interface SumTarget {
   /** What is added to the branch, in the pruned network and in the dense one. */
   readonly other: ValueId;
   readonly teacherOther: ValueId;
