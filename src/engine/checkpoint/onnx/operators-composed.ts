@@ -41,6 +41,9 @@ const meanOfMany: OperatorRule = (call) => {
   return call.emit('scale', [sum], { by: 1 / operands.length });
 };
 
+/** Below any length that is not 0: what has none stays 0, as ONNX Runtime has it. */
+const LEAST_LENGTH = 1e-30;
+
 /** x over its length along one dimension. */
 const lpNormalization: OperatorRule = (call) => {
   const shape = call.shape(0);
@@ -52,7 +55,8 @@ const lpNormalization: OperatorRule = (call) => {
   const mean = call.add('mean', [sizes], { axes: [axis], keepDimensions: true });
   const sum = call.add('scale', [mean], { by: shape[axis] });
   const length = isEuclidean ? call.add('activation', [sum], { function: 'sqrt' }) : sum;
-  return call.emit('divide', [x, length], {});
+  const least = call.add('constant', [], { tensor: float32Tensor([1], Float32Array.of(LEAST_LENGTH)) });
+  return call.emit('divide', [x, call.add('add', [length, least], {})], {});
 };
 
 /** Entries of the triangle that a running sum is a product with. */

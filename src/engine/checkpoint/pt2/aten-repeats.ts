@@ -10,8 +10,7 @@ const repeat: AtenRule = (call) => {
   const before = [...Array(after.length - call.rank('self')).fill(1), ...call.sizes('self')];
   const counts = after.map((size, i) => {
     const from = before[i] as number | undefined;
-    if (size === undefined || from === undefined) return undefined;
-    return from < 0 ? size / from : size / from;
+    return size === undefined || from === undefined ? undefined : size / from;
   });
   const x = before.length === call.rank('self') ? call.tensor('self') : call.reshaped(call.tensor('self'), before);
   call.result('Tile', [x, call.shapeValue(counts)]);

@@ -17,8 +17,12 @@ export const composedCases: Readonly<Record<string, OperatorCase>> = {
     (b, x) => b.node('Mean', [x, b.node('Relu', [x]), b.node('Tanh', [x])]),
     'activation activation add add scale',
   ),
-  lp_normalization: ofNumbers('LpNormalization', { axis: 1, p: 2 }, 'multiply mean scale activation divide'),
-  l1_normalization: ofNumbers('LpNormalization', { axis: 3, p: 1 }, 'activation mean scale divide'),
+  // Behind the ReLU some pixels are 0 in all channels.
+  lp_normalization: shaped(
+    (b, x) => b.node('LpNormalization', [b.node('Relu', [x])], { axis: 1, p: 2 }),
+    'activation multiply mean scale activation constant add divide',
+  ),
+  l1_normalization: ofNumbers('LpNormalization', { axis: 3, p: 1 }, 'activation mean scale constant add divide'),
   running_sum: shaped(
     (b, x) => b.node('CumSum', [x, b.tensorOf(2)], { reverse: 1, exclusive: 1 }),
     'constant transpose matmul transpose',
