@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 torch.set_grad_enabled(False)
 torch.set_default_dtype(torch.float64)
 folder = sys.argv[1]
-ROUNDS = 3
+ROUNDS = 1
 LAMBDAS = [1e-3, 1e-2, 1e-1, 1.0]
 
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createExecutor } from '../../../src/engine/compute/backends.ts';
-import { rectifiedTargetsProgram, TEACHER_PREFIX } from '../../../src/engine/compute/programs/moments-program.ts';
+import { TEACHER_PREFIX } from '../../../src/engine/compute/programs/moments-program.ts';
+import { rectifiedTargetsProgram } from '../../../src/engine/compute/programs/rectified-targets-program.ts';
 import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
 import type { Graph, GraphNode } from '../../../src/engine/graph/graph.ts';
 import { float32Tensor, type Weights } from '../../../src/engine/graph/tensor.ts';

@@ -24,7 +24,7 @@ export interface CutValues {
   readonly teacher: readonly ValueId[];
 }
 
-const NO_CUT: CutValues = { student: [], teacher: [] };
+export const NO_CUT: CutValues = { student: [], teacher: [] };
 
 /** Names of the inputs (and of the outputs, where a program brings them) that hold a cut's values. */
 export const cutNames = ({ student, teacher }: CutValues): readonly string[] => [
@@ -100,7 +100,7 @@ function inputRows(b: ProgramBuilder, node: GraphNode<'conv' | 'linear'>, x: Ref
 }
 
 /** A value's channels as rows: [channels, rows], those that are kept. */
-function channelRows(b: ProgramBuilder, x: Ref, channels: number, kept: Int32Array | undefined): Ref {
+export function channelRows(b: ProgramBuilder, x: Ref, channels: number, kept: Int32Array | undefined): Ref {
   const turned = b.add('transpose', [asRows(b, x, channels)], { permutation: [1, 0] });
   return kept ? b.add('gather', [turned], { indices: kept }) : turned;
 }
@@ -118,9 +118,9 @@ function mappedTargets(b: ProgramBuilder, outputs: number, output: Ref, channels
   return b.add('matmul', [map, dense], { transposeA: false, transposeB: false });
 }
 
-/** Both networks up to a layer, and what it is fitted by. */
+/** What a layer is fitted by, and further values of both networks. */
 interface LayerRows {
-  readonly pair: PairForward;
+  readonly further: { readonly student: readonly Ref[]; readonly teacher: readonly Ref[] };
   /** Which dimension of the layer's output the channels are. */
   readonly channels: number;
   readonly input: Ref;
@@ -128,27 +128,43 @@ interface LayerRows {
   readonly targets: Ref;
 }
 
-function layerRows(b: ProgramBuilder, networks: Networks, layer: MomentLayer, cut: CutValues): LayerRows {
+/** @param also values that are wanted besides: what both need is computed once */
+export function layerRows(
+  b: ProgramBuilder,
+  networks: Networks,
+  layer: MomentLayer,
+  cut: CutValues,
+  also: CutValues = NO_CUT,
+): LayerRows {
   const pair = new PairForward(b, networks, cut);
   const { node, teacherNode, keptOutputs, sum } = layer;
-  const [input, other] = pair.emit('student', [node.inputs[0], ...(sum ? [sum.other] : [])]);
-  const [output, teacherOther] = pair.emit('teacher', [teacherNode, ...(sum ? [sum.teacherOther] : [])]);
+  const own = [node.inputs[0], ...(sum ? [sum.other] : [])];
+  const theirs = [teacherNode, ...(sum ? [sum.teacherOther] : [])];
+  const student = pair.emit('student', [...own, ...also.student]);
+  const teacher = pair.emit('teacher', [...theirs, ...also.teacher]);
+  const [[input, other], [output, teacherOther]] = [student, teacher];
+  const further = { student: student.slice(own.length), teacher: teacher.slice(theirs.length) };
   const channels = node.kind === 'conv' ? 1 : b.shape(output).length - 1;
   const targets =
     layer.mapped === undefined
       ? keptTargets(b, layer, output, channels)
       : mappedTargets(b, layer.mapped, output, channels);
-  if (!sum) return { pair, channels, input, targets };
+  if (!sum) return { further, channels, input, targets };
   const back = (x: Ref): Ref =>
     sum.permutations.toReversed().reduce((y, p) => b.add('transpose', [y], { permutation: inverse(p) }), x);
   const wanted = channelRows(b, back(teacherOther), channels, keptOutputs);
   const drift = b.add('subtract', [wanted, channelRows(b, back(other), channels, undefined)], {});
   const scaled = b.add('multiply', [drift, b.input('driftScale', [b.shape(targets)[0], 1])], {});
-  return { pair, channels, input, targets: b.add('add', [targets, scaled], {}) };
+  return { further, channels, input, targets: b.add('add', [targets, scaled], {}) };
 }
 
 /** X and Y of a layer, its groups apart. */
-function fittedRows(b: ProgramBuilder, { node }: MomentLayer, input: Ref, targets: Ref): readonly [x: Ref, y: Ref] {
+export function fittedRows(
+  b: ProgramBuilder,
+  { node }: MomentLayer,
+  input: Ref,
+  targets: Ref,
+): readonly [x: Ref, y: Ref] {
   const groups = node.kind === 'conv' ? node.attributes.groups : 1;
   const [outputs, rows] = b.shape(targets);
   const y = groups > 1 ? b.add('reshape', [targets], { shape: [groups, outputs / groups, rows] }) : targets;
@@ -171,32 +187,6 @@ export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutV
   return b.finish();
 }
 
-/**
- * The sums with targets of a layer that a ReLU follows: outputs `yx`, `y`, `yy`. Where the ReLU passes nothing of the dense network,
- * the target is what the student gives if that is not passed either, and the border of what is passed if it is (Zhang, Zou, He and
- * Sun, "Accelerating Very Deep Convolutional Networks for Classification and Detection", 2016, section 3.2). Inputs beside those of
- * `momentsProgram`: `shift` [outputs, 1], what the constant adds to the student's outputs, and `rectifiedScale` [outputs, 1], how far
- * an output moves for each unit of what the ReLU takes.
- */
-export function rectifiedTargetsProgram(networks: Networks, layer: MomentLayer, cut: CutValues = NO_CUT): Program {
-  if (!layer.rectified) throw new Error(`no ReLU follows ${layer.node.id}`);
-  const b = new ProgramBuilder();
-  const { pair, channels, input, targets } = layerRows(b, networks, layer, cut);
-  const { value, teacherValue } = layer.rectified;
-  const [own, taken] = pair.emit('student', [layer.node.id, value]).map((x) => channelRows(b, x, channels, undefined));
-  const [dense] = pair.emit('teacher', [teacherValue]);
-  const [outputs] = b.shape(targets);
-  const given = b.add('add', [own, b.input('shift', [outputs, 1])], {});
-  const above = b.add('activation', [taken], { function: 'relu' });
-  const excess = b.add('multiply', [above, b.input('rectifiedScale', [outputs, 1])], {});
-  const enough = b.add('subtract', [given, excess], {});
-  const missing = b.add('subtract', [targets, enough], {});
-  const passed = b.add('activation', [channelRows(b, dense, channels, layer.keptOutputs)], { function: 'relu' });
-  const wanted = b.add('activationGradient', [missing, passed], { function: 'relu' });
-  targetSums(b, ...fittedRows(b, layer, input, b.add('add', [enough, wanted], {})));
-  return b.finish();
-}
-
 const NONE_KEPT = { keepDimensions: false };
 
 /** What `Moments` has of X [(groups,) rows, inputs]. */
@@ -206,9 +196,14 @@ function inputSums(b: ProgramBuilder, x: Ref): void {
 }
 
 /** What `Moments` has of X and Y [(groups,) outputs, rows]. */
-function targetSums(b: ProgramBuilder, x: Ref, y: Ref): void {
-  const axes = [b.shape(y).length - 1];
+export function targetSums(b: ProgramBuilder, x: Ref, y: Ref): void {
   b.output('yx', b.add('matmul', [y, x], { transposeA: false, transposeB: false }));
+  ownSums(b, y);
+}
+
+/** What it has of Y alone. */
+export function ownSums(b: ProgramBuilder, y: Ref): void {
+  const axes = [b.shape(y).length - 1];
   b.output('y', b.add('sum', [y], { axes, ...NONE_KEPT }));
   b.output('yy', b.add('sum', [b.add('square', [y], {})], { axes, ...NONE_KEPT }));
 }

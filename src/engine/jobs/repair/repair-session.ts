@@ -7,11 +7,11 @@ import {
   cutNames,
   momentsProgram,
   type Networks,
-  rectifiedTargetsProgram,
   TEACHER_PREFIX,
   tailProgram,
 } from '../../compute/programs/moments-program.ts';
 import type { Program } from '../../compute/programs/program.ts';
+import { rectifiedTargetsProgram } from '../../compute/programs/rectified-targets-program.ts';
 import { sizePerImage } from '../../graph/shapes.ts';
 import type { Weights } from '../../graph/tensor.ts';
 import type { Cut, Segment } from '../../pruning/repair/cuts.ts';
@@ -51,6 +51,9 @@ const largestValue = ({ nodes }: Program): number =>
   Math.max(
     ...nodes.flatMap(({ shapes }) => shapes.map((shape) => (shape.some((d) => d < 0) ? 4 * sizePerImage(shape) : 0))),
   );
+
+const imagesAtOnce = (program: Program, bytes: number): number =>
+  Math.max(1, Math.floor(bytes / largestValue(program)));
 
 /** Part of a batch: [from, to) of its images. */
 function part(batch: KeptBatch, from: number, to: number): Record<string, Float32Array> {
@@ -132,7 +135,7 @@ export class RepairSession {
     const rows = rowsPerImage(whole);
     const add = (outputs: Readonly<Record<string, Float32Array>>, { held }: KeptBatch, count: number): void =>
       sums[held ? 'held' : 'fitted'].add(outputs, rows * count);
-    await this.each(name, inputs, add, { bytes: SUM_BYTES });
+    await this.each(name, inputs, add, { most: imagesAtOnce(whole, SUM_BYTES) });
     return { fitted: sums.fitted.moments, held: sums.held.moments };
   }
 
@@ -142,11 +145,10 @@ export class RepairSession {
     inputs: ProgramInputs,
     use: (outputs: Readonly<Record<string, Float32Array>>, batch: KeptBatch, count: number) => void,
     {
-      bytes = RUN_BYTES,
+      most = imagesAtOnce(this.programs[name], RUN_BYTES),
       wanted = () => true,
-    }: { readonly bytes?: number; readonly wanted?: (batch: KeptBatch) => boolean } = {},
+    }: { readonly most?: number; readonly wanted?: (batch: KeptBatch) => boolean } = {},
   ): Promise<void> {
-    const most = Math.max(1, Math.floor(bytes / largestValue(this.programs[name])));
     for (const batch of this.batches) {
       if (!wanted(batch)) continue;
       for (let from = 0; from < batch.count; from += most) {
@@ -183,7 +185,7 @@ export class RepairSession {
 
   private async advance(next: Cut): Promise<void> {
     const names = cutNames(next);
-    const most = Math.max(1, Math.floor(RUN_BYTES / largestValue(this.programs[ADVANCE])));
+    const most = imagesAtOnce(this.programs[ADVANCE], RUN_BYTES);
     for (const batch of this.batches) {
       const parts: Record<string, Float32Array>[] = [];
       for (let from = 0; from < batch.count; from += most) {

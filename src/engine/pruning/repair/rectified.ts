@@ -2,8 +2,11 @@
 
 import { type Graph, type GraphNode, leavingValues, type ValueId } from '../../graph/graph.ts';
 
-/** How often a layer is fitted anew to what the ReLU behind it passes: on ResNet-20 the third round still gains a tenth of the first. */
-export const RECTIFIED_ROUNDS = 3;
+/**
+ * How often a layer is fitted anew to what the ReLU behind it passes. On ResNet-20 at half its MACs the divergence is 0.777 without, then 0.706,
+ * 0.686 and 0.676, and each round adds a quarter to the time of the repair.
+ */
+export const RECTIFIED_ROUNDS = 1;
 
 /** A factor of each channel between a layer's output and what takes it, by parameter names of the pruned network. */
 export type ChannelFactor =
