@@ -15,7 +15,7 @@ import type {
   TargetRange,
 } from './graph-view.ts';
 import type { ReadyMessage } from './panels.ts';
-import type { PlanSettings, ProgressReport } from './values.ts';
+import { DEFAULT_PLAN, type PlanSettings, type ProgressReport } from './values.ts';
 
 /** Work under way on this model. */
 export interface GraphEditorTask {
@@ -54,6 +54,26 @@ export interface GraphEditorState {
   /** The model may be scored with data; without: weight criteria only. */
   readonly dataset: string | null;
 }
+
+/** Before anything is known of a model. */
+export const UNREAD_MODEL: GraphEditorState = {
+  title: '',
+  phase: 'loading',
+  message: '',
+  view: null,
+  groups: null,
+  scores: null,
+  sensitivity: null,
+  range: null,
+  target: null,
+  plan: null,
+  planStale: false,
+  pruned: null,
+  settings: DEFAULT_PLAN,
+  task: null,
+  cannotRun: '',
+  dataset: null,
+};
 
 /** What the webview is asked to do by a command of the palette or a menu. */
 export type GraphEditorCommand =

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { CRITERION_NAMES } from '../common/criteria.ts';
 import type { RunEnd, RunLive, RunOrder, RunStart } from './run-files.ts';
-import { JOB_ENGINES } from './run-place.ts';
+import { runPlaceSchema } from './run-place-schema.ts';
 
 const text = v.pipe(v.string(), v.maxLength(1_000_000));
 const line = v.pipe(v.string(), v.maxLength(10_000));
@@ -22,19 +22,11 @@ const source = v.variant('kind', [
   v.strictObject({ kind: v.literal('zoo'), name: line }),
 ]);
 
-const place = v.strictObject({
-  engine: v.picklist(JOB_ENGINES),
-  nodes: count,
-  processes: count,
-  dataPath: line,
-  onlyWrite: v.exactOptional(v.boolean()),
-});
-
 const settings = v.strictObject({
   recipe: line,
   dataPath: line,
   flags: v.record(line, v.union([line, number, v.boolean()])),
-  place: v.exactOptional(place),
+  place: v.exactOptional(runPlaceSchema),
 });
 
 const scores = v.strictObject({
@@ -43,7 +35,7 @@ const scores = v.strictObject({
   batches: count,
   batchSize: count,
   seed: number,
-  place,
+  place: runPlaceSchema,
 });
 
 const job = v.strictObject({

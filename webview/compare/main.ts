@@ -1,6 +1,7 @@
 /** The comparison editor: table, plot, images that changed verdict. */
 import { COST_UNIT } from '../shared/cost.ts';
 import './compare.css';
+import '../shared/axis.css';
 import '../shared/base.css';
 import type { ChangedImages, CompareToHost, CompareView, HostToCompare } from '../../src/protocol/panels.ts';
 import { button, registerControls, select } from '../shared/controls.ts';

@@ -1,6 +1,7 @@
 /** The run editor: what a run does, its curves, its settings and its log. */
 import './charts.css';
 import './run.css';
+import '../shared/axis.css';
 import '../shared/base.css';
 import { formatNumber, formatPercent, formatSeconds } from '../../src/common/format.ts';
 import type { HostToRun, RunAction, RunCurve, RunToHost, RunView } from '../../src/protocol/panels.ts';

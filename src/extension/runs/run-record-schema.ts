@@ -1,26 +1,18 @@
 /** Checks a run's record that comes from disk: a repository can bring one along. */
 import * as v from 'valibot';
-import { JOB_ENGINES } from '../../protocol/run-place.ts';
+import { runPlaceSchema } from '../../protocol/run-place-schema.ts';
 import type { RunRecord } from './run-record.ts';
 
 const text = v.pipe(v.string(), v.maxLength(10_000));
 const settings = v.record(v.string(), v.unknown());
 const source = v.looseObject({ kind: text });
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
-const place = v.object({
-  engine: v.picklist(JOB_ENGINES),
-  nodes: count,
-  processes: count,
-  dataPath: text,
-  onlyWrite: v.exactOptional(v.boolean()),
-});
 const finetune = v.looseObject({
   recipe: text,
   dataPath: text,
   flags: v.record(v.string(), v.union([text, v.number(), v.boolean()])),
-  place: v.exactOptional(place),
+  place: v.exactOptional(runPlaceSchema),
 });
-const scores = v.looseObject({ place: v.exactOptional(place), gradients: v.exactOptional(text) });
+const scores = v.looseObject({ place: v.exactOptional(runPlaceSchema), gradients: v.exactOptional(text) });
 const output = { source, output: text, overwrite: v.boolean() };
 
 const repair = v.object({

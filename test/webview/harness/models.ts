@@ -8,9 +8,8 @@ import { compilePlanner } from '../../../src/engine/pruning/planning/planner.ts'
 import { feasibleRange, planForTarget } from '../../../src/engine/pruning/planning/target.ts';
 import { pruneGraph } from '../../../src/engine/pruning/rebuilding/prune-graph.ts';
 import { scoreGroups } from '../../../src/engine/pruning/scoring/importance.ts';
-import type { GraphEditorState } from '../../../src/protocol/graph-editor.ts';
+import { type GraphEditorState, UNREAD_MODEL } from '../../../src/protocol/graph-editor.ts';
 import type { PlanView, TargetRange } from '../../../src/protocol/graph-view.ts';
-import { DEFAULT_PLAN } from '../../../src/protocol/values.ts';
 import { graphViewOf } from '../../../src/worker/graph-view.ts';
 import { groupsViewOf } from '../../../src/worker/groups-view.ts';
 import { compilePlanView } from '../../../src/worker/plan-view.ts';
@@ -41,22 +40,13 @@ export async function testModel(name: string): Promise<TestModel> {
   return {
     prune: (macs) => pruneGraph(graph, planFor(macs), groups).graph,
     state: {
+      ...UNREAD_MODEL,
       title: `${name}.safetensors`,
       phase: 'ready',
-      message: '',
       view,
       groups: groupsView,
       scores: scoresViewOf(groups, groupsView, scores, settings),
-      sensitivity: null,
       range,
-      target: null,
-      plan: null,
-      planStale: false,
-      pruned: null,
-      settings: DEFAULT_PLAN,
-      task: null,
-      cannotRun: '',
-      dataset: null,
     },
     plan: (macs) => {
       const plan = planFor(macs);

@@ -1,6 +1,6 @@
 /** What the editor knows and how it is looked at; parts of the page listen to the topics that concern them. */
-import type { GraphEditorState } from '../../../src/protocol/graph-editor.ts';
-import { DEFAULT_PLAN, type Pin } from '../../../src/protocol/values.ts';
+import { type GraphEditorState, UNREAD_MODEL } from '../../../src/protocol/graph-editor.ts';
+import type { Pin } from '../../../src/protocol/values.ts';
 import type { Layout } from '../layout/types.ts';
 import { firstExpansion } from './expansion.ts';
 import { type Overlay, overlayOf } from './figures.ts';
@@ -19,25 +19,6 @@ export type Tint = 'scores' | 'sensitivity';
 
 export type Mode = 'dense' | 'split' | 'pruned';
 
-const EMPTY_STATE: GraphEditorState = {
-  title: '',
-  phase: 'loading',
-  message: '',
-  view: null,
-  groups: null,
-  scores: null,
-  sensitivity: null,
-  range: null,
-  target: null,
-  plan: null,
-  planStale: false,
-  pruned: null,
-  settings: DEFAULT_PLAN,
-  task: null,
-  cannotRun: '',
-  dataset: null,
-};
-
 /** One model on screen: the dense one or the pruned one. */
 export interface Scene {
   readonly tree: Tree;
@@ -53,7 +34,7 @@ const samePins = (a: readonly Pin[], b: readonly Pin[]): boolean =>
 const NO_HIGHLIGHT: Highlight = { groups: [], members: new Set(), values: new Set() };
 
 export class Store {
-  host: GraphEditorState = EMPTY_STATE;
+  host: GraphEditorState = UNREAD_MODEL;
   tree: Tree | null = null;
   groups: GroupIndex | null = null;
   overlay: Overlay | null = null;
