@@ -24,6 +24,19 @@ function conv(name: string, x: readonly number[], w: readonly number[], options:
 export const moreCases: readonly KernelCase[] = [
   conv('of odd channels', [2, 5, 9, 7], [11, 5, 3, 3], { padding: all(1), bias: true }),
   conv('of 13 to 9 channels, 5×5 stride 2', [2, 13, 9, 9], [9, 13, 5, 5], { stride: [2, 2], padding: all(2) }),
+  conv('of 10 to 14 channels', [2, 10, 6, 7], [14, 10, 3, 3], { padding: all(1), bias: true }),
+  conv('of 16 to 8 channels, dilated', [2, 16, 7, 6], [8, 16, 3, 3], { dilation: [2, 2], padding: all(2) }),
+  conv('of 8 to 24 channels, 5×5 stride 2, uneven padding', [1, 8, 9, 8], [24, 8, 5, 5], {
+    stride: [2, 2],
+    padding: { top: 1, left: 2, bottom: 2, right: 1 },
+  }),
+  conv('7×7 stride 3', [1, 3, 17, 16], [5, 3, 7, 7], { stride: [3, 3], padding: all(3) }),
+  conv('depthwise of 18 channels, stride 2, bias', [2, 18, 7, 8], [18, 1, 3, 3], {
+    groups: 18,
+    stride: [2, 2],
+    padding: all(1),
+    bias: true,
+  }),
   conv('stride 3 and 2', [1, 4, 10, 9], [6, 4, 3, 3], { stride: [3, 2], padding: all(1) }),
   conv('that leaves pixels out', [1, 3, 8, 8], [5, 3, 2, 2], { stride: [3, 3] }),
   conv('1×1 stride 2 of an odd size', [2, 6, 7, 5], [7, 6, 1, 1], { stride: [2, 2] }),

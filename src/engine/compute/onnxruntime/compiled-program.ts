@@ -26,6 +26,8 @@ export interface Device {
   readonly runtime: OnnxRuntime;
   /** Where evaluation and scoring run, if not on the CPU. */
   readonly gpu: GpuProvider | undefined;
+  /** Channels that the CPU's blocked convolutions take at once, where there are such. */
+  readonly channelBlock: number | undefined;
   readonly progress: Progress | undefined;
 }
 
@@ -74,11 +76,12 @@ export class CompiledProgram {
     if (this.compiled && this.compiled.taken >= changed) return this.compiled;
     await this.dispose();
     const held = new Set(this.held);
-    const { runtime } = this.device;
+    const { runtime, channelBlock } = this.device;
     const fused = this.held.length === 0 && !this.gpu && runtime.kind === 'native';
     const lowered = lowerProgram(this.program, {
       held: (state) => (held.has(state) ? this.states.current(state) : undefined),
       fused,
+      ...(fused && channelBlock !== undefined && { channelBlock }),
     });
     // What fusion finds in a train step are products with a transpose, which are written as such; looking for more takes seconds.
     const graphOptimizationLevel = fused ? 'disabled' : 'all';

@@ -5,7 +5,6 @@ import type { KernelLowering, LoweringRule } from './kernel-lowering.ts';
 
 /** Element types of ONNX. */
 const FLOAT = 1;
-const BOOL = 9;
 
 type Binary = 'add' | 'subtract' | 'multiply' | 'divide';
 const binary =
@@ -66,16 +65,19 @@ const operators: { readonly [F in ActivationFunction]?: Unary } = {
   hardSigmoid: (c, x) => c.op('HardSigmoid', [x], { alpha: { float: 1 / 6 }, beta: { float: 0.5 } }),
 };
 
-/** 0 for 0, else 1: a third faster than Sign. */
-const nonZero = (c: KernelLowering, x: string): string =>
-  c.op('Cast', [c.op('Cast', [x], { to: BOOL })], { to: FLOAT });
+/** A factor that makes every positive number at least 1: the smallest has the reciprocal of it. */
+const LARGE = 2 ** 127;
+
+/** 0 for 0, 1 for what is positive, in one pass. */
+const isPositive = (c: KernelLowering, x: string): string =>
+  c.op('HardSigmoid', [x], { alpha: { float: LARGE }, beta: { float: 0 } });
 
 /** Derivatives that have a shorter form than comparisons, which ONNX Runtime makes bytes of. */
 const derivatives: { readonly [F in ActivationFunction]?: Unary } = {
   // The output is 0 or positive.
-  relu: (c, y) => nonZero(c, y),
+  relu: (c, y) => isPositive(c, y),
   // 0 at both ends of (0, 6), and only there: the difference of neighbouring numbers is none.
-  relu6: (c, y) => nonZero(c, c.multiply(y, c.subtract(6, y))),
+  relu6: (c, y) => isPositive(c, c.multiply(y, c.subtract(6, y))),
 };
 
 /** Arithmetic in ONNX operators. */

@@ -36,11 +36,12 @@ export class KernelLowering {
 
   /**
    * `batched` names an input whose first dimension is the batch. `fused`: with the operators that ONNX Runtime would find by itself, so that
-   * it need not look for them, which takes seconds for a train step.
+   * it need not look for them, which takes seconds for a train step. `channelBlock`: channels that a blocked convolution takes at once.
    */
   constructor(
     private readonly batched: () => string,
     private readonly fused: boolean,
+    readonly channelBlock?: number,
   ) {}
 
   op(type: string, inputs: readonly string[], attributes: Attributes = {}): string {
@@ -185,3 +186,6 @@ export const asRows = (shape: Shape): Shape => {
   const leading = shape.slice(0, -1);
   return [sizePerImage(leading) * (leading.some((d) => d < 0) ? -1 : 1), shape.at(-1) as number];
 };
+
+/** Weights [C, 1, kh, kw] of as many groups as channels. */
+export const isDepthwise = (groups: number, [out, into]: Shape): boolean => groups > 1 && into === 1 && out === groups;

@@ -35,6 +35,8 @@ export interface LoweringOptions {
   readonly held?: (state: string) => Float32Array | undefined;
   /** Whether the model is written as ONNX Runtime would make it for the CPU, for sessions that optimise nothing. */
   readonly fused?: boolean;
+  /** Channels that this processor's blocked convolutions take at once, where there are such. */
+  readonly channelBlock?: number;
 }
 
 /** Values of the masks for a seed. */
@@ -55,10 +57,10 @@ class ProgramLowering {
 
   constructor(
     private readonly program: Program,
-    { held = () => undefined, fused = false }: LoweringOptions,
+    { held = () => undefined, fused = false, channelBlock }: LoweringOptions,
   ) {
     this.held = held;
-    this.lowering = new KernelLowering(() => this.batched(), fused);
+    this.lowering = new KernelLowering(() => this.batched(), fused, channelBlock);
   }
 
   run(): LoweredProgram {

@@ -5,6 +5,7 @@ import type { Executor, ProgramInputs, ProgramOutputs, Session } from '../execut
 import { Counters } from '../programs/counters.ts';
 import type { Program } from '../programs/program.ts';
 import { resolveInputs } from '../programs/program-inputs.ts';
+import { findChannelBlock } from './blocked-convolution.ts';
 import { CompiledProgram, type Device } from './compiled-program.ts';
 import { findGpuProvider } from './gpu-provider.ts';
 import { loadOnnxRuntime } from './load-onnxruntime.ts';
@@ -24,12 +25,16 @@ const DEVICE = { native: 'CPU', wasm: 'WebAssembly' } as const;
 export async function createOnnxRuntimeExecutor({ threads, device }: OnnxRuntimeOptions = {}): Promise<Executor> {
   const runtime = await loadOnnxRuntime(threads);
   const gpu = device === 'gpu' ? await findGpuProvider(runtime) : undefined;
+  const channelBlock = await findChannelBlock(runtime);
   return {
     backend: 'embedded',
     label: `ONNX Runtime ${runtime.version}, ${gpu ? `GPU (${gpu.label})` : DEVICE[runtime.kind]}`,
     async open<Name extends string>(programs: Readonly<Record<Name, Program>>, context: RunContext = {}) {
       throwIfAborted(context.signal);
-      const session: Session<Name> = new OnnxRuntimeSession({ runtime, gpu, progress: context.progress }, programs);
+      const session: Session<Name> = new OnnxRuntimeSession(
+        { runtime, gpu, channelBlock, progress: context.progress },
+        programs,
+      );
       context.progress?.({ phase: 'prepare', done: 1, total: 1 });
       return session;
     },
