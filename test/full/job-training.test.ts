@@ -15,16 +15,16 @@ import { writeScoreJob } from '../../src/engine/jobs/torchrun/job-score.ts';
 import { jobStatus } from '../../src/engine/jobs/torchrun/job-status.ts';
 import { RunDirectory } from '../../src/engine/training/run-directory.ts';
 import { readRunState } from '../../src/engine/training/run-state.ts';
+import { jobOf, metricLines, ranksIn, skipWithoutTorch, startScript, until } from '../engine/jobs/torchrun/job-runs.ts';
 import {
-  jobOf,
-  metricLines,
-  ranksIn,
-  skipWithoutTorch,
-  startScript,
-  until,
+  executor,
+  skipWithoutRuntime,
+  TINY,
+  tinyImages,
+  tinyRequest,
+  workFolder,
   worstDifference,
-} from '../engine/jobs/torchrun/job-runs.ts';
-import { executor, skipWithoutRuntime, TINY, tinyImages, tinyRequest, workFolder } from '../engine/training/tiny.ts';
+} from '../engine/training/tiny.ts';
 import { fillWeights } from '../support/detfill.ts';
 
 describe('two processes', { skip: skipWithoutTorch || skipWithoutRuntime }, () => {

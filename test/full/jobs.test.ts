@@ -19,16 +19,8 @@ import { readRunState } from '../../src/engine/training/run-state.ts';
 import { espalier, lastLine } from '../cli/cli.ts';
 import { FINETUNING_SCRIPTS, type ScriptName } from '../cli/finetune-scripts.ts';
 import { sharedPath, skipWithoutShared } from '../engine/data/shared.ts';
-import {
-  jobOf,
-  metricLines,
-  ranksIn,
-  skipWithoutTorch,
-  startScript,
-  until,
-  worstDifference,
-} from '../engine/jobs/torchrun/job-runs.ts';
-import { skipWithoutRuntime, tinyImages, tinyRequest, workFolder } from '../engine/training/tiny.ts';
+import { jobOf, metricLines, ranksIn, skipWithoutTorch, startScript, until } from '../engine/jobs/torchrun/job-runs.ts';
+import { skipWithoutRuntime, tinyImages, tinyRequest, workFolder, worstDifference } from '../engine/training/tiny.ts';
 import { fillWeights } from '../support/detfill.ts';
 import { PYTHON } from '../support/python.ts';
 

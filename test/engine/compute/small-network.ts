@@ -3,6 +3,7 @@ import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import type { Tensor, Weights } from '../../../src/engine/graph/tensor.ts';
 import { fillWeights, uniform } from '../../support/detfill.ts';
+import { squareInput } from '../../support/input-config.ts';
 import { type Values, values } from '../../support/interpreter.ts';
 
 const SIDE = 8;
@@ -10,15 +11,7 @@ export const CLASSES = 5;
 
 export function smallNetwork(): Graph {
   const b = new GraphBuilder();
-  const input = {
-    channels: 3,
-    height: SIDE,
-    width: SIDE,
-    mean: [0, 0, 0] as const,
-    std: [1, 1, 1] as const,
-    resize: SIDE,
-    interpolation: 'bilinear' as const,
-  };
+  const input = squareInput(SIDE);
   let x = b.input(input);
   x = b.conv('stem', x, { out: 8, kernel: 3, stride: 2, padding: 1 });
   x = b.activation('', b.batchNorm('norm1', x), 'relu', { suffix: 'relu' });

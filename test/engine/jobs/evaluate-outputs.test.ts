@@ -16,6 +16,7 @@ import { evaluateOutputs } from '../../../src/engine/jobs/evaluate-outputs.ts';
 import { openModel, saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { pruneModel } from '../../../src/engine/jobs/prune.ts';
 import type { Detection } from '../../../src/engine/training/detection/boxes.ts';
+import { squareInput } from '../../support/input-config.ts';
 import { noPythonWith, runPython } from '../../support/python.ts';
 import { sharedPath } from '../data/shared.ts';
 import { workFolder } from '../training/tiny.ts';
@@ -28,16 +29,7 @@ before(async () => {
 });
 
 const SIDE = 16;
-const input = {
-  channels: 3,
-  height: SIDE,
-  width: SIDE,
-  mean: [0, 0, 0] as const,
-  std: [1, 1, 1] as const,
-  resize: SIDE,
-  interpolation: 'nearest' as const,
-  fit: 'stretch' as const,
-};
+const input = squareInput(SIDE, { interpolation: 'nearest', fit: 'stretch' });
 
 /** A segmenter of three classes: the brightest of red, green and blue, once it has been through a 1 × 1 convolution. */
 function brightest(): { graph: Graph; weights: Weights } {

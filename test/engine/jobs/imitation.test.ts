@@ -16,6 +16,7 @@ import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
 import { RunDirectory } from '../../../src/engine/training/run-directory.ts';
 import { type TrainingOptions, trainingFlags } from '../../../src/engine/training/training-options.ts';
 import { fillWeights } from '../../support/detfill.ts';
+import { squareInput } from '../../support/input-config.ts';
 import { TINY, tinyImages, workFolder } from '../training/tiny.ts';
 
 const work = workFolder();
@@ -23,16 +24,7 @@ const place = (name: string): string => path.join(work, name);
 
 /** A backbone with two heads, as a detector has: a map of channels, and a row of numbers; its outputs differ a thousandfold. */
 function twoHeads(): Graph {
-  const side = TINY.size;
-  const input = {
-    channels: 3,
-    height: side,
-    width: side,
-    mean: [0.5, 0.5, 0.5] as const,
-    std: [0.25, 0.25, 0.25] as const,
-    resize: side,
-    interpolation: 'bilinear' as const,
-  };
+  const input = squareInput(TINY.size, { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] });
   const b = new GraphBuilder();
   let x = b.conv('stem', b.input(input), { out: 12, kernel: 3, stride: 2, padding: 1 });
   x = b.activation('', b.batchNorm('norm1', x), 'relu', { suffix: 'relu1' });

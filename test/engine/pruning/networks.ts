@@ -1,20 +1,9 @@
 /** Small networks by hand, one for each situation that coupling must follow. */
 import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
-import type { Graph, InputConfig, ValueId } from '../../../src/engine/graph/graph.ts';
+import type { Graph, ValueId } from '../../../src/engine/graph/graph.ts';
+import { squareInput } from '../../support/input-config.ts';
 
 const CLASSES = 5;
-
-function image(side = 8, channels = 3): InputConfig {
-  return {
-    channels,
-    height: side,
-    width: side,
-    mean: [0, 0, 0],
-    std: [1, 1, 1],
-    resize: side,
-    interpolation: 'bilinear',
-  };
-}
 
 /** Builds a network: `body` takes the image and gives [N, C, H, W] or [N, C]; pooling and classifier follow. */
 export function network(
@@ -22,7 +11,7 @@ export function network(
   options: { side?: number; shapes?: (name: string) => readonly number[] | undefined } = {},
 ): Graph {
   const b = new GraphBuilder(options.shapes);
-  const input = image(options.side);
+  const input = squareInput(options.side ?? 8);
   let x = body(b, b.input(input));
   if (b.shape(x).length === 4) x = b.mean('', x, [2, 3], false, { suffix: 'pool' });
   return b.finish({ name: 'small', family: 'test', input, classes: CLASSES }, b.linear('head', x, CLASSES));

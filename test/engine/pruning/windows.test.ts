@@ -3,17 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
 import type { Graph, ValueId } from '../../../src/engine/graph/graph.ts';
+import { squareInput } from '../../support/input-config.ts';
 import { assertExact } from './masked.ts';
 
-const input = {
-  channels: 3,
-  height: 8,
-  width: 8,
-  mean: [0, 0, 0] as const,
-  std: [1, 1, 1] as const,
-  resize: 8,
-  interpolation: 'bilinear' as const,
-};
+const input = squareInput(8);
 
 /** A stem of 24 = 6 · 2 · 2 channels as 6 of twice the side, and what follows. */
 function shuffled(after: (b: GraphBuilder, x: ValueId) => ValueId): Graph {

@@ -82,6 +82,20 @@ export function differences(a: Weights, b: Weights): string[] {
   });
 }
 
+const floats = ({ data }: Tensor): number[] => Array.from(data as ArrayLike<number>, Number);
+
+/** The largest difference of each tensor, as a share of its largest value: the worst of all, with its name. */
+export function worstDifference(found: Weights, expected: Weights, names: readonly string[]): [string, number] {
+  let worst: [string, number] = ['', 0];
+  for (const name of names) {
+    const [a, b] = [floats(found.get(name) as Tensor), floats(expected.get(name) as Tensor)];
+    const scale = b.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
+    const share = a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0) / scale;
+    if (!(share <= worst[1])) worst = [name, share];
+  }
+  return worst;
+}
+
 /** What does not depend on how fast the machine was. */
 async function metricsOf(directory: string): Promise<object[]> {
   const lines = await (await RunDirectory.open(directory)).metrics();

@@ -8,7 +8,7 @@ import { selfAttention } from '../../../../src/engine/architectures/attention.ts
 import { createExecutor } from '../../../../src/engine/compute/backends.ts';
 import type { Executor } from '../../../../src/engine/compute/executor.ts';
 import { GraphBuilder } from '../../../../src/engine/graph/builder.ts';
-import type { Graph, InputConfig } from '../../../../src/engine/graph/graph.ts';
+import type { Graph } from '../../../../src/engine/graph/graph.ts';
 import { float32Tensor, type Tensor, type Weights } from '../../../../src/engine/graph/tensor.ts';
 import { openModel, saveModel } from '../../../../src/engine/jobs/opening/model.ts';
 import { pruneModel } from '../../../../src/engine/jobs/prune.ts';
@@ -21,6 +21,7 @@ import type { KeptChannels } from '../../../../src/engine/pruning/planning/plan-
 import { gatherTensor } from '../../../../src/engine/pruning/rebuilding/gather.ts';
 import { pruneGraph } from '../../../../src/engine/pruning/rebuilding/prune-graph.ts';
 import { fillWeights } from '../../../support/detfill.ts';
+import { squareInput } from '../../../support/input-config.ts';
 import { TINY, tinyImages, workFolder } from '../../training/tiny.ts';
 
 const work = workFolder();
@@ -31,15 +32,7 @@ before(async () => {
   executor = await createExecutor({ threads: 1 });
 });
 
-const input: InputConfig = {
-  channels: 3,
-  height: TINY.size,
-  width: TINY.size,
-  mean: [0, 0, 0],
-  std: [1, 1, 1],
-  resize: TINY.size,
-  interpolation: 'bilinear',
-};
+const input = squareInput(TINY.size);
 
 /** Convolutions of every form and linear layers, in a residual block and after it. */
 function manyLayers(): Graph {

@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 import { flagDefaults } from '../../../../src/common/flags.ts';
-import type { Tensor, Weights } from '../../../../src/engine/graph/tensor.ts';
 import type { FinetuneRequest } from '../../../../src/engine/jobs/finetune.ts';
 import { jobFlags, launchFlags } from '../../../../src/engine/jobs/torchrun/job-options.ts';
 import type { JobRequest } from '../../../../src/engine/jobs/torchrun/job-request.ts';
@@ -77,18 +76,4 @@ export async function until(is: () => boolean, ms = 60_000): Promise<boolean> {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   return false;
-}
-
-const floats = ({ data }: Tensor): number[] => Array.from(data as ArrayLike<number>, Number);
-
-/** The largest difference of each tensor, as a share of its largest value: the worst of all, with its name. */
-export function worstDifference(found: Weights, expected: Weights, names: readonly string[]): [string, number] {
-  let worst: [string, number] = ['', 0];
-  for (const name of names) {
-    const [a, b] = [floats(found.get(name) as Tensor), floats(expected.get(name) as Tensor)];
-    const scale = b.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
-    const share = a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0) / scale;
-    if (!(share <= worst[1])) worst = [name, share];
-  }
-  return worst;
 }
