@@ -48,6 +48,7 @@ for (const [operator, ending] of [
       const output = place(`again-${path.basename(source)}.onnx`);
       await exportModel(await openModel({ model: source }), 'onnx', output);
       const found = await outputOf(output);
+      assert.equal(found.length, expected.length);
       found.forEach((value, i) => {
         assert.ok(Math.abs(value - expected[i]) < 1e-6, `${path.basename(source)}: ${value}, not ${expected[i]}`);
       });

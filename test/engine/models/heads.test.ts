@@ -60,7 +60,12 @@ test('a pruned file: heads and dims of each layer as they are now', async () => 
   await saveModel(file, graph, weights, EMPTY_RECORD);
   const { num_heads: heads } = await jsonOf<InfoJson>(info, file);
   const { groups: all } = await jsonOf<GroupsJson>(groups, file);
-  for (const { root, head_dim: dims = 0 } of all.filter((group) => group.heads !== undefined))
+  const attention = all.filter((group) => group.heads !== undefined);
+  assert.deepEqual(
+    attention.map(({ root, heads: count }) => [root, count]),
+    Object.entries(heads),
+  );
+  for (const { root, head_dim: dims = 0 } of attention)
     assert.equal(weights.get(`${root}.weight`)?.shape[0], 3 * heads[root] * dims);
   assert.ok(Object.values(heads).some((count) => count < 3));
 });

@@ -43,10 +43,7 @@ const asFile = (plan: unknown): Plan => planFromJson(JSON.stringify(plan));
 test('each group has a name of its own, and a plan fits from its file', async () => {
   const names = groups.groups.map(rootName);
   assert.equal(new Set(names).size, names.length);
-  assert.deepEqual(
-    names.filter((name) => name.startsWith('stem')).sort(),
-    ['stem', 'stem#2', 'stem#3', 'stem:in'].filter((name) => names.includes(name)),
-  );
+  assert.deepEqual(names.filter((name) => name.startsWith('stem')).sort(), ['stem', 'stem#2', 'stem#3', 'stem:in']);
   const plan = await planned();
   const expected = widthsOf(plan);
   assert.deepEqual(widthsOf(asFile(plan)), expected);
@@ -96,8 +93,8 @@ test('a file that is no plan is refused with the place', async () => {
     [{ ...plan, groups: [{ ...first, kept: [2, 1] }, ...others] }, /^groups\.0\.kept: is not in ascending order/],
     [{ ...plan, groups: [{ ...first, kept: [1, 1] }, ...others] }, /^groups\.0\.kept: is not in ascending order/],
     [{ ...plan, groups: [{ ...first, colour: 1 }, ...others] }, /^groups\.0\.colour: /],
-    [[], /it|version/],
-    [null, /it/],
+    [[], /^version: /],
+    [null, /^it: /],
   ] as const)
     assert.throws(() => asFile(value), { message }, JSON.stringify(value)?.slice(0, 60));
   assert.throws(() => planFromJson('{'), SyntaxError);

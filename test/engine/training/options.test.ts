@@ -80,7 +80,10 @@ for (const [flag, initial] of Object.entries(PAPER))
   });
 
 test('flags with a default of our own are there all the same', () => {
-  for (const flag of OWN_DEFAULT) assert.equal(parsed(flag, SAMPLES[flag] ?? '1') !== undefined, true, flag);
+  for (const flag of OWN_DEFAULT) {
+    const value = SAMPLES[flag] ?? '1';
+    assert.equal(String(parsed(flag, value)[keyOf(flag, value)]), value, flag);
+  }
 });
 
 test('the values that train.py takes are taken', () => {
