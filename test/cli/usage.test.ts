@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { commands } from '../../src/cli/command-table.ts';
+import { flagName } from '../../src/common/flags.ts';
 import { espalier, lastLine } from './cli.ts';
 
 const badUsage: readonly (readonly [args: string, message: RegExp])[] = [
@@ -58,6 +59,8 @@ test('help lists every command, and every option of one', async () => {
   assert.equal(one.code, 0);
   for (const option of ['--lr-warmup-method linear|constant', '--model-ema-decay NUMBER', '--clip-grad-norm', '--json'])
     assert.ok(one.stdout.includes(option), option);
+  const listed = [...one.stdout.matchAll(/^ {2}--([a-z0-9-]+) /gm)].map(([, name]) => name);
+  assert.deepEqual(listed, [...Object.keys(commands['finetune'].flags).map(flagName), 'json', 'help']);
   assert.match(one.stdout, /--lr-gamma NUMBER .*\(default 0\.1\)/);
 });
 
