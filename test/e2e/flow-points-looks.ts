@@ -95,7 +95,8 @@ export const pointsLooksFlow = (environment: Environment): Flow => ({
         const found: string[] = [];
         for (const [size, viewport] of Object.entries(SIZES)) {
           await wb.page.setViewportSize(viewport);
-          if (size !== 'wide') await wb.run('View: Close Primary Side Bar').catch(() => undefined);
+          if (size !== 'wide' && (await wb.page.locator('.part.sidebar').isVisible()))
+            await wb.run('View: Close Primary Side Bar');
           for (const [tab, content] of Object.entries(TABS)) {
             await wb.tab(tab).first().click();
             await view().getByText(content).first().waitFor({ state: 'attached' });

@@ -1,5 +1,7 @@
 /** What hurt newcomers, in the real VS Code: the trade-off’s report, the walkthrough, the extension’s page. Run by name. */
 import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import path from 'node:path';
 import { pruneHalf } from './lib/pruned-model.ts';
 import { type Environment, Session, setCurrent } from './lib/session.ts';
 import { smallData } from './lib/small-data.ts';
@@ -12,7 +14,7 @@ export const pointsPagesFlow = (environment: Environment): Flow => ({
   async run(step) {
     const session = await Session.start(environment, async (workspace) => void (await smallData(workspace)));
     setCurrent(session);
-    const { workbench: wb } = session;
+    const { workbench: wb, workspace } = session;
 
     await step('a pruned model, and images', () => pruneHalf(session));
     await step('14: the walkthrough has a name and ticks what was done', async () => {
@@ -48,6 +50,22 @@ export const pointsPagesFlow = (environment: Environment): Flow => ({
       await wb.page.waitForTimeout(1500);
       await session.shot('92-trade-off');
       await wb.run('View: Close Editor');
+    });
+    await step('8: models of one name are told apart in their tabs and in the list', async () => {
+      for (const folder of ['first', 'second']) {
+        const file = path.join(workspace, folder, 'same.pth');
+        mkdirSync(path.dirname(file));
+        copyFileSync(path.join(workspace, 'resnet20.pth'), file);
+        await wb.run('Espalier: Load Checkpoint');
+        await wb.pick('Browse');
+        await wb.answerPath(file);
+        await wb.row('Models', 'same.pth').filter({ hasText: folder }).waitFor();
+      }
+      const tabs = wb.tab('same.pth');
+      const labels = await tabs.allInnerTexts();
+      await session.shot('93-one-title');
+      assert.equal(labels.length, 2);
+      assert.equal(new Set(labels.map((label) => label.trim())).size, 2, labels.join(', '));
     });
     await step('nothing unexpected in the console, and no other host was asked', async () => {
       assert.deepEqual(wb.errors, []);
