@@ -1,6 +1,7 @@
 /** A finetuning as a job: torchrun on two CPU processes; the window is closed meanwhile, and finds the run again when it is opened. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pruneHalf } from './lib/pruned-model.ts';
 import { PYTHON, pythonTorch } from './lib/python-torch.ts';
@@ -11,15 +12,36 @@ import type { Flow } from './lib/steps.ts';
 const LIMIT_MS = 600_000;
 const EPOCHS = 8;
 
+/** SkyPilot's `sky` and rsync: what they were called with is recorded; a job that is launched has ended at once, with two epochs. */
+function standIns(folder: string, record: string): void {
+  const run = JSON.stringify({ state: 'done', stepsPerEpoch: 1, request: { options: { batchSize: 2 } } });
+  const metrics = [0, 1].map((epoch) => JSON.stringify({ kind: 'epoch', epoch, step: epoch, loss: 1, top1: 0.5 }));
+  const results = [
+    `printf '%s' '${run}' >run.json`,
+    `printf '%s\\n' '${metrics[0]}' '${metrics[1]}' >metrics.jsonl`,
+    'cp weights.safetensors best.safetensors',
+  ];
+  const program = (name: string, body: string): void =>
+    writeFileSync(path.join(folder, name), `#!/bin/sh\necho "${name} $*" >>'${record}'\n${body}\n`, { mode: 0o755 });
+  program('sky', '');
+  // It runs in the job's folder, and brings what the job has written there.
+  program('rsync', `case "$*" in *best.safetensors*)\n${results.join('\n')}\n;; esac`);
+}
+
 export const jobFlow = (environment: Environment): Flow => ({
   name: 'a job by torchrun, through a closed window',
   skip: pythonTorch(),
   async run(step) {
+    const programs = mkdtempSync(path.join(tmpdir(), 'esp-sky-'));
     const prepare = async (workspace: string): Promise<void> => {
       await smallData(workspace, { train: 16, test: 10 });
+      standIns(programs, path.join(workspace, 'calls.txt'));
     };
     const session = await Session.start(environment, prepare, {
-      settings: { 'espalier.jobs.python': PYTHON },
+      settings: {
+        'espalier.jobs.python': PYTHON,
+        'espalier.jobs.commands': ['sky', 'rsync'].map((name) => `${name}=${path.join(programs, name)}`),
+      },
       env: { OMP_NUM_THREADS: '1', CUDA_VISIBLE_DEVICES: '' },
     });
     setCurrent(session);
@@ -122,7 +144,58 @@ export const jobFlow = (environment: Environment): Flow => ({
         .waitFor();
       await session.shot('76-measured-here');
     });
+    await step('gradients by torchrun: the channels are scored by them', async () => {
+      await wb.tab('resnet20.pth').click();
+      await wb.run('Espalier: Score Channels');
+      await wb.pick('Where');
+      await wb.pick('torchrun on this machine');
+      await wb.answer('2');
+      await wb.quickInput.locator('.monaco-list-row', { hasText: '2 processes' }).waitFor();
+      await session.shot('77-score-where');
+      await wb.pick('Taylor');
+      await wb.answer('3');
+      await wb.row('Runs', 'Scoring channels').filter({ hasText: 'Taylor, 3 batches' }).waitFor({ timeout: LIMIT_MS });
+      await wb.webview().getByText('Taylor, 3 batches').first().waitFor();
+      const scored = readdirSync(runs).find((name) => name.includes('score')) ?? assert.fail('no run of scores');
+      assert.ok(existsSync(path.join(runs, scored, 'job', 'gradients.safetensors')));
+      await session.shot('78-scored');
+    });
+    await step(
+      'SkyPilot, by stand-ins: asked for the images there once, launched, its results brought here',
+      async () => {
+        await wb.clearNotifications();
+        await wb.run('Espalier: Finetune…');
+        await wb.pick('dense');
+        await wb.pick('cifar');
+        await wb.pick('Where');
+        await wb.pick('SkyPilot');
+        await wb.answer('1');
+        await wb.answer('2');
+        await wb.answer('/cluster/images');
+        await wb.quickInput.locator('.monaco-list-row', { hasText: '/cluster/images' }).waitFor();
+        await session.shot('79-sky');
+        await wb.pick('Start');
+        await wb
+          .row('Runs', /SkyPilot|epoch|measured where it ran/)
+          .first()
+          .waitFor({ timeout: LIMIT_MS });
+        await wb
+          .row('Runs', 'best top-1 50')
+          .filter({ hasText: 'measured where it ran' })
+          .waitFor({ timeout: LIMIT_MS });
+        const calls = readFileSync(path.join(workspace, 'calls.txt'), 'utf8');
+        assert.match(
+          calls,
+          /^sky launch --dryrun --yes job\.sky\.yaml\nsky launch --yes --detach-run --cluster espalier-/,
+        );
+        assert.match(calls, /sky logs --status espalier-[\s\S]*rsync .*best\.safetensors/);
+        const kept = JSON.parse(readFileSync(path.join(workspace, '.vscode', 'settings.json'), 'utf8'));
+        assert.equal(kept['espalier.jobs.skypilotDataPath'], '/cluster/images');
+        await session.shot('80-sky-done');
+      },
+    );
     await session.stop();
+    rmSync(programs, { recursive: true, force: true });
     setCurrent(undefined);
   },
 });

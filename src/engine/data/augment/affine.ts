@@ -91,36 +91,36 @@ function cubic(v1: number, v2: number, v3: number, v4: number, d: number): numbe
   return p1 + d * (p2 + d * (p3 + d * p4));
 }
 
-/** Byte offsets of four neighbouring columns; of four rows, where a later one outside repeats the row before it. */
-const columnOffsets = new Int32Array(4);
-const rowOffsets = new Int32Array(4);
+const isInside = (i: number, size: number): boolean => i >= 0 && i < size;
 
-function gatherOffsets({ width, height }: RgbImage, x: number, y: number): void {
-  for (let k = 0; k < 4; k++) {
-    columnOffsets[k] = clampIndex(x - 1 + k, width) * 3;
-    const line = y - 1 + k;
-    const isOutside = line < 0 || line >= height;
-    rowOffsets[k] = k > 0 && isOutside ? rowOffsets[k - 1] : clampIndex(line, height) * width * 3;
-  }
-}
-
-const bicubic: Sample = (image, x, y, dx, dy, out, at) => {
-  const { data } = image;
-  gatherOffsets(image, x, y);
-  const [x0, x1, x2, x3] = [columnOffsets[0], columnOffsets[1], columnOffsets[2], columnOffsets[3]];
-  const [y0, y1, y2, y3] = [rowOffsets[0], rowOffsets[1], rowOffsets[2], rowOffsets[3]];
+/** As bytes of neighbouring columns and rows; a row outside repeats the row before it. Nothing is weighted along a dimension without a fraction. */
+const bicubic: Sample = ({ width, height, data }, x, y, dx, dy, out, at) => {
+  const pitch = width * 3;
+  const x0 = clampIndex(x - 1, width) * 3;
+  const x1 = clampIndex(x, width) * 3;
+  const x2 = clampIndex(x + 1, width) * 3;
+  const x3 = clampIndex(x + 2, width) * 3;
+  const y0 = clampIndex(y - 1, height) * pitch;
+  const y1 = isInside(y, height) ? y * pitch : y0;
+  const y2 = isInside(y + 1, height) ? (y + 1) * pitch : y1;
+  const y3 = isInside(y + 2, height) ? (y + 2) * pitch : y2;
   for (let c = 0; c < 3; c++) {
-    const a = y0 + c;
     const b = y1 + c;
-    const d = y2 + c;
-    const e = y3 + c;
-    const value = cubic(
-      cubic(data[a + x0], data[a + x1], data[a + x2], data[a + x3], dx),
-      cubic(data[b + x0], data[b + x1], data[b + x2], data[b + x3], dx),
-      cubic(data[d + x0], data[d + x1], data[d + x2], data[d + x3], dx),
-      cubic(data[e + x0], data[e + x1], data[e + x2], data[e + x3], dx),
-      dy,
-    );
+    let value: number;
+    if (dy === 0) value = cubic(data[b + x0], data[b + x1], data[b + x2], data[b + x3], dx);
+    else if (dx === 0) value = cubic(data[y0 + c + x1], data[b + x1], data[y2 + c + x1], data[y3 + c + x1], dy);
+    else {
+      const a = y0 + c;
+      const d = y2 + c;
+      const e = y3 + c;
+      value = cubic(
+        cubic(data[a + x0], data[a + x1], data[a + x2], data[a + x3], dx),
+        cubic(data[b + x0], data[b + x1], data[b + x2], data[b + x3], dx),
+        cubic(data[d + x0], data[d + x1], data[d + x2], data[d + x3], dx),
+        cubic(data[e + x0], data[e + x1], data[e + x2], data[e + x3], dx),
+        dy,
+      );
+    }
     out[at + c] = value <= 0 ? 0 : Math.min(value, 255);
   }
 };
@@ -149,10 +149,14 @@ const methods: {
   bicubic: interpolated(bicubic),
 };
 
+/** A move by whole pixels: every place is a pixel, whatever the interpolation. */
+const isWholeMove = ([a, b, c, d, e, f]: AffineMatrix): boolean =>
+  a === 1 && b === 0 && d === 0 && e === 1 && Number.isInteger(c) && Number.isInteger(f);
+
 /** The transformed image, of the same size. */
 export function affineTransform(image: RgbImage, matrix: AffineMatrix, interpolation: AffineInterpolation): RgbImage {
   const data = new Uint8Array(image.data.length);
-  methods[interpolation](image, matrix, data);
+  methods[isWholeMove(matrix) ? 'nearest' : interpolation](image, matrix, data);
   return { width: image.width, height: image.height, data };
 }
 
