@@ -8,6 +8,7 @@ import { tensorFlowExecutor } from '../../../src/engine/compute/tensorflow/tenso
 import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { fillWeights, uniform } from '../../support/detfill.ts';
+import { squareInput } from '../../support/input-config.ts';
 import { interpret, values } from '../../support/interpreter.ts';
 import { asValues, difference } from './small-network.ts';
 
@@ -17,16 +18,7 @@ const BATCH = 2;
 /** A residual block with a projected shortcut, a depthwise one with ReLU6, and convolutions that must not be fused. */
 function network(): Graph {
   const b = new GraphBuilder();
-  const unit = [1, 1, 1] as const;
-  const input = {
-    channels: 3,
-    height: SIDE,
-    width: SIDE,
-    mean: unit,
-    std: unit,
-    resize: SIDE,
-    interpolation: 'bilinear' as const,
-  };
+  const input = squareInput(SIDE);
   const relu = (path: string, x: string, kind: 'relu' | 'relu6' | 'gelu' = 'relu'): string =>
     b.activation(path, x, kind, { suffix: kind });
   let x = relu(

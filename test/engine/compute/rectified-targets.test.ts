@@ -9,17 +9,10 @@ import type { Graph, GraphNode } from '../../../src/engine/graph/graph.ts';
 import { float32Tensor, type Weights } from '../../../src/engine/graph/tensor.ts';
 import { rectifiedBy } from '../../../src/engine/pruning/repair/rectified.ts';
 import { usersOf } from '../../../src/engine/pruning/repair/repair-layers.ts';
+import { squareInput } from '../../support/input-config.ts';
 
 const SIDE = 4;
-const input = {
-  channels: 2,
-  height: SIDE,
-  width: SIDE,
-  mean: [0, 0, 0],
-  std: [1, 1, 1],
-  resize: SIDE,
-  interpolation: 'bilinear',
-} as const;
+const input = squareInput(SIDE, { channels: 2 });
 
 function network(outputs: number) {
   const b = new GraphBuilder();

@@ -19,18 +19,11 @@ import type {
 } from '../../../src/engine/graph/operations.ts';
 import { float32Tensor } from '../../../src/engine/graph/tensor.ts';
 import { fillWeights, uniform } from '../../support/detfill.ts';
+import { squareInput } from '../../support/input-config.ts';
 import { noPythonWith } from '../../support/python.ts';
 import { testFolder } from '../checkpoint/files.ts';
 
-const input = {
-  channels: 3,
-  height: 8,
-  width: 8,
-  mean: [0, 0, 0] as const,
-  std: [1, 1, 1] as const,
-  resize: 8,
-  interpolation: 'bilinear' as const,
-};
+const input = squareInput(8);
 const pads = (top: number, left: number, bottom: number, right: number): SpatialPadding => ({
   top,
   left,

@@ -9,21 +9,10 @@ import { graphFromJson, graphToJson } from '../../../src/engine/graph/serialize.
 import { validateGraph } from '../../../src/engine/graph/validate.ts';
 import { couple } from '../../../src/engine/pruning/coupling/couple.ts';
 import { groupOf } from '../../../src/engine/pruning/coupling/groups.ts';
+import { squareInput } from '../../support/input-config.ts';
 import { assertExact } from '../pruning/masked.ts';
 
-const header = {
-  name: 'detector',
-  family: 'test',
-  input: {
-    channels: 3,
-    height: 8,
-    width: 8,
-    mean: [0, 0, 0] as const,
-    std: [1, 1, 1] as const,
-    resize: 8,
-    interpolation: 'bilinear' as const,
-  },
-};
+const header = { name: 'detector', family: 'test', input: squareInput(8) };
 
 function detector(): Graph {
   const b = new GraphBuilder();

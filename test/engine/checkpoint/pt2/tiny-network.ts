@@ -5,18 +5,11 @@ import { writePt2 } from '../../../../src/engine/export/pt2.ts';
 import { GraphBuilder } from '../../../../src/engine/graph/builder.ts';
 import type { Graph } from '../../../../src/engine/graph/graph.ts';
 import { fillWeights } from '../../../support/detfill.ts';
+import { squareInput } from '../../../support/input-config.ts';
 
 export const tinyFile = path.join(import.meta.dirname, 'tiny.pt2');
 
-const input = {
-  channels: 3,
-  height: 8,
-  width: 8,
-  mean: [0, 0, 0] as const,
-  std: [1, 1, 1] as const,
-  resize: 8,
-  interpolation: 'bilinear' as const,
-};
+const input = squareInput(8);
 
 export function tinyNetwork(): Graph {
   const b = new GraphBuilder();
