@@ -62,8 +62,12 @@ test('a living process keeps its lock, and is named; a claim that is withdrawn l
 test('who waits gets the lock of a holder that ends', async () => {
   const file = lockFile();
   const first = await acquireLock(file, busy);
-  const second = acquireLock(file, busy, 60_000);
+  let waits = true;
+  const second = acquireLock(file, busy, 60_000).finally(() => {
+    waits = false;
+  });
   await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.ok(waits, 'while the first holds it');
   await first.release();
   await (await second).release();
   assert.deepEqual(claims(file), []);

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildModel } from '../../../src/engine/architectures/registry.ts';
-import { dumpGraph } from '../../../src/engine/graph/dump.ts';
 import { graphCost, nodeMacs } from '../../../src/engine/graph/macs.ts';
-import { graphFromJson, graphToJson } from '../../../src/engine/graph/serialize.ts';
 
 const cost = (name: string) => {
   const graph = buildModel(name);
@@ -37,10 +35,4 @@ test('every part of an attention has its own MACs, which add up to what the coun
     [...macs.values()].reduce((a, b) => a + b, 0),
     graphCost(graph).macs,
   );
-});
-
-test('a Graph survives JSON', () => {
-  const graph = buildModel('resnet20');
-  assert.ok(graph);
-  assert.equal(dumpGraph(graphFromJson(graphToJson(graph))), dumpGraph(graph));
 });

@@ -79,14 +79,24 @@ test('automatic augmentations are reproducible, change images and leave the inpu
 test('AugMix at severity 1 mixes with weights that add up to one', () => {
   const grey: RgbImage = { width: 8, height: 8, data: new Uint8Array(192).fill(120) };
   // Bin 0 moves and colours nothing; posterize to 4 bits gives 112, solarize at 255 and the histograms leave grey alone.
+  const seen = new Set<number>();
   for (let seed = 0; seed < 100; seed++) {
     for (const value of augmentAutomatically({ kind: 'augmix', severity: 1 }, grey, new Random(seed)).data) {
       assert.ok(value >= 111 && value <= 120, `${value}`);
+      seen.add(value);
     }
   }
+  assert.ok(seen.size >= 6, `shares of the posterized image: ${[...seen]}`);
 });
 
-test('colour jitter draws factors around one, in every order', () => {
+/** Draws the upper end of every range, but orders at random. */
+class Extreme extends Random {
+  override uniform(_low: number, high: number): number {
+    return high;
+  }
+}
+
+test('colour jitter draws factors around one, and adjusts in every order', () => {
   const grey: RgbImage = { width: 2, height: 2, data: new Uint8Array(12).fill(100) };
   const brightness = Array.from(
     { length: 3000 },
@@ -96,12 +106,20 @@ test('colour jitter draws factors around one, in every order', () => {
   near(Math.min(...brightness), 0.6, 0.02);
   near(Math.max(...brightness), 1.4, 0.02);
   assert.equal(applyColorJitter({}, image, new Random(1)), image);
-  const results = new Set(
-    Array.from({ length: 50 }, (_, seed) =>
-      Buffer.from(applyColorJitter({ ...colorJitter(0.4), hue: 0.1 }, image, new Random(seed)).data).toString('latin1'),
-    ),
+  const results = (random: (seed: number) => Random, count: number): number =>
+    new Set(
+      Array.from({ length: count }, (_, seed) =>
+        Buffer.from(applyColorJitter({ ...colorJitter(0.4), hue: 0.1 }, image, random(seed)).data).toString('latin1'),
+      ),
+    ).size;
+  assert.equal(
+    results((seed) => new Random(seed), 50),
+    50,
   );
-  assert.equal(results.size, 50);
+  assert.equal(
+    results((seed) => new Extreme(seed), 400),
+    24,
+  );
 });
 
 test('hue, brightness and inversion equal Pillow', () => {
@@ -126,18 +144,18 @@ test('random erasing: how often, which areas and ratios, and only the box', () =
   const size = 32;
   const boxes = Array.from({ length: 4000 }, (_, seed) => erasedBox({ probability: 1 }, size, new Random(seed)));
   const areas: number[] = [];
-  const centres: number[] = [];
+  const centres: [number, number][] = [];
   for (const box of boxes) {
     assert.ok(box && box.left >= 0 && box.top >= 0 && box.left + box.width <= size && box.top + box.height <= size);
     areas.push((box.width * box.height) / (size * size));
-    centres.push(box.left + box.width / 2);
+    centres.push([box.left + box.width / 2, box.top + box.height / 2]);
     const ratio = box.height / box.width;
     assert.ok(ratio > 0.25 && ratio < 4, `${ratio}`);
   }
   near(Math.min(...areas), 0.02, 0.008);
   near(Math.max(...areas), 0.33, 0.02);
   near(mean(areas), 0.1739, 0.01); // torchvision's procedure, 100,000 draws
-  near(mean(centres), size / 2, 0.5);
+  for (const axis of [0, 1]) near(mean(centres.map((centre) => centre[axis])), size / 2, 0.5);
   let erased = 0;
   for (let seed = 0; seed < 2000; seed++) {
     const values = new Float32Array(2 * size * size * 3).fill(1);
@@ -151,6 +169,7 @@ test('random erasing: how often, which areas and ratios, and only the box', () =
   const noise = [...noisy].filter((v) => v !== 9);
   assert.ok(noise.length > 800);
   near(mean(noise), 0, 0.12);
+  near(mean(noise.map((v) => v * v)), 1, 0.15);
 });
 
 test('mixup weights every image with the one before it', () => {
