@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { afterEach, describe, test } from 'node:test';
 import type axe from 'axe-core';
-import type { Browser, Page } from 'playwright-core';
-import { launch, noChromium } from './harness/chromium.ts';
-import { type TestModel, testModel } from './harness/models.ts';
+import type { Page } from 'playwright-core';
+import { OUT, openBrowser, THEMES } from './harness/browser.ts';
+import { noChromium } from './harness/chromium.ts';
 import { EditorPage } from './harness/page.ts';
 import { compareSnapshot, datasetSnapshot, runSnapshot } from './harness/panel-samples.ts';
-import { type PageName, type Site, serveWebviews, type ThemeName } from './harness/site.ts';
+import { PAGES, type PageName } from './harness/site.ts';
 
-const THEMES: readonly ThemeName[] = ['dark', 'light', 'hc-black', 'hc-light'];
-const OUT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../out/webview');
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /**
@@ -47,30 +44,26 @@ async function violations(page: Page, name: string, themes = THEMES): Promise<st
 }
 
 describe('axe-core finds nothing in any webview', { skip: noChromium }, () => {
-  let browser: Browser;
-  let site: Site;
-  let model: TestModel;
-
-  before(async () => {
-    mkdirSync(OUT, { recursive: true });
-    [browser, site, model] = await Promise.all([launch(), serveWebviews(), testModel('resnet50')]);
-  });
-  after(async () => {
-    await browser?.close();
-    await site?.close();
-  });
+  const opened = openBrowser(PAGES);
+  /** Errors, and violations of the policy, on the pages of `panel`. */
+  const problems: string[] = [];
+  afterEach(() => assert.deepEqual(problems.splice(0), []));
 
   const panel = async (name: PageName, snapshot?: object): Promise<Page> => {
-    const page = await browser.newPage({ viewport: { width: 1000, height: 900 }, reducedMotion: 'reduce' });
+    const page = await opened.browser.newPage({ viewport: { width: 1000, height: 900 }, reducedMotion: 'reduce' });
+    page.on('pageerror', (error) => problems.push(String(error)));
+    page.on('console', (line) => {
+      if (line.type() === 'error') problems.push(line.text());
+    });
     await page.addInitScript('globalThis.__name = (f) => f');
-    await page.goto(`${site.url}/${name}`);
+    await page.goto(`${opened.site.url}/${name}`);
     if (snapshot) await page.evaluate((message) => window.postMessage(message), snapshot);
     await page.waitForTimeout(200);
     return page;
   };
 
   test('the model editor: a plan, a selected layer, every table', async () => {
-    const editor = await EditorPage.open(browser, site, model);
+    const editor = await EditorPage.open(opened);
     await editor.drawn();
     const { page } = editor;
     const text = page.getByRole('textbox', { name: 'Target (MACs) as text' });
@@ -102,22 +95,22 @@ describe('axe-core finds nothing in any webview', { skip: noChromium }, () => {
       widths: [0, channels / 2, channels],
       errors: [3 / (i + 1), 1 / (i + 1), 0],
     });
-    const groups = model.state.groups?.groups ?? [];
+    const groups = opened.model.state.groups?.groups ?? [];
     const sensitivity = {
       label: '500 images of images',
       settings,
       groups: groups.map(({ scope, channels }, i) => (scope < 0 ? null : curve(channels, i))),
     };
-    const editor = await EditorPage.open(browser, site, model);
+    const editor = await EditorPage.open(opened);
     await editor.drawn();
     const { page } = editor;
-    await editor.send('graph/update', { sensitivity, settings: { ...model.state.settings, spread: settings } });
+    await editor.send('graph/update', { sensitivity, settings: { ...opened.model.state.settings, spread: settings } });
     await editor.send('graph/select', { nodes: ['layer1.1.conv2'], scope: null, reveal: true });
     await page.locator('.error-curve').first().waitFor();
     await page.locator('summary', { hasText: 'Legend' }).click();
     await page.getByText('Tint by').waitFor();
     assert.deepEqual(await violations(page, 'sensitivity'), []);
-    await page.close();
+    await editor.close();
   });
 
   test('the model editor while it waits, and when it has failed', async () => {
@@ -125,7 +118,7 @@ describe('axe-core finds nothing in any webview', { skip: noChromium }, () => {
       { phase: 'loading', message: 'Reading resnet50.pth…', view: null, groups: null } as const,
       { phase: 'failed', message: 'resnet50.pth: no checkpoint', view: null, groups: null } as const,
     ]) {
-      const editor = await EditorPage.open(browser, site, model, { state });
+      const editor = await EditorPage.open(opened, { state });
       assert.deepEqual(await violations(editor.page, state.phase), [], state.phase);
       await editor.close();
     }

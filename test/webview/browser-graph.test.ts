@@ -1,32 +1,25 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import type { Browser } from 'playwright-core';
-import { launch, noChromium } from './harness/chromium.ts';
+import { describe, test } from 'node:test';
+import { openBrowser } from './harness/browser.ts';
+import { noChromium } from './harness/chromium.ts';
 import { type Frames, frameTimes, openingTime } from './harness/measure.ts';
-import { type TestModel, testModel } from './harness/models.ts';
+import { testModel } from './harness/models.ts';
 import { EditorPage } from './harness/page.ts';
-import { type Site, serveGraph } from './harness/site.ts';
 
+/** A little longer than the page waits until it remembers how it looks. */
+const REMEMBERED_AFTER_MS = 450;
 const LOADING = { phase: 'loading', message: 'Reading model.pth…', view: null, groups: null, scores: null } as const;
 
 describe('the graph in a browser', { skip: noChromium }, () => {
-  let browser: Browser;
-  let site: Site;
-  let model: TestModel;
-
-  before(async () => {
-    [browser, site, model] = await Promise.all([launch(), serveGraph(), testModel('resnet50')]);
-  });
-  after(async () => {
-    await browser?.close();
-    await site?.close();
-  });
-
-  const open = async (options?: Parameters<typeof EditorPage.open>[3]): Promise<EditorPage> => {
-    const editor = await EditorPage.open(browser, site, model, options);
+  const opened = openBrowser();
+  const open = async (options?: Parameters<typeof EditorPage.open>[1]): Promise<EditorPage> => {
+    const editor = await EditorPage.open(opened, options);
     if (options?.state?.view !== null) await editor.drawn();
     return editor;
   };
+  /** Where the picture stands, as the page remembers it. */
+  const placeOf = (editor: EditorPage) =>
+    editor.page.evaluate(() => JSON.parse(sessionStorage.getItem('state') ?? '{}').place as { x: number; y: number });
   const focusGraph = (editor: EditorPage) => editor.page.locator('.graph').focus();
   const active = (editor: EditorPage) =>
     editor.page.evaluate(() => {
@@ -99,7 +92,7 @@ describe('the graph in a browser', { skip: noChromium }, () => {
       { layer: 'layer1.0.conv2', side: 'in', pinned: true },
     ]);
     const pins = [{ layer: 'layer1.0.conv2', side: 'out' as const }];
-    await editor.send('graph/update', { settings: { ...model.state.settings, pins } });
+    await editor.send('graph/update', { settings: { ...opened.model.state.settings, pins } });
     await editor.frames(2);
     assert.deepEqual(
       await context().then((found) => [found.espalierPinOutputs, found.espalierPinInputs, found.espalierPinned]),
@@ -165,7 +158,7 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     await editor.close();
   });
 
-  test('a click selects and tells the host, Alt-click the scope, a double click opens, an empty place clears', async () => {
+  test('a click selects and tells the host, Alt-click the scope, an empty place clears', async () => {
     const editor = await open();
     const canvas = editor.page.locator('.pane-dense canvas');
     const box = (await canvas.boundingBox())!;
@@ -174,8 +167,9 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     assert.deepEqual(editor.sent('graph/selected').at(-1), { nodes: ['conv1'], scope: null });
     await editor.page.getByRole('heading', { name: 'conv1' }).waitFor();
     await canvas.click({ position: first, modifiers: ['Alt'] });
-    const { scope } = editor.sent('graph/selected').at(-1)!;
-    assert.equal(typeof scope, 'number');
+    const scope = opened.model.state.groups?.groups.find(({ name }) => name === 'conv1')?.scope;
+    assert.ok(scope !== undefined && scope >= 0);
+    assert.deepEqual(editor.sent('graph/selected').at(-1), { nodes: ['conv1'], scope });
     await canvas.click({ position: { x: 12, y: 12 } });
     assert.deepEqual(editor.sent('graph/selected').at(-1), { nodes: [], scope: null });
     await editor.close();
@@ -217,11 +211,16 @@ describe('the graph in a browser', { skip: noChromium }, () => {
 
   test('a selection of the host opens what is around and comes into view', async () => {
     const editor = await open();
+    const before = await placeOf(editor);
     await editor.send('graph/select', { nodes: ['layer4.2.conv3'], scope: null, reveal: true });
     await editor.page.getByRole('heading', { name: 'layer4.2.conv3' }).waitFor();
     assert.equal(editor.sent('graph/selected').length, 0, 'the host is not told what it said itself');
     const members = await editor.page.locator('[role=treeitem]', { hasText: 'in the selected group' }).count();
     assert.ok(members >= 1);
+    await editor.page.waitForTimeout(REMEMBERED_AFTER_MS);
+    const after = await placeOf(editor);
+    // The last stage lies far below what is shown at first.
+    assert.ok(after.y < before.y - 500, JSON.stringify([before, after]));
     await editor.close();
   });
 
@@ -246,14 +245,16 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     await editor.send('graph/select', { nodes: ['layer2.0.conv2'], scope: null, reveal: true });
     await editor.page.getByRole('heading', { name: 'layer2.0.conv2' }).waitFor();
     await editor.page.getByRole('tab', { name: 'Scopes' }).click();
-    await editor.page.waitForTimeout(450);
+    await editor.page.waitForTimeout(REMEMBERED_AFTER_MS);
     const names = () => editor.page.locator('[role=treeitem]').allTextContents();
-    const shown = await names();
+    const [shown, place] = [await names(), await placeOf(editor)];
     await editor.page.reload();
     await editor.drawn();
     await editor.page.getByRole('heading', { name: 'layer2.0.conv2' }).waitFor();
     assert.equal(await editor.page.getByRole('tab', { name: 'Scopes' }).getAttribute('aria-selected'), 'true');
-    assert.deepEqual((await names()).length, shown.length);
+    assert.deepEqual(await names(), shown);
+    await editor.page.waitForTimeout(REMEMBERED_AFTER_MS);
+    assert.deepEqual(await placeOf(editor), place);
     await editor.close();
   });
 
@@ -274,17 +275,13 @@ describe('the graph in a browser', { skip: noChromium }, () => {
   test('opening a module keeps the others in place, with and without motion', async () => {
     for (const reducedMotion of [true, false]) {
       const editor = await open({ reducedMotion });
-      const place = () =>
-        editor.page.evaluate(
-          () => JSON.parse(sessionStorage.getItem('state') ?? '{}').place as { x: number; y: number },
-        );
       await editor.send('graph/select', { nodes: ['layer1.0'], scope: null, reveal: false });
-      await editor.page.waitForTimeout(400);
-      const before = await place();
+      await editor.page.waitForTimeout(REMEMBERED_AFTER_MS);
+      const before = await placeOf(editor);
       await editor.send('graph/command', 'expand');
       await editor.item(/^downsample/).waitFor({ state: 'attached' });
       await editor.page.waitForTimeout(600);
-      assert.equal((await place()).y, before.y);
+      assert.equal((await placeOf(editor)).y, before.y);
       await editor.close();
     }
   });
@@ -293,8 +290,8 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     for (const name of ['resnet152', 'deit_base_patch16_224', 'swin_base_patch4_window7_224', 'densenet121'])
       test(`${name} opens, with everything open, at any zoom; how fast is said`, async (context) => {
         const large = await testModel(name);
-        const editor = await EditorPage.open(browser, site, large, { state: LOADING });
-        const opened = await openingTime(editor, large.state);
+        const editor = await EditorPage.open({ ...opened, model: large }, { state: LOADING });
+        const opening = await openingTime(editor, large.state);
         const first = await frameTimes(editor, 'pan');
         await editor.send('graph/command', 'expandAll');
         await editor.page.waitForFunction(() => document.querySelectorAll('[role=treeitem]').length > 200);
@@ -305,7 +302,7 @@ describe('the graph in a browser', { skip: noChromium }, () => {
         const zoom = await frameTimes(editor, 'zoom');
         const show = ({ worst, drawing }: Frames): string => `${worst.toFixed(0)} ms (drawing ${drawing.toFixed(1)})`;
         context.diagnostic(
-          `opened in ${opened.toFixed(0)} ms; worst frame: ${show(first)}, all open ${show(close)}, all of it ${show(whole)}, zooming ${show(zoom)}`,
+          `opened in ${opening.toFixed(0)} ms; worst frame: ${show(first)}, all open ${show(close)}, all of it ${show(whole)}, zooming ${show(zoom)}`,
         );
         await editor.close();
       });

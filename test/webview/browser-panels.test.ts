@@ -1,27 +1,14 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import type { Browser } from 'playwright-core';
+import { describe, test } from 'node:test';
 import { graphViewOf } from '../../src/worker/graph-view.ts';
-import { launch, noChromium } from './harness/chromium.ts';
-import { type TestModel, testModel } from './harness/models.ts';
+import { openBrowser } from './harness/browser.ts';
+import { noChromium } from './harness/chromium.ts';
 import { EditorPage } from './harness/page.ts';
-import { type Site, serveGraph } from './harness/site.ts';
 
 describe('controls, inspector and tables in a browser', { skip: noChromium }, () => {
-  let browser: Browser;
-  let site: Site;
-  let model: TestModel;
-
-  before(async () => {
-    [browser, site, model] = await Promise.all([launch(), serveGraph(), testModel('resnet50')]);
-  });
-  after(async () => {
-    await browser?.close();
-    await site?.close();
-  });
-
-  const open = async (options?: Parameters<typeof EditorPage.open>[3]): Promise<EditorPage> => {
-    const editor = await EditorPage.open(browser, site, model, options);
+  const opened = openBrowser();
+  const open = async (options?: Parameters<typeof EditorPage.open>[1]): Promise<EditorPage> => {
+    const editor = await EditorPage.open(opened, options);
     await editor.drawn();
     return editor;
   };
@@ -64,7 +51,7 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     await editor.page.waitForFunction(() => !document.querySelector('.target-reached')?.classList.contains('stale'));
     const asked = editor.sent('graph/target');
     assert.ok(asked.length < 55, `${asked.length} requests for 61 positions`);
-    assert.equal(asked.at(-1)!.macs, 0.3 * model.state.view!.cost.macs);
+    assert.equal(asked.at(-1)!.macs, 0.3 * opened.model.state.view!.cost.macs);
     assert.equal(await editor.page.locator('.target-share').textContent(), '30 %');
     await editor.close();
   });
@@ -168,7 +155,7 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     await heads.fill('lots');
     await heads.press('Enter');
     await editor.page.getByText('Heads to remove: 0 to 1; empty: as the target needs.').waitFor();
-    await editor.send('graph/update', { settings: { ...model.state.settings, headRatio: 0.25 } });
+    await editor.send('graph/update', { settings: { ...opened.model.state.settings, headRatio: 0.25 } });
     await heads.fill('');
     await heads.press('Enter');
     assert.deepEqual(editor.sent('graph/settings'), [{ roundTo: 8 }, { headRatio: 0.25 }, { headRatio: null }]);
@@ -185,6 +172,7 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     const counts = await grid
       .locator('.grid-row')
       .evaluateAll((rows) => rows.slice(0, 8).map((row) => Number.parseFloat(row.children[6].textContent ?? '')));
+    assert.ok(counts.length === 8 && counts.every((count) => count > 0) && counts[0] > counts[7], counts.join());
     assert.deepEqual(
       counts,
       [...counts].sort((a, b) => b - a),
@@ -235,9 +223,10 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     await editor.page.waitForTimeout(200);
     const moved = await pixels();
     assert.ok(moved[0] !== dense && moved[1] !== pruned);
-    const written = graphViewOf(model.prune(model.state.view!.cost.macs / 2));
+    const written = graphViewOf(opened.model.prune(opened.model.state.view!.cost.macs / 2));
     await editor.send('graph/update', { pruned: written });
-    await editor.page.waitForTimeout(300);
+    for (let waited = 0; (await pixels())[1] === moved[1] && waited < 8000; waited += 200)
+      await editor.page.waitForTimeout(200);
     assert.notEqual((await pixels())[1], moved[1], 'the file is drawn, not the plan');
     await editor.close();
   });
@@ -248,7 +237,7 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     await editor.page.keyboard.press('Enter');
     const menu = editor.page.getByRole('menu');
     const box = (await menu.boundingBox())!;
-    assert.ok(box.x >= 0 && box.x + box.width <= 320);
+    assert.ok(box.x >= 0 && box.x + box.width <= 320 && box.y >= 0 && box.y + box.height <= 700, JSON.stringify(box));
     await editor.page.keyboard.press('ArrowDown');
     await editor.page.keyboard.press('Escape');
     await menu.waitFor({ state: 'hidden' });

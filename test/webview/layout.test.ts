@@ -62,6 +62,7 @@ for (const name of FAMILIES)
       for (const columns of [2, 3, 5]) {
         const layout = engine.layout(open, Math.ceil(tall.height / columns));
         check(tree, layout);
+        assert.ok(layout.height < tall.height, `${layout.height} of ${tall.height} in ${columns} columns`);
         assert.equal(layout.boxes.length, tall.boxes.length);
         assert.ok(layout.edges.every(({ route }) => route.every(Number.isFinite)));
         for (const { route } of layout.edges)

@@ -64,7 +64,7 @@ test('a long run is thinned to what the screen can show, with its means', () => 
   const x = linearScale(0, 10_000, 0, 300);
   const points = Array.from({ length: 10_000 }, (_, i) => [i, i % 2] as const);
   const kept = thin(points, x);
-  assert.ok(kept.length <= 202, String(kept.length));
+  assert.ok(kept.length >= 100 && kept.length <= 202, String(kept.length));
   assert.ok(kept.every(([, y]) => Math.abs(y - 0.5) < 0.05));
   assert.equal(thin(points.slice(0, 2), x).length, 2);
 });
@@ -99,7 +99,9 @@ test('smoothing starts at the first value, not at zero, and weighs as TensorBoar
   const points = [2, 1, 4].map((y, x) => [x, y] as const);
   // Weights of the past, 0.5: 2; (2·½ + 1)/1.5; (2·¼ + 1·½ + 4)/1.75.
   const expected = [2, 2 / 1.5, 5 / 1.75];
-  for (const [i, [, y]] of smoothed(points, 0.5).entries()) assert.ok(Math.abs(y - expected[i]) < 1e-12);
+  const found = smoothed(points, 0.5).map(([, y]) => y);
+  assert.equal(found.length, expected.length);
+  for (const [i, y] of expected.entries()) assert.ok(Math.abs(found[i] - y) < 1e-12);
   assert.deepEqual(smoothed(points, 0), points);
   assert.ok(
     smoothed(

@@ -4,7 +4,10 @@ import type { Page } from 'playwright-core';
 /** WCAG 2.1, success criterion 1.4.3: text of this size or larger needs 3 : 1, smaller 4.5 : 1; themes stay a little below. */
 const NEEDED = 3;
 
-/** Shown elements with text of their own (controls that are disabled left out) whose contrast is below 3 : 1, in words. */
+/**
+ * Shown elements with text of their own (controls that are disabled left out) whose contrast is below 3 : 1, in words. Throws where
+ * there is no text.
+ */
 export function lowContrast(page: Page): Promise<string[]> {
   return page.evaluate((needed) => {
     const channel = (value: number): number => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
@@ -20,16 +23,19 @@ export function lowContrast(page: Page): Promise<string[]> {
       return layers.reduce((below, layer) => (layer.length ? over(layer, below) : below), [255, 255, 255]);
     };
     const found: string[] = [];
+    let seen = 0;
     for (const element of document.querySelectorAll('#root *')) {
       const own = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.textContent?.trim());
       const box = element.getBoundingClientRect();
       if (!own || box.width < 2 || element.closest('[disabled], .visually-hidden, svg, vscode-button')) continue;
+      seen++;
       const style = getComputedStyle(element);
       const ground = behind(element);
       const [a, b] = [luminance(over(parse(style.color), ground)), luminance(ground)].sort((x, y) => y - x);
       const contrast = (a + 0.05) / (b + 0.05);
       if (contrast < needed) found.push(`${element.textContent?.slice(0, 40)}: ${contrast.toFixed(2)}`);
     }
+    if (seen === 0) throw new Error('no text on the page');
     return found;
   }, NEEDED);
 }

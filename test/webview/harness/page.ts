@@ -1,10 +1,11 @@
 /** A page with the model editor in it, and a stand-in for the extension host behind it. */
 import assert from 'node:assert/strict';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import type { GraphEditorState, GraphToHost, HostToGraph } from '../../../src/protocol/graph-editor.ts';
 import type { Message } from '../../../src/protocol/panels.ts';
+import type { Opened } from './browser.ts';
 import type { TestModel } from './models.ts';
-import type { Site, ThemeName } from './site.ts';
+import type { ThemeName } from './site.ts';
 
 type FromPage = Message<GraphToHost> | { readonly type: 'violation'; readonly value: string };
 
@@ -34,7 +35,7 @@ export class EditorPage {
     this.#state = state;
   }
 
-  static async open(browser: Browser, site: Site, model: TestModel, options: OpenOptions = {}): Promise<EditorPage> {
+  static async open({ browser, site, model }: Opened, options: OpenOptions = {}): Promise<EditorPage> {
     const { width = 1280, height = 800, theme = 'dark', scale = 1, reducedMotion = true } = options;
     const context = await browser.newContext({
       viewport: { width, height },
@@ -52,7 +53,12 @@ export class EditorPage {
     page.on('console', (line) => {
       if (line.type() === 'error') editor.problems.push(line.text());
     });
-    await page.exposeFunction('toHost', (message: FromPage) => editor.#receive(message));
+    await page.exposeFunction('toHost', (message: FromPage) =>
+      editor.#receive(message).catch((error: unknown) => {
+        // What the page still said while it was closed has no answer.
+        if (!page.isClosed()) editor.problems.push(String(error));
+      }),
+    );
     await page.goto(`${site.url}/?theme=${theme}`);
     await page.locator('.editor').waitFor();
     return editor;
@@ -75,7 +81,7 @@ export class EditorPage {
   }
 
   async send<K extends keyof HostToGraph>(type: K, value: HostToGraph[K]): Promise<void> {
-    await this.page.evaluate((message) => window.postMessage(message), { type, value }).catch(() => undefined);
+    await this.page.evaluate((message) => window.postMessage(message), { type, value });
   }
 
   /** Waits until boxes are laid out and drawn. */

@@ -59,7 +59,7 @@ function pageHtml(themes: string, name: PageName): string {
 <main id="root"></main><script nonce="${nonce}" src="/${name}.js"></script></body></html>`;
 }
 
-const PAGES = ['graph', 'run', 'compare', 'dataset'] as const;
+export const PAGES = ['graph', 'run', 'compare', 'dataset'] as const;
 export type PageName = (typeof PAGES)[number];
 
 export interface Site {
@@ -67,11 +67,8 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** Builds the model editor's webview and serves it on a free port of this machine. */
-export const serveGraph = (): Promise<Site> => serveWebviews(['graph']);
-
-/** Builds webviews and serves them, each at its name; `/` is the first. */
-export async function serveWebviews(names: readonly PageName[] = PAGES): Promise<Site> {
+/** Builds webviews and serves them on a free port of this machine, each at its name; `/` is the first. */
+export async function serveWebviews(names: readonly PageName[]): Promise<Site> {
   const out = mkdtempSync(path.join(os.tmpdir(), 'espalier-webview-'));
   await build({
     entryPoints: [
