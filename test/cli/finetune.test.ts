@@ -92,8 +92,9 @@ test('settings are printed in full before the run, metrics as often as asked, th
   );
   const { code, stdout, stderr } = result;
   assert.equal(code, 0, stderr);
+  const [before] = stderr.split('\nrun: ');
   for (const setting of ['--lr 0.05', '--lr-scheduler onecycle', '--weight-decay 0.0005', '--epochs 1', '--opt sgd'])
-    assert.ok(stderr.indexOf(`  ${setting}\n`) < stderr.indexOf('run: '), setting);
+    assert.ok(before.includes(`  ${setting}\n`), `${setting} in:\n${before}`);
   assert.match(stderr, /^--amp: .* bfloat16/m);
   assert.match(stderr, /^model resnet20 \(10\.23 M MACs, 269\.72 k parameters\), with random weights$/m);
   assert.match(stderr, /^images 160 for training, 40 for validation, 10 classes$/m);
