@@ -132,10 +132,10 @@ export const keysFlow = (environment: Environment): Flow => ({
       assert.deepEqual(plan.settings.pins, [{ layer: 'layer3.0.conv1', side: 'out' }]);
       await wb.run('Espalier: Set FLOP Target');
       await wb.answer('70%');
-      await view().getByText('70 %').first().waitFor();
+      await view().locator('.target-share', { hasText: '70 %' }).waitFor();
       await wb.run('Espalier: Apply Plan');
       await wb.answerPath(file);
-      await view().getByText('50 %').first().waitFor();
+      await view().locator('.target-share', { hasText: '50 %' }).waitFor();
     });
     await step('exports the graph as SVG and as PNG', async () => {
       for (const [command, name, magic] of [

@@ -31,7 +31,7 @@ export const pointsPagesFlow = (environment: Environment): Flow => ({
       await session.shot('90-walkthrough');
       await wb.run('View: Close Editor');
     });
-    await step('15: the page in the extensions view has its pictures', async () => {
+    await step('15: the page in the extensions view opens; its pictures are looked at', async () => {
       await wb.run('Extensions: Show Installed Extensions');
       await wb.page.locator('.extensions-viewlet .monaco-list-row', { hasText: 'Espalier' }).first().click();
       await wb.page.locator('.extension-editor .name', { hasText: 'Espalier' }).waitFor();
@@ -41,7 +41,7 @@ export const pointsPagesFlow = (environment: Environment): Flow => ({
       await wb.showViews();
     });
 
-    await step('the trade-off is explored, and its report opens with its picture', async () => {
+    await step('the trade-off is explored, and its report opens; its picture is looked at', async () => {
       await wb.tab('resnet20.pth').click();
       await wb.run('Espalier: Explore Trade-off');
       await wb.answer('50%');

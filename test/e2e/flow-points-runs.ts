@@ -101,7 +101,9 @@ export const pointsRunsFlow = (environment: Environment): Flow => ({
         const finetuned = rows('half, finetuned');
         await finetuned.waitFor();
         assert.ok(
-          await finetuned.locator('input[type=checkbox], .monaco-checkbox.checked, [aria-checked=true]').count(),
+          await finetuned
+            .locator('input[type=checkbox]:checked, .monaco-checkbox.checked, [aria-checked=true]')
+            .count(),
         );
         await wb.quickInput.getByText('OK', { exact: true }).click();
         await wb.tab('Compare Models').waitFor({ timeout: LIMIT_MS });

@@ -94,10 +94,10 @@ export const pointsFlow = (environment: Environment): Flow => ({
       await view().getByText('Did you mean 50 %?').waitFor();
       await session.shot('83-meant');
       await view().getByText('Did you mean 50 %?').click();
-      await view().getByText('50 %').first().waitFor();
+      await view().locator('.target-share', { hasText: '50 %' }).waitFor();
       await field.fill('2e7');
       await field.press('Enter');
-      await view().getByText('49 %').first().waitFor();
+      await view().locator('.target-share', { hasText: '49 %' }).waitFor();
     });
     await step('10: a share that stays is fixed for one scope; inspector and tables go and come back', async () => {
       await wb.run('Espalier: Find Layer');
@@ -113,12 +113,16 @@ export const pointsFlow = (environment: Environment): Flow => ({
       await session.shot('84-fixed');
       await view().getByText('fixed: free it again').click();
       await view().getByText('as the target needs').first().waitFor();
-      for (const part of ['Inspector', 'Tables']) {
+      for (const [part, shown] of [
+        ['Inspector', '.inspector'],
+        ['Tables', '.panel'],
+      ] as const) {
         const toggle = view().locator(`vscode-button[aria-label="${part}: show or hide"]`);
         await toggle.click();
+        await view().locator(shown).waitFor({ state: 'hidden' });
         await toggle.click();
+        await view().locator(shown).waitFor();
       }
-      await view().locator('.inspector').waitFor();
     });
     await step('16: ? shows the keys of the graph', async () => {
       await view().getByRole('tree', { name: 'Model graph' }).first().focus();
@@ -130,9 +134,9 @@ export const pointsFlow = (environment: Environment): Flow => ({
     await step('prunes: one notification, and the pruned model in the list', async () => {
       await wb.run('Espalier: Prune Model');
       await wb.answerPath(path.join(workspace, 'half.safetensors'));
+      await wb.notification('Saved').waitFor({ timeout: LIMIT_MS });
       await wb.row('Models', 'half.safetensors').waitFor({ timeout: LIMIT_MS });
-      await wb.page.waitForTimeout(1000);
-      assert.ok((await wb.page.locator('.notifications-toasts .notification-list-item').count()) <= 1);
+      assert.equal(await wb.page.locator('.notifications-toasts .notification-list-item').count(), 1);
       await wb.clearNotifications();
     });
     await step('sensitivity: a heat map on graph and table, a group’s curve, and the target spread by it', async () => {

@@ -61,7 +61,7 @@ export const sharedFlow = (environment: Environment): Flow => ({
       assert.ok(existsSync(file));
       await wb.clearNotifications();
     });
-    await step('a training checkpoint opens, and says which weights it took', async () => {
+    await step('a training checkpoint opens', async () => {
       await wb.run('Espalier: Load Checkpoint');
       await wb.pick('mobilenet_v2_0.15G.train.pth');
       await wb.tab('mobilenet_v2_0.15G.train.pth').waitFor();
@@ -83,7 +83,7 @@ export const sharedFlow = (environment: Environment): Flow => ({
       await view().locator('tbody tr', { hasText: 'resnet20' }).getByText('81.35 %').waitFor({ timeout: LIMIT_MS });
       assert.match((await view().locator('tbody tr').first().textContent()) ?? '', /2,000 images/);
     });
-    await step('the large networks open in time', async () => {
+    await step('the large networks open; how fast is said', async () => {
       for (const name of ['deit_base_patch16_224', 'resnet152', 'swin_base_patch4_window7_224', 'densenet121']) {
         const begin = Date.now();
         await wb.choose('Espalier: Open Model Without Weights', name);
