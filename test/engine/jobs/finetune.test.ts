@@ -171,6 +171,8 @@ test('a loss that is no number ends the run, and keeps what was saved', { skip }
   const { state, error } = await stateOf('diverging');
   assert.equal(state, 'failed');
   assert.match(error ?? '', /the loss became/);
+  const { progress } = await readRunState(path.join(place('diverging'), LATEST));
+  assert.ok(progress.step >= 1, `saved at step ${progress.step}`);
 });
 
 test('nothing is written where the data do not fit', { skip }, async () => {
