@@ -90,7 +90,7 @@ test('each channel that goes is the one that the others make good best', () => {
 
 test('options of least error within a budget are those that trying all gives', () => {
   const random = new Random(5);
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < 200; round++) {
     const lists = Array.from({ length: 4 }, () =>
       Array.from({ length: 3 }, (_, width) => ({
         width,
