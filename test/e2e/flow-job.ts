@@ -137,6 +137,8 @@ export const jobFlow = (environment: Environment): Flow => ({
       await wb.tab(/epoch/).click();
       await wb.webview().getByRole('button', { name: 'Evaluate…' }).click();
       await wb.row('Runs', 'Evaluating').filter({ hasText: 'top-1' }).waitFor({ timeout: LIMIT_MS });
+      // It shows itself beside the result, in front.
+      await wb.tab('Compare Models').waitFor({ timeout: LIMIT_MS });
       await wb.row('Runs', 'Evaluating').first().click();
       await wb
         .webview()

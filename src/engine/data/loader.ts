@@ -2,6 +2,7 @@
  * Batches of a data set, decoded ahead of the computation. Order and pixels depend on (seed, epoch) alone: not on the number
  * of threads, nor on where an epoch is entered.
  */
+import { abortion } from '../../common/abortion.ts';
 import { UserError } from '../../common/errors.ts';
 import { type BatchMaker, defaultThreads, InlineMaker, ThreadPool } from './batch-makers.ts';
 import { augmentSeed, type BatchResult, type BatchTask, type Unreadable } from './batch-task.ts';
@@ -50,18 +51,6 @@ export interface EpochOptions {
 
 const MOST_UNREADABLE = 0.01;
 const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
-
-/** Rejects when the signal is aborted; `stop` takes the listener off. */
-function abortion(signal: AbortSignal | undefined): { readonly aborted: Promise<never>; readonly stop: () => void } {
-  if (!signal) return { aborted: new Promise(() => undefined), stop: () => undefined };
-  let listener: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    listener = () => reject(signal.reason);
-    signal.addEventListener('abort', listener, { once: true });
-  });
-  aborted.catch(() => undefined);
-  return { aborted, stop: () => signal.removeEventListener('abort', listener) };
-}
 
 export class ImageLoader {
   /** Images that could not be read, with the reason. */

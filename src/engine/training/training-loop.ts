@@ -1,5 +1,6 @@
 /** The finetuning loop: the paper's train.py on one machine, resumable at any step. */
 
+import { abortion } from '../../common/abortion.ts';
 import { UserError } from '../../common/errors.ts';
 import { type RunContext, throwIfAborted } from '../../common/progress.ts';
 import type { Session } from '../compute/executor.ts';
@@ -68,14 +69,8 @@ export async function finetune(job: FinetuneJob, context: RunContext = {}): Prom
 
 /** Settles as `work` does, or with the signal's reason as soon as it is aborted. */
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  let listener: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    listener = () => reject(signal.reason);
-    signal.addEventListener('abort', listener, { once: true });
-    if (signal.aborted) listener();
-  });
-  return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', listener));
+  const { aborted, stop } = abortion(signal);
+  return Promise.race([work, aborted]).finally(stop);
 }
 
 class FinetuneLoop {

@@ -2,9 +2,7 @@
 import type { Draft, DraftGraph, DraftId } from './draft.ts';
 import { numberOf } from './match-activations.ts';
 import { vectorAlong } from './match-layer-norm.ts';
-
-/** Rewrites one node, if it is what the rule looks for. */
-type Rewrite = (graph: DraftGraph, id: DraftId, draft: Draft, uses: ReadonlyMap<DraftId, number>) => void;
+import { type Rewrite, rewriteAll } from './rewrites.ts';
 
 /** layer + vector: a layer with a bias. */
 const bias: Rewrite = (graph, id, draft, uses) => {
@@ -136,10 +134,5 @@ const attentionScale: Rewrite = (graph, id, draft, uses) => {
 /** Factors may stand on either side of the keys' transpose. */
 const rewrites: readonly Rewrite[] = [bias, padding, scale, trivial, attentionScale, transposedOperand, attentionScale];
 
-/** One pass for every rule, each over what the ones before it left. */
-export function fuseLayers(graph: DraftGraph, outputs: readonly DraftId[]): void {
-  for (const rewrite of rewrites) {
-    const { order, uses } = graph.live(outputs);
-    for (const id of order) rewrite(graph, id, graph.get(id), uses);
-  }
-}
+export const fuseLayers = (graph: DraftGraph, outputs: readonly DraftId[]): void =>
+  rewriteAll(graph, outputs, rewrites);

@@ -3,7 +3,7 @@ import type { OperationAttributes, Pair } from '../../graph/operations.ts';
 import type { DraftId } from './draft.ts';
 import { filledTensor, reshapedTensor, type Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
-import { epsilon, imageSize, paddingOf, pairOf } from './operators-layers.ts';
+import { epsilon, imageSize, pairOf, windowOf } from './operators-layers.ts';
 
 type Resize = OperationAttributes['resize'];
 
@@ -91,18 +91,12 @@ const resize2d: OperatorRule = (call) => {
 };
 
 const convTranspose: OperatorRule = (call) => {
-  const size = imageSize(call);
-  const weight = call.needStored(1);
-  const [, , height, width] = weight.shape;
-  const kernel: Pair = [height, width];
-  const stride = pairOf(call, 'strides', [1, 1]);
-  const dilation = pairOf(call, 'dilations', [1, 1]);
+  const { weight, ...window } = windowOf(call);
   const outputPadding = pairOf(call, 'output_padding', [0, 0]);
   if (call.ints('output_shape') || call.string('auto_pad', 'NOTSET') !== 'NOTSET')
     call.fail('says its output size instead of its padding');
-  const padding = paddingOf(call, size, { kernel, stride, dilation });
   const bias = call.has(2) ? { bias: call.needStored(2) } : {};
-  const attributes = { kernel, stride, padding, outputPadding, dilation, groups: call.int('group', 1) };
+  const attributes = { ...window, outputPadding, groups: call.int('group', 1) };
   return call.emit('convTranspose', [call.operand(0)], attributes, { weight, ...bias });
 };
 

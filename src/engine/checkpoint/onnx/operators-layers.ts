@@ -59,8 +59,8 @@ function biasOf(call: OperatorCall, i: number): { readonly stored: StoredTensors
   return { stored: value && !isAdded ? { bias: call.needStored(i) } : {}, isAdded };
 }
 
-const conv: OperatorRule = (call) => {
-  if (call.shape(0).length === 3) return sequenceConv(call);
+/** The window of a convolution over images, and its weights. */
+export function windowOf(call: OperatorCall) {
   const size = imageSize(call);
   const weight = call.needStored(1);
   const [, , height, width] = weight.shape;
@@ -68,8 +68,14 @@ const conv: OperatorRule = (call) => {
   const stride = pairOf(call, 'strides', [1, 1]);
   const dilation = pairOf(call, 'dilations', [1, 1]);
   const padding = paddingOf(call, size, { kernel, stride, dilation });
+  return { weight, kernel, stride, padding, dilation };
+}
+
+const conv: OperatorRule = (call) => {
+  if (call.shape(0).length === 3) return sequenceConv(call);
+  const { weight, ...window } = windowOf(call);
   const { stored, isAdded } = biasOf(call, 2);
-  const attributes = { kernel, stride, padding, dilation, groups: call.int('group', 1) };
+  const attributes = { ...window, groups: call.int('group', 1) };
   const y = call.add('conv', [call.operand(0)], attributes, { weight, ...stored });
   if (!isAdded) return call.computed(y);
   return call.emit('add', [y, call.reshape(call.operand(2), [1, weight.shape[0], 1, 1])], {});

@@ -1,8 +1,7 @@
 /** Takes out what exporters write around operations that they lack: transposes around norms, rolls as cuts and joins. */
-import type { Draft, DraftGraph, DraftId, DraftWith } from './draft.ts';
+import type { DraftGraph, DraftId, DraftWith } from './draft.ts';
 
-type Uses = ReadonlyMap<DraftId, number>;
-type Rewrite = (graph: DraftGraph, id: DraftId, draft: Draft, uses: Uses) => void;
+import { type Rewrite, rewriteAll } from './rewrites.ts';
 
 const isIdentity = (permutation: readonly number[]): boolean => permutation.every((axis, i) => axis === i);
 /** First `inner`, then `outer`. */
@@ -91,9 +90,5 @@ const reshapes: Rewrite = (graph, id, draft, uses) => {
 
 const rewrites: readonly Rewrite[] = [transposes, channelNorm, reshapes, meanWithoutDimensions, roll];
 
-export function tidyLayout(graph: DraftGraph, outputs: readonly DraftId[]): void {
-  for (const rewrite of rewrites) {
-    const { order, uses } = graph.live(outputs);
-    for (const id of order) rewrite(graph, id, graph.get(id), uses);
-  }
-}
+export const tidyLayout = (graph: DraftGraph, outputs: readonly DraftId[]): void =>
+  rewriteAll(graph, outputs, rewrites);

@@ -4,47 +4,46 @@ import { type AtenCall, type AtenRule, INTERNAL } from './aten-call.ts';
 /** Padding on both sides of each dimension as ONNX has it: all begins, then all ends. */
 export const bothSides = (padding: readonly number[]): readonly number[] => [...padding, ...padding];
 
-const maxPool: AtenRule = (call) => {
-  const kernel = call.ints('kernel_size');
+/** A pooling window as ONNX has it; one number in ATen stands for every dimension. */
+function windowOf(call: AtenCall) {
   const dimensions = call.rank('self') - 2;
-  const each = (values: readonly number[], otherwise: readonly number[]): readonly number[] =>
-    values.length === dimensions ? values : values.length ? Array<number>(dimensions).fill(values[0]) : otherwise;
-  const size = each(kernel, kernel);
+  const each = (name: string, otherwise: readonly number[]): readonly number[] => {
+    const values = call.ints(name);
+    return values.length === dimensions
+      ? values
+      : values.length
+        ? Array<number>(dimensions).fill(values[0])
+        : otherwise;
+  };
+  const size = each('kernel_size', []);
+  const padding = each(
+    'padding',
+    size.map(() => 0),
+  );
+  const dilations = each(
+    'dilation',
+    size.map(() => 1),
+  );
+  return { size, dilations, window: { kernel_shape: size, strides: each('stride', size), pads: bothSides(padding) } };
+}
+
+const maxPool: AtenRule = (call) => {
+  const { window, dilations } = windowOf(call);
   const attributes = {
-    kernel_shape: size,
-    strides: each(call.ints('stride'), size),
-    pads: bothSides(
-      each(
-        call.ints('padding'),
-        size.map(() => 0),
-      ),
-    ),
-    dilations: each(
-      call.ints('dilation'),
-      size.map(() => 1),
-    ),
+    ...window,
+    dilations,
     ceil_mode: Number(call.flag('ceil_mode')),
   };
   call.resultAt(0, 'MaxPool', [call.tensor('self')], attributes);
 };
 
 const averagePool: AtenRule = (call) => {
-  const dimensions = call.rank('self') - 2;
-  const each = (values: readonly number[], otherwise: readonly number[]): readonly number[] =>
-    values.length === dimensions ? values : values.length ? Array<number>(dimensions).fill(values[0]) : otherwise;
-  const size = each(call.ints('kernel_size'), []);
+  const { size, window } = windowOf(call);
   const divisor = call.number('divisor_override');
   const isRounded = call.flag('ceil_mode');
   if (divisor !== undefined && isRounded) call.refuse('it divides by another number than the window has pixels');
   const attributes = {
-    kernel_shape: size,
-    strides: each(call.ints('stride'), size),
-    pads: bothSides(
-      each(
-        call.ints('padding'),
-        size.map(() => 0),
-      ),
-    ),
+    ...window,
     ceil_mode: Number(isRounded),
     count_include_pad: Number(divisor !== undefined || call.flag('count_include_pad', true)),
   };

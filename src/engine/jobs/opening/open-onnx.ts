@@ -1,22 +1,14 @@
 /** Opening ONNX files as models. */
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { UserError } from '../../../common/errors.ts';
 import type { RunContext } from '../../../common/progress.ts';
-import { findNonFinite } from '../../checkpoint/convert.ts';
 import { importOnnx } from '../../checkpoint/onnx/import.ts';
 import { readOnnx } from '../../checkpoint/onnx/onnx-file.ts';
 import type { Weights } from '../../graph/tensor.ts';
 import { collectGarbage } from '../collect-garbage.ts';
 import { RECORD_KEY, recordFromJson } from '../record.ts';
 import type { Model, ModelRequest } from './model-types.ts';
-
-/** What can be asked of a checkpoint, and has no meaning for a network that is written down operator by operator. */
-const refusals: readonly (readonly [(request: ModelRequest) => boolean, string])[] = [
-  [({ useEma }) => Boolean(useEma), 'it holds no EMA weights'],
-  [({ dropPath }) => Boolean(dropPath), 'it was exported without stochastic depth, which cannot be put back'],
-  [({ dropout }) => Boolean(dropout), 'its rate of dropout cannot be changed'],
-];
+import { finiteWeights, refuseRequest } from './written-network.ts';
 
 /**
  * The model in an ONNX file. Its weights are read again when they are asked for.
@@ -24,7 +16,7 @@ const refusals: readonly (readonly [(request: ModelRequest) => boolean, string])
  * @throws UserError naming the file and what is wrong: damaged, an operator that cannot be taken over, no classifier
  */
 export async function openOnnx(file: string, request: ModelRequest): Promise<Model> {
-  for (const [isAsked, why] of refusals) if (isAsked(request)) throw new UserError(`${file} is an ONNX file: ${why}.`);
+  refuseRequest(file, 'an ONNX file', request);
   const options = {
     file,
     ...(request.inputSize !== undefined && { inputSize: request.inputSize }),
@@ -50,10 +42,5 @@ async function readWeights(
 ): Promise<Weights> {
   // The bytes from which it was opened are nobody's any more, and as many as those that come now.
   collectGarbage();
-  const weights = importOnnx(await readOnnx(file, context), options).weights();
-  const [wrong] = findNonFinite(weights);
-  if (!wrong) return weights;
-  throw new UserError(
-    `${file}: ${wrong.count} values of tensor ${wrong.name} are no numbers: the file is damaged, or its training diverged.`,
-  );
+  return finiteWeights(file, importOnnx(await readOnnx(file, context), options).weights());
 }

@@ -1,25 +1,20 @@
 /** Opening exported programs (`.pt2`) as models. */
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { UserError } from '../../../common/errors.ts';
-import { findNonFinite } from '../../checkpoint/convert.ts';
 import { importPt2 } from '../../checkpoint/pt2/import-pt2.ts';
 import { readPt2 } from '../../checkpoint/pt2/pt2-file.ts';
 import { RECORD_KEY, recordFromJson } from '../record.ts';
 import type { Model, ModelRequest } from './model-types.ts';
+import { finiteWeights, refuseRequest } from './written-network.ts';
 
-/** What can be asked of a checkpoint, and has no meaning for a network that is written down operation by operation. */
-const refusals: readonly (readonly [(request: ModelRequest) => boolean, string])[] = [
-  [({ useEma }) => Boolean(useEma), 'it holds no EMA weights'],
-  [({ dropPath }) => Boolean(dropPath), 'it was exported without stochastic depth, which cannot be put back'],
-  [({ dropout }) => Boolean(dropout), 'its rate of dropout cannot be changed'],
-  [({ inputSize }) => inputSize !== undefined, 'it was exported for images of one size: export it again with another'],
-];
+const ONE_SIZE = [
+  ({ inputSize }: ModelRequest) => inputSize !== undefined,
+  'it was exported for images of one size: export it again with another',
+] as const;
 
 /** The model in a `.pt2`. Its weights are read again when they are asked for. */
 export async function openPt2(file: string, request: ModelRequest): Promise<Model> {
-  for (const [isAsked, why] of refusals)
-    if (isAsked(request)) throw new UserError(`${file} is an exported program: ${why}.`);
+  refuseRequest(file, 'an exported program', request, [ONE_SIZE]);
   const source = await readPt2(file, {}, { lazily: true });
   const { graph, notes } = importPt2(source, { file });
   return {
@@ -29,13 +24,6 @@ export async function openPt2(file: string, request: ModelRequest): Promise<Mode
     bytes: (await stat(file)).size,
     notes,
     hasWeights: true,
-    weights: async (context) => {
-      const weights = importPt2(await readPt2(file, context), { file }).weights();
-      const [wrong] = findNonFinite(weights);
-      if (!wrong) return weights;
-      throw new UserError(
-        `${file}: ${wrong.count} values of tensor ${wrong.name} are no numbers: the file is damaged, or its training diverged.`,
-      );
-    },
+    weights: async (context) => finiteWeights(file, importPt2(await readPt2(file, context), { file }).weights()),
   };
 }

@@ -31,6 +31,12 @@ export interface RectifiedSide {
 const isRectifier = (node: GraphNode): boolean =>
   node.kind === 'activation' && (node.attributes.function === 'relu' || node.attributes.function === 'relu6');
 
+/** What a batch norm multiplies each channel by; undefined where it has no parameters. */
+export function normFactor({ parameters, attributes: { eps } }: GraphNode<'batchNorm'>): ChannelFactor | undefined {
+  const { weight, runningVar: variance } = parameters;
+  return weight !== undefined && variance !== undefined ? { kind: 'norm', weight, variance, eps } : undefined;
+}
+
 /** Follows a layer's output through its norm and the sum; undefined where no ReLU takes all of it. */
 function followed({ graph, users, from, sum }: RectifiedSide): Pick<Rectified, 'value' | 'factors'> | undefined {
   const leaving = leavingValues(graph);
@@ -42,9 +48,9 @@ function followed({ graph, users, from, sum }: RectifiedSide): Pick<Rectified, '
     if (takers.every(isRectifier)) return { value: id, factors };
     if (takers.length > 1) return undefined;
     if (next.kind === 'batchNorm') {
-      const { weight, runningVar } = next.parameters;
-      if (weight === undefined || runningVar === undefined) return undefined;
-      factors.push({ kind: 'norm', weight, variance: runningVar, eps: next.attributes.eps });
+      const factor = normFactor(next);
+      if (!factor) return undefined;
+      factors.push(factor);
     } else if (next.id !== sum) return undefined;
     id = next.id;
   }

@@ -6,7 +6,7 @@ import { elementCount } from '../../graph/tensor.ts';
 import { type ChannelForm, channelForm } from './channel-form.ts';
 import { headLayers, lostHeads } from './lost-heads.ts';
 import type { NetworkPair } from './network-pair.ts';
-import { type ChannelFactor, type Rectified, rectifiedBy } from './rectified.ts';
+import { type ChannelFactor, normFactor, type Rectified, rectifiedBy } from './rectified.ts';
 import { scaledQueries } from './scaled-queries.ts';
 
 /** The sum that a layer's branch ends in: its target makes good what the other branch lacks. */
@@ -102,9 +102,9 @@ function walkToSum(graph: Graph, users: Users, from: ValueId): Walked | undefine
     const operand = next.inputs.indexOf(id);
     if (next.kind === 'add') return { end: next, operand, permutations, factors };
     if (next.kind === 'batchNorm') {
-      const { weight, runningVar } = next.parameters;
-      if (weight === undefined || runningVar === undefined) return undefined;
-      factors.push({ kind: 'norm', weight, variance: runningVar, eps: next.attributes.eps });
+      const factor = normFactor(next);
+      if (!factor) return undefined;
+      factors.push(factor);
     } else if (next.kind === 'multiply') {
       const value = nodes.get(next.inputs[1 - operand]);
       if (value?.kind !== 'parameter') return undefined;
