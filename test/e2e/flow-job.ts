@@ -175,6 +175,8 @@ export const jobFlow = (environment: Environment): Flow => ({
         await wb.answer('2');
         await wb.answer('/cluster/images');
         await wb.quickInput.locator('.monaco-list-row', { hasText: '/cluster/images' }).waitFor();
+        await wb.quickInput.locator('.monaco-list-row', { hasText: 'Epochs' }).filter({ hasNotText: 'Start' }).click();
+        await wb.answer('2');
         await session.shot('79-sky');
         await wb.pick('Start');
         await wb
