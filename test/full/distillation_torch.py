@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../models"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../engine/models"))
 from timm_without_torchvision import timm  # noqa: E402
 
 

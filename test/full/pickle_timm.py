@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import torch
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../models"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../engine/models"))
 from fill_random import fill  # noqa: E402
 from timm_without_torchvision import timm  # noqa: E402
 
