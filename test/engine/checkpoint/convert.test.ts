@@ -14,8 +14,9 @@ test('every float16 survives float32 and back', () => {
   const numbers = toFloat32({ dtype: 'float16', shape: [all.length], data: all });
   const back = float32ToHalf(numbers);
   for (let bits = 0; bits < all.length; bits++) {
-    if (Number.isNaN(numbers[bits]))
-      assert.ok((back[bits] & 0x7c00) === 0x7c00 && (back[bits] & 0x3ff) !== 0, `NaN ${bits}`);
+    const isNan = (half: number): boolean => (half & 0x7c00) === 0x7c00 && (half & 0x3ff) !== 0;
+    assert.equal(Number.isNaN(numbers[bits]), isNan(bits), `${bits}`);
+    if (isNan(bits)) assert.ok(isNan(back[bits]), `NaN ${bits}`);
     else assert.equal(back[bits], bits);
   }
 });
@@ -69,6 +70,8 @@ test('every type becomes float32', () => {
     { dtype: 'int8', shape: [1], data: Int8Array.of(-2) },
   ];
   for (const tensor of cases) assert.deepEqual(toFloat32(tensor), Float32Array.of(-2), tensor.dtype);
+  for (const dtype of ['uint8', 'bool'] as const)
+    assert.deepEqual(toFloat32({ dtype, shape: [2], data: Uint8Array.of(1, 0) }), Float32Array.of(1, 0), dtype);
   const views = Float32Array.of(0, 1, 2, 3).subarray(1, 3);
   assert.equal(toFloat32({ dtype: 'float32', shape: [2], data: views }), views);
   assert.deepEqual([...float32ToHalf(views)], [0x3c00, 0x4000]);

@@ -1,4 +1,4 @@
-/** Names of the networks' own repositories, as they become timm's. Those of torchvision: test/models/torchvision-names.test.ts. */
+/** Names of the networks' own repositories, as they become timm's. Those of torchvision: test/engine/models/torchvision-names.test.ts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findVariant } from '../../../src/engine/architectures/registry.ts';

@@ -1,7 +1,7 @@
 /** What is written can be read back, by us and by PyTorch and safetensors where they are installed. */
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import test from 'node:test';
 import { readCheckpoint } from '../../../src/engine/checkpoint/checkpoint.ts';
@@ -9,6 +9,7 @@ import { writeSafetensors } from '../../../src/engine/checkpoint/safetensors/saf
 import { writePth } from '../../../src/engine/checkpoint/torch/torch-write.ts';
 import { crc32ByTable, directoryEnd, directoryHeader, ZipWriter } from '../../../src/engine/checkpoint/zip-write.ts';
 import type { Tensor } from '../../../src/engine/graph/tensor.ts';
+import { noPythonWith, PYTHON } from '../../support/python.ts';
 import { testFolder } from './files.ts';
 import { orderedDict } from './pickle-writer.ts';
 import { floats, tensor, torchZipEntries } from './torch-files.ts';
@@ -32,8 +33,7 @@ const weights = new Map<string, Tensor>([
   ['näme', { dtype: 'float32', shape: [1], data: new Float32Array(8).fill(3).subarray(3, 4) }],
 ]);
 
-const python = spawnSync('python3', ['-c', 'import torch, safetensors.torch']).status === 0;
-const skip = !python && 'no python3 with torch and safetensors';
+const skip = noPythonWith('torch', 'safetensors', 'numpy');
 
 /** Prints a state dict as JSON, every element as a Python float's hexadecimal form. */
 const describe = `
@@ -83,9 +83,7 @@ torch.save(state, sys.argv[2])
 torch.save({'state_dict': state, 'epoch': 3}, sys.argv[3], _use_new_zipfile_serialization=False)
 print(json.dumps(show(state)))`;
   const again = [`${folder.path}/torch-again.pth`, `${folder.path}/torch-legacy.th`];
-  const shown = JSON.parse(
-    execFileSync('python3', ['-c', script, path, ...again], { encoding: 'utf8' }),
-  ) as unknown[][];
+  const shown = JSON.parse(execFileSync(PYTHON, ['-c', script, path, ...again], { encoding: 'utf8' })) as unknown[][];
   assert.deepEqual(
     shown.map(([name, dtype, shape, items]) => [name, dtype, shape, (items as unknown[]).length]),
     expected(),
@@ -109,7 +107,7 @@ state = load_file(sys.argv[1])
 with safe_open(sys.argv[1], 'pt') as f: assert f.metadata() == {'note': 'ä'}
 save_file(state, sys.argv[2], {'by': 'python'})
 print(json.dumps(show(state)))`;
-  const shown = JSON.parse(execFileSync('python3', ['-c', script, path, again], { encoding: 'utf8' })) as unknown[][];
+  const shown = JSON.parse(execFileSync(PYTHON, ['-c', script, path, again], { encoding: 'utf8' })) as unknown[][];
   const key = ([name]: unknown[]): string => String(name);
   assert.deepEqual(
     shown
@@ -122,7 +120,7 @@ print(json.dumps(show(state)))`;
   for (const [name, tensor] of weights) assert.deepEqual(read.weights.get(name), tensor);
 });
 
-test('a name that PyTorch and we both can hold, whatever it is', async () => {
+test('a tensor may have any name', async () => {
   const odd = new Map<string, Tensor>(
     ['__proto__', 'constructor', 'a b', '0', '-1', ''].map((name) => [name, weights.get('flag')!]),
   );
@@ -133,13 +131,21 @@ test('a name that PyTorch and we both can hold, whatever it is', async () => {
   }
 });
 
-test('checksums are those of the zip format, with and without zlib', () => {
-  assert.equal(crc32ByTable(Buffer.from('123456789')), 0xcbf43926);
-  assert.equal(crc32ByTable(new Uint8Array(0)), 0);
+test('checksums are those of the zip format, with and without zlib', async () => {
+  for (const [text, checksum] of [
+    ['123456789', 0xcbf43926],
+    ['', 0],
+  ] as const) {
+    assert.equal(crc32ByTable(Buffer.from(text)), checksum);
+    const parts: Uint8Array[] = [];
+    const zip = new ZipWriter({ position: 0, write: async (bytes) => void parts.push(Uint8Array.from(bytes)) });
+    await zip.add('name', Buffer.from(text));
+    assert.equal(Buffer.concat(parts).readUInt32LE(14), checksum, 'in the local header');
+  }
 });
 
 test('sizes and places beyond 4 GB are written in ZIP64, as Python reads it', {
-  skip: spawnSync('python3', ['--version']).status !== 0 && 'no python3',
+  skip: noPythonWith('zipfile'),
 }, () => {
   // A directory without the data that it speaks of: what stands in it is what is tested.
   const entries = [
@@ -159,7 +165,7 @@ assert struct.unpack('<Q', data[end + 24:end + 32])[0] == 70000
 # Python checks the count against nothing, but reads the directory by its size.
 print([[i.filename, i.file_size, i.compress_size, i.header_offset, i.CRC] for i in zipfile.ZipFile(sys.argv[1]).infolist()])`;
   const shown = JSON.parse(
-    execFileSync('python3', ['-c', script, path], { encoding: 'utf8' }).replaceAll("'", '"'),
+    execFileSync(PYTHON, ['-c', script, path], { encoding: 'utf8' }).replaceAll("'", '"'),
   ) as unknown;
   assert.deepEqual(
     shown,

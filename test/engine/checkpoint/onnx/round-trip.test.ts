@@ -74,14 +74,18 @@ describe('ONNX files of our own open as the same network', () => {
       assert.deepEqual(imported.notes, []);
       assert.deepEqual({ ...imported.graph.input }, { ...graph.input });
       assert.equal(graphCost(imported.graph).params, graphCost(graph).params);
-      for (const [key, tensor] of imported.weights()) {
-        const expected = weights.get(key) ?? assert.fail(`${key} is not in the network`);
+      const found = imported.weights();
+      // No ONNX file counts batches.
+      const kept = [...weights].filter(([, { dtype }]) => dtype !== 'int64');
+      assert.deepEqual([...found.keys()].sort(), kept.map(([key]) => key).sort());
+      for (const [key, expected] of kept) {
+        const tensor = found.get(key) ?? assert.fail(key);
         assert.deepEqual(tensor.shape, expected.shape, key);
         assert.ok(bytesOf(toFloat32(tensor)).equals(bytesOf(toFloat32(expected))), key);
       }
-      const [found, native] = [couple(imported.graph), couple(graph)];
-      assert.equal(found.groups.filter(isPrunable).length, native.groups.filter(isPrunable).length);
-      assert.equal(found.heads.length, native.heads.length);
+      const [coupled, native] = [couple(imported.graph), couple(graph)];
+      assert.equal(coupled.groups.filter(isPrunable).length, native.groups.filter(isPrunable).length);
+      assert.equal(coupled.heads.length, native.heads.length);
     });
 
   test('its logits are the same, and blocks can be taken out of it', async () => {
@@ -92,6 +96,7 @@ describe('ONNX files of our own open as the same network', () => {
     assert.ok(relativeDifference(found, await logitsOf(graph, weights)) < 1e-5);
     const removable = (of: Graph): number =>
       [...findBlocks(of).values()].flat().filter(({ input }) => input !== undefined).length;
-    assert.equal(removable(imported.graph), removable(graph));
+    // Nine blocks, of which two change the width.
+    assert.deepEqual([removable(imported.graph), removable(graph)], [7, 7]);
   });
 });

@@ -62,7 +62,6 @@ describe('ONNX files that PyTorch exported', { skip: noPythonWith('torch', 'onnx
       'pool',
       'head',
     ];
-    // Depthwise convolutions and additions tie all of its channels together.
     for (const name of ['fused', 'kept', 'one_image'])
       assert.deepEqual(
         wanted.filter((id) => !nodesOf(name).includes(id)),
