@@ -1,4 +1,4 @@
-/** Reference interpreter of Programs: double precision, plain loops, nothing shared with the backends. */
+/** Reference interpreter of Programs: double precision, plain loops. With the backends it shares the records of activations and the hash of masks alone. */
 import type { KernelKind } from '../../src/engine/compute/programs/kernels.ts';
 import type { Program, Ref } from '../../src/engine/compute/programs/program.ts';
 import { withBatch } from '../../src/engine/graph/shapes.ts';

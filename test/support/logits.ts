@@ -53,8 +53,9 @@ export async function logitsOf(graph: Graph, weights: Weights): Promise<Float32A
   return byInterpreter(graph, weights, channelsLast(graph, imageOf(graph)));
 }
 
-/** The largest difference, as a share of the largest logit expected. */
+/** The largest difference, as a share of the largest logit expected; infinite where there are not as many. */
 export function relativeDifference(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (found.length !== expected.length) return Infinity;
   let [difference, scale] = [0, 0];
   for (let i = 0; i < expected.length; i++) {
     difference = Math.max(difference, Number.isNaN(found[i]) ? Infinity : Math.abs(found[i] - expected[i]));

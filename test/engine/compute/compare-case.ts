@@ -21,7 +21,9 @@ export function assertClose(actual: ArrayLike<number>, expected: Values, what: s
 
 /** A program that updates nothing leaves its states as they were assigned. */
 export async function assertStates(session: Session, states: ReadonlyMap<string, Values>): Promise<void> {
-  for (const [name, { data, shape }] of await session.read()) {
+  const read = await session.read();
+  assert.deepEqual([...read.keys()].sort(), [...states.keys()].sort());
+  for (const [name, { data, shape }] of read) {
     assert.deepEqual(shape, states.get(name)?.shape);
     assertClose(data as Float32Array, states.get(name) as Values, name, 0);
   }

@@ -54,8 +54,9 @@ export const batchValues = ({ images, labels }: SmallBatch): Record<string, Valu
   labels: values([labels.length], labels),
 });
 
-/** Largest difference, against the largest element. */
+/** Largest difference, against the largest element; infinite where there are not as many. */
 export function difference(actual: ArrayLike<number>, expected: Values): number {
+  if (actual.length !== expected.data.length) return Infinity;
   let [worst, scale] = [0, 1e-6];
   expected.data.forEach((value, i) => {
     worst = Math.max(worst, Math.abs(actual[i] - value));

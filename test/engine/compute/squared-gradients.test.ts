@@ -66,7 +66,7 @@ test('squared gradients in TensorFlow', {
   await session.dispose();
 });
 
-test('an embedding cannot be squared in a batch', () => {
+test('what is not the weight or bias of one layer cannot be squared in a batch', () => {
   assert.throws(
     () => squaredGradientProgram(graph, { targets: 'labels', parameters: ['norm1.running_mean'] }),
     /norm1.running_mean is not the weight or bias of one layer/,

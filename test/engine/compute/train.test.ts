@@ -5,4 +5,7 @@ import { testTraining } from './training-contract.ts';
 
 const skip = !installedRuntime() && 'the TensorFlow runtime is not installed';
 
-testTraining('TensorFlow', () => tensorFlowExecutor(loadTensorFlow()), { skip });
+testTraining('TensorFlow', () => tensorFlowExecutor(loadTensorFlow()), {
+  skip,
+  tensors: () => loadTensorFlow().getNumOfTensors(),
+});

@@ -103,21 +103,19 @@ describe('text from a file never becomes Python', { skip: noPython }, () => {
         const source = pytorchSource({ ...graph, ...(changed as object) }, `w${HOSTILE[round % HOSTILE.length]}.pth`);
         writeFileSync(path.join(folder.path, `${round}.py`), source);
         written++;
-      } catch (error) {
-        assert.ok(error instanceof Error);
+      } catch {
+        // Graphs that nothing has checked are refused with whatever comes; what is written is what counts.
       }
     }
     assert.ok(written > 80, `only ${written} could be written`);
-    const found = Object.entries(check()).filter(([, problems]) => problems.length);
-    assert.deepEqual(Object.fromEntries(found), {});
+    const found = Object.entries(check());
+    assert.equal(found.length, written);
+    assert.deepEqual(Object.fromEntries(found.filter(([, problems]) => problems.length)), {});
   });
 
   const hostile = path.join(sharedPath, 'cases', 'hostile');
   test('files that carry program text', { skip: skipWithoutShared }, async () => {
-    const model = await openModel({ model: path.join(hostile, 'python_injection.safetensors') }).catch(
-      (error) => error,
-    );
-    if (model instanceof UserError) return assert.match(model.message, /python_injection/);
+    const model = await openModel({ model: path.join(hostile, 'python_injection.safetensors') });
     const output = path.join(folder.path, 'injection.py');
     await exportModel(model, 'pytorch', output);
     assert.match(readFileSync(output, 'utf8'), /PYEXEC/);

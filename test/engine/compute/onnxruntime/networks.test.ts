@@ -53,7 +53,7 @@ interface Run {
   readonly optimizer: OptimizerOptions;
   readonly learningRate: number;
   readonly weightDecay: number;
-  /** How far losses may be from the float64 reference's: adaptive steps blow rounding up, see cifar.test.ts. */
+  /** How far losses may be from the float64 reference's: adaptive steps blow rounding up. */
   readonly tolerance: number;
 }
 
