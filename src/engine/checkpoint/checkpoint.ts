@@ -145,7 +145,7 @@ async function fromSafetensors(file: SourceFile, options: ReadOptions): Promise<
 }
 
 async function fromTorch(file: SourceFile, torch: TorchFile, options: ReadOptions): Promise<OpenCheckpoint> {
-  const { entries, module, baggage, sources, whoseNames } = unwrap(file.budget, torch.root, {
+  const { entries, module, baggage, sources, whoseNames, notes } = unwrap(file.budget, torch.root, {
     ...options,
     namesAsStored: options.namesAsStored || GRAPH_KEY in torch.metadata,
   });
@@ -166,6 +166,7 @@ async function fromTorch(file: SourceFile, torch: TorchFile, options: ReadOption
     baggage,
     sources,
     hasAverage: holdsAverage({ baggage }),
+    notes,
     ...(whoseNames && { whoseNames }),
   };
   const open = opened(file, summary, tensors, options, async (wanted, context) => {
@@ -197,7 +198,10 @@ function opened(
   };
   return {
     ...summary,
-    notes: float32 ? precisionNotes([...stored.values()].map(({ dtype }) => dtype)) : [],
+    notes: [
+      ...(summary.notes ?? []),
+      ...(float32 ? precisionNotes([...stored.values()].map(({ dtype }) => dtype)) : []),
+    ],
     tensors: float32 ? new Map([...tensors].map(([name, info]) => [name, asFloat32(info)])) : tensors,
     read: async (name) => (await readAll([name])).get(name)!,
     readAll,

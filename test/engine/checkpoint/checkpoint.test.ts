@@ -206,6 +206,16 @@ test('a whole module in a dictionary, and one that only wraps another', async ()
   assert.deepEqual(baggage, { epoch: 1 });
 });
 
+test('a module of a class that is not known around the network is told', async () => {
+  const notesOf = async (name: string) => {
+    const { notes, sources } = await read(module(name, { children: { module: network } }));
+    assert.deepEqual(sources, ['module']);
+    return notes;
+  };
+  assert.deepEqual(await notesOf('torch.nn.parallel.distributed.DistributedDataParallel'), []);
+  assert.match(String(await notesOf('paper.Doubled')), /paper\.Doubled.*what its forward adds is left out/);
+});
+
 test('averaged weights of a pickled module come with its record', async () => {
   const ema = orderedDict({
     n_averaged: one,

@@ -74,6 +74,10 @@ const windows: Check = (layer, { graph, path }) => {
   // torchvision shifts no window that is as large as the image, whatever the attribute says.
   const isWhole = !roll && shortClass(layer) === 'ShiftedWindowAttention' && found.every((s) => s === side >> 1);
   if (!isWhole && found.some((shift, i) => shift !== shifts[i])) refuseAttribute(layer, 'shift_size');
+  // timm keeps the mask of shifted windows with the block, unless it makes one for each size of image.
+  const hasMask = layer.buffers.includes('attn_mask') || layer.attributes['dynamic_mask'] === true;
+  if (roll && shortClass(layer) === 'SwinTransformerBlock' && !hasMask)
+    refuseLayer(layer, 'shifts windows without a mask');
 };
 
 /** Whether a block adds its input to its output. */
@@ -122,6 +126,7 @@ const checks: Readonly<Record<string, readonly Check[]>> = {
   MBConv: [shortcut('use_res_connect')],
   FusedMBConv: [shortcut('use_res_connect')],
   SEModule: [only('add_maxpool', false)],
+  ConvNeXtBlock: [only('use_conv_mlp', false)],
   DenseNet: [only('global_pool', 'avg')],
 };
 

@@ -138,11 +138,19 @@ const layers: Readonly<Record<string, PlainLayer>> = {
 const inert =
   /^(Identity|Dropout|Dropout[123]d|AlphaDropout|DropPath|StochasticDepth|DropBlock2d|Flatten|PatchDropout)$/;
 
-/** The last dimension's, in attention; torchvision's two orders of dimensions around layers that take the channels last. */
+/** torchvision's two orders of dimensions around layers that take the channels last. */
 const inertAttributes: Readonly<Record<string, (layer: ModuleRecord) => boolean>> = {
-  Softmax: ({ attributes }) => attributes['dim'] === -1,
   Permute: ({ attributes }) => ['0,2,3,1', '0,3,1,2'].includes(String(attributes['dims'])),
 };
+
+/** The softmax of an attention's scores, over the last dimension: the Graph has it without a module. */
+export const isAttentionSoftmax = (layer: ModuleRecord, parent: ModuleRecord): boolean =>
+  isLibraryClass(layer) &&
+  shortClass(layer) === 'Softmax' &&
+  layer.path.endsWith('.softmax') &&
+  layer.attributes['dim'] === -1 &&
+  isLibraryClass(parent) &&
+  shortClass(parent).endsWith('Attention');
 
 export const isInert = (layer: ModuleRecord): boolean =>
   isLibraryClass(layer) && (inert.test(shortClass(layer)) || Boolean(inertAttributes[shortClass(layer)]?.(layer)));

@@ -8,7 +8,15 @@ import type { Shape } from '../../graph/operations.ts';
 import type { ModuleRecord } from '../torch/module-record.ts';
 import { checkComposite, forwardNodes, recordedScale } from './composite-layers.ts';
 import { isLibraryClass, refuseLayer, shortClass } from './layer-record.ts';
-import { type Category, categoryOf, categoryOfNode, isBlur, isInert, plainNode } from './plain-layers.ts';
+import {
+  type Category,
+  categoryOf,
+  categoryOfNode,
+  isAttentionSoftmax,
+  isBlur,
+  isInert,
+  plainNode,
+} from './plain-layers.ts';
 import { modulesOf, RecordPaths } from './record-paths.ts';
 import { isWeighted, weightedNode } from './weighted-layers.ts';
 
@@ -28,11 +36,18 @@ const isPlain = ({ children, parameters }: ModuleRecord): boolean => !children.s
 /** Composite modules that stand in for one layer. */
 const isNorm = (layer: ModuleRecord): boolean => /BatchNormAct2?d?$/.test(shortClass(layer));
 
+/** Classes that call their children one after another, in the order in which they hold them. */
+const SEQUENTIAL =
+  /^(Sequential|ConvNormActivation|Conv2dNormActivation|ConvBNReLU|MLP|MLPBlock|SimpleStemIN|BottleneckTransform|AnyStage|_?DenseBlock|_Transition|DenseTransition)$/;
+const isSequential = (layer: ModuleRecord): boolean => isLibraryClass(layer) && SEQUENTIAL.test(shortClass(layer));
+
 class Comparison {
   readonly #graph: Graph;
   readonly #paths: RecordPaths;
   readonly #byParameter = new Map<string, GraphNode[]>();
   readonly #revisions = new Map<ValueId, NodeRevision>();
+  /** Which node of the Graph, counted from the input, is the first that a layer or something within it stands for. */
+  readonly #first = new Map<ModuleRecord, number>();
   readonly #unknown = new Map<string, string[]>();
 
   constructor(graph: Graph, root: ModuleRecord) {
@@ -59,6 +74,19 @@ class Comparison {
 
   /** Innermost first, so that a plain layer stands for what no module within its own has claimed. */
   #compare(layer: ModuleRecord): void {
+    this.#compareParts(layer);
+    const parts = [...layer.children.values()].flatMap((child) => this.#first.get(child) ?? []);
+    if (isSequential(layer) && parts.some((first, i) => i > 0 && first < parts[i - 1]))
+      refuseLayer(layer, `calls its layers in another order than ${this.#graph.name} does`);
+    this.#standsFor(layer, parts);
+  }
+
+  #standsFor(layer: ModuleRecord, places: readonly number[]): void {
+    const first = Math.min(this.#first.get(layer) ?? Number.POSITIVE_INFINITY, ...places);
+    if (Number.isFinite(first)) this.#first.set(layer, first);
+  }
+
+  #compareParts(layer: ModuleRecord): void {
     if (layer.attributes['forward'] !== undefined) refuseLayer(layer, 'has a forward of its own');
     const hook = layer.hooks.find((name) => !name.startsWith('torch.nn.utils.'));
     if (hook !== undefined) refuseLayer(layer, `has a hook on its forward (${hook})`);
@@ -68,6 +96,10 @@ class Comparison {
     this.#claimWithin(layer, open);
     const weighted = this.#weightedNodes(layer);
     for (const node of weighted) this.#revisions.set(node.id, this.#weighted(layer));
+    this.#standsFor(
+      layer,
+      weighted.map((node) => this.#graph.nodes.indexOf(node)),
+    );
     if (!weighted.length || (layer.children.size > 0 && !isNorm(layer))) this.#composite(layer);
   }
 
@@ -108,6 +140,7 @@ class Comparison {
   }
 
   #claim(layer: ModuleRecord, node: GraphNode): void {
+    this.#standsFor(layer, [this.#graph.nodes.indexOf(node)]);
     this.#revisions.set(node.id, (now, [input]) => plainNode(layer, now, input));
   }
 
@@ -133,7 +166,7 @@ class Comparison {
 
   /** Layers that the architecture has not: refused, but for those in classes that are not known, which may not call them. */
   #superfluous([layer]: readonly ModuleRecord[], parent: ModuleRecord): void {
-    if (isInert(layer)) return;
+    if (isInert(layer) || isAttentionSoftmax(layer, parent)) return;
     if (isLibraryClass(parent)) refuseLayer(layer, `is a layer that ${this.#graph.name} has not`);
   }
 

@@ -7,7 +7,7 @@ import { precisionNotes } from '../convert.ts';
 import { type BuiltGraph, buildGraph, type DraftOutput, weightsOf } from './build-graph.ts';
 import { type Choices, firstThatFits } from './choices.ts';
 import type { DraftGraph, DraftId } from './draft.ts';
-import { configOf, nameOf, wholeImageOf } from './file-says.ts';
+import { configOf, nameOf, normalisationOf, wholeImageOf } from './file-says.ts';
 import { foundPixels, type PixelRange } from './found-pixels.ts';
 import { fuseLayers } from './fuse-layers.ts';
 import { Importer, NO_OPERATION } from './importer.ts';
@@ -86,7 +86,7 @@ export function importOnnx(model: OnnxModel, options: ImportOptions): ImportedMo
   const header = {
     name: nameOf(model, file),
     family: options.family ?? 'onnx',
-    input: { ...configOf(model, images), ...wholeImageOf(model, classes) },
+    input: { ...configOf(model, images, notes), ...wholeImageOf(model, classes) },
     classes,
     ...(logits?.ending && { ending: logits.ending }),
   };
@@ -154,7 +154,7 @@ function withPixels(
   images: Images,
   notes: string[],
 ): Graph {
-  const saysItself = model.metadata.has('mean') && model.metadata.has('std');
+  const saysItself = normalisationOf(model) !== undefined;
   if (pixels === 'normalised' || (saysItself && !pixels)) return graph;
   const ask =
     'if that is wrong, say so with --pixels 0..1, 0..255 or normalised; in the editor, the setting espalier.pixels';

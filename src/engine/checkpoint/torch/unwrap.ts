@@ -26,6 +26,8 @@ export interface Unwrapped {
   readonly sources: readonly string[];
   /** Whose names they had, where these were others than timm's. */
   readonly whoseNames?: string;
+  /** What the person should know of what was taken off. */
+  readonly notes: readonly string[];
 }
 
 /** Keys under which weights lie, the most specific first. */
@@ -69,14 +71,19 @@ export function unwrap(budget: Budget, root: PickleValue, choice: WeightChoice):
   const path: string[] = [];
   let value = root;
   const baggage: Record<string, AttributeValue> = {};
+  const notes: string[] = [];
   if (choice.key !== undefined) value = follow(where, root, choice.key, path);
   else if (choice.useEma) value = step(budget, root, findEma(where, root), path, baggage);
   for (let depth = 0; depth < MAX_DEPTH; depth++) {
     const next = isModule(value) ? wrappedModule(value) : wrapperKey(where, value);
     if (next === undefined) break;
+    if (isModule(value) && !KNOWN_WRAPPERS.test(value.className))
+      notes.push(
+        `${value.className}, which holds the network, is no class that is known: what its forward adds is left out`,
+      );
     value = step(budget, value, next, path, baggage);
   }
-  return { ...weightsIn(budget, root, value, path, baggage, choice), baggage };
+  return { ...weightsIn(budget, root, value, path, baggage, choice), baggage, notes };
 }
 
 function weightsIn(
@@ -86,7 +93,7 @@ function weightsIn(
   path: readonly string[],
   baggage: Record<string, AttributeValue>,
   { namesAsStored }: WeightChoice,
-): Omit<Unwrapped, 'baggage'> {
+): Omit<Unwrapped, 'baggage' | 'notes'> {
   const where = budget.file;
   if (isModule(value)) {
     const { module, entries } = walkModule(value, budget);
@@ -191,6 +198,9 @@ function wrapperKey(where: string, value: PickleValue): string | undefined {
   }
   return others[0];
 }
+
+/** Whose wrappers give what the module in them gives. */
+const KNOWN_WRAPPERS = /^(torch|timm|apex|deepspeed|accelerate|fairscale|lightning|pytorch_lightning|ultralytics)\./;
 
 /** A module that only wraps another (data parallel, averaged, compiled): the name of the other. */
 function wrappedModule(module: PickleObject): string | undefined {
