@@ -51,6 +51,8 @@ For every network, PyTorch builds it with random weights that hide nothing (no z
 
 A factor of attention that the file holds as a number stays that number; the one that PyTorch's fused attention computes of the head dimension follows it. An ONNX file has tensors with names of its own, and an exported program may compute its layers' weights of its parameters (standardised convolutions): their masked network is computed by Espalier's backend on the dense graph, with norms over the channels that are left.
 
+\`dense_tasks\` are small networks for segmentation and detection (scripts/zoo-sweep/dense_tasks.py; \`npm run zoo-sweep -- --source dense_tasks --form onnx --side 64\`): torchvision's, U-Nets and DETRs written out, and those of transformers and segmentation_models_pytorch with small configurations. All their outputs are compared, and a \`.pt2\` must come back with the dictionary or tuple that its module returned; the masked network of an ONNX file is computed by ONNX Runtime.
+
 timm's list has the smallest member of each of its modules; torchvision's has all its classification models. timm's sweep is not finished; its rows are of one day and of several states of the code. What has no section or row here has not been examined since these criteria hold.
 
 ${files.map(section).join('\n')}`;

@@ -30,7 +30,9 @@ export class TorchSide {
   });
   private readonly lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
 
-  async ask(request: object): Promise<{ readonly error?: string; readonly computed?: readonly string[] }> {
+  async ask(
+    request: object,
+  ): Promise<{ readonly error?: string; readonly computed?: readonly string[]; readonly structure?: unknown }> {
     this.child.stdin.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.lines.next();
     return done ? { error: 'PyTorch ended' } : JSON.parse(value);
@@ -89,7 +91,7 @@ export async function examine(row: Row, request: SweepRequest, torch: TorchSide,
     if (answer.error) throw new Error(`PyTorch: ${answer.error}`);
     return answer;
   };
-  await need({ action: 'export', ...request });
+  const exported = await need({ action: 'export', ...request });
   const suffix = request.form === 'pt2' ? 'pt2' : 'onnx';
   const model = await openModel({ model: path.join(folder, `dense.${suffix}`) });
   row.frozen = model.graph.nodes.filter(({ kind }) => kind === 'opaque').length;
@@ -113,10 +115,15 @@ export async function examine(row: Row, request: SweepRequest, torch: TorchSide,
   }
   if (isMasked) row.pruned = difference(found, await outputsIn(path.join(folder, 'masked.outputs.safetensors')));
   else {
+    // Another runtime than the one that computed what was pruned.
     const reference = maskedNetwork(model.graph, weights, pruned);
-    row.pruned = difference(found, await outputsOf(executor, reference.graph, reference.weights, images));
+    await saveModel(path.join(folder, 'masked.onnx'), reference.graph, reference.weights, model.record);
+    await need({ action: 'returned', file: 'masked.onnx' });
+    row.pruned = difference(found, await outputsIn(path.join(folder, 'returned.safetensors')));
   }
   await saveModel(path.join(folder, `pruned.${suffix}`), pruned.graph, pruned.weights, model.record);
-  await need({ action: 'returned', file: `pruned.${suffix}` });
+  const back = await need({ action: 'returned', file: `pruned.${suffix}` });
   row.returned = difference(await outputsIn(path.join(folder, 'returned.safetensors')), found);
+  const [given, returned] = [exported, back].map(({ structure }) => JSON.stringify(structure));
+  if (given !== returned) throw new Error(`the module returned ${given}, and what was written returns ${returned}`);
 }

@@ -31,6 +31,8 @@ def build(source, name, side):
 
 
 def build_for(source, name, side):
+    if source == "dense_tasks":
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dense_tasks.py")
     if source.endswith(".py"):
         folder, file = os.path.split(source)
         if folder not in sys.path:
@@ -48,11 +50,6 @@ def build_for(source, name, side):
             extra = {"image_size": side // 14 * 14 if "_14" in name else side}
         model = torchvision.models.get_model(name, weights=None, **extra)
         return model.eval(), 299 if name == "inception_v3" else 224
-    if source == "segmentation":
-        import torchvision
-
-        model = torchvision.models.segmentation.__dict__[name](weights=None, weights_backbone=None, aux_loss=False)
-        return model.eval(), 128
     import timm
 
     if side:
@@ -96,6 +93,15 @@ def flat(outputs):
     return [tensor for value in outputs for tensor in flat(value)]
 
 
+def structure(outputs):
+    """How the outputs lie in dictionaries and tuples."""
+    if isinstance(outputs, torch.Tensor):
+        return "tensor"
+    if isinstance(outputs, dict):
+        return {key: structure(value) for key, value in outputs.items()}
+    return [structure(value) for value in outputs]
+
+
 def write_outputs(file, outputs):
     # Outputs may share their elements, which files of tensors do not take.
     save_file({str(i): t.float().clone(memory_format=torch.contiguous_format) for i, t in enumerate(flat(outputs))}, file)
@@ -108,7 +114,8 @@ def export(request):
     images = torch.rand(2, 3, side, side) * 2 - 1
     folder = request["folder"]
     with torch.no_grad():
-        write_outputs(os.path.join(folder, "dense.safetensors"), model(images))
+        outputs = model(images)
+    write_outputs(os.path.join(folder, "dense.safetensors"), outputs)
     save_file({"images": images.permute(0, 2, 3, 1).contiguous()}, os.path.join(folder, "images.safetensors"))
     if request["form"] == "pt2":
         batch = torch.export.Dim("batch", min=1, max=64)
@@ -127,7 +134,7 @@ def export(request):
             arguments |= {"dynamic_axes": {"input": {0: "batch"}}}
         with contextlib.redirect_stdout(sys.stderr):
             torch.onnx.export(model, (images,), os.path.join(folder, "dense.onnx"), **arguments)
-    return {"side": side}
+    return {"side": side, **({"structure": structure(outputs)} if request["form"] == "pt2" else {})}
 
 
 # A removed channel is zero everywhere: norms and scales go over the channels that are left.
@@ -214,7 +221,7 @@ def returned(request):
         session = onnxruntime.InferenceSession(os.path.join(folder, file))
         outputs = [torch.from_numpy(numpy.asarray(v)) for v in session.run(None, {session.get_inputs()[0].name: images.numpy()})]
     write_outputs(os.path.join(folder, "returned.safetensors"), outputs)
-    return {}
+    return {"structure": structure(outputs)} if file.endswith(".pt2") else {}
 
 
 ACTIONS = {"export": export, "masked": masked, "returned": returned}

@@ -5,35 +5,21 @@ import { FOLLOWS_SIZES } from '../checkpoint/onnx/names.ts';
 import { type ActivationAttributes, activate, activations, slopeOf } from '../graph/activations.ts';
 import type { Graph, GraphNode, ValueId } from '../graph/graph.ts';
 import { inputShape } from '../graph/graph.ts';
-import type { OperationKind, ParameterRole, Shape, SpatialPadding } from '../graph/operations.ts';
+import type { OperationKind, Shape, SpatialPadding } from '../graph/operations.ts';
 import { inferShapes } from '../graph/shapes.ts';
 import { toFloat32, type Weights } from '../graph/tensor.ts';
 import { OnnxWriter } from '../onnx-format/onnx-writer.ts';
 import { onOnnx, writeExpression } from './onnx-elementwise.ts';
-import { resizeAttributes } from './onnx-resize.ts';
+import { resize } from './onnx-resize.ts';
+import type { OnnxScope } from './onnx-scope.ts';
 
-interface Scope {
-  readonly writer: OnnxWriter;
-  /** ONNX name of the input. */
-  readonly images: string;
-  /** ONNX name of the node's i-th input. */
-  input(i: number): string;
-  inputShape(i: number): Shape;
-  /** ONNX name of a parameter: its state-dict name. */
-  parameter(role: ParameterRole): string;
-  /** Adds an intermediate node. */
-  op(type: string, inputs: readonly string[], attributes?: Parameters<OnnxWriter['node']>[2]): string;
-  /** Adds the node that gives the operation's result. */
-  result(type: string, inputs: readonly string[], attributes?: Parameters<OnnxWriter['node']>[2]): void;
-}
-
-type Emitter<K extends OperationKind> = (node: GraphNode<K>, scope: Scope) => void;
+type Emitter<K extends OperationKind> = (node: GraphNode<K>, scope: OnnxScope) => void;
 
 const pads = (p: SpatialPadding): readonly number[] => [p.top, p.left, p.bottom, p.right];
 const withoutBatch = (shape: Shape): number[] => shape.map((d) => (d < 0 ? -1 : d));
 
 /** ONNX's own operator where there is one, else the arithmetic. */
-function emitActivation(attributes: ActivationAttributes, s: Scope): void {
+function emitActivation(attributes: ActivationAttributes, s: OnnxScope): void {
   const { onnx } = activations[attributes.function];
   const x = s.input(0);
   if (!onnx) {
@@ -185,22 +171,7 @@ const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
       pads: pads(padding),
       count_include_pad: countPadding ? 1 : 0,
     }),
-  resize: (node, s) => {
-    const { size, scales } = node.attributes;
-    const [, channels] = s.inputShape(0);
-    const attributes = resizeAttributes(node.attributes);
-    if (scales) {
-      s.result(
-        'Resize',
-        [s.input(0), '', s.writer.float(`${node.id}.scales`, [4], Float32Array.of(1, 1, ...scales))],
-        attributes,
-      );
-      return;
-    }
-    const images = s.op('Shape', [s.images], { start: 0, end: 1 });
-    const sizes = s.op('Concat', [images, s.writer.integers(`${node.id}.size`, [channels, ...size])], { axis: 0 });
-    s.result('Resize', [s.input(0), '', '', sizes], attributes);
-  },
+  resize,
   mean: ({ attributes: { axes, keepDimensions } }, s) =>
     s.result('ReduceMean', [s.input(0)], { axes, keepdims: keepDimensions ? 1 : 0 }),
   roll: (node, s) => {
@@ -272,7 +243,7 @@ export function onnxModel(graph: Graph, weights: Weights, metadata: Readonly<Rec
   const writer = new OnnxWriter([...given, ...graph.nodes.map(({ id }) => nameOf(id))]);
   for (const node of graph.nodes) {
     if (!used.has(node.id)) continue;
-    const scope: Scope = {
+    const scope: OnnxScope = {
       writer,
       images,
       input: (i) => nameOf(node.inputs[i]),

@@ -71,8 +71,11 @@ export function averagePool({ id, attributes: a }: GraphNode<'averagePool'>, s: 
 }
 
 export function resize({ attributes: a }: GraphNode<'resize'>, s: Pt2Scope): Pt2Value {
-  const target = { nearest: 'upsample_nearest2d', linear: 'upsample_bilinear2d', cubic: 'upsample_bicubic2d' }[a.mode];
-  const isPlain = a.mode === 'nearest' && a.coordinates === 'asymmetric' && (a.rounding ?? 'floor') === 'floor';
+  const isExact = a.mode === 'nearest' && a.coordinates === 'halfPixel' && a.rounding === 'preferCeil';
+  const mode = { nearest: isExact ? 'nearest_exact2d' : 'nearest2d', linear: 'bilinear2d', cubic: 'bicubic2d' }[a.mode];
+  const target = `${isExact || a.antialias ? '_' : ''}upsample_${mode}${a.antialias ? '_aa' : ''}`;
+  const isPlain =
+    isExact || (a.mode === 'nearest' && a.coordinates === 'asymmetric' && (a.rounding ?? 'floor') === 'floor');
   const isSmooth = a.mode !== 'nearest' && (a.coordinates === 'halfPixel' || a.coordinates === 'alignCorners');
   if (isPlain || isSmooth) {
     const size = a.scales

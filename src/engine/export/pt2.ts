@@ -8,6 +8,7 @@ import type { WriteSink } from '../files/atomic-write.ts';
 import { writeAtomically } from '../files/atomic-write.ts';
 import { type Graph, type GraphNode, inputShape, type ValueId } from '../graph/graph.ts';
 import type { OperationKind, Shape } from '../graph/operations.ts';
+import { type OutputTree, outputTree } from '../graph/output-places.ts';
 import { inferShapes } from '../graph/shapes.ts';
 import type { Tensor, Weights } from '../graph/tensor.ts';
 import { type Pt2Scope, tensor } from './pt2-calls.ts';
@@ -36,7 +37,25 @@ const tuple = (children: readonly object[]): object => ({
 });
 const spec = (tree: object): string => JSON.stringify([1, tree]);
 
-function moduleCalls(outputs: number): object[] {
+function specOf(tree: OutputTree): object {
+  if (tree.kind === 'tensor') return LEAF;
+  const children = tree.parts.map(specOf);
+  return tree.kind === 'tuple'
+    ? tuple(children)
+    : { type: 'builtins.dict', context: JSON.stringify(tree.keys), children_spec: children };
+}
+
+const leaves = (tree: OutputTree): readonly number[] =>
+  tree.kind === 'tensor' ? [tree.output] : tree.parts.flatMap(leaves);
+
+/** What the module returns: as the file that the network came from says, else its outputs in order. */
+function returned({ outputs }: Graph): OutputTree {
+  const all = outputs.map((_, output): OutputTree => ({ kind: 'tensor', output }));
+  const plain: OutputTree = all.length === 1 ? all[0] : { kind: 'tuple', parts: all };
+  return outputTree(outputs.map(({ places }) => places)) ?? plain;
+}
+
+function moduleCalls(tree: OutputTree): object[] {
   const arguments_ = tuple([tuple([LEAF]), { type: 'builtins.dict', context: '[]', children_spec: [] }]);
   return [
     {
@@ -45,7 +64,7 @@ function moduleCalls(outputs: number): object[] {
         inputs: [],
         outputs: [],
         in_spec: spec(arguments_),
-        out_spec: spec(outputs === 1 ? LEAF : tuple(Array<object>(outputs).fill(LEAF))),
+        out_spec: spec(specOf(tree)),
         forward_arg_names: ['images'],
       },
     },
@@ -110,7 +129,9 @@ function programOf(graph: Graph, weights: Weights): Program {
   for (const { name, tensor: of, isParameter } of stored)
     writer.values[parameters.get(name) as string] = metaOf(of.dtype, of.shape, isParameter);
   writer.values[images] = metaOf('float32', inputShape(graph));
-  const outputs = emit(graph, writer, images, parameters);
+  const given = emit(graph, writer, images, parameters);
+  const tree = returned(graph);
+  const outputs = leaves(tree).map((output) => given[output]);
   const inputs = [...parameters.values(), ...writer.constants.map(({ value }) => value), images];
   const inputSpecs = [
     ...stored.map(({ name, isParameter }) => {
@@ -141,7 +162,7 @@ function programOf(graph: Graph, weights: Weights): Program {
         input_specs: inputSpecs,
         output_specs: outputs.map((name) => ({ user_output: { arg: tensor(name) } })),
       },
-      module_call_graph: moduleCalls(outputs.length),
+      module_call_graph: moduleCalls(tree),
       metadata: {},
       treespec_namedtuple_fields: {},
     },
@@ -160,7 +181,7 @@ function programOf(graph: Graph, weights: Weights): Program {
 }
 
 /**
- * Writes the program in evaluation, atomically: input `images` [N, C, H, W], outputs in the Graph's order.
+ * Writes the program in evaluation, atomically: input `images` [N, C, H, W], outputs where the file that the network came from has them, else in the Graph's order.
  * @param metadata text that stays with it, in a record that PyTorch passes over
  * @throws UserError for an operation that cannot be written, and where a weight is missing
  */

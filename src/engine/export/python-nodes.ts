@@ -58,6 +58,10 @@ function resize({ attributes: a }: GraphNode<'resize'>, s: PythonScope): PythonC
   const corners = a.coordinates === 'alignCorners';
   if (a.mode === 'nearest' && a.coordinates === 'asymmetric' && (a.rounding ?? 'floor') === 'floor')
     return py`F.interpolate(${s.input(0)}, ${size}, mode=${mode})`;
+  if (a.mode === 'nearest' && a.coordinates === 'halfPixel' && a.rounding === 'preferCeil')
+    return py`F.interpolate(${s.input(0)}, ${size}, mode=${'nearest-exact'})`;
+  if (a.antialias)
+    return py`F.interpolate(${s.input(0)}, ${size}, mode=${mode}, align_corners=${corners}, antialias=${true})`;
   if (a.mode !== 'nearest' && (a.coordinates === 'halfPixel' || corners))
     return py`F.interpolate(${s.input(0)}, ${size}, mode=${mode}, align_corners=${corners})`;
   const [, , height, width] = s.inputShape(0);

@@ -72,6 +72,12 @@ const input = v.object({
   order: v.exactOptional(v.literal('bgr')),
 });
 
+const places = v.pipe(
+  v.array(v.pipe(v.array(v.union([name, natural])), v.maxLength(16))),
+  v.minLength(1),
+  v.maxLength(64),
+);
+
 const graph = v.object({
   name,
   family: name,
@@ -80,7 +86,11 @@ const graph = v.object({
   nodes: v.pipe(v.array(node), v.minLength(1), v.maxLength(MAX_NODES)),
   parameters: v.pipe(v.array(parameter), v.maxLength(MAX_NODES)),
   modules: v.pipe(v.array(v.object({ path: name, type: name })), v.maxLength(MAX_NODES)),
-  outputs: v.pipe(v.array(v.object({ name, value: name })), v.minLength(1), v.maxLength(64)),
+  outputs: v.pipe(
+    v.array(v.object({ name, value: name, places: v.exactOptional(places) })),
+    v.minLength(1),
+    v.maxLength(64),
+  ),
   trainingOutputs: v.pipe(v.array(name), v.minLength(1), v.maxLength(64)),
   tiedChannels: v.exactOptional(v.pipe(v.array(v.tuple([name, name])), v.maxLength(MAX_NODES))),
   ending: v.exactOptional(v.picklist(ENDINGS)),

@@ -1,6 +1,7 @@
 /** The Graph: the one representation of a network that everything else reads. Immutable. */
 import { UserError } from '../../common/errors.ts';
 import type { OperationAttributes, OperationKind, ParameterRole, Shape } from './operations.ts';
+import type { OutputPlace } from './output-places.ts';
 import type { DType } from './tensor.ts';
 
 /** Names a node and the value it computes. */
@@ -67,6 +68,8 @@ export interface GraphOutput {
   /** `logits` of a classifier that we build; what the file calls it otherwise. */
   readonly name: string;
   readonly value: ValueId;
+  /** Where the module returns it, once or several times; left out where outputs come in order, one alone as itself. */
+  readonly places?: readonly OutputPlace[];
 }
 
 /** What a file had behind its logits. */

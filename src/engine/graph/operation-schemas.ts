@@ -124,6 +124,7 @@ export const operationSchemas: { readonly [K in OperationKind]: OperationSchema<
       coordinates: v.picklist(['halfPixel', 'pytorchHalfPixel', 'alignCorners', 'asymmetric']),
       scales: v.exactOptional(v.tuple([scale, scale])),
       rounding: v.exactOptional(v.picklist(['floor', 'ceil', 'preferFloor', 'preferCeil'])),
+      antialias: v.exactOptional(v.literal(true)),
     }),
     inputs: [1, 1],
   },

@@ -94,6 +94,8 @@ export interface OperationAttributes {
     readonly coordinates: 'halfPixel' | 'pytorchHalfPixel' | 'alignCorners' | 'asymmetric';
     readonly scales?: Pair;
     readonly rounding?: 'floor' | 'ceil' | 'preferFloor' | 'preferCeil';
+    /** The filter grows as the image shrinks: linear and cubic (then with Keys' a = −½), half pixels. */
+    readonly antialias?: true;
   };
   /** Mean over `axes`; adaptive average pooling to 1 × 1 is the mean over the spatial axes. */
   mean: { readonly axes: readonly number[]; readonly keepDimensions: boolean };

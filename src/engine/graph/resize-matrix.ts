@@ -5,12 +5,14 @@ export type ResizeAttributes = OperationAttributes['resize'];
 
 /** Cubic convolution's coefficient: PyTorch's and ONNX's default. */
 const CUBIC = -0.75;
+/** PyTorch's with antialiasing, which is Pillow's. */
+const SMOOTH_CUBIC = -0.5;
 
 /** Weight of a neighbour at a distance (Keys 1981). */
-function cubicWeight(distance: number): number {
+function cubicWeight(distance: number, a = CUBIC): number {
   const t = Math.abs(distance);
-  if (t <= 1) return ((CUBIC + 2) * t - (CUBIC + 3)) * t * t + 1;
-  return t < 2 ? ((CUBIC * t - 5 * CUBIC) * t + 8 * CUBIC) * t - 4 * CUBIC : 0;
+  if (t <= 1) return ((a + 2) * t - (a + 3)) * t * t + 1;
+  return t < 2 ? ((a * t - 5 * a) * t + 8 * a) * t - 4 * a : 0;
 }
 
 /** Position in the input of an output position. `scale`: output size over input size. */
@@ -58,12 +60,35 @@ function neighbours(
   return [-1, 0, 1, 2].map((i) => [low + i, cubicWeight(x - low - i)]);
 }
 
+/** The entries under a filter that is stretched as the image shrinks, inside the image (torch.nn.functional.interpolate, antialias=True). */
+function underFilter(
+  a: ResizeAttributes,
+  axis: 0 | 1,
+  at: number,
+  input: number,
+): readonly (readonly [number, number])[] {
+  const step = 1 / scaleOf(a, axis, input, a.size[axis]);
+  const stretch = Math.max(step, 1);
+  const centre = (at + 0.5) * step;
+  const reach = (a.mode === 'cubic' ? 2 : 1) * stretch;
+  const weight = (distance: number): number =>
+    a.mode === 'cubic' ? cubicWeight(distance, SMOOTH_CUBIC) : Math.max(0, 1 - Math.abs(distance));
+  const start = Math.max(Math.trunc(centre - reach + 0.5), 0);
+  const end = Math.min(Math.trunc(centre + reach + 0.5), input);
+  const found = Array.from({ length: end - start }, (_, i): readonly [number, number] => [
+    start + i,
+    weight((start + i + 0.5 - centre) / stretch),
+  ]);
+  const total = found.reduce((sum, [, each]) => sum + each, 0);
+  return found.map(([i, each]) => [i, each / total]);
+}
+
 /** [input, output] for one axis: output = input · matrix. */
 export function resizeMatrix(a: ResizeAttributes, axis: 0 | 1, input: number): Float32Array {
   const output = a.size[axis];
   const matrix = new Float32Array(input * output);
   for (let at = 0; at < output; at++)
-    for (const [i, weight] of neighbours(a, axis, at, input))
+    for (const [i, weight] of (a.antialias ? underFilter : neighbours)(a, axis, at, input))
       matrix[Math.min(Math.max(i, 0), input - 1) * output + at] += weight;
   return matrix;
 }

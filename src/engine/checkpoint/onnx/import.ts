@@ -215,7 +215,7 @@ function noteComputed({ tensors }: BuiltGraph, notes: string[]): void {
 }
 
 /** Values of a `.pt2` have a mark before their names, so that no tensor has the same. */
-const plainName = (name: string): string => (name.startsWith(MADE_UP) ? name.slice(MADE_UP.length) : name);
+export const plainName = (name: string): string => (name.startsWith(MADE_UP) ? name.slice(MADE_UP.length) : name);
 
 /** What the file gives that depends on its images. */
 function outputsOf(importer: Importer, model: OnnxModel, file: string): readonly DraftOutput[] {

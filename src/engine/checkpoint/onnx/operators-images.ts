@@ -65,6 +65,18 @@ function targetOf(call: OperatorCall): { size: Pair; scales?: Pair } {
   return { size: [Math.floor(height * scales[0]), Math.floor(width * scales[1])], scales };
 }
 
+/** Whether the filter grows as the image shrinks. */
+function smooths(
+  call: OperatorCall,
+  mode: Resize['mode'],
+  coordinates: Resize['coordinates'],
+): Pick<Resize, 'antialias'> {
+  if (!call.int('antialias', 0) || mode === 'nearest') return {};
+  if (coordinates !== 'halfPixel')
+    call.fail('smooths while it shrinks (antialias) in other coordinates than half pixels');
+  return { antialias: true };
+}
+
 const resize: OperatorRule = (call) => {
   const { size, scales } = targetOf(call);
   const mode = MODES[call.string('mode', 'nearest')];
@@ -72,10 +84,15 @@ const resize: OperatorRule = (call) => {
   const coordinates = COORDINATES[call.string('coordinate_transformation_mode', old ? 'asymmetric' : 'half_pixel')];
   const rounding = ROUNDINGS[call.string('nearest_mode', old ? 'floor' : 'round_prefer_floor')];
   if (!mode || !coordinates || !rounding) return call.fail('resizes in a way that Espalier does not know');
-  if (call.int('antialias', 0)) call.fail('smooths while it shrinks (antialias), which Espalier has no operation for');
-  if (mode === 'cubic' && (!alike(call.float('cubic_coeff_a', -0.75), -0.75) || call.int('exclude_outside', 0)))
+  const antialias = smooths(call, mode, coordinates);
+  // With antialiasing PyTorch has another coefficient, and no pixel outside counts.
+  if (
+    mode === 'cubic' &&
+    (!alike(call.float('cubic_coeff_a', -0.75), antialias ? -0.5 : -0.75) ||
+      (call.int('exclude_outside', 0) && !antialias))
+  )
     call.fail('weighs its neighbours in another way than PyTorch');
-  return emitResize(call, { size, mode, coordinates, ...(mode === 'nearest' && { rounding }) }, scales);
+  return emitResize(call, { size, mode, coordinates, ...antialias, ...(mode === 'nearest' && { rounding }) }, scales);
 };
 
 /** As a `.pt2` says it: sizes always, scales where PyTorch was given them. */
@@ -84,10 +101,17 @@ const resize2d: OperatorRule = (call) => {
   const mode = MODES[call.string('mode', 'nearest')];
   const coordinates = { half_pixel: 'halfPixel', align_corners: 'alignCorners', asymmetric: 'asymmetric' } as const;
   const chosen = coordinates[call.string('coordinates', 'half_pixel') as keyof typeof coordinates];
-  if (call.int('antialias', 0)) call.fail('smooths while it shrinks (antialias), which Espalier has no operation for');
+  const rounding = ROUNDINGS[call.string('rounding', 'floor')];
   const scales =
     call.has(0) && call.float('scale_h', 0) ? [call.float('scale_h', 1), call.float('scale_w', 1)] : undefined;
-  return emitResize(call, { size: [height, width], mode, coordinates: chosen }, scales);
+  const attributes = {
+    size: [height, width] as const,
+    mode,
+    coordinates: chosen,
+    ...smooths(call, mode, chosen),
+    ...(mode === 'nearest' && rounding !== 'floor' && { rounding }),
+  };
+  return emitResize(call, attributes, scales);
 };
 
 const convTranspose: OperatorRule = (call) => {

@@ -141,7 +141,7 @@ const vectorNorm: AtenRule = (call) => {
 };
 
 const resize =
-  (mode: 'nearest' | 'linear' | 'cubic'): AtenRule =>
+  (mode: 'nearest' | 'linear' | 'cubic', isExact = false): AtenRule =>
   (call) => {
     const name = call.has('self') ? 'self' : 'input';
     const sizes = call.output().sizes.slice(2);
@@ -156,7 +156,10 @@ const resize =
       {
         sizes: sizes as number[],
         mode,
-        coordinates: mode === 'nearest' ? 'asymmetric' : call.flag('align_corners') ? 'align_corners' : 'half_pixel',
+        coordinates:
+          mode === 'nearest' && !isExact ? 'asymmetric' : call.flag('align_corners') ? 'align_corners' : 'half_pixel',
+        // The nearest centre, the later one of two.
+        ...(isExact && { rounding: 'round_prefer_ceil' }),
         // Numbers of a list are whole in ONNX's attributes: one each.
         ...(scales.length === 2 && { scale_h: { float: scales[0] }, scale_w: { float: scales[1] } }),
         ...(call.operation.includes('aa') && { antialias: 1 }),
@@ -183,6 +186,7 @@ export const poolingRules: Readonly<Record<string, AtenRule>> = {
   linalg_vector_norm: vectorNorm,
   norm: vectorNorm,
   upsample_nearest2d: resize('nearest'),
+  _upsample_nearest_exact2d: resize('nearest', true),
   upsample_bilinear2d: resize('linear'),
   upsample_bicubic2d: resize('cubic'),
   _upsample_bilinear2d_aa: resize('linear'),

@@ -29,6 +29,22 @@ const repeatInterleave: AtenRule = (call) => {
   call.resultReshaped(call.emit('Expand', [call.reshaped(x, apart(1)), call.shapeValue(apart(repeats))]));
 };
 
+/** Each vector along a dimension of its own, the same for every place of the others. */
+const meshgrid: AtenRule = (call) => {
+  const tensors = call.tensors('tensors') as readonly string[];
+  const isXy = call.text('indexing', 'ij') === 'xy';
+  tensors.forEach((vector, i) => {
+    const { sizes } = call.output(i);
+    // Rows and columns change places, as in pictures.
+    const axis = isXy && i < 2 && sizes.length > 1 ? 1 - i : i;
+    const along = call.reshaped(
+      vector,
+      sizes.map((size, d) => (d === axis ? size : 1)),
+    );
+    call.resultAt(i, 'Expand', [along, call.shapeValue(sizes)]);
+  });
+};
+
 export const repeatRules: Readonly<Record<string, AtenRule>> = {
   expand,
   expand_as: expand,
@@ -36,4 +52,5 @@ export const repeatRules: Readonly<Record<string, AtenRule>> = {
   repeat,
   tile: repeat,
   repeat_interleave: repeatInterleave,
+  meshgrid,
 };

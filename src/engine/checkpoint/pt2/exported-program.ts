@@ -2,6 +2,8 @@
  * The JSON of an exported program (torch/_export/serde/schema.py, version 8): the parts that say what the network computes, checked and typed.
  * Nothing in it is executed.
  */
+import type { OutputPlace } from '../../graph/output-places.ts';
+import { returnedPlaces } from './return-value.ts';
 
 /** An argument of a call: one of its `as_…` fields is filled. */
 export type Argument =
@@ -51,7 +53,10 @@ export interface ExportedProgram {
   readonly stored: readonly { readonly value: string; readonly name: string; readonly kind: StoredKind }[];
   /** Inputs that a person gives, in order. */
   readonly userInputs: readonly string[];
+  /** '' for what is no tensor. */
   readonly userOutputs: readonly string[];
+  /** Where the module's return value has each of them. */
+  readonly outputPlaces?: readonly OutputPlace[];
   readonly torchVersion: string;
 }
 
@@ -242,7 +247,7 @@ function signatureOf(value: unknown): Signature {
     const [tag, content] = tagged(spec, 'an output');
     if (tag !== 'user_output') return [];
     const [type, argument] = tagged(object(content, 'an output')['arg'], 'an output');
-    return type === 'as_tensor' ? [nameOf(argument)] : [];
+    return [type === 'as_tensor' ? nameOf(argument) : ''];
   });
   return { stored, userInputs, userOutputs };
 }
@@ -279,8 +284,10 @@ export function parseProgram(json: string): ExportedProgram {
   const signature = signatureOf(graphModule['signature']);
   const graph = object(graphModule['graph'], 'the graph');
   const symbol = batchSymbol(graph, signature.userInputs[0]);
+  const places = returnedPlaces(graphModule['module_call_graph']);
   return {
     ...signature,
+    ...(places?.length === signature.userOutputs.length && { outputPlaces: places }),
     // Without an open batch, any symbol is one that cannot be followed.
     graph: graphOf(graph, { symbol: symbol ?? '' }),
     torchVersion: typeof program['torch_version'] === 'string' ? program['torch_version'] : '',

@@ -1,7 +1,8 @@
 /** An exported program as a Graph with weights under the names of its state dict. */
-import type { Graph, GraphNode } from '../../graph/graph.ts';
+import { type Graph, type GraphNode, isClassifier } from '../../graph/graph.ts';
+import type { OutputPlace } from '../../graph/output-places.ts';
 import type { Tensor, Weights } from '../../graph/tensor.ts';
-import { type ImportOptions, importOnnx, type KeptOperation } from '../onnx/import.ts';
+import { type ImportOptions, importOnnx, type KeptOperation, plainName } from '../onnx/import.ts';
 import type { Pt2File } from './pt2-file.ts';
 import { translateProgram } from './translate.ts';
 
@@ -16,10 +17,10 @@ export interface ImportedProgram {
 
 /** @throws UserError naming the file and what is in the way */
 export function importPt2(file: Pt2File, options: ImportOptions): ImportedProgram {
-  const { model, kept: untranslated, modules } = translateProgram(options.file, file);
+  const { model, kept: untranslated, modules, places } = translateProgram(options.file, file);
   const imported = importOnnx(model, { ...options, namesAreExact: true, family: 'pt2' });
   const kept = [...untranslated, ...imported.kept];
-  const graph = withCounters(withClasses(imported.graph, modules), file);
+  const graph = withPlaces(withCounters(withClasses(imported.graph, modules), file), places);
   const counters = graph.parameters.filter(({ dtype }) => dtype === 'int64').map(({ name }) => name);
   return {
     graph,
@@ -45,6 +46,23 @@ const describeKept = ({ operation, module, reason }: KeptOperation): string =>
 function withClasses(graph: Graph, classes: ReadonlyMap<string, string>): Graph {
   const modules = graph.modules.map(({ path, type }) => ({ path, type: classes.get(path) || type }));
   return { ...graph, modules };
+}
+
+/** Outputs with their places in what the module returns; those of a dictionary have its keys as names. */
+function withPlaces(graph: Graph, places: ReadonlyMap<string, readonly OutputPlace[]>): Graph {
+  const byName = new Map([...places].map(([name, found]) => [plainName(name), found]));
+  const [only] = places.size === 1 ? places.values() : [];
+  const all = [...places.values()];
+  if (all.every((found, i) => found.length === 1 && found[0].join() === (only ? '' : String(i)))) return graph;
+  const outputs = graph.outputs.map((output) => {
+    const found = only ?? byName.get(output.name);
+    if (!found) return output;
+    const key = found[0].join('.');
+    const isKey =
+      typeof found[0][0] === 'string' && !isClassifier(graph) && !graph.outputs.some(({ name }) => name === key);
+    return { ...output, ...(isKey && { name: key }), places: found };
+  });
+  return { ...graph, outputs };
 }
 
 /** Batch norms with their counters, which no call of the program takes, all parameters in the state dict's order. */

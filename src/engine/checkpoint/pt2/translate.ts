@@ -3,6 +3,7 @@
  * sizes, constants, layers and names are found by one importer for both.
  */
 import { UserError } from '../../../common/errors.ts';
+import type { OutputPlace } from '../../graph/output-places.ts';
 import type { KeptOperation } from '../onnx/import.ts';
 import { MADE_UP } from '../onnx/names.ts';
 import type { OnnxModel, OnnxNode } from '../onnx/onnx-proto.ts';
@@ -18,6 +19,7 @@ import { windowRules } from './aten-windows.ts';
 import { replaced, writeRules } from './aten-writes.ts';
 import type { ProgramGraph, ProgramNode } from './exported-program.ts';
 import type { Pt2File } from './pt2-file.ts';
+import { placesByValue } from './return-value.ts';
 import type { TranslationScope } from './translation-scope.ts';
 import type { Window } from './windows-of-values.ts';
 
@@ -49,6 +51,8 @@ export interface TranslatedProgram {
   readonly kept: readonly KeptOperation[];
   /** Class of every module that the program names, by its path, the outermost first. */
   readonly modules: ReadonlyMap<string, string>;
+  /** Where the module's return value has the values that it gives. */
+  readonly places: ReadonlyMap<string, readonly OutputPlace[]>;
 }
 
 function parts(target: string): { operation: string; overload: string; inPlace: boolean } | undefined {
@@ -245,7 +249,7 @@ class Aliases {
  * @throws UserError where the program does not take one batch of images, or changes values in a way that cannot be followed
  */
 export function translateProgram(file: string, { program, tensors, budget }: Pt2File): TranslatedProgram {
-  const { graph, stored, userInputs, userOutputs } = program;
+  const { graph, stored, userInputs } = program;
   const [images, ...others] = userInputs;
   const sizes = images === undefined || images === '' ? undefined : graph.tensors.get(images)?.sizes;
   if (!sizes || others.length)
@@ -267,7 +271,9 @@ export function translateProgram(file: string, { program, tensors, budget }: Pt2
     sizes[0] !== undefined && sizes[0] >= 0 ? sizes[0] : undefined,
   );
   translator.run(graph, current, prefix);
+  const userOutputs = program.userOutputs.filter(Boolean);
   const outputs = [...new Set(userOutputs.length ? userOutputs : graph.outputs)];
+  const named = (name: string): string => current.get(name) ?? `${prefix}${name}`;
   const open = sizes.map((size, i) => (size !== undefined && size < 0 ? (i === 0 ? 'batch' : '') : (size ?? '')));
   return {
     kept: translator.kept,
@@ -282,7 +288,8 @@ export function translateProgram(file: string, { program, tensors, budget }: Pt2
       keep: (node, reason) => translator.instead(node.name, reason),
       initialisers,
       inputs: [{ name: `${prefix}${images}`, shape: open }],
-      outputs: outputs.map((name) => ({ name: current.get(name) ?? `${prefix}${name}` })),
+      outputs: outputs.map((name) => ({ name: named(name) })),
     },
+    places: placesByValue(program, named),
   };
 }

@@ -46,7 +46,7 @@ export function removeBlocks(
     modules: graph.modules
       .filter(({ path }) => !paths.some((block) => isInside(path, block)))
       .map((module) => ({ ...module, path: rename(module.path) })),
-    outputs: graph.outputs.map(({ name, value }) => ({ name, value: renamedValue(value) })),
+    outputs: graph.outputs.map((output) => ({ ...output, value: renamedValue(output.value) })),
     trainingOutputs: graph.trainingOutputs.map(renamedValue),
     ...(graph.tiedChannels && {
       tiedChannels: graph.tiedChannels

@@ -29,7 +29,8 @@ describe('exported programs', { skip: noPythonWith('torch', 'safetensors', 'nump
     return place;
   };
 
-  for (const name of ['residual', 'transformer', 'decoder', 'shuffled', 'normed', 'joined', 'standardised', 'composed'])
+  const names = 'residual transformer decoder shuffled normed joined standardised composed segmenter'.split(' ');
+  for (const name of names)
     test(`${name}: outputs as PyTorch's, pruned as the masked network, written back as pruned`, async () => {
       const row: Row = { name };
       const request = { source, name, form: 'pt2', side: 32, folder: folderOf(name) };
@@ -46,6 +47,18 @@ describe('exported programs', { skip: noPythonWith('torch', 'safetensors', 'nump
     const names = graph.parameters.map(({ name }) => name);
     for (const name of ['p_1', 'stages.stage-0.reduce.weight', 'stages.stage-0.expand.bias'])
       assert.ok(names.includes(name), `${name} is not among ${names.join(', ')}`);
+  });
+
+  test('outputs have the keys of the dictionary that the module returns, and go back to their places in it', async () => {
+    const { graph } = await openModel({ model: path.join(folder.path, 'segmenter', 'dense.pt2') });
+    const found = graph.outputs.map(({ name, places }) => ({ name, places }));
+    assert.deepEqual(found, [
+      { name: 'out', places: [['out']] },
+      { name: 'others.0', places: [['others', 0]] },
+      { name: 'others.1.0', places: [['others', 1, 0]] },
+    ]);
+    const { graph: plain } = await openModel({ model: path.join(folder.path, 'residual', 'dense.pt2') });
+    assert.deepEqual(Object.keys(plain.outputs[0]), ['name', 'value']);
   });
 
   test('a bias that is joined of parameters leaves them as they are', async () => {
@@ -122,7 +135,7 @@ describe('exported programs', { skip: noPythonWith('torch', 'safetensors', 'nump
     await saveModel(path.join(place, 'pruned.pt2'), pruned.graph, pruned.weights, model.record);
     await writeSafetensors(path.join(place, 'masked.safetensors'), masked(weights, pruned), {});
     for (const action of ['masked', 'returned'])
-      assert.deepEqual(await torch.ask({ action, folder: place, file: 'pruned.pt2' }), {});
+      assert.equal((await torch.ask({ action, folder: place, file: 'pruned.pt2' })).error, undefined);
     const outputs = (name: string) => outputsIn(path.join(place, `${name}.safetensors`));
     assert.ok(difference(await outputs('returned'), await outputs('masked.outputs')) < 1e-5);
   });

@@ -245,6 +245,32 @@ class Composed(nn.Module):
         return torch.addmm(x.mean(2), x.amax(2), self.head.weight.t(), beta=0.5, alpha=2)
 
 
+class Segmenter(nn.Module):
+    """Down by pooling, up by transposed convolutions and by every way of resizing, places as channels; outputs by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1, bias=False), nn.BatchNorm2d(12), nn.ReLU())
+        self.deep = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(12, 16, 3, padding=1), nn.InstanceNorm2d(16, affine=True), nn.ReLU())
+        self.grow = nn.ConvTranspose2d(16, 10, 2, stride=2)
+        self.join = nn.Conv2d(24, 12, 3, padding=1)
+        self.classes = nn.Conv2d(12, 4, 1)
+        self.aux = nn.Conv2d(16, 4, 1)
+
+    def forward(self, x):
+        side = x.shape[-1]
+        x = self.stem(x)
+        deep = self.deep(x)
+        rows, columns = torch.meshgrid(torch.linspace(0, 1, 16), torch.linspace(-1, 1, 16), indexing="xy")
+        places = torch.stack([rows, columns]).expand(x.shape[0], -1, -1, -1)
+        x = self.join(torch.cat([x, self.grow(deep), places], 1))
+        small = F.interpolate(x, (7, 5), mode="bicubic", antialias=True) + F.interpolate(x, (7, 5), mode="bilinear", antialias=True)
+        x = x + F.interpolate(small, (16, 16), mode="nearest-exact")
+        out = F.interpolate(self.classes(x), (side, side), mode="bilinear", align_corners=False)
+        aux = F.interpolate(self.aux(deep), scale_factor=4, mode="nearest")
+        return {"out": out, "others": (aux, [out.softmax(1)])}
+
+
 class Unknown(nn.Module):
     """An operation that Espalier knows nothing of, between two layers."""
 
@@ -272,4 +298,5 @@ normed = Normed
 joined = Joined
 standardised = Standardised
 composed = Composed
+segmenter = Segmenter
 unknown = Unknown
