@@ -114,10 +114,12 @@ export const pointsRunsFlow = (environment: Environment): Flow => ({
         await session.shot('89-which');
         await wb.pick('half, finetuned');
         await wb.pick('pytorch');
-        const name = wb.quickInput.locator('input.input');
-        await name.waitFor();
-        await wb.page.waitForTimeout(500);
-        assert.match(await name.inputValue(), /\/[A-Za-z_]\w*\.py$/);
+        // The name comes in after the folder.
+        await wb.page.waitForFunction(
+          (selector) =>
+            /\/[A-Za-z_]\w*\.py$/.test((document.querySelector(selector) as HTMLInputElement | null)?.value ?? ''),
+          '.quick-input-widget input.input',
+        );
         await wb.page.keyboard.press('Escape');
         await wb.clearNotifications();
       },
