@@ -10,14 +10,13 @@ export function setContext<K extends keyof ContextKeys>(key: K, value: ContextKe
   void vscode.commands.executeCommand('setContext', key, value);
 }
 
+let told = 0;
+
 /**
- * Tells the keys that hold once more. The walkthrough ticks a step when its key changes, and hears of no change before it is opened
- * for the first time.
+ * Tells the keys that hold once more, as other values that hold as well: the walkthrough ticks a step when its key changes, and hears of
+ * no change before VS Code has read its steps.
  */
-export async function tellContextAgain(): Promise<void> {
-  for (const [key, value] of known) {
-    if (value !== true) continue;
-    await vscode.commands.executeCommand('setContext', key, false);
-    await vscode.commands.executeCommand('setContext', key, true);
-  }
+export function tellContextAgain(): void {
+  told += 1;
+  for (const [key, value] of known) if (value === true) void vscode.commands.executeCommand('setContext', key, told);
 }

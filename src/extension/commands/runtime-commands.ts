@@ -114,7 +114,11 @@ export async function createSample({ worker, datasets }: Services, argument?: un
   await openEditor({ kind: 'file', path: model });
 }
 
+/** Milliseconds after which the steps of an opened walkthrough may be read, on a fast machine and on a busy one. */
+const STEPS_ARE_READ = [0, 1_000, 3_000, 8_000, 20_000];
+
 export async function openWalkthrough(): Promise<void> {
   await vscode.commands.executeCommand('workbench.action.openWalkthrough', `${EXTENSION_ID}#${WALKTHROUGH_ID}`, false);
-  await tellContextAgain();
+  // Its steps are read some time after its page has opened, and nothing says when.
+  for (const milliseconds of STEPS_ARE_READ) setTimeout(tellContextAgain, milliseconds);
 }
