@@ -69,6 +69,7 @@ export async function openFinetune(task: FinetuneTask & Common): Promise<Opened>
     };
     const settings = { ...options, maxSteps: steps };
     await finetune({ graph, session, options: settings, training: loader, validation, run, metadata: {}, onMetrics });
+    await run.release();
     return (last - start) / 1000;
   };
   return {
