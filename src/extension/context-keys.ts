@@ -1,22 +1,47 @@
-/** Context keys, set only when they change. */
+/** Context keys, set only when they change, and the steps of the walkthrough that they tick. */
 import * as vscode from 'vscode';
-import type { ContextKeys } from './contributions.ts';
+import { type ContextKeys, EXTENSION_ID, STEP_KEYS, type StepKey, TOLD, toldKey } from './contributions.ts';
 
 const known = new Map<string, unknown>();
+const done = new Set<StepKey>();
+/** Which of TOLD it is now. */
+let told = 0;
+
+/** Milliseconds after which VS Code may have read the steps of a walkthrough that was opened, on a fast machine and on busy ones. */
+const STEPS_ARE_READ = [1_000, 3_000, 8_000, 20_000];
+
+const isStep = (key: string): key is StepKey => (STEP_KEYS as readonly string[]).includes(key);
+
+function tell(step: StepKey): void {
+  void vscode.commands.executeCommand('setContext', toldKey(step), TOLD[told]);
+}
 
 export function setContext<K extends keyof ContextKeys>(key: K, value: ContextKeys[K]): void {
   if (known.get(key) === value) return;
   known.set(key, value);
   void vscode.commands.executeCommand('setContext', key, value);
+  if (!value || !isStep(key)) return;
+  done.add(key);
+  tell(key);
 }
 
-let told = 0;
+function tellAgain(): void {
+  told = (told + 1) % TOLD.length;
+  for (const step of done) tell(step);
+}
 
-/**
- * Tells the keys that hold once more, as other values that hold as well: the walkthrough ticks a step when its key changes, and hears of
- * no change before VS Code has read its steps.
- */
-export function tellContextAgain(): void {
-  told += 1;
-  for (const [key, value] of known) if (value === true) void vscode.commands.executeCommand('setContext', key, told);
+/** Tells of the steps that were done once the walkthrough is read, which nothing says, whichever way it is opened. */
+export function watchWalkthrough(): vscode.Disposable {
+  const name: string = vscode.extensions.getExtension(EXTENSION_ID)?.packageJSON.displayName ?? '';
+  let timers: NodeJS.Timeout[] = [];
+  const watch = vscode.window.tabGroups.onDidChangeTabs(({ opened, changed }) => {
+    // A page of VS Code's own has no input; the walkthrough's title ends with the extension's name.
+    if (![...opened, ...changed].some(({ input, label }) => input === undefined && label.endsWith(name))) return;
+    for (const timer of timers) clearTimeout(timer);
+    timers = STEPS_ARE_READ.map((milliseconds) => setTimeout(tellAgain, milliseconds));
+  });
+  return new vscode.Disposable(() => {
+    watch.dispose();
+    for (const timer of timers) clearTimeout(timer);
+  });
 }

@@ -6,7 +6,7 @@ import { registerCommands } from './command-handlers.ts';
 import type { Services } from './commands/services.ts';
 import { ComparePanels } from './compare/compare-panel.ts';
 import { Comparison } from './compare/comparison.ts';
-import { setContext } from './context-keys.ts';
+import { setContext, watchWalkthrough } from './context-keys.ts';
 import { COMPARE_PANEL, type ContextKeys, RUN_PANEL, TASK_TYPE } from './contributions.ts';
 import { Datasets } from './dataset/datasets.ts';
 import { registerFinetuneLens } from './finetune-lens.ts';
@@ -56,6 +56,7 @@ export function activate(context: vscode.ExtensionContext): Api {
     editors.register(),
     registerZooFiles(),
     registerFinetuneLens(),
+    watchWalkthrough(),
     vscode.window.registerWebviewPanelSerializer(RUN_PANEL, runPanels),
     vscode.window.registerWebviewPanelSerializer(COMPARE_PANEL, comparePanels),
     vscode.tasks.registerTaskProvider(TASK_TYPE, new TaskProvider(context.extensionUri)),

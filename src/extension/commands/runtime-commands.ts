@@ -1,7 +1,7 @@
 /** The runtime and the worker; the sample; the walkthrough. */
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { setContext, tellContextAgain } from '../context-keys.ts';
+import { setContext } from '../context-keys.ts';
 import { EXTENSION_ID, WALKTHROUGH_ID } from '../contributions.ts';
 import { RUNTIME_DOWNLOAD } from '../status-bar.ts';
 import { chooseFolder } from './load-commands.ts';
@@ -114,11 +114,6 @@ export async function createSample({ worker, datasets }: Services, argument?: un
   await openEditor({ kind: 'file', path: model });
 }
 
-/** Milliseconds after which the steps of an opened walkthrough may be read, on a fast machine and on a busy one. */
-const STEPS_ARE_READ = [0, 1_000, 3_000, 8_000, 20_000];
-
 export async function openWalkthrough(): Promise<void> {
   await vscode.commands.executeCommand('workbench.action.openWalkthrough', `${EXTENSION_ID}#${WALKTHROUGH_ID}`, false);
-  // Its steps are read some time after its page has opened, and nothing says when.
-  for (const milliseconds of STEPS_ARE_READ) setTimeout(tellContextAgain, milliseconds);
 }

@@ -1,5 +1,5 @@
 /** The walkthrough "Prune your first model". */
-import { WALKTHROUGH_ID } from './identifiers.ts';
+import { type StepKey, TOLD, toldKey, WALKTHROUGH_ID } from './identifiers.ts';
 
 export interface WalkthroughStep {
   readonly id: string;
@@ -9,6 +9,8 @@ export interface WalkthroughStep {
   readonly altText: string;
   readonly completionEvents: readonly string[];
 }
+
+const completedBy = (step: StepKey): readonly string[] => TOLD.map((value) => `onContext:${toldKey(step)} == ${value}`);
 
 export const walkthrough = {
   id: WALKTHROUGH_ID,
@@ -22,7 +24,7 @@ export const walkthrough = {
         'A trained ResNet-20 and a few thousand small images, made on this machine in the folder that you choose.\n[Create Sample](command:espalier.createSample)',
       image: 'media/walkthrough/sample.svg',
       altText: 'Four small images of drawn shapes beside a network.',
-      completionEvents: ['onContext:espalier.didCreateSample'],
+      completionEvents: completedBy('espalier.didCreateSample'),
     },
     {
       id: 'load',
@@ -31,7 +33,7 @@ export const walkthrough = {
         'The architecture is recognised from the file. Select a layer: everything that must be pruned with it lights up.\n[Load Checkpoint](command:espalier.loadCheckpoint)',
       image: 'media/walkthrough/load.svg',
       altText: 'A network drawn as boxes, one group of layers outlined.',
-      completionEvents: ['onContext:espalier.anyModel'],
+      completionEvents: completedBy('espalier.anyModel'),
     },
     {
       id: 'score',
@@ -40,7 +42,7 @@ export const walkthrough = {
         'Taylor scores say what the loss would feel of each channel. They take a few batches of images.\n[Score Channels](command:espalier.score)',
       image: 'media/walkthrough/score.svg',
       altText: 'A histogram of scores with a threshold line.',
-      completionEvents: ['onContext:espalier.didScore'],
+      completionEvents: completedBy('espalier.didScore'),
     },
     {
       id: 'target',
@@ -49,7 +51,7 @@ export const walkthrough = {
         'Half of the operations, or any figure: the plan follows the slider, and shows what each layer keeps.\n[Set FLOP Target](command:espalier.setTarget)',
       image: 'media/walkthrough/target.svg',
       altText: 'A slider between a thin and a wide network.',
-      completionEvents: ['onContext:espalier.modelHasPlan'],
+      completionEvents: completedBy('espalier.modelHasPlan'),
     },
     {
       id: 'prune',
@@ -57,7 +59,7 @@ export const walkthrough = {
       description: 'Writes the smaller model beside the dense one and opens it.\n[Prune Model](command:espalier.prune)',
       image: 'media/walkthrough/prune.svg',
       altText: 'A wide network beside a narrower one.',
-      completionEvents: ['onContext:espalier.didPrune'],
+      completionEvents: completedBy('espalier.didPrune'),
     },
     {
       id: 'finetune',
@@ -66,7 +68,7 @@ export const walkthrough = {
         'A few epochs win back the accuracy. Watch the curves; pause, stop and resume as you like.\n[Finetune](command:espalier.finetune)',
       image: 'media/walkthrough/finetune.svg',
       altText: 'A falling loss curve and a rising accuracy curve.',
-      completionEvents: ['onContext:espalier.didFinetune'],
+      completionEvents: completedBy('espalier.didFinetune'),
     },
     {
       id: 'compare',
@@ -75,7 +77,7 @@ export const walkthrough = {
         'Accuracy, operations, size and measured speed of dense, pruned and finetuned, in one table.\n[Evaluate](command:espalier.evaluate)',
       image: 'media/walkthrough/compare.svg',
       altText: 'A table and a plot of accuracy over operations.',
-      completionEvents: ['onContext:espalier.didEvaluate'],
+      completionEvents: completedBy('espalier.didEvaluate'),
     },
   ] satisfies readonly WalkthroughStep[],
 };

@@ -42,6 +42,26 @@ export interface ContextKeys {
   'espalier.runActive': boolean;
 }
 
+/** Steps of the walkthrough, by the keys that hold once they were done. */
+export const STEP_KEYS = [
+  'espalier.didCreateSample',
+  'espalier.anyModel',
+  'espalier.didScore',
+  'espalier.modelHasPlan',
+  'espalier.didPrune',
+  'espalier.didFinetune',
+  'espalier.didEvaluate',
+] as const satisfies readonly (keyof ContextKeys)[];
+export type StepKey = (typeof STEP_KEYS)[number];
+
+/**
+ * VS Code never ticks a step by a condition that holds already when it reads the walkthrough, which is some time after its page has
+ * opened. So a step that was done is told by two values in turn, each of which is a condition.
+ */
+export const TOLD = ['once', 'again'] as const;
+
+export const toldKey = (step: StepKey): string => `${step}.told`;
+
 const selector = (extensions: readonly string[]) =>
   extensions.map((extension) => ({ filenamePattern: `*${extension}` }));
 
