@@ -17,9 +17,16 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     if (options?.state?.view !== null) await editor.drawn();
     return editor;
   };
-  /** Where the picture stands, as the page remembers it. */
-  const placeOf = (editor: EditorPage) =>
-    editor.page.evaluate(() => JSON.parse(sessionStorage.getItem('state') ?? '{}').place as { x: number; y: number });
+  /** Where the picture stands, as the page remembers it once it stands still. */
+  const placeOf = async (editor: EditorPage): Promise<{ readonly x: number; readonly y: number }> => {
+    for (let last = ''; ; ) {
+      await editor.page.waitForTimeout(REMEMBERED_AFTER_MS);
+      const place = await editor.page.evaluate(() => JSON.parse(sessionStorage.getItem('state') ?? '{}').place);
+      if (place && JSON.stringify(place) === last) return place;
+      last = JSON.stringify(place ?? null);
+    }
+  };
+  const names = (editor: EditorPage) => editor.page.locator('[role=treeitem]').allTextContents();
   const focusGraph = (editor: EditorPage) => editor.page.locator('.graph').focus();
   const active = (editor: EditorPage) =>
     editor.page.evaluate(() => {
@@ -217,7 +224,6 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     assert.equal(editor.sent('graph/selected').length, 0, 'the host is not told what it said itself');
     const members = await editor.page.locator('[role=treeitem]', { hasText: 'in the selected group' }).count();
     assert.ok(members >= 1);
-    await editor.page.waitForTimeout(REMEMBERED_AFTER_MS);
     const after = await placeOf(editor);
     // The last stage lies far below what is shown at first.
     assert.ok(after.y < before.y - 500, JSON.stringify([before, after]));
@@ -245,16 +251,13 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     await editor.send('graph/select', { nodes: ['layer2.0.conv2'], scope: null, reveal: true });
     await editor.page.getByRole('heading', { name: 'layer2.0.conv2' }).waitFor();
     await editor.page.getByRole('tab', { name: 'Scopes' }).click();
-    await editor.page.waitForTimeout(REMEMBERED_AFTER_MS);
-    const names = () => editor.page.locator('[role=treeitem]').allTextContents();
-    const [shown, place] = [await names(), await placeOf(editor)];
+    const [place, shown] = [await placeOf(editor), await names(editor)];
     await editor.page.reload();
     await editor.drawn();
     await editor.page.getByRole('heading', { name: 'layer2.0.conv2' }).waitFor();
     assert.equal(await editor.page.getByRole('tab', { name: 'Scopes' }).getAttribute('aria-selected'), 'true');
-    assert.deepEqual(await names(), shown);
-    await editor.page.waitForTimeout(REMEMBERED_AFTER_MS);
     assert.deepEqual(await placeOf(editor), place);
+    assert.deepEqual(await names(editor), shown);
     await editor.close();
   });
 
@@ -276,7 +279,6 @@ describe('the graph in a browser', { skip: noChromium }, () => {
     for (const reducedMotion of [true, false]) {
       const editor = await open({ reducedMotion });
       await editor.send('graph/select', { nodes: ['layer1.0'], scope: null, reveal: false });
-      await editor.page.waitForTimeout(REMEMBERED_AFTER_MS);
       const before = await placeOf(editor);
       await editor.send('graph/command', 'expand');
       await editor.item(/^downsample/).waitFor({ state: 'attached' });
