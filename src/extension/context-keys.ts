@@ -1,6 +1,6 @@
 /** Context keys, set only when they change, and the steps of the walkthrough that they tick. */
 import * as vscode from 'vscode';
-import { type ContextKeys, EXTENSION_ID, STEP_KEYS, type StepKey, TOLD, toldKey } from './contributions.ts';
+import { type ContextKeys, STEP_KEYS, type StepKey, TOLD, toldKey } from './contributions.ts';
 
 const known = new Map<string, unknown>();
 const done = new Set<StepKey>();
@@ -32,11 +32,10 @@ function tellAgain(): void {
 
 /** Tells of the steps that were done once the walkthrough is read, which nothing says, whichever way it is opened. */
 export function watchWalkthrough(): vscode.Disposable {
-  const name: string = vscode.extensions.getExtension(EXTENSION_ID)?.packageJSON.displayName ?? '';
   let timers: NodeJS.Timeout[] = [];
   const watch = vscode.window.tabGroups.onDidChangeTabs(({ opened, changed }) => {
-    // A page of VS Code's own has no input; the walkthrough's title ends with the extension's name.
-    if (![...opened, ...changed].some(({ input, label }) => input === undefined && label.endsWith(name))) return;
+    // A page of VS Code's own has no input; its title is another one until the walkthrough is read.
+    if (![...opened, ...changed].some(({ input }) => input === undefined)) return;
     for (const timer of timers) clearTimeout(timer);
     timers = STEPS_ARE_READ.map((milliseconds) => setTimeout(tellAgain, milliseconds));
   });

@@ -32,7 +32,7 @@ export const pointsPagesFlow = (environment: Environment): Flow => ({
       await wb.run('View: Close Editor');
     });
     await step('15: the page in the extensions view opens; its pictures are looked at', async () => {
-      await wb.run('Extensions: Show Installed Extensions');
+      await wb.run('View: Show Extensions');
       await wb.page.locator('.extensions-viewlet .monaco-list-row', { hasText: 'Espalier' }).first().click();
       await wb.page.locator('.extension-editor .name', { hasText: 'Espalier' }).waitFor();
       await wb.page.waitForTimeout(1500);
