@@ -26,9 +26,9 @@ export function launchBrowser(executablePath: string): Promise<Browser> {
   });
 }
 
-/** What this server's wrapper would serve, and a module that no open build has. */
+/** What this server's wrapper would serve, a module that no open build has, and frames without scripts in VS Code's own pages (walkthroughs). */
 const KNOWN_NOISE =
-  /_static\/|update\/check|\/vsda\/|fetching the script|\[Service Worker\] registration|Long running operations during shutdown|vscode-log:/;
+  /_static\/|update\/check|\/vsda\/|fetching the script|\[Service Worker\] registration|Long running operations during shutdown|vscode-log:|Blocked script execution in '[^']*[?&]extensionId=&/;
 
 export interface OpenOptions {
   readonly folder?: string;

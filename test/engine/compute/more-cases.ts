@@ -61,6 +61,13 @@ export const moreCases: readonly KernelCase[] = [
     states: [[70, 13], [19, 13], [19]],
     build: (b, x) => b.add('linear', x, {}),
   },
+  ...[7, 300].map(
+    (size): KernelCase => ({
+      name: `slice by steps of a last dimension of ${size}`,
+      states: [[2, size]],
+      build: (b, x) => b.add('slice', x, { axis: 1, start: 1, end: size, step: 3 }),
+    }),
+  ),
   ...[false, true].flatMap((transposeA) =>
     [false, true].map(
       (transposeB): KernelCase => ({

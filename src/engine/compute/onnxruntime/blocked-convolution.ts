@@ -67,14 +67,20 @@ export function blockedConvolution(
   return c.graph.op('ReorderOutput', [y], { channels: out }, BLOCKED);
 }
 
+/** A session with an operator that this build has no kernel for is refused when it is made: there are no blocks then. */
+const orNone = <T>(made: Promise<T>): Promise<T | undefined> => made.catch(() => undefined);
+
 /** How many channels a block has on this processor; undefined where ONNX Runtime has no such convolutions for it. */
-export async function findChannelBlock({ ort, kind }: OnnxRuntime): Promise<number | undefined> {
+export async function findChannelBlock({ ort, kind }: Pick<OnnxRuntime, 'ort' | 'kind'>): Promise<number | undefined> {
   if (kind !== 'native') return undefined;
   const graph = new OnnxGraph();
   const x = graph.input({ name: 'x', shape: [1, MOVED, 1, 1] });
   // Sizes of a block are left open: the processor says them.
   const y = { name: 'y', shape: [1, -1, 1, 1], value: graph.op('ReorderInput', [x], {}, BLOCKED) };
-  const session = await ort.InferenceSession.create(graph.encode('block', [y]).model, { logSeverityLevel: 3 });
+  const { model } = graph.encode('block', [y]);
+  // Severity 4: what is refused here is no error that anyone should read.
+  const session = await orNone(ort.InferenceSession.create(model, { logSeverityLevel: 4 }));
+  if (!session) return undefined;
   try {
     const feeds = { x: new ort.Tensor('float32', new Float32Array(MOVED), [1, MOVED, 1, 1]) };
     const [, channels] = (await session.run(feeds)).y.dims;

@@ -25,10 +25,13 @@ export const sliceGradient: LoweringRule<'sliceGradient'> = (c, { attributes }, 
   return [c.pad(kept, at(d.shape, axis, start), at(d.shape, axis, Math.max(0, room - length)))];
 };
 
-/** Every element followed by step − 1 zeros. Along the last dimension by a product: moving single elements takes four times as long. */
+/** Longest dimension whose places are a matrix. */
+const LARGEST_PLACES = 256;
+
+/** Every element followed by step − 1 zeros. Along a short last dimension by a product: moving single elements takes four times as long. */
 function spreadOut(c: KernelLowering, x: string, shape: Shape, axis: number, step: number): string {
-  if (axis === shape.length - 1) {
-    const count = shape[axis];
+  const count = shape[axis];
+  if (axis === shape.length - 1 && count <= LARGEST_PLACES) {
     const places = new Float32Array(count * count * step);
     for (let i = 0; i < count; i++) places[i * count * step + i * step] = 1;
     return c.op('MatMul', [x, c.graph.constant([count, count * step], places)]);
