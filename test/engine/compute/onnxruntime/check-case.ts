@@ -1,14 +1,22 @@
 /** Runs kernel cases in ONNX Runtime, and compares values and gradients with the double-precision interpreter. */
 import { test } from 'node:test';
 import type { Executor } from '../../../../src/engine/compute/executor.ts';
+import type { Program } from '../../../../src/engine/compute/programs/program.ts';
 import { interpret } from '../../../support/interpreter.ts';
 import { assertClose, assertStates, asWeights, float32 } from '../compare-case.ts';
 import { caseInputs, caseProgram, caseStates, type KernelCase } from '../kernel-cases.ts';
 
 const TOLERANCE = 1e-4;
 
-async function checkCase(executor: Executor, kernelCase: KernelCase): Promise<void> {
-  const program = caseProgram(kernelCase);
+/** The same with a state that is given the value it has: states that change are fed, and the model is written as that of a train step. */
+function withChangingState(program: Program): Program {
+  const node = program.nodes.findIndex(({ kind }) => kind === 'state');
+  if (node < 0 || program.updates.length) return program;
+  const { name } = program.nodes[node].attributes as { readonly name: string };
+  return { ...program, updates: [{ state: name, value: { node, output: 0 } }] };
+}
+
+async function checkCase(executor: Executor, kernelCase: KernelCase, program: Program): Promise<void> {
   const states = caseStates(kernelCase);
   const session = await executor.open({ case: program });
   await session.assign(asWeights(states));
@@ -20,7 +28,14 @@ async function checkCase(executor: Executor, kernelCase: KernelCase): Promise<vo
   await session.dispose();
 }
 
-/** One test for each case. */
+/** For each case a test with constant states, and one with states that change. */
 export function testCases(executor: Executor, cases: readonly KernelCase[]): void {
-  for (const kernelCase of cases) test(`${executor.label}: ${kernelCase.name}`, () => checkCase(executor, kernelCase));
+  for (const kernelCase of cases) {
+    const program = caseProgram(kernelCase);
+    test(`${executor.label}: ${kernelCase.name}`, () => checkCase(executor, kernelCase, program));
+    const changing = withChangingState(program);
+    if (changing !== program)
+      test(`${executor.label}: ${kernelCase.name}, as in a train step`, () =>
+        checkCase(executor, kernelCase, changing));
+  }
 }
