@@ -18,3 +18,13 @@ export function formatAccuracy(share: number, images: number, digits = 1): strin
   const percent = (value: number): string => (100 * value).toFixed(digits);
   return `${percent(share)} ± ${percent(accuracyMargin(share, images))} %`;
 }
+
+/** Top-1 with the classes left out that no image is of. */
+export interface AccuracyAmong {
+  readonly classes: number;
+  readonly top1: number;
+}
+
+/** `, 97.70 ± 0.94 % among the 10 classes that have a folder`; empty where all classes have one. */
+export const formatAmong = (among: AccuracyAmong | undefined, images: number, digits = 1): string =>
+  among ? `, ${formatAccuracy(among.top1, images, digits)} among the ${among.classes} classes that have a folder` : '';

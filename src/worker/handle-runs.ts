@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as v from 'valibot';
+import { formatAmong } from '../common/confidence.ts';
 import { UserError } from '../common/errors.ts';
 import { createExecutor } from '../engine/compute/backends.ts';
 import type { Split } from '../engine/data/image-folder.ts';
@@ -50,6 +51,7 @@ export const runEvaluate: Handler<'evaluate/run'> = async ({ source, settings, p
     predictions: report.predictions,
   };
   await writeFileAtomically(predictionsFile, Buffer.from(JSON.stringify(kept)));
+  const among = report.among && `top-1${formatAmong(report.among, report.images).slice(1)}`;
   const { top1, top5, loss, images, macs, macsTrue, params, imagesPerSecond, latency, throughput, backend } = report;
   return {
     source,
@@ -69,7 +71,11 @@ export const runEvaluate: Handler<'evaluate/run'> = async ({ source, settings, p
     device: processorName(),
     ...(latency && { latency }),
     ...(throughput && { throughput }),
-    notes: [...report.notes, ...(report.skipped.size ? [`${report.skipped.size} images could not be read`] : [])],
+    notes: [
+      ...report.notes,
+      ...(among ? [among] : []),
+      ...(report.skipped.size ? [`${report.skipped.size} images could not be read`] : []),
+    ],
   };
 };
 

@@ -1,6 +1,6 @@
 /** `espalier evaluate`: accuracy of a model on images. */
 
-import { accuracyMargin, formatAccuracy } from '../../common/confidence.ts';
+import { accuracyMargin, formatAccuracy, formatAmong } from '../../common/confidence.ts';
 import { flag } from '../../common/flags.ts';
 import { formatPreciseCount } from '../../common/format.ts';
 import { createExecutor } from '../../engine/compute/backends.ts';
@@ -57,7 +57,7 @@ export const evaluate = command({
     const { top1, top5, loss, images, correct, macs, macsTrue, params, imagesPerSecond, latency, throughput } = report;
     const lines = [
       `${model.graph.name}: MACs ${formatPreciseCount(macs)}, params ${formatPreciseCount(params)}`,
-      `top-1 ${formatAccuracy(top1, images, 2)}, top-5 ${formatAccuracy(top5, images, 2)}, loss ${loss.toFixed(5)} on ${images} images`,
+      `top-1 ${formatAccuracy(top1, images, 2)}${formatAmong(report.among, images, 2)}, top-5 ${formatAccuracy(top5, images, 2)}, loss ${loss.toFixed(5)} on ${images} images`,
       `${imagesPerSecond.toFixed(1)} images/s (${report.backend}, batch ${values.batchSize})`,
       ...(latency
         ? [
@@ -72,6 +72,7 @@ export const evaluate = command({
         top5,
         top1_margin: accuracyMargin(top1, images),
         top5_margin: accuracyMargin(top5, images),
+        ...(report.among && { top1_among: report.among }),
         loss,
         images,
         correct,

@@ -2,6 +2,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { type AccuracyAmong, formatAmong } from '../../common/confidence.ts';
 import { UsageError } from '../../common/errors.ts';
 import { formatPercent, formatPreciseCount } from '../../common/format.ts';
 import type { RunContext } from '../../common/progress.ts';
@@ -40,6 +41,7 @@ interface Accuracy {
   readonly top1: number;
   readonly loss: number;
   readonly images: number;
+  readonly among?: AccuracyAmong;
 }
 
 async function accuracyOf(
@@ -49,12 +51,17 @@ async function accuracyOf(
   context: RunContext,
 ): Promise<Accuracy> {
   const data = { ...dataRequest(values), batchSize: values.valBatchSize };
-  const { top1, loss, images, notes } = await evaluateModel(model, data, { executor }, context);
-  return { top1, loss, images, notes };
+  const { top1, loss, images, among, notes } = await evaluateModel(model, data, { executor }, context);
+  return { top1, loss, images, notes, ...(among && { among }) };
 }
 
 const figures = (accuracy: Accuracy | undefined): object | undefined =>
-  accuracy && { top1: accuracy.top1, loss: accuracy.loss, images: accuracy.images };
+  accuracy && {
+    top1: accuracy.top1,
+    ...(accuracy.among && { top1_among: accuracy.among }),
+    loss: accuracy.loss,
+    images: accuracy.images,
+  };
 
 const total = (heads: Readonly<Record<string, number>>): number =>
   Object.values(heads).reduce((sum, count) => sum + count, 0);
@@ -75,7 +82,7 @@ function summaryText(
     ...(keptBlocks ? [`blocks of the second-to-last stage that stay: ${keptBlocks.join(', ')}`] : []),
     ...(accuracy.before && accuracy.after
       ? [
-          `top-1  ${arrow(formatPercent(accuracy.before.top1), formatPercent(accuracy.after.top1))} on ${accuracy.after.images} images`,
+          `top-1  ${arrow(formatPercent(accuracy.before.top1), formatPercent(accuracy.after.top1))} on ${accuracy.after.images} images${formatAmong(accuracy.after.among, accuracy.after.images)}`,
         ]
       : []),
     `couple ${seconds.couple.toFixed(3)} s, score ${seconds.score.toFixed(3)} s (${scored}), plan ${seconds.plan.toFixed(3)} s, prune ${seconds.prune.toFixed(3)} s${report.repair ? `, repair ${seconds.repair.toFixed(1)} s` : ''}`,

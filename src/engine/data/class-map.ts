@@ -35,6 +35,8 @@ export interface KnownNames {
 export interface LabelledFolder extends ImageFolder {
   /** Name of each of the network's outputs. */
   readonly outputNames: readonly string[];
+  /** The outputs that have a folder; absent where all have. */
+  readonly among?: readonly number[];
 }
 
 const listed = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
@@ -91,5 +93,6 @@ export function labelForModel(folder: ImageFolder, outputs: number, known: Known
     samples: folder.samples.map(({ file, label }) => ({ file, label: labels[label] })),
     notes: [...folder.notes, ...(folder.classes.length < outputs ? [matched] : []), ...(order ? [order] : [])],
     outputNames: names,
+    ...(labels.length < outputs && { among: [...labels].sort((a, b) => a - b) }),
   };
 }

@@ -110,7 +110,7 @@ export async function evaluateModel(
   const session = await executor.open({ predict: predictProgram(graph) }, context);
   try {
     await session.assign(weights);
-    const evaluation = await evaluate(session, 'predict', loader, context);
+    const evaluation = await evaluate(session, 'predict', loader, context, folder.among);
     const measured = options.benchmark && {
       latency: await measureLatency(session, 'predict', graph, context),
       throughput: await measureThroughput(session, 'predict', graph, request.batchSize ?? 64, context),

@@ -8,6 +8,7 @@ const COLUMNS = [
   'macs',
   'params',
   'top1',
+  'top1_among_folders',
   'images',
   'agreement',
   'latency_ms',
@@ -21,6 +22,7 @@ const cells = (point: FrontierPoint): (string | number | undefined)[] => [
   point.macs,
   point.params,
   point.top1,
+  point.top1Among,
   point.images,
   point.agreement,
   point.latency,
@@ -39,21 +41,26 @@ const percent = (share: number | undefined): string => (share === undefined ? ''
 export function frontierMarkdown(report: FrontierReport, name: string): string {
   const { points, backend } = report;
   const dense = points[0];
+  const among = dense.top1Among !== undefined;
   const rows = points.map((point) => [
     point.mode === 'dense' ? 'dense' : `${point.criterion}, ${point.mode}`,
     point.target,
     `${(point.macs / 1e6).toFixed(2)} M (${((100 * point.macs) / dense.macs).toFixed(1)} %)`,
     `${(point.params / 1e6).toFixed(2)} M`,
     percent(point.top1),
+    ...(among ? [percent(point.top1Among)] : []),
     percent(point.agreement),
     `${point.latency.toFixed(2)} ms`,
   ]);
   const table = [
-    ['network', 'target', 'MACs', 'params', 'top-1', 'agreement', 'latency'],
-    ['---', '---', '---', '---', '---', '---', '---'],
+    ['network', 'target', 'MACs', 'params', 'top-1', ...(among ? ['among the folders'] : []), 'agreement', 'latency'],
+    Array.from({ length: among ? 8 : 7 }, () => '---'),
     ...rows,
   ];
-  const images = dense.images === undefined ? '' : ` Top-1 on ${dense.images} images.`;
+  const images =
+    dense.images === undefined
+      ? ''
+      : ` Top-1 on ${dense.images} images${among ? ', of all classes and of those alone that have a folder' : ''}.`;
   return [
     `# ${name}`,
     '',

@@ -52,6 +52,8 @@ export interface FrontierPoint {
   readonly params: number;
   /** Share of `images` that are classified right. */
   readonly top1?: number;
+  /** The same among the classes that have a folder, where not all have one. */
+  readonly top1Among?: number;
   readonly images?: number;
   /** Share of held-out images on which it names the dense network's class; of repaired networks. */
   readonly agreement?: number;
@@ -136,7 +138,7 @@ class Frontier {
   async measure(
     graph: Graph,
     weights: Weights,
-  ): Promise<Pick<FrontierPoint, 'macs' | 'params' | 'top1' | 'images' | 'latency' | 'latencyRuns'>> {
+  ): Promise<Pick<FrontierPoint, 'macs' | 'params' | 'top1' | 'top1Among' | 'images' | 'latency' | 'latencyRuns'>> {
     const { model, executor, context, request } = this;
     const { record } = model;
     const accuracy =
@@ -151,6 +153,7 @@ class Frontier {
         macs,
         params,
         ...(accuracy && { top1: accuracy.top1, images: accuracy.images }),
+        ...(accuracy?.among && { top1Among: accuracy.among.top1 }),
         latency: p50Milliseconds,
         latencyRuns: runs,
       };

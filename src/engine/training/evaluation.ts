@@ -28,6 +28,7 @@ function requireNumbers(logits: Float32Array, files: readonly string[]): void {
 /**
  * Runs `program` (images → logits) over all images of the loader.
  *
+ * @param among the classes that images are of, where not of all
  * @throws UserError where an output is no number; the signal's reason when it is aborted, between two batches
  */
 export async function evaluate<Name extends string>(
@@ -35,8 +36,9 @@ export async function evaluate<Name extends string>(
   program: Name,
   loader: Pick<ImageLoader, 'entries' | 'batches'>,
   { signal, progress }: RunContext = {},
+  among?: readonly number[],
 ): Promise<Evaluation> {
-  const sum = new MetricsSum();
+  const sum = new MetricsSum(among);
   const predictions: number[] = [];
   const files: string[] = [];
   const total = loader.entries;

@@ -66,7 +66,12 @@ test('labels follow the model’s outputs', async (t) => {
   await writeDataset(root, ['n01443537', 'n02123045', 'n15075141'], 1);
   const folder = await openImageFolder(root, 'val');
   assert.deepEqual(labelForModel(folder, 3).samples, folder.samples);
+  assert.equal(labelForModel(folder, 3).among, undefined);
   const labels = labelForModel(folder, 1000).samples.map(({ label }) => label);
+  assert.deepEqual(
+    labelForModel(folder, 1000).among,
+    [...new Set(labels)].sort((a, b) => a - b),
+  );
   assert.deepEqual(labels, [1, 281, 999]); // goldfish, tabby, toilet tissue
   assert.throws(() => labelForModel(folder, 10), /3 class folders but the model has 10 outputs/);
   assert.throws(() => labelForModel(folder, 2), UserError);

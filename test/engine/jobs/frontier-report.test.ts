@@ -41,14 +41,18 @@ test('the table and the CSV have a row for each point, with what it was measured
   const report = { points, backend: 'TensorFlow' };
   const csv = frontierCsv(report).trim().split('\n');
   assert.equal(csv.length, 4);
-  assert.equal(csv[1], ',dense,100%,40000000,300000,0.8,100,,2,50');
-  assert.equal(csv[3], 'taylor,repaired,50%,20000000,300000,0.6,100,0.7,1.5,50');
+  assert.equal(csv[1], ',dense,100%,40000000,300000,0.8,,100,,2,50');
+  assert.equal(csv[3], 'taylor,repaired,50%,20000000,300000,0.6,,100,0.7,1.5,50');
   const markdown = frontierMarkdown(report, 'net');
   assert.match(
     markdown,
     /\| taylor, repaired \| 50% \| 20\.00 M \(50\.0 %\) \| 0\.30 M \| 60\.00 % \| 70\.00 % \| 1\.50 ms \|/,
   );
-  assert.match(markdown, /Top-1 on 100 images/);
+  assert.match(markdown, /Top-1 on 100 images\./);
+  const some = points.map((point, i) => ({ ...point, top1Among: [0.95, 0.9, 0.85][i] }));
+  const among = frontierMarkdown({ points: some, backend: 'x' }, 'net');
+  assert.match(among, /\| 60\.00 % \| 85\.00 % \| 70\.00 % \|/);
+  assert.match(among, /of all classes and of those alone that have a folder/);
 });
 
 test('the picture has a dot for each point in both charts, inside it, and takes no markup from names', () => {

@@ -22,3 +22,12 @@ test('ties go to the lower class and NaN is never right', () => {
   sum.add(Float32Array.of(Number.NaN, Number.NaN), Int32Array.of(0));
   assert.equal(sum.result.correct, 0);
 });
+
+test('of images of some classes, top-1 among these too', () => {
+  const sum = new MetricsSum([1, 3]);
+  // Wrong among four, right among two; wrong among both; the lower of two equal ones.
+  sum.add(Float32Array.of(9, 2, 1, 1, 0, 5, 9, 4, 0, 3, 0, 3), Int32Array.of(1, 3, 1));
+  assert.equal(sum.result.top1, 1 / 3);
+  assert.deepEqual(sum.result.among, { classes: 2, top1: 2 / 3 });
+  assert.equal(new MetricsSum().result.among, undefined);
+});
