@@ -3,7 +3,7 @@
  * what is run (flow-points-runs.ts), what is read (flow-points-pages.ts) and how all of it looks (flow-points-looks.ts). Run by name.
  */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { SCOPE_COLORS } from '../../src/protocol/scope-colors.ts';
 import { type Environment, Session, setCurrent } from './lib/session.ts';
@@ -74,10 +74,8 @@ export const pointsFlow = (environment: Environment): Flow => ({
       await view().getByText('Target (MACs)').first().waitFor();
       await wb.row('Groups', 'residual stream').first().waitFor();
       const macs = await view().locator('.target-reached').innerText();
-      await wb.run('Preferences: Open Workspace Settings (JSON)');
-      await wb.tab('settings.json').waitFor();
+      mkdirSync(path.dirname(settingsFile), { recursive: true });
       writeFileSync(settingsFile, JSON.stringify({ 'espalier.costs': 'FLOPs' }));
-      await wb.tab('resnet20.pth').click();
       await view().getByText('Target (FLOPs)').first().waitFor();
       await view().getByText('reached').first().waitFor();
       const flops = await view().locator('.target-reached').innerText();

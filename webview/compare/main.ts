@@ -5,7 +5,7 @@ import '../shared/axis.css';
 import '../shared/base.css';
 import type { ChangedImages, CompareToHost, CompareView, HostToCompare } from '../../src/protocol/panels.ts';
 import { button, registerControls, select } from '../shared/controls.ts';
-import { element } from '../shared/dom.ts';
+import { element, scrollRegion } from '../shared/dom.ts';
 import { connect } from '../shared/host-wire.ts';
 import { t } from '../shared/l10n.ts';
 import { changedImages } from './changed.ts';
@@ -50,7 +50,7 @@ function remember(change: State): void {
   host.setState(state);
 }
 
-const table = element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': t('Models') });
+const table = scrollRegion(t('Models'));
 const measuredOn = element('p', { class: 'muted' });
 const plot = scatterPlot();
 const images = element('div', { class: 'images' });

@@ -4,7 +4,7 @@ import './dataset.css';
 import '../shared/base.css';
 import type { DatasetToHost, HostToDataset } from '../../src/protocol/panels.ts';
 import type { DatasetSplit, DatasetSummary } from '../../src/protocol/values.ts';
-import { element } from '../shared/dom.ts';
+import { element, scrollRegion } from '../shared/dom.ts';
 import { connect } from '../shared/host-wire.ts';
 import { t } from '../shared/l10n.ts';
 
@@ -34,9 +34,8 @@ function extreme({ fewest, most }: DatasetSplit, one: DatasetSplit['fewest']): s
 
 function splits(all: readonly DatasetSplit[]): HTMLElement {
   const headings = [t('Split'), t('Classes'), t('Images'), t('Fewest in a class'), t('Most in a class')];
-  return element(
-    'div',
-    { class: 'scroll' },
+  return scrollRegion(
+    t('Split'),
     element(
       'table',
       {},

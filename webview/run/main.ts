@@ -7,7 +7,7 @@ import { formatNumber, formatPercent, formatSeconds } from '../../src/common/for
 import type { HostToRun, RunAction, RunCurve, RunToHost, RunView } from '../../src/protocol/panels.ts';
 import type { RunPoint } from '../../src/protocol/values.ts';
 import { type Button, button, progressBar, registerControls } from '../shared/controls.ts';
-import { element, setText } from '../shared/dom.ts';
+import { element, scrollRegion, setText } from '../shared/dom.ts';
 import { connect } from '../shared/host-wire.ts';
 import { t } from '../shared/l10n.ts';
 import { LineChart } from './chart.ts';
@@ -68,7 +68,7 @@ const failure = element('p', { class: 'error', role: 'alert' });
 const buttons = new Map<RunAction, Button>();
 const toolbar = element('div', { class: 'toolbar', role: 'toolbar', 'aria-label': t('Run') });
 const names = element('div', { class: 'legend' });
-const table = element('div', { class: 'epochs' });
+const table = scrollRegion(t('Epochs'));
 const settings = element('dl', { class: 'settings' });
 const logText = element('pre', { class: 'log', role: 'log', tabindex: 0, 'aria-label': t('Log') });
 

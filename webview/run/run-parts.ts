@@ -52,24 +52,20 @@ export function epochTable(points: readonly RunPoint[]): HTMLElement {
   const images = epochs[0].images;
   const best = bestEpoch(points);
   return element(
-    'div',
-    { class: 'scroll' },
+    'table',
+    {},
+    ...(images ? [element('caption', { class: 'muted' }, t('accuracies on {0} images', formatInteger(images)))] : []),
+    element('thead', {}, element('tr', {}, ...COLUMNS.map(([heading]) => element('th', { scope: 'col' }, heading)))),
     element(
-      'table',
+      'tbody',
       {},
-      ...(images ? [element('caption', { class: 'muted' }, t('accuracies on {0} images', formatInteger(images)))] : []),
-      element('thead', {}, element('tr', {}, ...COLUMNS.map(([heading]) => element('th', { scope: 'col' }, heading)))),
-      element(
-        'tbody',
-        {},
-        ...epochs.map((point) => {
-          const isBest = point.epoch === best?.epoch;
-          const cells = COLUMNS.map(([, cell], i) =>
-            element('td', { class: 'number' }, i === 0 && isBest ? t('best: {0}', cell(point)) : cell(point)),
-          );
-          return element('tr', { class: isBest ? 'best-epoch' : undefined }, ...cells);
-        }),
-      ),
+      ...epochs.map((point) => {
+        const isBest = point.epoch === best?.epoch;
+        const cells = COLUMNS.map(([, cell], i) =>
+          element('td', { class: 'number' }, i === 0 && isBest ? t('best: {0}', cell(point)) : cell(point)),
+        );
+        return element('tr', { class: isBest ? 'best-epoch' : undefined }, ...cells);
+      }),
     ),
   );
 }

@@ -32,6 +32,10 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+/** What scrolls to the side where it is wider than the page, by the keyboard too. */
+export const scrollRegion = (label: string, ...children: readonly Node[]): HTMLElement =>
+  element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': label }, ...children);
+
 export function svg<K extends keyof SVGElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
