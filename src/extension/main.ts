@@ -156,7 +156,10 @@ async function offerResult(services: Services, record: RunRecord): Promise<void>
     return;
   }
   if (kind === 'explore') {
-    await vscode.commands.executeCommand('espalier.openRunResult', record);
+    // It took minutes: what the person reads or writes by now stays in front.
+    const open = vscode.l10n.t('Open Report');
+    const chosen = await vscode.window.showInformationMessage(`${nameOfRun(record)}: ${record.summary}`, open);
+    if (chosen === open) await vscode.commands.executeCommand('espalier.openRunResult', record);
     return;
   }
   if (kind === 'prune') {
