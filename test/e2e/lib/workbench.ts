@@ -26,9 +26,12 @@ export function launchBrowser(executablePath: string): Promise<Browser> {
   });
 }
 
-/** What this server's wrapper would serve, a module that no open build has, and frames without scripts in VS Code's own pages (walkthroughs). */
+/**
+ * What this server's wrapper would serve, a module that no open build has, frames without scripts in VS Code's own pages (walkthroughs), and
+ * the account that the chat of newer versions waits for.
+ */
 const KNOWN_NOISE =
-  /_static\/|update\/check|\/vsda\/|fetching the script|\[Service Worker\] registration|Long running operations during shutdown|vscode-log:|Blocked script execution in '[^']*[?&]extensionId=&/;
+  /_static\/|update\/check|\/vsda\/|fetching the script|\[Service Worker\] registration|Long running operations during shutdown|vscode-log:|authentication provider 'github' to register|Blocked script execution in '[^']*[?&]extensionId=&/;
 
 export interface OpenOptions {
   readonly folder?: string;
