@@ -39,8 +39,8 @@ export interface RunView {
   readonly canPause: boolean;
   readonly canStopAfterEpoch: boolean;
   readonly canResume: boolean;
-  /** What it wrote that can be opened: its model, or (before its end) the best one so far. */
-  readonly result: 'model' | 'best' | 'none';
+  /** What it wrote that can be opened: its model or report, or (before its end) the best model so far. */
+  readonly result: 'model' | 'report' | 'best' | 'none';
   readonly settings: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -67,6 +67,7 @@ export type RunAction =
   | 'resume'
   | 'openFolder'
   | 'openResult'
+  | 'openReport'
   | 'openBest'
   | 'evaluate';
 

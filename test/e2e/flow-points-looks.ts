@@ -82,6 +82,7 @@ export const pointsLooksFlow = (environment: Environment): Flow => ({
       await row.filter({ hasText: 'networks measured' }).waitFor({ timeout: LIMIT_MS });
       await row.click();
       await view().getByText('networks measured').first().waitFor();
+      await view().getByRole('button', { name: 'Open report' }).waitFor();
       await wb.clearNotifications();
       await wb.run('Espalier: Evaluate');
       await wb.quickInput.getByText('OK', { exact: true }).click();

@@ -53,6 +53,8 @@ export const pointsRunsFlow = (environment: Environment): Flow => ({
         .find((name) => existsSync(name));
       assert.ok(file);
       const settings = JSON.parse(readFileSync(file, 'utf8'));
+      // The oldest VS Code hears of a file's change only some time after it has opened it.
+      await wb.page.waitForTimeout(2000);
       const wrong = { ...settings, flags: { ...settings.flags, epochs: 'many', optt: 'sgd' } };
       writeFileSync(file, JSON.stringify(wrong, null, 2));
       await wb

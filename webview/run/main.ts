@@ -20,7 +20,7 @@ registerControls();
 
 const LOG_LINES = 200;
 /** The next step, where there is one. */
-const PRIMARY: ReadonlySet<RunAction> = new Set(['resume', 'openResult']);
+const PRIMARY: ReadonlySet<RunAction> = new Set(['resume', 'openResult', 'openReport']);
 
 interface RemembersRun {
   readonly id: string;
@@ -47,6 +47,7 @@ const actions: { readonly [A in RunAction]: Actions } = {
   stop: { label: t('Stop now'), icon: 'debug-stop', when: going },
   resume: { label: t('Resume'), icon: 'debug-start', when: ({ canResume }) => canResume },
   openResult: { label: t('Open model'), icon: 'go-to-file', when: ({ result }) => result === 'model' },
+  openReport: { label: t('Open report'), icon: 'go-to-file', when: ({ result }) => result === 'report' },
   openBest: { label: t('Open best so far'), icon: 'go-to-file', when: ({ result }) => result === 'best' },
   evaluate: { label: t('Evaluate…'), icon: 'beaker', when: (run) => run.hasCurves && run.result === 'model' },
   openFolder: { label: t('Open folder'), icon: 'folder-opened', when: () => true },

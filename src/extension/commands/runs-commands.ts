@@ -90,7 +90,7 @@ export async function openRunResult(services: Services, argument?: unknown): Pro
   const result = runs.resultOf(record);
   if (!result) return;
   // A report, with its picture.
-  if (record.request.kind === 'explore')
+  if (result.kind === 'report')
     await vscode.commands.executeCommand('markdown.showPreview', vscode.Uri.file(result.file));
   else await openEditor({ kind: 'file', path: result.file });
 }

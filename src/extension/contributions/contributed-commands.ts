@@ -80,7 +80,7 @@ export const commands = {
   'espalier.stopRun': { title: 'Stop Run', icon: '$(debug-stop)', palette: 'espalier.runActive' },
   'espalier.resumeRun': { title: 'Resume Run', icon: '$(debug-start)' },
   'espalier.openRunFolder': { title: 'Open Run Folder', palette: false },
-  'espalier.openRunResult': { title: 'Open Resulting Model', icon: '$(go-to-file)', palette: false },
+  'espalier.openRunResult': { title: 'Open Result', icon: '$(go-to-file)', palette: false },
   'espalier.renameRun': { title: 'Rename Run…', icon: '$(edit)', palette: false },
   'espalier.deleteRun': { title: 'Delete Run', icon: '$(trash)', palette: false },
   'espalier.refreshRuns': { title: 'Refresh Runs', icon: '$(refresh)', palette: false },

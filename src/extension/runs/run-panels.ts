@@ -26,6 +26,7 @@ const ACTIONS: { readonly [A in RunAction]: CommandId } = {
   resume: 'espalier.resumeRun',
   openFolder: 'espalier.openRunFolder',
   openResult: 'espalier.openRunResult',
+  openReport: 'espalier.openRunResult',
   openBest: 'espalier.openRunResult',
   evaluate: 'espalier.evaluate',
 };

@@ -128,8 +128,9 @@ export class RunService implements vscode.Disposable {
   }
 
   /** The model that a run has written, or, before its end, its best one so far. */
-  resultOf(record: RunRecord): { readonly file: string; readonly kind: 'model' | 'best' } | undefined {
-    if (record.output !== undefined) return { file: record.output, kind: 'model' };
+  resultOf(record: RunRecord): { readonly file: string; readonly kind: 'model' | 'report' | 'best' } | undefined {
+    if (record.output !== undefined)
+      return { file: record.output, kind: kindOf(record) === 'explore' ? 'report' : 'model' };
     if (kindOf(record) !== 'finetune') return undefined;
     const best = path.join(this.trainingFolder(record), BEST_CHECKPOINT);
     return existsSync(best) ? { file: best, kind: 'best' } : undefined;
