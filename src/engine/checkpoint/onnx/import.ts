@@ -235,13 +235,15 @@ interface Logits extends DraftOutput {
   readonly ending?: Graph['ending'];
 }
 
-/** The first output with one row an image, before a softmax if the file ends in one: the logits of a classifier. */
+/**
+ * The first output where it is one row an image, before a softmax if the file ends in one: the logits of a classifier. Behind maps or boxes
+ * a row is one of several answers.
+ */
 function takeLogits({ graph }: Importer, outputs: readonly DraftOutput[], notes: string[]): Logits | undefined {
-  const logits = outputs.find(({ draft }) => {
-    const [batch, , ...rest] = graph.shape(draft);
-    return batch === -1 && graph.shape(draft).length >= 2 && rest.every((d) => d === 1);
-  });
-  if (!logits) return undefined;
+  const [logits] = outputs;
+  const [batch, , ...rest] = graph.shape(logits.draft);
+  const isRow = batch === -1 && graph.shape(logits.draft).length >= 2 && rest.every((d) => d === 1);
+  if (!isRow) return undefined;
   if (outputs.length > 1) notes.push(`of its ${outputs.length} outputs, '${logits.name}' is taken as the logits`);
   const { name } = logits;
   const { draft, ending } = withoutSoftmax(graph, logits.draft, notes);

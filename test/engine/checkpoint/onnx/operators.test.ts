@@ -49,3 +49,23 @@ test('ONNX operators compute what ONNX Runtime computes', { skip: noPythonWith('
     assert.ok(difference < 1e-5, `${name}: differs by ${difference.toExponential(1)}`);
   }
 });
+
+describe('of several outputs', () => {
+  const opened = (order: 'map first' | 'classes first') => {
+    const b = new ModelBuilder();
+    const map = b.node('Conv', ['input', b.float('conv.weight', [4, 3, 1, 1]), b.float('conv.bias', [4])]);
+    const classes = b.classify(map, 4);
+    const bytes = order === 'map first' ? b.finish(map, {}, [classes]) : b.finish(classes, {}, [map]);
+    return importOnnx(parseOnnx(bytes), { file: 'two.onnx' });
+  };
+  test('a row behind a map is an output like the map', () => {
+    const { graph } = opened('map first');
+    assert.equal(graph.classes, 0);
+    assert.equal(graph.outputs.length, 2);
+  });
+  test('a row before others is a classifier’s, which is said', () => {
+    const { graph, notes } = opened('classes first');
+    assert.equal(graph.classes, 3);
+    assert.match(notes.join('; '), /of its 2 outputs, '.*' is taken as the logits/);
+  });
+});
