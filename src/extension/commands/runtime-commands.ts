@@ -115,9 +115,5 @@ export async function createSample({ worker, datasets }: Services, argument?: un
 }
 
 export async function openWalkthrough(): Promise<void> {
-  const open = () =>
-    vscode.commands.executeCommand('workbench.action.openWalkthrough', `${EXTENSION_ID}#${WALKTHROUGH_ID}`, false);
-  await open();
-  // VS Code draws the tab's title before it knows the walkthrough's: newer versions leave it at "Welcome" until it is drawn again.
-  await open();
+  await vscode.commands.executeCommand('workbench.action.openWalkthrough', `${EXTENSION_ID}#${WALKTHROUGH_ID}`, false);
 }
