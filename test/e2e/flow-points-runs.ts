@@ -1,6 +1,6 @@
 /** What hurt newcomers, in the real VS Code: points of scoring, finetuning, runs, evaluation and export. Run by name. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { pruneHalf } from './lib/pruned-model.ts';
 import { type Environment, Session, setCurrent } from './lib/session.ts';
@@ -17,6 +17,15 @@ export const pointsRunsFlow = (environment: Environment): Flow => ({
     const { workbench: wb, workspace } = session;
     const view = () => wb.webview();
     const rows = (text: string) => wb.quickInput.locator('.monaco-list-row', { hasText: text });
+
+    /** What the editor in front holds, by its keys. */
+    const rewrite = async (text: string): Promise<void> => {
+      await wb.page.locator('.monaco-editor .view-lines').first().click();
+      await wb.page.keyboard.press('Control+A');
+      await wb.page.evaluate((pasted) => navigator.clipboard.writeText(pasted), text);
+      await wb.page.keyboard.press('Control+V');
+      await wb.page.keyboard.press('Control+S');
+    };
 
     await step('a pruned model, and images', () => pruneHalf(session));
     await step('4: progress of a scoring never runs back', async () => {
@@ -53,10 +62,8 @@ export const pointsRunsFlow = (environment: Environment): Flow => ({
         .find((name) => existsSync(name));
       assert.ok(file);
       const settings = JSON.parse(readFileSync(file, 'utf8'));
-      // The oldest VS Code hears of a file's change only some time after it has opened it.
-      await wb.page.waitForTimeout(2000);
       const wrong = { ...settings, flags: { ...settings.flags, epochs: 'many', optt: 'sgd' } };
-      writeFileSync(file, JSON.stringify(wrong, null, 2));
+      await rewrite(JSON.stringify(wrong, null, 2));
       await wb
         .status(/2/)
         .filter({ has: wb.page.locator('.codicon-error, .codicon-warning') })
@@ -64,7 +71,7 @@ export const pointsRunsFlow = (environment: Environment): Flow => ({
         .waitFor();
       await session.shot('87-faults');
       const right = { ...settings, flags: { ...settings.flags, epochs: 3, 'batch-size': 32 } };
-      writeFileSync(file, JSON.stringify(right, null, 2));
+      await rewrite(JSON.stringify(right, null, 2));
       await wb.page.waitForTimeout(1000);
       await wb.page.locator('.codelens-decoration a', { hasText: 'Start' }).click();
       await wb.tab(/epoch/).waitFor();
