@@ -213,7 +213,7 @@ def rt_detr():
     from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrResNetConfig
 
     backbone = RTDetrResNetConfig(
-        embedding_size=16, hidden_sizes=[24, 32, 48, 64], depths=[1, 1, 1, 1], layer_type="basic",
+        embedding_size=24, hidden_sizes=[24, 32, 48, 64], depths=[1, 1, 1, 1], layer_type="basic",
         out_features=["stage2", "stage3", "stage4"],
     )
     config = RTDetrConfig(

@@ -1,5 +1,6 @@
 /**
- * A process of the sweep, which ends it where it takes too long: one request a message, one row an answer.
+ * A process of the sweep, which ends it where it takes too long: one request a message, one row an answer. Its argument is the number of
+ * threads; without it, all cores compute.
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { createExecutor } from '../../src/engine/compute/backends.ts';
@@ -7,7 +8,8 @@ import { examine, TorchSide } from './examine.ts';
 import type { Row, SweepRequest } from './rows.ts';
 
 const torch = new TorchSide();
-const executor = await createExecutor();
+const [threads] = process.argv.slice(2);
+const executor = await createExecutor(threads ? { threads: Number(threads) } : {});
 process.on('message', async (request: SweepRequest) => {
   const row: Row = { name: request.name };
   const start = performance.now();

@@ -2,7 +2,6 @@
 
 Reads one JSON request a line, answers with one JSON object a line.
 """
-import contextlib
 import importlib
 import json
 import os
@@ -16,16 +15,16 @@ torch.set_num_threads(1)
 
 
 def build(source, name, side):
-    """The network for images of the side, or of its own where it takes no other; and that side."""
-    for size in dict.fromkeys([side, None]):
-        model, own = build_for(source, name, size)
-        size = size or own
+    """The network for images of the side, of the next smaller one for patches of 14, or of its own where it takes neither; and that side."""
+    for asked in dict.fromkeys([side, side and side // 14 * 14, None]):
+        model, own = build_for(source, name, asked)
+        size = asked or own
         try:
             with torch.no_grad():
                 model(torch.zeros(2, 3, size, size))
             return model, size
         except Exception:
-            if size == own:
+            if asked is None:
                 raise
     raise ValueError(f"{name} runs on no size")
 
@@ -37,7 +36,7 @@ def build_for(source, name, side):
         folder, file = os.path.split(source)
         if folder not in sys.path:
             sys.path.insert(0, folder)
-        return getattr(importlib.import_module(file[:-3]), name)().eval(), 32
+        return getattr(importlib.import_module(file[:-3]), name)().eval(), 128
     if source == "torchvision":
         import torchvision
 
@@ -132,8 +131,7 @@ def export(request):
             arguments |= {"dynamic_shapes": ({0: torch.export.Dim("batch")},), "external_data": False}
         else:
             arguments |= {"dynamic_axes": {"input": {0: "batch"}}}
-        with contextlib.redirect_stdout(sys.stderr):
-            torch.onnx.export(model, (images,), os.path.join(folder, "dense.onnx"), **arguments)
+        torch.onnx.export(model, (images,), os.path.join(folder, "dense.onnx"), **arguments)
     return {"side": side, **({"structure": structure(outputs)} if request["form"] == "pt2" else {})}
 
 
@@ -224,6 +222,9 @@ def returned(request):
     return {"structure": structure(outputs)} if file.endswith(".pt2") else {}
 
 
+# What exporters print, also from C++, is no answer.
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 ACTIONS = {"export": export, "masked": masked, "returned": returned}
 
 for line in sys.stdin:
@@ -232,5 +233,5 @@ for line in sys.stdin:
         answer = ACTIONS[request["action"]](request)
     except Exception as error:  # The sweep goes on with the next network.
         answer = {"error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]}
-    sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stdout.flush()
+    answers.write(json.dumps(answer) + "\n")
+    answers.flush()

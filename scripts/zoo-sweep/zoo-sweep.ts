@@ -1,7 +1,7 @@
 /**
  * Which networks open, prune and go back, each compared with PyTorch: see examine.ts. Needs Python with torch, and torchvision or timm.
  *
- *   npm run zoo-sweep -- --source torchvision --form pt2 [--side 64] [--results FILE.jsonl] [--output table.md] [--limit 240] [NAME…]
+ *   npm run zoo-sweep -- --source torchvision --form pt2 [--side 64] [--results FILE.jsonl] [--output table.md] [--limit 240] [--threads 1] [NAME…]
  *
  * Without names it takes those of networks.json. Networks that the results file has are not examined again, so that a sweep can be cut off
  * and go on; `--again` examines those in which something was in the way.
@@ -21,6 +21,8 @@ const { values: flags, positionals } = parseArgs({
     form: { type: 'string', default: 'pt2' },
     side: { type: 'string' },
     opset: { type: 'string' },
+    /** Of Espalier's executor; PyTorch takes one. */
+    threads: { type: 'string' },
     limit: { type: 'string', default: '240' },
     /** Seconds after which no further network is begun. */
     budget: { type: 'string' },
@@ -36,7 +38,7 @@ class Examiner {
 
   #start(): ChildProcess {
     // A group of its own, so that PyTorch's process ends with it.
-    return fork(path.join(import.meta.dirname, 'examine-child.ts'), {
+    return fork(path.join(import.meta.dirname, 'examine-child.ts'), flags.threads ? [flags.threads] : [], {
       detached: true,
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });

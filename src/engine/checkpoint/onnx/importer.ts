@@ -18,14 +18,24 @@ import {
   UnknownShapeError,
 } from './draft.ts';
 import { canFold, fold } from './fold.ts';
+import { foldRepeated } from './fold-repeated.ts';
 import { FoldError } from './fold-tensors.ts';
 import { FOLLOWS_SIZES, isReadable } from './names.ts';
 import type { OnnxModel, OnnxNode } from './onnx-proto.ts';
 import type { OnnxTensor } from './onnx-tensor.ts';
-import { initialiserValue, isMask, storedTensor, type Value, type WeightValue, weightOf } from './onnx-values.ts';
-import { type ImportScope, OperatorCall } from './operator-call.ts';
+import {
+  initialiserValue,
+  isMask,
+  type RepeatedValue,
+  storedTensor,
+  type Value,
+  type WeightValue,
+  weightOf,
+} from './onnx-values.ts';
+import { type ImportScope, OperatorCall, shapeAlone, shapeOf } from './operator-call.ts';
 import { foldedNames, INTERNAL_DOMAIN, internalOperators, operatorNames, operators } from './operators.ts';
 import { REASONS } from './refusals.ts';
+import { forEveryImage } from './repeated-values.ts';
 
 /** Why an unknown operator is in the way. */
 export const NO_OPERATION = 'Espalier has no operation for it';
@@ -39,6 +49,8 @@ export class Importer implements ImportScope {
   readonly #values = new Map<string, Value>();
   /** Nodes that stand for known values. */
   readonly #constants = new Map<Constant, DraftId>();
+  /** Nodes that stand for values which all images have. */
+  readonly #repeated = new Map<Constant, DraftId>();
 
   constructor(
     readonly file: string,
@@ -93,6 +105,7 @@ export class Importer implements ImportScope {
   draftOf(value: Value, path: string): DraftId {
     if (value.kind === 'computed') return value.draft;
     if (value.kind === 'weight') return value.draft(path);
+    if (value.kind === 'repeated') return this.#draftOfRepeated(value, path);
     const { constant, name } = value;
     const known = this.#constants.get(constant);
     if (known !== undefined) return known;
@@ -106,6 +119,18 @@ export class Importer implements ImportScope {
     const origin: Origin = { label: `value '${name}'`, path: value.path || path, ...ofSizes };
     const draft = this.graph.add({ kind: 'constant', attributes: { tensor: shaped }, inputs: [], stored: {}, origin });
     this.#constants.set(constant, draft);
+    return draft;
+  }
+
+  #draftOfRepeated(value: RepeatedValue, path: string): DraftId {
+    const { constant, name } = value;
+    const known = this.#repeated.get(constant);
+    if (known !== undefined) return known;
+    if (!isFixed(constant))
+      throw new UserError(`${this.file}: the value '${name}' holds the numbers of the images, and is computed with.`);
+    const one = this.draftOf({ ...value, kind: 'known' }, path);
+    const draft = forEveryImage(this.graph, value, one, { label: `value '${name}'`, path: value.path || path });
+    this.#repeated.set(constant, draft);
     return draft;
   }
 
@@ -171,15 +196,25 @@ export class Importer implements ImportScope {
         const { path } = call.origin;
         if (folded)
           return folded.map((constant, i): Value => ({ kind: 'known', name: node.outputs[i], path, constant }));
-      } else if (
+        return this.#onRepeated(call) ?? this.#operate(call);
+      }
+      if (
         canFold(node) &&
         // A product of weights is computed anew every time: it may take long, and its factors are what is trained.
         node.opType !== 'MatMul' &&
         stored.every((value) => value.kind === 'weight' || (value.kind === 'known' && isFixed(value.constant)))
       )
         return this.#onWeights(call);
-      return this.#operate(call);
+      return this.#onRepeated(call) ?? this.#operate(call);
     });
+  }
+
+  /** Computes what every image has, for one of them. */
+  #onRepeated({ node, inputs, origin }: OperatorCall): readonly Value[] | undefined {
+    const taken = inputs.filter((input) => input?.kind !== 'weight' && input?.kind !== 'computed');
+    if (node.domain !== '' || taken.length < inputs.length) return undefined;
+    const operands = { node, inputs: taken, fixedBatch: this.fixedBatch };
+    return foldRepeated(operands, origin.path, this.model.budget);
   }
 
   /** Computes a layer's weights, or a value anew every time: whoever takes it decides. */
@@ -256,29 +291,4 @@ export class Importer implements ImportScope {
   shapeOf(node: OnnxNode, draft: DraftId): Shape {
     return this.#inNode(node, () => this.graph.shape(draft));
   }
-}
-
-/** The shape of a copied or transposed weight: both are common, and the numbers of large ones can wait. */
-function shapeAlone(call: OperatorCall, weight: WeightValue): readonly number[] | undefined {
-  const { opType } = call.node;
-  if (opType === 'Identity') return weight.shape();
-  if (opType !== 'Transpose') return undefined;
-  const shape = weight.shape();
-  const order = call.ints('perm') ?? [...shape.keys()].reverse();
-  return order.map((axis) => shape[call.axis(axis, shape.length)]);
-}
-
-/** Shape: from `start` to `end`. */
-function shapeOf(call: OperatorCall): Value {
-  const all = call.sizesOf(0);
-  if (all.kind !== 'known') return all;
-  const rank = call.shape(0).length;
-  const bound = (at: number): number => Math.min(Math.max(at < 0 ? at + rank : at, 0), rank);
-  const [start, end] = [bound(call.int('start', 0)), bound(call.int('end', rank))];
-  const [first, second] = all.constant.each.map(({ type, data }) => ({
-    type,
-    shape: [Math.max(0, end - start)],
-    data: data.slice(start, end),
-  }));
-  return { ...all, constant: { each: [first, second], ofSizes: true } };
 }

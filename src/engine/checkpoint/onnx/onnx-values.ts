@@ -35,7 +35,18 @@ interface ComputedValue {
   readonly draft: DraftId;
 }
 
-export type Value = KnownValue | WeightValue | ComputedValue;
+/** The same for every image, or a number of the image: one image's part. */
+export interface RepeatedValue {
+  readonly kind: 'repeated';
+  readonly name: string;
+  readonly path: string;
+  /** For the images 0 and 1. */
+  readonly constant: Constant;
+  /** Where the value has the batch, times the entries that the constant has there. */
+  readonly axis: number;
+}
+
+export type Value = KnownValue | WeightValue | ComputedValue | RepeatedValue;
 
 /** Operators between a weight and its tensor: normalised weights have a dozen. */
 const MAX_DEPTH = 200;

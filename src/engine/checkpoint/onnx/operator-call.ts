@@ -15,7 +15,8 @@ import {
 } from './draft.ts';
 import { modulePath } from './names.ts';
 import type { OnnxNode } from './onnx-proto.ts';
-import { storedTensor, type Value } from './onnx-values.ts';
+import { storedTensor, type Value, type WeightValue } from './onnx-values.ts';
+import { shapeOfRepeated } from './repeated-values.ts';
 
 /** What all nodes of an import share. */
 export interface ImportScope {
@@ -97,6 +98,7 @@ export class OperatorCall {
     const value = this.value(i);
     if (value.kind === 'known') return value.constant.each[0].shape;
     if (value.kind === 'weight') return value.shape();
+    if (value.kind === 'repeated') return shapeOfRepeated(value);
     return this.scope.graph.shape(value.draft);
   }
 
@@ -109,7 +111,7 @@ export class OperatorCall {
   sizes(i: number): readonly Size[] | undefined {
     const value = this.inputs[i];
     if (!value) return undefined;
-    if (value.kind === 'computed')
+    if (value.kind === 'computed' || value.kind === 'repeated')
       return this.fail(`takes its input ${i} from the images, where Espalier needs a constant`);
     const constant = value.kind === 'known' ? value.constant : value.constant();
     return sizes(constant, `${this.scope.file}: input ${i} of ${this.origin.label}`);
@@ -136,7 +138,7 @@ export class OperatorCall {
   /** The input as a layer's parameter; undefined if it is computed from the images or left out. */
   stored(i: number): StoredTensor | undefined {
     const value = this.inputs[i];
-    return value && value.kind !== 'computed' ? storedTensor(value) : undefined;
+    return value?.kind === 'known' || value?.kind === 'weight' ? storedTensor(value) : undefined;
   }
 
   /** Whether an input is a tensor that the file says is trained. */
@@ -199,4 +201,29 @@ export class OperatorCall {
   reshape(x: DraftId, shape: Shape): DraftId {
     return String(this.scope.graph.shape(x)) === String(shape) ? x : this.add('reshape', [x], { shape });
   }
+}
+
+/** The shape of a copied or transposed weight: both are common, and the numbers of large ones can wait. */
+export function shapeAlone(call: OperatorCall, weight: WeightValue): readonly number[] | undefined {
+  const { opType } = call.node;
+  if (opType === 'Identity') return weight.shape();
+  if (opType !== 'Transpose') return undefined;
+  const shape = weight.shape();
+  const order = call.ints('perm') ?? [...shape.keys()].reverse();
+  return order.map((axis) => shape[call.axis(axis, shape.length)]);
+}
+
+/** Shape: from `start` to `end`. */
+export function shapeOf(call: OperatorCall): Value {
+  const all = call.sizesOf(0);
+  if (all.kind !== 'known') return all;
+  const rank = call.shape(0).length;
+  const bound = (at: number): number => Math.min(Math.max(at < 0 ? at + rank : at, 0), rank);
+  const [start, end] = [bound(call.int('start', 0)), bound(call.int('end', rank))];
+  const [first, second] = all.constant.each.map(({ type, data }) => ({
+    type,
+    shape: [Math.max(0, end - start)],
+    data: data.slice(start, end),
+  }));
+  return { ...all, constant: { each: [first, second], ofSizes: true } };
 }

@@ -4,10 +4,11 @@ import { erf } from '../../graph/elementwise.ts';
 import type { OperationKind } from '../../graph/operations.ts';
 import { broadcastShapes } from '../../graph/shapes.ts';
 import { float32Tensor } from '../../graph/tensor.ts';
-import { isFixed } from './constants.ts';
+import { always, isFixed, plain } from './constants.ts';
 import type { DraftId } from './draft.ts';
 import type { Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
+import { onlyNumber } from './repeated-values.ts';
 
 const activation =
   (of: ActivationFunction): OperatorRule =>
@@ -18,6 +19,14 @@ const binary =
   (kind: OperationKind & ('add' | 'subtract' | 'multiply' | 'divide')): OperatorRule =>
   (call) =>
     call.emit(kind, [call.operand(0), call.operand(1)], {});
+
+/** A mask that hides nothing adds nothing. */
+const add: OperatorRule = (call) => {
+  const label = { id: call.origin.label, kind: call.node.opType };
+  const shape = String(broadcastShapes(label, call.shape(0), call.shape(1)));
+  const other = [1, 0].find((i) => onlyNumber(call.value(1 - i)) === 0 && String(call.shape(i)) === shape);
+  return other === undefined ? binary('add')(call) : call.value(other);
+};
 
 /** A function of one number that has no operation: it must turn out to be part of an activation or a norm. */
 const foreign =
@@ -101,6 +110,15 @@ function softmaxAxis(call: OperatorCall): number {
 
 const softmax: OperatorRule = (call) => call.emit('softmax', [call.operand(0)], { axis: softmaxAxis(call) });
 
+/** Shares are numbers. */
+const isNotANumber: OperatorRule = (call) => {
+  const value = call.value(0);
+  if (value.kind !== 'computed' || call.scope.graph.as(value.draft, 'softmax') === undefined)
+    return call.foreign([call.operand(0)], call.shape(0));
+  const constant = always(plain('bool', [], Float64Array.of(0)));
+  return { kind: 'known', name: call.node.outputs[0], path: call.origin.path, constant };
+};
+
 const dropout: OperatorRule = (call) => {
   const ratio = call.float('ratio', call.scalar(1) ?? 0.5);
   const x = call.operand(0);
@@ -131,7 +149,7 @@ function mixed(call: OperatorCall, mask: readonly number[], shape: readonly numb
 /** Where the choice does not depend on the images. */
 const where: OperatorRule = (call) => {
   const condition = call.value(0);
-  if (condition.kind !== 'known' || !isFixed(condition.constant))
+  if (!(condition.kind === 'known' || condition.kind === 'repeated') || !isFixed(condition.constant))
     return call.foreign([call.operand(1), call.operand(2)]);
   const { data } = condition.constant.each[0];
   const [chosen, other] = data.every(Boolean) ? [1, 2] : data.some(Boolean) ? [0, 0] : [2, 1];
@@ -156,7 +174,7 @@ const ownOperators = Object.fromEntries(
 
 export const elementwiseOperators: Readonly<Record<string, OperatorRule>> = {
   ...ownOperators,
-  Add: binary('add'),
+  Add: add,
   Cast: cast,
   CastLike: passes,
   Clip: clip,
@@ -171,6 +189,7 @@ export const elementwiseOperators: Readonly<Record<string, OperatorRule>> = {
   Gelu: (call) => activation(call.string('approximate', 'none') === 'tanh' ? 'geluTanh' : 'gelu')(call),
   HardSigmoid: hardSigmoid,
   Identity: passes,
+  IsNaN: isNotANumber,
   LeakyRelu: (call) => leakyRelu(call, call.float('alpha', 0.01)),
   LogSoftmax: (call) => call.foreign([call.operand(0)], call.shape(0), { numbers: [softmaxAxis(call)] }),
   Max: ofMany(Math.max),

@@ -1,9 +1,12 @@
 /** Operators on images beside convolution and pooling: resizing, transposed convolution, group and instance norm, pixel shuffle. */
-import type { OperationAttributes, Pair } from '../../graph/operations.ts';
+import type { OperationAttributes, Pair, Shape } from '../../graph/operations.ts';
+import { elementCount } from '../../graph/tensor.ts';
+import { always, arrayFor, dimensionOf, plain } from './constants.ts';
 import type { DraftId } from './draft.ts';
 import { filledTensor, reshapedTensor, type Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
 import { epsilon, imageSize, pairOf, windowOf } from './operators-layers.ts';
+import { onlyNumber } from './repeated-values.ts';
 
 type Resize = OperationAttributes['resize'];
 
@@ -65,6 +68,31 @@ function targetOf(call: OperatorCall): { size: Pair; scales?: Pair } {
   return { size: [Math.floor(height * scales[0]), Math.floor(width * scales[1])], scales };
 }
 
+/** One number in another size: a mask of ones, whatever its dimensions are. */
+function resizedNumber(call: OperatorCall, target: (shape: Shape) => Shape): Value | undefined {
+  const value = call.value(0);
+  const number = onlyNumber(value);
+  if (number === undefined || value.kind !== 'repeated') return undefined;
+  const shape = target(call.shape(0));
+  const axis = shape.findIndex((size) => size < 0);
+  const single = shape.map((size) => Math.abs(size));
+  if (shape[axis] !== call.shape(0)[axis] || axis !== value.axis) return undefined;
+  const { type } = value.constant.each[0];
+  const data = arrayFor(type, elementCount(single)).fill(number);
+  const { path } = call.origin;
+  return { kind: 'repeated', name: call.node.outputs[0], path, constant: always(plain(type, single, data)), axis };
+}
+
+/** Sizes as the operator says them, of all dimensions. */
+const allSizes =
+  (call: OperatorCall) =>
+  (shape: Shape): Shape => {
+    const sizes = call.sizes(3);
+    if (sizes?.length === shape.length) return sizes.map(dimensionOf);
+    const factors = call.numbers(call.scope.opset < 11 ? 1 : 2) ?? call.floats('scales') ?? [];
+    return factors.length === shape.length ? shape.map((size, i) => Math.trunc(size * factors[i])) : [];
+  };
+
 /** Whether the filter grows as the image shrinks. */
 function smooths(
   call: OperatorCall,
@@ -78,13 +106,15 @@ function smooths(
 }
 
 const resize: OperatorRule = (call) => {
+  const filled = resizedNumber(call, allSizes(call));
+  if (filled) return filled;
   const { size, scales } = targetOf(call);
   const mode = MODES[call.string('mode', 'nearest')];
   const old = call.scope.opset < 11;
   const coordinates = COORDINATES[call.string('coordinate_transformation_mode', old ? 'asymmetric' : 'half_pixel')];
   const rounding = ROUNDINGS[call.string('nearest_mode', old ? 'floor' : 'round_prefer_floor')];
   if (!mode || !coordinates || !rounding) return call.fail('resizes in a way that Espalier does not know');
-  const antialias = smooths(call, mode, coordinates);
+  const { antialias } = smooths(call, mode, coordinates);
   // With antialiasing PyTorch has another coefficient, and no pixel outside counts.
   if (
     mode === 'cubic' &&
@@ -92,12 +122,18 @@ const resize: OperatorRule = (call) => {
       (call.int('exclude_outside', 0) && !antialias))
   )
     call.fail('weighs its neighbours in another way than PyTorch');
-  return emitResize(call, { size, mode, coordinates, ...antialias, ...(mode === 'nearest' && { rounding }) }, scales);
+  return emitResize(
+    call,
+    { size, mode, coordinates, ...(antialias && { antialias }), ...(mode === 'nearest' && { rounding }) },
+    scales,
+  );
 };
 
 /** As a `.pt2` says it: sizes always, scales where PyTorch was given them. */
 const resize2d: OperatorRule = (call) => {
   const [height, width] = call.ints('sizes') ?? [];
+  const filled = resizedNumber(call, (shape) => [...shape.slice(0, 2), height, width]);
+  if (filled) return filled;
   const mode = MODES[call.string('mode', 'nearest')];
   const coordinates = { half_pixel: 'halfPixel', align_corners: 'alignCorners', asymmetric: 'asymmetric' } as const;
   const chosen = coordinates[call.string('coordinates', 'half_pixel') as keyof typeof coordinates];

@@ -26,6 +26,8 @@ const INTEGER_TYPES: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 12]);
 export class AtenCall {
   readonly #arguments: ReadonlyMap<string, Argument>;
   readonly path: string;
+  /** Values that it takes, as they are before the call: it may change them in place. */
+  readonly #taken: readonly string[];
 
   constructor(
     private readonly scope: TranslationScope,
@@ -36,6 +38,10 @@ export class AtenCall {
   ) {
     this.#arguments = new Map(node.inputs.map(({ name, argument }) => [name, argument]));
     this.path = node.modules.at(-1)?.path ?? '';
+    this.#taken = node.inputs.flatMap(({ argument }): readonly string[] => {
+      if (argument.kind === 'tensor') return [this.named(argument.name)];
+      return argument.kind === 'tensors' ? argument.names.flatMap((name) => (name ? [this.named(name)] : [])) : [];
+    });
   }
 
   refuse(why: string): never {
@@ -269,10 +275,6 @@ export class AtenCall {
 
   /** An operation without a rule: it stays, with the shapes that the program says. */
   keep(reason: string): void {
-    const taken = this.node.inputs.flatMap(({ argument }): readonly string[] => {
-      if (argument.kind === 'tensor') return [this.named(argument.name)];
-      return argument.kind === 'tensors' ? argument.names.flatMap((name) => (name ? [this.named(name)] : [])) : [];
-    });
     this.node.outputs.forEach((name, i) => {
       const said = this.scope.graph.tensors.get(name)?.sizes ?? [];
       // In a program for a fixed number of images, that many are the batch.
@@ -281,7 +283,7 @@ export class AtenCall {
       const call = keptCall(this.node, this.scope.graph, i);
       this.add(
         `${this.operation}.${this.overload}`,
-        taken,
+        this.#taken,
         { shape: sizes as readonly number[], reason, ...(call !== undefined && { call }) },
         [this.outputNames()[i]],
         FOREIGN,

@@ -102,6 +102,17 @@ const truth =
     else call.result(operator, operands);
   };
 
+/** PyTorch's number of truths. */
+const TRUTH = 12;
+
+/** Of whole numbers these go bit by bit. */
+const ofTruths =
+  (rule: AtenRule): AtenRule =>
+  (call) => {
+    if (call.output().type !== TRUTH) call.refuse('it works on the bits of numbers');
+    rule(call);
+  };
+
 /** One half times the sigmoid of the other. */
 const glu: AtenRule = (call) => {
   const axis = call.axis(call.int('dim', -1), call.rank('self'));
@@ -125,7 +136,7 @@ export const elementwiseRules: Readonly<Record<string, AtenRule>> = {
     call.result('Dropout', [call.tensor(call.has('input') ? 'input' : 'self')], {
       ratio: { float: call.number('p') ?? 0.5 },
     }),
-  feature_dropout: (call) => call.result('Identity', [call.tensor('input')]),
+  feature_dropout: identity,
   add: binary('Add'),
   sub: binary('Sub'),
   mul: binary('Mul'),
@@ -182,11 +193,14 @@ export const elementwiseRules: Readonly<Record<string, AtenRule>> = {
   masked_fill: maskedFill,
   logical_not: unary('Not'),
   logical_and: truth('And'),
+  __and__: ofTruths(truth('And')),
+  __or__: ofTruths(truth('Or')),
+  __xor__: ofTruths(truth('Xor')),
   logical_or: truth('Or'),
   logical_xor: truth('Xor'),
-  bitwise_and: truth('And'),
-  bitwise_or: truth('Or'),
-  bitwise_not: unary('Not'),
+  bitwise_and: ofTruths(truth('And')),
+  bitwise_or: ofTruths(truth('Or')),
+  bitwise_not: ofTruths(unary('Not')),
   eq: truth('Equal'),
   ne: truth('Equal', true),
   gt: truth('Greater'),

@@ -92,7 +92,7 @@ const index: AtenRule = (call) => {
   if (isTruth) call.refuse('it chooses elements by a mask');
   if (given.some(({ i }, k) => i !== first.i + k)) call.refuse('it takes entries of dimensions that are no neighbours');
   const merged = given.map(({ i }) => sizes[i]);
-  if (merged.some((size) => size === undefined || size < 0)) call.refuse('it chooses among the images');
+  if (merged.some((size) => size === undefined || size < 0)) return ofImages(call, given);
   // Row-major: (i, j) of [a, b] is i · b + j.
   const flat = given
     .slice(1)
@@ -108,6 +108,18 @@ const index: AtenRule = (call) => {
       : call.reshaped(call.tensor('self'), [...sizes.slice(0, first.i), total, ...sizes.slice(first.i + given.length)]);
   return call.result('Gather', [x, flat], { axis: first.i });
 };
+
+/** Entries by index tuples, the first of them the number of an image: each image's own, where its mask is made for attention. */
+function ofImages(call: AtenCall, given: readonly { readonly name: string; readonly i: number }[]): void {
+  if (given[0].i !== 0) call.refuse('it chooses among the images');
+  const rest = call.rank('self') - given.length;
+  const { sizes } = call.output();
+  const shape = sizes.slice(0, sizes.length - rest);
+  const tuples = given.map(({ name }) =>
+    call.reshaped(call.emit('Expand', [name, call.shapeValue(shape)]), [...shape, 1]),
+  );
+  call.result('GatherND', [call.tensor('self'), call.emit('Concat', tuples, { axis: shape.length })]);
+}
 
 /** ONNX's names of what a border repeats. */
 const BORDERS: Readonly<Record<string, string>> = { reflect: 'reflect', replicate: 'edge', circular: 'wrap' };
@@ -189,8 +201,10 @@ const filled =
 
 const arange: AtenRule = (call) => {
   const [size] = call.output().sizes;
-  if (size === undefined || size < 0) return call.refuse('it counts the images');
   const integer = ![6, 7, 8, 13].includes(call.output().type);
+  if (size === -1 && integer && (call.number('start') ?? 0) === 0 && (call.number('step') ?? 1) === 1)
+    return call.result('Range', [call.constant(0, true), call.shapeValue([size]), call.constant(1, true)]);
+  if (size === undefined || size < 0) return call.refuse('it counts the images');
   const bounds = [call.number('start') ?? 0, call.number('end') ?? size, call.number('step') ?? 1];
   return call.result(
     'Range',

@@ -1,9 +1,49 @@
 /** Operators that are written out as several operations. */
 import { conv3, HEAD, type OperatorCase, shaped } from './cases.ts';
-import type { ModelBuilder } from './model-builder.ts';
+import { floatTensor, type ModelBuilder } from './model-builder.ts';
 
 const ofNumbers = (operator: string, attributes: Parameters<ModelBuilder['node']>[2], kinds: string): OperatorCase =>
   shaped((b, x) => b.node(operator, [x], attributes), kinds);
+
+/** Images of 8 × 8 as 12 × 10. */
+const resized = (attributes: Parameters<ModelBuilder['node']>[2]): OperatorCase =>
+  shaped((b, x) => {
+    const batch = b.node('Slice', [b.node('Shape', [x]), b.integers(0), b.integers(1)]);
+    const sizes = b.node('Concat', [batch, b.integers(4, 12, 10)], { axis: 0 });
+    return b.node('Resize', [x, '', '', sizes], attributes);
+  }, 'resize');
+
+/** Attention whose mask and places are made in the images' number, as PyTorch's exporter writes transformers' detectors. */
+function maskedTokens(b: ModelBuilder): string {
+  const batch = b.node('Slice', [b.node('Shape', ['input']), b.integers(0), b.integers(1)]);
+  const sized = (...sizes: readonly number[]): string => b.node('Concat', [batch, b.integers(...sizes)], { axis: 0 });
+  const ones = b.node('ConstantOfShape', [sized(8, 8)], { value: { tensor: floatTensor('', [1], [1]) } });
+  const smaller = b.node('Concat', [b.integers(1), sized(4, 4)], { axis: 0 });
+  const small = b.node('Resize', [b.node('Unsqueeze', [ones, b.integers(0)]), '', '', smaller], {
+    mode: 'nearest',
+    coordinate_transformation_mode: 'asymmetric',
+    nearest_mode: 'floor',
+  });
+  const seen = b.node('Gather', [b.node('Cast', [small], { to: 9 }), b.tensorOf(0)], { axis: 0 });
+  const counted = b.node('CumSum', [b.node('Cast', [seen], { to: 1 }), b.tensorOf(2)]);
+  const places = b.node('Unsqueeze', [b.node('Sin', [counted]), b.integers(1)]);
+  const pooled = b.node('AveragePool', [conv3(b)], { kernel_shape: [2, 2], strides: [2, 2] });
+  const flat = b.node('Reshape', [b.node('Add', [pooled, places]), b.integers(0, 4, -1)]);
+  const tokens = b.node('Transpose', [flat], { perm: [0, 2, 1] });
+  // Of all images' entries, those of the image itself.
+  const number = b.node('Squeeze', [batch, b.integers(0)]);
+  const images = b.node('Unsqueeze', [b.node('Range', [b.tensorOf(0), number, b.tensorOf(1)]), b.integers(1, 2)]);
+  const own = b.node('Add', [b.node('Mul', [images, b.integers(16)]), b.integers(...Array(16).keys())]);
+  const mask = b.node('Gather', [b.node('Reshape', [seen, b.integers(-1)]), own], { axis: 0 });
+  const every = b.node('Expand', [mask, sized(16, 16)]);
+  const hidden = b.node('Where', [every, b.number(0), b.number(-Infinity)]);
+  const scores = b.node('Add', [b.node('MatMul', [tokens, flat]), hidden]);
+  const shares = b.node('Softmax', [scores], { axis: -1 });
+  const safe = b.node('Where', [b.node('IsNaN', [shares]), b.number(0), shares]);
+  const mixed = b.node('ReduceMean', [b.node('MatMul', [safe, tokens])], { axes: [1], keepdims: 0 });
+  return b.node('Gemm', [mixed, b.float('fc.weight', [3, 4]), b.float('fc.bias', [3])], { transB: 1 });
+}
+const MASKED = 'conv averagePool constant expand add reshape transpose matmul softmax matmul mean linear';
 
 export const composedCases: Readonly<Record<string, OperatorCase>> = {
   selu: ofNumbers('Selu', {}, 'activation scale'),
@@ -35,6 +75,10 @@ export const composedCases: Readonly<Record<string, OperatorCase>> = {
     },
     kinds: `conv maxPool subtract activation mean scale activation add conv multiply ${HEAD}`,
   },
+  resize_nearest: resized({ coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' }),
+  resize_linear: resized({ mode: 'linear', coordinate_transformation_mode: 'align_corners' }),
+  resize_cubic: resized({ mode: 'cubic', cubic_coeff_a: { float: -0.75 } }),
+  mask_of_all_images: { build: maskedTokens, kinds: MASKED },
   slice_backwards: shaped(
     (b, x) => b.node('Slice', [x, b.integers(-1), b.integers(-(2 ** 31)), b.integers(3), b.integers(-2)]),
     'transpose gather transpose',
