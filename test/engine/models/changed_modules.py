@@ -73,6 +73,15 @@ def wide_windows(module):
             block.attn_mask = None
 
 
+def turned_index(module):
+    index = module.layers[0].blocks[0].attn.relative_position_index
+    index.copy_(index.t().clone())
+
+
+def open_mask(module):
+    module.layers[0].blocks[1].attn_mask.zero_()
+
+
 NETWORKS = {
     "resnet18": (64, lambda: timm.create_model("resnet18", num_classes=10)),
     "deit": (64, lambda: timm.create_model("deit_tiny_patch16_224", num_classes=10, img_size=64, embed_dim=48, depth=3)),
@@ -178,6 +187,8 @@ CHANGES = {
         "eps": each(LN, eps=1e-2),
         "scale": forget_fusion,
         "act": lambda m: swap(m, nn.GELU, nn.SiLU),
+        "index": turned_index,
+        "mask": open_mask,
     },
     "regnet": {
         "plain": lambda m: None,

@@ -26,6 +26,8 @@ export interface ModuleRecord {
 }
 
 const MAX_DEPTH = 200;
+/** Buffers outside of the state dict that decide what a network computes: they are compared with the network that is built. */
+const DECISIVE_BUFFERS: ReadonlySet<string> = new Set(['relative_position_index', 'attn_mask']);
 /** Maps and lists of one record. */
 const MODULE_VALUES = 10;
 
@@ -37,7 +39,7 @@ export function isModule(value: PickleValue | undefined): value is PickleObject 
 }
 
 /**
- * Walks a pickled module as `state_dict()` does: parameters, then persistent buffers, then children.
+ * Walks a pickled module as `state_dict()` does: parameters, then persistent buffers (and DECISIVE_BUFFERS), then children.
  * A module that is shared is walked, and counted, wherever it is.
  * @throws UserError if modules contain one another
  */
@@ -52,7 +54,8 @@ export function walkModule(root: PickleObject, budget: Budget): { module: Module
     budget.spend('nodes');
     budget.spend('values', MODULE_VALUES);
     const hidden = module.attribute('_non_persistent_buffers_set');
-    const isHidden = (name: string): boolean => hidden instanceof PickleSet && hidden.has(name);
+    const isHidden = (name: string): boolean =>
+      hidden instanceof PickleSet && hidden.has(name) && !DECISIVE_BUFFERS.has(name);
     const parameters = dictEntries(module.attribute('_parameters'));
     const buffers = dictEntries(module.attribute('_buffers'));
     // Each is a name with the whole path in front, in several lists.

@@ -31,6 +31,7 @@ import type { Model, ModelRequest } from './model-types.ts';
 import { openOnnx } from './open-onnx.ts';
 import { openPt2 } from './open-pt2.ts';
 import { findPretrained, pretrainedAdvice } from './pretrained.ts';
+import { checkWindowTables, isWindowTable } from './window-tables.ts';
 
 export { AmbiguousHeadsError } from './model-graph.ts';
 export type { Model, ModelRequest } from './model-types.ts';
@@ -198,6 +199,8 @@ async function readWeights(
 ): Promise<Weights> {
   const checkpoint = await reopen();
   try {
+    const tables = [...checkpoint.tensors.keys()].filter(isWindowTable);
+    checkWindowTables(file, graph, await checkpoint.readAll(tables));
     const read = await checkpoint.readAll(names, context);
     const counter = (shape: readonly number[]): Tensor => ({ dtype: 'int64', shape, data: BigInt64Array.of(0n) });
     return new Map(
