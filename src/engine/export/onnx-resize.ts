@@ -26,7 +26,7 @@ const resizeAttributes = ({ mode, coordinates, rounding = 'floor' }: OperationAt
 
 export function resize(node: GraphNode<'resize'>, s: OnnxScope): void {
   const { size, scales, antialias } = node.attributes;
-  const [, channels, height, width] = s.inputShape(0);
+  const [first, channels, height, width] = s.inputShape(0);
   if (antialias) {
     // ONNX has it from operator set 18 on: a product with a matrix along each axis is the same in any.
     const matrix = (axis: 0 | 1, from: number): string =>
@@ -44,7 +44,10 @@ export function resize(node: GraphNode<'resize'>, s: OnnxScope): void {
     );
     return;
   }
-  const images = s.op('Shape', [s.images], { start: 0, end: 1 });
-  const sizes = s.op('Concat', [images, s.writer.integers(`${node.id}.size`, [channels, ...size])], { axis: 0 });
+  // Position embeddings are one for all images.
+  const rest = s.writer.integers(`${node.id}.size`, [channels, ...size]);
+  const count =
+    first > 0 ? s.writer.integers(`${node.id}.count`, [first]) : s.op('Shape', [s.images], { start: 0, end: 1 });
+  const sizes = s.op('Concat', [count, rest], { axis: 0 });
   s.result('Resize', [s.input(0), '', '', sizes], attributes);
 }

@@ -11,6 +11,8 @@ export interface Elementwise<V> {
   log(x: V): V;
   sqrt(x: V): V;
   reciprocal(x: V): V;
+  sin(x: V): V;
+  cos(x: V): V;
   erf(x: V): V;
   tanh(x: V): V;
   /** 1 / (1 + e⁻ˣ). */
@@ -38,6 +40,8 @@ export const onNumbers: Elementwise<number> = {
   log: Math.log,
   sqrt: Math.sqrt,
   reciprocal: (x) => 1 / x,
+  sin: Math.sin,
+  cos: Math.cos,
   erf,
   tanh: Math.tanh,
   sigmoid: (x) => 1 / (1 + Math.exp(-x)),

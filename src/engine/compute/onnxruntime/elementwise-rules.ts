@@ -90,6 +90,8 @@ const arithmetic = (c: KernelLowering): Elementwise<string> => ({
   log: (x) => c.op('Log', [x]),
   sqrt: (x) => c.op('Sqrt', [x]),
   reciprocal: (x) => c.op('Reciprocal', [x]),
+  sin: (x) => c.op('Sin', [x]),
+  cos: (x) => c.op('Cos', [x]),
   erf: (x) => c.op('Erf', [x]),
   tanh: (x) => c.op('Tanh', [x]),
   sigmoid: (x) => c.op('Sigmoid', [x]),

@@ -50,6 +50,8 @@ const elementwise = (c: LoweringContext): Elementwise<Laid> => {
     log: unary('Log'),
     sqrt: unary('Sqrt'),
     reciprocal: unary('Reciprocal'),
+    sin: unary('Sin'),
+    cos: unary('Cos'),
     erf: unary('Erf'),
     tanh: unary('Tanh'),
     sigmoid: unary('Sigmoid'),

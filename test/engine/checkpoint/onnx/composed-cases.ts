@@ -78,6 +78,14 @@ export const composedCases: Readonly<Record<string, OperatorCase>> = {
   resize_nearest: resized({ coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' }),
   resize_linear: resized({ mode: 'linear', coordinate_transformation_mode: 'align_corners' }),
   resize_cubic: resized({ mode: 'cubic', cubic_coeff_a: { float: -0.75 } }),
+  // One for all images, which are joined to it.
+  resized_places: shaped((b, x) => {
+    const places = b.node('Resize', [b.float('places', [1, 4, 4, 4]), '', '', b.integers(1, 4, 8, 8)], {
+      mode: 'cubic',
+      cubic_coeff_a: { float: -0.75 },
+    });
+    return b.node('Add', [b.node('Sin', [x]), b.node('Cos', [places])]);
+  }, 'parameter resize activation activation add'),
   mask_of_all_images: { build: maskedTokens, kinds: MASKED },
   slice_backwards: shaped(
     (b, x) => b.node('Slice', [x, b.integers(-1), b.integers(-(2 ** 31)), b.integers(3), b.integers(-2)]),

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { type ImportedModel, importOnnx } from '../../../../src/engine/checkpoint/onnx/import.ts';
 import { parseOnnx } from '../../../../src/engine/checkpoint/onnx/onnx-proto.ts';
+import { onnxModel } from '../../../../src/engine/export/onnx.ts';
 import { channelsLast, imageOf, relativeDifference } from '../../../support/logits.ts';
 import { noPythonWith, runPython } from '../../../support/python.ts';
 import { testFolder } from '../files.ts';
@@ -46,6 +47,26 @@ test('ONNX operators compute what ONNX Runtime computes', { skip: noPythonWith('
   const expected = runPython<Record<string, number[]>>('engine/checkpoint/onnx/run_onnx.py', folder.path, ...names);
   for (const name of names) {
     const difference = relativeDifference(logitsOf(name), expected[name]);
+    assert.ok(difference < 1e-5, `${name}: differs by ${difference.toExponential(1)}`);
+  }
+});
+
+test('written again, they compute the same for every image', { skip: noPythonWith('onnxruntime', 'numpy') }, () => {
+  const names = [...models.keys()];
+  for (const name of names) {
+    const { graph, weights } = models.get(name) as ImportedModel;
+    const image = imageOf(graph);
+    writeFileSync(path.join(folder.path, `${name}.again.onnx`), onnxModel(graph, weights()));
+    writeFileSync(
+      path.join(folder.path, `${name}.again.input`),
+      Float32Array.of(...image.map((v) => 0.5 * v), ...image),
+    );
+  }
+  const again = names.map((name) => `${name}.again`);
+  const found = runPython<Record<string, number[]>>('engine/checkpoint/onnx/run_onnx.py', folder.path, ...again);
+  for (const name of names) {
+    const logits = logitsOf(name);
+    const difference = relativeDifference(found[`${name}.again`].slice(-logits.length), logits);
     assert.ok(difference < 1e-5, `${name}: differs by ${difference.toExponential(1)}`);
   }
 });

@@ -1,6 +1,6 @@
 """Runs ONNX files for the tests: usage run_onnx.py FOLDER NAME…
 
-Each NAME has NAME.onnx in FOLDER, and its image as float32 in NAME.input. Prints the logits by name as one JSON object.
+Each NAME has NAME.onnx in FOLDER, and its image as float32 in NAME.input, or several where it takes any number. Prints the logits by name as one JSON object.
 """
 import json
 import os
@@ -16,7 +16,7 @@ onnxruntime.set_default_logger_severity(3)
 def run(folder, name):
     session = onnxruntime.InferenceSession(os.path.join(folder, name + ".onnx"), providers=["CPUExecutionProvider"])
     (entry,) = session.get_inputs()
-    shape = [size if isinstance(size, int) else 1 for size in entry.shape]
+    shape = [size if isinstance(size, int) else -1 for size in entry.shape]
     data = np.fromfile(os.path.join(folder, name + ".input"), dtype="<f4").reshape(shape)
     return session.run(None, {entry.name: data})[0].reshape(-1).tolist()
 
