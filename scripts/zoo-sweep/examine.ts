@@ -20,7 +20,7 @@ import { compilePlanner } from '../../src/engine/pruning/planning/planner.ts';
 import { parseTarget, planForTarget } from '../../src/engine/pruning/planning/target.ts';
 import { prune } from '../../src/engine/pruning/rebuilding/apply-plan.ts';
 import { scoreGroups } from '../../src/engine/pruning/scoring/importance.ts';
-import { masked, maskedNetwork } from './masked-network.ts';
+import { averagesOverRemoved, masked, maskedNetwork } from './masked-network.ts';
 import type { Row, SweepRequest } from './rows.ts';
 
 /** PyTorch's process: one request a line, one answer a line. */
@@ -109,7 +109,7 @@ export async function examine(row: Row, request: SweepRequest, torch: TorchSide,
   row.macs = graphCost(pruned.graph).macs / before;
   const found = await outputsOf(executor, pruned.graph, pruned.weights, images);
   let isMasked = false;
-  if (suffix === 'pt2') {
+  if (suffix === 'pt2' && !averagesOverRemoved(model.graph, pruned.graph)) {
     await writeSafetensors(path.join(folder, 'masked.safetensors'), masked(weights, pruned), {});
     isMasked = !(await need({ action: 'masked' })).computed?.length;
   }

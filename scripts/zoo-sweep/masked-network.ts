@@ -108,6 +108,23 @@ function normed(node: GraphNode, pruned: Pruned, shape: Shape): Normed | undefin
   return { node, kept, channels, shape };
 }
 
+type Shapes = ReadonlyMap<string, Shape>;
+
+/** How many times the channels that are left all channels are, of a mean over them; undefined where it loses none. */
+function averagesOverFewer(node: GraphNode, shapes: Shapes, smaller: Shapes): number | undefined {
+  if (node.kind !== 'mean') return undefined;
+  const count = (of: Shapes): number =>
+    node.attributes.axes.reduce((product, axis) => product * (of.get(node.inputs[0])?.[axis] ?? 1), 1);
+  const factor = count(shapes) / count(smaller);
+  return factor === 1 ? undefined : factor;
+}
+
+/** Whether a mean goes over channels that are removed, as that of a norm by the root of the mean square. */
+export const averagesOverRemoved = (graph: Graph, pruned: Graph): boolean => {
+  const [shapes, smaller] = [inferShapes(graph), inferShapes(pruned)];
+  return graph.nodes.some((node) => averagesOverFewer(node, shapes, smaller) !== undefined);
+};
+
 /** Graph and weights of the reference. */
 export function maskedNetwork(
   graph: Graph,
@@ -122,6 +139,11 @@ export function maskedNetwork(
     if (node.kind === 'scale' && node.attributes.by === 'rsqrt(last dimension)') {
       const width = smaller.get(node.inputs[0])?.at(-1) as number;
       return [{ ...node, attributes: { by: width ** -0.5 } }];
+    }
+    const narrower = averagesOverFewer(node, shapes, smaller);
+    if (narrower !== undefined) {
+      const mean = { ...node, id: `${node.id}#all` };
+      return [mean, extra('scale', node.id, [mean.id], { by: narrower })];
     }
     const found = normed(node, pruned, shapes.get(node.inputs[0]) as Shape);
     if (!found) return [node];

@@ -83,7 +83,8 @@ export class AtenCall {
   operand(name: string, like: string): string {
     const argument = this.#arguments.get(name);
     if (argument?.kind === 'tensor') return this.named(argument.name);
-    return this.constant(this.number(name) ?? this.refuse(`its argument ${name} is no number`), this.isInteger(like));
+    const value = this.number(name) ?? this.refuse(`its argument ${name} is no number`);
+    return this.constant(value, this.isInteger(like) && Number.isInteger(value));
   }
 
   number(name: string): number | undefined {
@@ -199,6 +200,17 @@ export class AtenCall {
     this.add(operator, inputs, attributes, this.outputNames(), domain);
   }
 
+  /** A tensor or a number in the type of the result: whole numbers times a fraction, and sums of truths, are no whole numbers or truths. */
+  asResult(name: string): string {
+    const to = this.output().type;
+    const isInteger = INTEGER_TYPES.has(to);
+    if (this.#arguments.get(name)?.kind !== 'tensor')
+      return this.constant(this.number(name) ?? this.refuse(`its argument ${name} is no number`), isInteger);
+    const from = this.meta(this.original(name)).type;
+    if (!INTEGER_TYPES.has(from) || from === to) return this.tensor(name);
+    return this.emit('Cast', [this.tensor(name)], { to: isInteger ? 7 : 1 });
+  }
+
   /** One output by a node of its own. */
   resultAt(
     i: number,
@@ -227,19 +239,6 @@ export class AtenCall {
 
   floatTensor(shape: readonly number[], data: Float32Array): string {
     return this.emit('Constant', [], { value: { tensor: float32Tensor(shape, data) } });
-  }
-
-  /** Of a slice whose parts come one after another. */
-  window(): Window {
-    const [size, count] = [this.sizes('self'), this.output().sizes];
-    const axis = this.axis(this.int('dim', 0), size.length);
-    const whole = size[axis] ?? 0;
-    // Of the images all or none: a number that is open has no other parts.
-    if (whole < 0) return { axis, start: 0, end: count[axis] ?? 0, step: 1 };
-    const start = this.int('start', 0);
-    const from = Math.min(Math.max(start < 0 ? start + whole : start, 0), whole);
-    const step = this.int('step', 1);
-    return { axis, start: from, end: from + (count[axis] ?? 0) * step, step };
   }
 
   /** True for the elements of a value of these sizes that lie in all windows. */

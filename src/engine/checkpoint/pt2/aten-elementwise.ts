@@ -4,7 +4,7 @@ import { type AtenCall, type AtenRule, INTERNAL } from './aten-call.ts';
 const unary =
   (operator: string): AtenRule =>
   (call) =>
-    call.result(operator, [call.tensor('self')]);
+    call.result(operator, [call.asResult('self')]);
 
 const internal =
   (operator: string): AtenRule =>
@@ -17,28 +17,28 @@ const identity: AtenRule = (call) =>
 /** other · alpha. */
 function scaled(call: AtenCall, value: string): string {
   const alpha = call.number('alpha') ?? 1;
-  return alpha === 1 ? value : call.emit('Mul', [value, call.constant(alpha, call.isInteger('self'))]);
+  return alpha === 1
+    ? value
+    : call.emit('Mul', [value, call.constant(alpha, Number.isInteger(alpha) && call.isInteger('self'))]);
 }
 
 const binary =
   (operator: string): AtenRule =>
   (call) =>
-    call.result(operator, [call.tensor('self'), scaled(call, call.operand('other', 'self'))]);
+    call.result(operator, [call.asResult('self'), scaled(call, call.asResult('other'))]);
 
 const divide: AtenRule = (call) => {
   const mode = call.text('rounding_mode', '');
-  const operands = [call.tensor('self'), call.operand('other', 'self')];
-  const floats =
-    mode === '' && call.isInteger('self') ? operands.map((x) => call.emit('Cast', [x], { to: 1 })) : operands;
-  if (mode === '' || call.isInteger('self')) call.result('Div', floats);
+  const operands = [call.asResult('self'), call.asResult('other')];
+  if (mode === '' || call.isInteger('self')) call.result('Div', operands);
   else if (mode === 'floor') call.result('Floor', [call.emit('Div', operands)]);
   else call.refuse(`it rounds by ${mode}`);
 };
 
 const clamp: AtenRule = (call) => {
-  const bound = (name: string): string => (call.has(name) ? call.operand(name, 'self') : '');
+  const bound = (name: string): string => (call.has(name) ? call.asResult(name) : '');
   call.result('Clip', [
-    call.tensor('self'),
+    call.asResult('self'),
     bound(call.has('min_val') ? 'min_val' : 'min'),
     bound(call.has('max_val') ? 'max_val' : 'max'),
   ]);
@@ -52,9 +52,10 @@ const hardtanh: AtenRule = (call) =>
   ]);
 
 const power: AtenRule = (call) => {
+  // A number to the power of whole ones is computed as a fraction: ONNX takes the type of the base.
   if (call.overload === 'Scalar')
     call.result('Pow', [call.constant(call.number('self') ?? 0), call.tensor('exponent')]);
-  else call.result('Pow', [call.tensor('self'), call.operand('exponent', 'self')]);
+  else call.result('Pow', [call.asResult('self'), call.asResult('exponent')]);
 };
 
 /** Below any score: what a mask hides. Infinity would make NaN of 0 · ∞. */
@@ -141,10 +142,9 @@ export const elementwiseRules: Readonly<Record<string, AtenRule>> = {
   sub: binary('Sub'),
   mul: binary('Mul'),
   div: divide,
-  floor_divide: (call) =>
-    call.result('Floor', [call.emit('Div', [call.tensor('self'), call.operand('other', 'self')])]),
-  rsub: (call) => call.result('Sub', [call.operand('other', 'self'), scaled(call, call.tensor('self'))]),
-  remainder: (call) => call.result('Mod', [call.tensor('self'), call.operand('other', 'self')]),
+  floor_divide: (call) => call.result('Floor', [call.emit('Div', [call.asResult('self'), call.asResult('other')])]),
+  rsub: (call) => call.result('Sub', [call.asResult('other'), scaled(call, call.asResult('self'))]),
+  remainder: (call) => call.result('Mod', [call.asResult('self'), call.asResult('other')]),
   maximum: binary('Max'),
   minimum: binary('Min'),
   neg: unary('Neg'),
@@ -164,7 +164,7 @@ export const elementwiseRules: Readonly<Record<string, AtenRule>> = {
   log_sigmoid: (call) => call.result('Log', [call.emit('Sigmoid', [call.tensor('self')])]),
   softsign: unary('Softsign'),
   glu,
-  cumsum: (call) => call.result('CumSum', [call.tensor('self'), call.constant(call.int('dim', 0), true)]),
+  cumsum: (call) => call.result('CumSum', [call.asResult('self'), call.constant(call.int('dim', 0), true)]),
   square: (call) => call.result('Mul', [call.tensor('self'), call.tensor('self')]),
   pow: power,
   clamp,
@@ -191,7 +191,7 @@ export const elementwiseRules: Readonly<Record<string, AtenRule>> = {
   log_softmax: (call) => call.result('LogSoftmax', [call.tensor('self')], { axis: call.int('dim', -1) }),
   where,
   masked_fill: maskedFill,
-  logical_not: unary('Not'),
+  logical_not: (call) => call.result('Not', [call.tensor('self')]),
   logical_and: truth('And'),
   __and__: ofTruths(truth('And')),
   __or__: ofTruths(truth('Or')),

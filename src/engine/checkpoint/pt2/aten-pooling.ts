@@ -108,7 +108,7 @@ const reduction =
     const rank = call.rank('self');
     const axes = call.ints('dim').map((axis) => call.axis(axis, rank));
     if (!axes.length) call.refuse('it reduces every dimension, the images too');
-    call.resultAt(0, operator, [call.tensor('self')], { axes, keepdims: Number(call.flag('keepdim')) });
+    call.resultAt(0, operator, [call.asResult('self')], { axes, keepdims: Number(call.flag('keepdim')) });
   };
 
 const variance =

@@ -3,6 +3,19 @@ import type { AtenCall, AtenRule } from './aten-call.ts';
 import type { ProgramSize } from './exported-program.ts';
 import type { Window } from './windows-of-values.ts';
 
+/** Of a slice whose parts come one after another. */
+export function windowOf(call: AtenCall): Window {
+  const [size, count] = [call.sizes('self'), call.output().sizes];
+  const axis = call.axis(call.int('dim', 0), size.length);
+  const whole = size[axis] ?? 0;
+  // Of the images all or none: a number that is open has no other parts.
+  if (whole < 0) return { axis, start: 0, end: count[axis] ?? 0, step: 1 };
+  const start = call.int('start', 0);
+  const from = Math.min(Math.max(start < 0 ? start + whole : start, 0), whole);
+  const step = call.int('step', 1);
+  return { axis, start: from, end: from + (count[axis] ?? 0) * step, step };
+}
+
 /** Entries of one dimension of a value; the value itself where that is all. */
 function cut(call: AtenCall, x: string, axis: number, start: number, end: number): string {
   return call.emit('Slice', [x, ...[start, end, axis].map((value) => call.integers([value]))]);

@@ -16,7 +16,7 @@ import { poolingRules } from './aten-pooling.ts';
 import { repeatRules } from './aten-repeats.ts';
 import { shapeRules } from './aten-shapes.ts';
 import { windowRules } from './aten-windows.ts';
-import { replaced, writeRules } from './aten-writes.ts';
+import { replaced, windowOf, writeRules } from './aten-writes.ts';
 import type { ProgramGraph, ProgramNode } from './exported-program.ts';
 import type { Pt2File } from './pt2-file.ts';
 import { placesByValue } from './return-value.ts';
@@ -227,7 +227,7 @@ class Aliases {
   add(view: string, of: string, call: AtenCall): void {
     const before = this.#parts.get(of) ?? (this.#root.has(of) ? undefined : { root: of, windows: [] });
     if (before && call.operation === 'slice')
-      this.#parts.set(view, { root: before.root, windows: [...before.windows, call.window()] });
+      this.#parts.set(view, { root: before.root, windows: [...before.windows, windowOf(call)] });
     const root = this.#root.get(of) ?? of;
     this.#root.set(view, root);
     this.#members.set(root, [...(this.#members.get(root) ?? [root]), view]);

@@ -12,6 +12,8 @@ export interface AxisContext<K extends OperationKind = OperationKind> {
   readonly inputShapes: readonly Shape[];
   /** Whether an input is a bare parameter or a constant. */
   readonly isStored: readonly boolean[];
+  /** Whether it is a mean that a norm goes by. */
+  readonly isNorm: boolean;
   /** Shape of the output. */
   readonly shape: Shape;
   /** Shape of the parameter of a role; undefined where the node has none. */

@@ -143,7 +143,7 @@ const softmax: AxisRule<'softmax'> = (context) => {
 const mean: AxisRule<'mean'> = (context) => {
   const [x] = context.inputs;
   const { axes, keepDimensions } = context.node.attributes;
-  for (const axis of axes) context.factors.freeze(x[axis], context.reason('averages over them'));
+  if (!context.isNorm) for (const axis of axes) context.factors.freeze(x[axis], context.reason('averages over them'));
   return keepDimensions ? x.map((list, i) => (axes.includes(i) ? [] : list)) : x.filter((_, i) => !axes.includes(i));
 };
 

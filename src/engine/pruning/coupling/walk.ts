@@ -13,6 +13,7 @@ import type { AxisContext, AxisRule } from './axis-context.ts';
 import { type AxisRules, freezeAll } from './axis-rules.ts';
 import { type Dimensions, FactorTable, type FrozenReason } from './factors.ts';
 import { type Relation, settleRelations } from './relations.ts';
+import { normMeans } from './root-mean-square.ts';
 
 export interface Walk {
   readonly factors: FactorTable;
@@ -33,6 +34,7 @@ export function walkAxes(graph: Graph, rules: Partial<AxisRules>): Walk {
   const shapes = inferShapes(graph);
   const specs = parametersByName(graph);
   const kinds = new Map(graph.nodes.map((node) => [node.id, node.kind]));
+  const norms = normMeans(graph);
   const values = new Map<ValueId, Dimensions>();
   const parameters = new Map<string, Dimensions>();
   const relations: Relation[] = [];
@@ -50,6 +52,7 @@ export function walkAxes(graph: Graph, rules: Partial<AxisRules>): Walk {
       factors,
       inputs: node.inputs.map((id) => values.get(id) as Dimensions),
       inputShapes: node.inputs.map((id) => shapes.get(id) as readonly number[]),
+      isNorm: norms.has(node.id),
       isStored: node.inputs.map((id) => STORED.has(kinds.get(id) as OperationKind)),
       shape: shapes.get(node.id) as readonly number[],
       parameterShape: (role) => specs.get(node.parameters[role] ?? '')?.shape,

@@ -29,7 +29,8 @@ describe('exported programs', { skip: noPythonWith('torch', 'safetensors', 'nump
     return place;
   };
 
-  const names = 'residual transformer decoder masked shuffled normed joined standardised composed segmenter'.split(' ');
+  const names =
+    'residual transformer decoder masked rooted shuffled normed joined standardised composed segmenter'.split(' ');
   for (const name of names)
     test(`${name}: outputs as PyTorch's, pruned as the masked network, written back as pruned`, async () => {
       const row: Row = { name };

@@ -147,6 +147,31 @@ class Decoder(nn.Module):
         return {"mask": mask, "boxes": boxes}
 
 
+class RootMeanSquare2d(nn.Module):
+    """Zhang & Sennrich, 2019, of images, written out."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.pow(2).mean(1, keepdim=True) + 1e-6) * self.weight[:, None, None]
+
+
+class Rooted(nn.Module):
+    """Norms by the root of the mean square after every layer."""
+
+    def __init__(self):
+        super().__init__()
+        conv = lambda a, b: nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), RootMeanSquare2d(b), nn.GELU())
+        self.body = nn.Sequential(conv(3, 16), conv(16, 24))
+        self.norm = nn.RMSNorm(24)
+        self.head = nn.Linear(24, 5)
+
+    def forward(self, x):
+        return self.head(self.norm(self.body(x).mean((2, 3))))
+
+
 class Masked(nn.Module):
     """Attention with a mask of all images' pixels and places counted in it, as transformers' detectors make them; dropped maps, frozen norm."""
 
@@ -164,8 +189,8 @@ class Masked(nn.Module):
         seen = torch.ones(n, *x.shape[-2:])
         tokens = self.drop(self.patches(x))
         mask = F.interpolate(seen[None].float(), size=tokens.shape[-2:]).to(torch.bool)[0]
-        places = mask.float().cumsum(2) / (mask.float().cumsum(2)[:, :, -1:] + 1e-6)
-        waves = 10 ** (torch.arange(8) / 8)
+        places = mask.cumsum(2, dtype=torch.float32) / (mask.float().cumsum(2)[:, :, -1:] + 1e-6)
+        waves = 10 ** (torch.arange(8) * 0.125) - (torch.arange(8) > 2.5) * 0.5 + torch.arange(8) ** 0.5 * torch.arange(8).sqrt()
         codes = torch.stack((torch.sin(places[..., None] * waves), torch.cos(places[..., None] * waves)), 4).flatten(3)
         tokens = tokens.flatten(2).transpose(1, 2) + codes.flatten(1, 2)
         images, keys = torch.arange(n)[:, None, None, None], torch.arange(tokens.shape[1])[None, None, None, :]
@@ -329,4 +354,5 @@ standardised = Standardised
 composed = Composed
 segmenter = Segmenter
 masked = Masked
+rooted = Rooted
 unknown = Unknown

@@ -1,0 +1,35 @@
+/** Norms by the root of the mean square (Zhang & Sennrich 2019), which the Graph has written out. */
+import { type Graph, type GraphNode, leavingValues, type ValueId } from '../../graph/graph.ts';
+
+/**
+ * Means that only scale what they are the mean square of, by a function of one number: like a layer norm's, they go over the channels that
+ * are left. A sum of squares is a mean times the number of channels, which stays what it was: it is none of them.
+ */
+export function normMeans(graph: Graph): ReadonlySet<ValueId> {
+  const byId = new Map(graph.nodes.map((node) => [node.id, node]));
+  const leaving = new Set(leavingValues(graph));
+  const users = new Map<ValueId, GraphNode[]>();
+  for (const node of graph.nodes)
+    for (const id of new Set(node.inputs)) users.set(id, [...(users.get(id) ?? []), node]);
+
+  /** Whether all that is computed of a value scales x. */
+  const scales = (value: ValueId, x: ValueId): boolean => {
+    const taken = users.get(value) ?? [];
+    if (leaving.has(value) || !taken.length) return false;
+    return taken.every((user) => {
+      const other = user.inputs.find((id) => id !== value);
+      if (user.kind === 'multiply') return other === x;
+      if (user.kind === 'divide') return user.inputs[0] === x && user.inputs[1] === value;
+      if (user.kind === 'activation') return scales(user.id, x);
+      return user.kind === 'add' && byId.get(other ?? '')?.kind === 'constant' && scales(user.id, x);
+    });
+  };
+
+  const isOfNorm = (node: GraphNode): boolean => {
+    if (node.kind !== 'mean' || node.attributes.axes.length !== 1 || !node.attributes.keepDimensions) return false;
+    const squared = byId.get(node.inputs[0]);
+    if (squared?.kind !== 'multiply' || squared.inputs[0] !== squared.inputs[1]) return false;
+    return scales(node.id, squared.inputs[0]);
+  };
+  return new Set(graph.nodes.filter(isOfNorm).map(({ id }) => id));
+}
