@@ -24,7 +24,8 @@ const binary =
 const add: OperatorRule = (call) => {
   const label = { id: call.origin.label, kind: call.node.opType };
   const shape = String(broadcastShapes(label, call.shape(0), call.shape(1)));
-  const other = [1, 0].find((i) => onlyNumber(call.value(1 - i)) === 0 && String(call.shape(i)) === shape);
+  const isNothing = (value: Value): boolean => value.kind === 'repeated' && onlyNumber(value) === 0;
+  const other = [1, 0].find((i) => isNothing(call.value(1 - i)) && String(call.shape(i)) === shape);
   return other === undefined ? binary('add')(call) : call.value(other);
 };
 
@@ -150,7 +151,9 @@ function mixed(call: OperatorCall, mask: readonly number[], shape: readonly numb
 const where: OperatorRule = (call) => {
   const condition = call.value(0);
   if (!(condition.kind === 'known' || condition.kind === 'repeated') || !isFixed(condition.constant))
-    return call.foreign([call.operand(1), call.operand(2)]);
+    return call.scope.namesAreExact
+      ? call.fail('chooses by what the network computes, which Espalier cannot take over')
+      : call.foreign([call.operand(1), call.operand(2)]);
   const { data } = condition.constant.each[0];
   const [chosen, other] = data.every(Boolean) ? [1, 2] : data.some(Boolean) ? [0, 0] : [2, 1];
   const label = { id: call.origin.label, kind: call.node.opType };

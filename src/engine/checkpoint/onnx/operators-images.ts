@@ -72,15 +72,16 @@ function targetOf(call: OperatorCall): { size: Pair; scales?: Pair } {
 function resizedNumber(call: OperatorCall, target: (shape: Shape) => Shape): Value | undefined {
   const value = call.value(0);
   const number = onlyNumber(value);
-  if (number === undefined || value.kind !== 'repeated') return undefined;
+  if (number === undefined || (value.kind !== 'repeated' && value.kind !== 'known')) return undefined;
   const shape = target(call.shape(0));
   const axis = shape.findIndex((size) => size < 0);
   const single = shape.map((size) => Math.abs(size));
-  if (shape[axis] !== call.shape(0)[axis] || axis !== value.axis) return undefined;
+  if (shape[axis] !== call.shape(0)[axis] || axis !== (value.kind === 'repeated' ? value.axis : -1)) return undefined;
   const { type } = value.constant.each[0];
   const data = arrayFor(type, elementCount(single)).fill(number);
   const { path } = call.origin;
-  return { kind: 'repeated', name: call.node.outputs[0], path, constant: always(plain(type, single, data)), axis };
+  const filled = { name: call.node.outputs[0], path, constant: always(plain(type, single, data)) };
+  return axis < 0 ? { kind: 'known', ...filled } : { kind: 'repeated', ...filled, axis };
 }
 
 /** Sizes as the operator says them, of all dimensions. */

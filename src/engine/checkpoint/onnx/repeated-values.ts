@@ -16,7 +16,7 @@ export const isUniform = ({ constant }: RepeatedValue): boolean => isFixed(const
 
 /** The one number that all entries of a value are; undefined where they differ. */
 export function onlyNumber(value: Value): number | undefined {
-  if (value.kind !== 'repeated' || !isUniform(value)) return undefined;
+  if ((value.kind !== 'repeated' && value.kind !== 'known') || !isFixed(value.constant)) return undefined;
   const { data } = value.constant.each[0];
   return data.every((v) => v === data[0]) ? data[0] : undefined;
 }

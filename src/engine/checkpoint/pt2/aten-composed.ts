@@ -29,8 +29,17 @@ const softShrink: AtenRule = (call) => {
   call.result('Shrink', [call.tensor('self')], { lambd: lambda, bias: lambda });
 };
 
+/** Every element of one vector times every one of the other. */
+const outer: AtenRule = (call) => {
+  const { sizes } = call.output();
+  const column = call.reshaped(call.tensor('self'), [sizes[0], 1]);
+  call.result('Mul', [column, call.reshaped(call.tensor('vec2'), [1, sizes[1]])]);
+};
+
 export const composedRules: Readonly<Record<string, AtenRule>> = {
   lerp,
+  outer,
+  ger: outer,
   addcmul: added('Mul'),
   addcdiv: added('Div'),
   logsumexp: logSumExp,

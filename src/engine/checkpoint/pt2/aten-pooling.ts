@@ -111,6 +111,18 @@ const reduction =
     call.resultAt(0, operator, [call.asResult('self')], { axes, keepdims: Number(call.flag('keepdim')) });
   };
 
+/** Whether all or any are true: the least or largest of zeros and ones. */
+const truths =
+  (operator: string): AtenRule =>
+  (call) => {
+    const rank = call.rank('self');
+    const given = call.ints('dim').map((axis) => call.axis(axis, rank));
+    if (!given.length) call.refuse('it reduces every dimension, the images too');
+    const numbers = call.emit('Cast', [call.emit('Cast', [call.tensor('self')], { to: 9 })], { to: 7 });
+    const found = call.emit(operator, [numbers], { axes: given, keepdims: Number(call.flag('keepdim')) });
+    call.result('Cast', [found], { to: 9 });
+  };
+
 const variance =
   (root: boolean): AtenRule =>
   (call) => {
@@ -179,7 +191,11 @@ export const poolingRules: Readonly<Record<string, AtenRule>> = {
   adaptive_max_pool2d: adaptiveMaxPool,
   mean: reduction('ReduceMean'),
   sum: reduction('ReduceSum'),
+  prod: reduction('ReduceProd'),
   amax: reduction('ReduceMax'),
+  amin: reduction('ReduceMin'),
+  all: truths('ReduceMin'),
+  any: truths('ReduceMax'),
   max: reduction('ReduceMax'),
   var: variance(false),
   std: variance(true),

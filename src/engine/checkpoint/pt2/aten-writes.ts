@@ -1,10 +1,31 @@
 /** What is written into a value, or into a part of it, in place. */
 import type { AtenCall, AtenRule } from './aten-call.ts';
 import type { ProgramSize } from './exported-program.ts';
-import type { Window } from './windows-of-values.ts';
+import { type Part, rootAxis, type Window } from './windows-of-values.ts';
+
+/** The part of a value that a slice or one entry of a dimension is. */
+export function partOfCall(call: AtenCall, before: Part): Part | undefined {
+  if (call.operation !== 'slice' && call.operation !== 'select') return undefined;
+  const found = call.operation === 'slice' ? windowOf(call) : entryOf(call);
+  if (!found) return undefined;
+  const axis = rootAxis(before, found.axis);
+  const dropped = call.operation === 'select' ? [...before.dropped, axis] : before.dropped;
+  return { root: before.root, windows: [...before.windows, { ...found, axis }], dropped };
+}
+
+/** Of one entry of a dimension that is no number of images. */
+function entryOf(call: AtenCall): Window | undefined {
+  const sizes = call.sizes('self');
+  const axis = call.axis(call.int('dim', 0), sizes.length);
+  const size = sizes[axis];
+  if (size === undefined || size < 0) return undefined;
+  const index = call.int('index', 0);
+  const start = index < 0 ? index + size : index;
+  return { axis, start, end: start + 1, step: 1 };
+}
 
 /** Of a slice whose parts come one after another. */
-export function windowOf(call: AtenCall): Window {
+function windowOf(call: AtenCall): Window {
   const [size, count] = [call.sizes('self'), call.output().sizes];
   const axis = call.axis(call.int('dim', 0), size.length);
   const whole = size[axis] ?? 0;
@@ -21,11 +42,23 @@ function cut(call: AtenCall, x: string, axis: number, start: number, end: number
   return call.emit('Slice', [x, ...[start, end, axis].map((value) => call.integers([value]))]);
 }
 
+/** A value with a part of it replaced. Refuses a part whose entries are apart. */
+export function withPart(call: AtenCall, { root, windows, dropped }: Part, value: string): string {
+  const { sizes } = call.meta(root);
+  let whole = value;
+  if (dropped.length) {
+    const left = [...sizes];
+    for (const { axis, start, end } of windows) left[axis] = end - start;
+    whole = call.reshaped(value, left);
+  }
+  return replaced(call, call.named(root), sizes, windows, whole);
+}
+
 /**
- * A value with a part of it replaced: each window is one of what the windows before it left. Refuses a part whose entries are apart.
+ * Each window is one of what the windows before it left.
  * @param sizes of the value
  */
-export function replaced(
+function replaced(
   call: AtenCall,
   x: string,
   sizes: readonly ProgramSize[],

@@ -16,12 +16,12 @@ import { poolingRules } from './aten-pooling.ts';
 import { repeatRules } from './aten-repeats.ts';
 import { shapeRules } from './aten-shapes.ts';
 import { windowRules } from './aten-windows.ts';
-import { replaced, windowOf, writeRules } from './aten-writes.ts';
+import { partOfCall, withPart, writeRules } from './aten-writes.ts';
 import type { ProgramGraph, ProgramNode } from './exported-program.ts';
 import type { Pt2File } from './pt2-file.ts';
 import { placesByValue } from './return-value.ts';
 import type { TranslationScope } from './translation-scope.ts';
-import type { Window } from './windows-of-values.ts';
+import type { Part } from './windows-of-values.ts';
 
 const rules: Readonly<Record<string, AtenRule>> = {
   ...elementwiseRules,
@@ -145,7 +145,7 @@ class Translator {
     const result = call.named(call.node.outputs[0]);
     const before = this.nodes.length;
     try {
-      call.setValue(part.root, replaced(call, call.named(part.root), call.meta(part.root).sizes, part.windows, result));
+      call.setValue(part.root, withPart(call, part, result));
     } catch (error) {
       if (!(error instanceof NotTakenOver)) throw error;
       this.nodes.length = before;
@@ -208,8 +208,8 @@ class Translator {
 
 /** Which values share their elements, and how long each is used. */
 class Aliases {
-  /** Parts cut out of a value by slices alone. */
-  readonly #parts = new Map<string, { readonly root: string; readonly windows: readonly Window[] }>();
+  /** Parts cut out of a value by slices and single entries alone. */
+  readonly #parts = new Map<string, Part>();
   readonly #root = new Map<string, string>();
   readonly #members = new Map<string, string[]>();
   readonly #lastUse = new Map<string, number>();
@@ -225,17 +225,17 @@ class Aliases {
   }
 
   add(view: string, of: string, call: AtenCall): void {
-    const before = this.#parts.get(of) ?? (this.#root.has(of) ? undefined : { root: of, windows: [] });
-    if (before && call.operation === 'slice')
-      this.#parts.set(view, { root: before.root, windows: [...before.windows, windowOf(call)] });
+    const before = this.partOf(of);
+    const part = before && partOfCall(call, before);
+    if (part) this.#parts.set(view, part);
     const root = this.#root.get(of) ?? of;
     this.#root.set(view, root);
     this.#members.set(root, [...(this.#members.get(root) ?? [root]), view]);
   }
 
   /** Where the value lies in what it was cut out of; all of it where it was cut out of nothing. */
-  partOf(value: string): { readonly root: string; readonly windows: readonly Window[] } | undefined {
-    return this.#parts.get(value) ?? (this.#root.has(value) ? undefined : { root: value, windows: [] });
+  partOf(value: string): Part | undefined {
+    return this.#parts.get(value) ?? (this.#root.has(value) ? undefined : { root: value, windows: [], dropped: [] });
   }
 
   /** Whether another name of the value's elements is used after node i; `apart` from one that is kept up to date. */

@@ -9,6 +9,22 @@ export interface Window {
   readonly step: number;
 }
 
+/** Where a value lies in another that it was cut out of. */
+export interface Part {
+  readonly root: string;
+  /** In the dimensions of the root, each of what the one before left. */
+  readonly windows: readonly Window[];
+  /** Dimensions of the root that the part lacks: it has one entry of them. */
+  readonly dropped: readonly number[];
+}
+
+/** The dimension of the root that a dimension of the part is. */
+export function rootAxis({ dropped }: Part, axis: number): number {
+  let at = axis;
+  for (const each of dropped.toSorted((a, b) => a - b)) if (each <= at) at += 1;
+  return at;
+}
+
 /** True for the elements of a value of these sizes that lie in all windows, each of what the one before left. */
 export function maskOf(sizes: readonly number[], windows: readonly Window[]): Tensor<'bool'> {
   const chosen = sizes.map((size) => Array.from({ length: size }, (_, i) => i));

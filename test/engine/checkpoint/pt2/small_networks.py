@@ -194,6 +194,11 @@ class Masked(nn.Module):
         codes = torch.stack((torch.sin(places[..., None] * waves), torch.cos(places[..., None] * waves)), 4).flatten(3)
         tokens = tokens.flatten(2).transpose(1, 2) + codes.flatten(1, 2)
         images, keys = torch.arange(n)[:, None, None, None], torch.arange(tokens.shape[1])[None, None, None, :]
+        # Written into single entries and parts of a table.
+        table = torch.stack((torch.arange(16.0), torch.arange(16.0)), -1)
+        table[:, 0] /= 16
+        table[2:5, 1] = torch.outer(torch.arange(3) + 1, torch.ones(2))[:, 0]
+        tokens = tokens + (((table > 0.1) * (table < 3)).all(-1, keepdim=True) * table.sum(-1, keepdim=True))
         hidden = (mask.flatten(1)[images, keys] & (keys >= 0)).expand(n, 1, tokens.shape[1], tokens.shape[1])
         found = self.attention(tokens, hidden)
         # Weights of a queue of zeros, as queries begin.
