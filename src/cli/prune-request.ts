@@ -16,6 +16,7 @@ import type { Plan } from '../engine/pruning/planning/plan-types.ts';
 import { type Normaliser, normalisers } from '../engine/pruning/scoring/normalisers.ts';
 import { RECIPE_NAMES } from '../engine/training/recipes.ts';
 import { computeFlags, dataFlags, modelFlags } from './command.ts';
+import { checkRecalibrationFlags, recalibrationFlags } from './recalibration.ts';
 import { DEFAULT_REPAIR_IMAGES } from './repair-output.ts';
 import { dataRequest, USUAL_DATA_PATH } from './requests.ts';
 
@@ -58,7 +59,7 @@ export const pruneFlags = {
   savePlan: flag.string(undefined, 'also write the plan here, as JSON'),
   testAccuracy: flag.boolean('evaluate before and after'),
   saveAs: flag.string(undefined, 'where the pruned model goes: .safetensors or .pth'),
-  bnRecalibrate: flag.integer(0, 'average batch norm statistics anew over so many batches of training images'),
+  ...recalibrationFlags,
   repair: flag.optionalInteger(
     0,
     DEFAULT_REPAIR_IMAGES,
@@ -182,8 +183,7 @@ export function checkPruneFlags(values: PruneValues): void {
   if ((values.allocate !== 'uniform' || values.select !== 'score') && (values.plan || values.removeLayers > 0))
     throw new UsageError('--allocate and --select make the plan by themselves: leave --plan and --remove-layers out');
   checkLatencyFlags(values);
-  if (values.repair > 0 && values.bnRecalibrate > 0)
-    throw new UsageError('--repair weighs new batch norm statistics against its own: leave --bn-recalibrate out');
+  checkRecalibrationFlags(values);
 }
 
 function checkLatencyFlags(values: PruneValues): void {

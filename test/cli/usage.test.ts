@@ -16,6 +16,11 @@ const badUsage: readonly (readonly [args: string, message: RegExp])[] = [
   ['finetune --model resnet20 --data-path . --lr', /--lr needs a value/],
   ['finetune --model resnet20 --data-path . --model-e', /--model-e could be --model-ema or --model-ema-/],
   ['finetune --model resnet20 --data-path . --aa original', /--aa original is not known/],
+  [
+    'prune resnet20 --target-macs 50% --bn-recalibrate 2 --bn-share 0',
+    /--bn-share needs a number above 0, up to 1, got 0/,
+  ],
+  ['repair --model resnet20 --teacher resnet20 --bn-share 0.5', /--bn-share mixes .*: give --bn-recalibrate too/],
   ['export --model resnet20', /export needs --format and --output/],
   ['finetune --model resnet20 --data-path . --epochs 9007199254740993', /--epochs needs an integer up to 2\^53 − 1/],
   [

@@ -12,14 +12,13 @@ import { writeFileAtomically } from '../../engine/files/atomic-write.ts';
 import type { Graph } from '../../engine/graph/graph.ts';
 import type { Cost } from '../../engine/graph/macs.ts';
 import type { Weights } from '../../engine/graph/tensor.ts';
-import { dataFor, evaluateModel, requireClassifier } from '../../engine/jobs/evaluate.ts';
+import { evaluateModel, requireClassifier } from '../../engine/jobs/evaluate.ts';
 import { pruneIteratively } from '../../engine/jobs/iterative.ts';
 import { type Model, openModel, prepareOutput, saveModel } from '../../engine/jobs/opening/model.ts';
 import { headsByLayer } from '../../engine/jobs/opening/model-info.ts';
 import { type PruneReport, pruneModel } from '../../engine/jobs/prune.ts';
 import type { PruneRequest } from '../../engine/jobs/prune-request.ts';
 import type { ModelRecord } from '../../engine/jobs/record.ts';
-import { recalibratedWeights } from '../../engine/jobs/repair/recalibrate.ts';
 import { verificationText } from '../../engine/jobs/verify-onnx.ts';
 import { formatPlan } from '../../engine/pruning/planning/format-plan.ts';
 import { planText } from '../../engine/pruning/planning/plan-file.ts';
@@ -29,6 +28,7 @@ import { describeOptions } from '../finetune-settings.ts';
 import { iterativeHooks, trainingBetween } from '../iterative-settings.ts';
 import { latencyJson, latencyText } from '../latency-output.ts';
 import { checkPruneFlags, type PruneValues, pruneFlags, pruneRequest } from '../prune-request.ts';
+import { recalibrated, recalibrationText } from '../recalibration.ts';
 import { repairJson, repairText } from '../repair-output.ts';
 import { dataRequest, requireDataPath, weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';
@@ -69,7 +69,7 @@ const total = (heads: Readonly<Record<string, number>>): number =>
 function summaryText(
   report: PruneReport,
   headsBefore: number,
-  saved: string | undefined,
+  values: PruneValues,
   accuracy: { before?: Accuracy; after?: Accuracy },
 ): string {
   const { before, after, seconds, scored, keptBlocks } = report;
@@ -91,7 +91,8 @@ function summaryText(
     ...(report.weighed ?? []).map(
       ({ allocate, divergence }) => `budgets ${allocate}: divergence ${divergence.toFixed(4)} after the repair`,
     ),
-    ...(saved ? [`saved ${saved}`] : []),
+    ...(values.bnRecalibrate ? [`at the end: ${recalibrationText(values)}`] : []),
+    ...(values.saveAs ? [`saved ${values.saveAs}`] : []),
   ].join('\n');
 }
 
@@ -139,17 +140,16 @@ async function makePruned(
   );
 }
 
-async function recalibrated(
+async function withStatistics(
   report: PruneReport,
   values: PruneValues,
   executor: () => Promise<Executor>,
   context: RunContext,
 ): Promise<PruneReport> {
-  const { graph, weights, record } = report;
+  const { graph, weights } = report;
   if (!values.bnRecalibrate || !graph || !weights) return report;
-  const data = dataFor({ record }, { ...dataRequest(values), batchSize: values.trainBatchSize });
-  const request = { data, batches: values.bnRecalibrate, seed: values.seed };
-  return { ...report, weights: await recalibratedWeights({ graph, weights }, request, await executor(), context) };
+  const data = { ...dataRequest(values), batchSize: values.trainBatchSize };
+  return recalibrated({ ...report, graph, weights }, data, values, executor, context);
 }
 
 export const prune = command({
@@ -173,7 +173,7 @@ export const prune = command({
     for (const note of made.notes) say(note);
     if (made.plan.groups.some(({ stayed }) => stayed))
       say('--max-pruning-ratio 0.9 lets no group lose more than 90 %, and so prunes them too');
-    const report = await recalibrated(made, values, executor, context);
+    const report = await withStatistics(made, values, executor, context);
     if (values.savePlan) await writeFileAtomically(values.savePlan, planText(report.plan));
     const { graph, weights, before, after, heads, seconds, keptBlocks } = report;
     const json = {
@@ -214,7 +214,7 @@ export const prune = command({
         ...(values.testAccuracy && { accuracy: { before: figures(accuracy.before), after: figures(accuracy.after) } }),
         saved: values.saveAs ?? null,
       },
-      text: summaryText(report, total(headsByLayer(model.graph)), values.saveAs, accuracy),
+      text: summaryText(report, total(headsByLayer(model.graph)), values, accuracy),
     };
   },
 });

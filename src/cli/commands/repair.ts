@@ -7,6 +7,7 @@ import { repairFolder } from '../../engine/jobs/repair/repair-progress.ts';
 import { repairPruned } from '../../engine/jobs/repair/repair-pruned.ts';
 import { verificationText } from '../../engine/jobs/verify-onnx.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
+import { checkRecalibrationFlags, recalibrated, recalibrationFlags, recalibrationText } from '../recalibration.ts';
 import { DEFAULT_REPAIR_IMAGES, repairJson, repairText } from '../repair-output.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';
@@ -22,11 +23,13 @@ export const repair = command({
     ...computeFlags,
     images: flag.integer(DEFAULT_REPAIR_IMAGES, 'training images to fit to; a quarter as many are held out besides'),
     seed: flag.integer(0, 'which images'),
+    ...recalibrationFlags,
     noCache: flag.boolean('begin anew where a repair was stopped, and keep nothing of this one'),
     saveAs: flag.string(undefined, 'where the repaired model goes: .safetensors, .pth or .onnx'),
   },
   run: async ({ values, positionals }, context) => {
     if (values.teacher === undefined) throw new UsageError('no dense model: give --teacher NAME|FILE');
+    checkRecalibrationFlags(values);
     if (values.saveAs) await prepareOutput(values.saveAs);
     const student = await openModel(weightsRequest(values, positionals));
     const { teacher: name, teacherCkpt, ckpt: _, ...shared } = values;
@@ -35,12 +38,24 @@ export const repair = command({
     for (const note of [...student.notes, ...teacher.notes]) say(note);
     const cache = values.noCache ? {} : { cache: repairFolder(process.cwd()) };
     const request = { ...dataRequest(values), images: values.images, seed: values.seed, ...cache };
-    const { report, record } = await repairPruned(student, teacher, request, await createExecutor(values), context);
+    const executor = await createExecutor(values);
+    const { report, record: repaired } = await repairPruned(student, teacher, request, executor, context);
+    const { weights, record } = await recalibrated(
+      { graph: student.graph, weights: report.weights, record: repaired },
+      dataRequest(values),
+      values,
+      async () => executor,
+      context,
+    );
     if (values.saveAs) {
-      const verification = await saveModel(values.saveAs, student.graph, report.weights, record, context);
+      const verification = await saveModel(values.saveAs, student.graph, weights, record, context);
       if (verification) say(verificationText(verification));
     } else say('nothing saved: give --save-as FILE');
-    const saved = values.saveAs ? `\nsaved ${values.saveAs}` : '';
-    return { json: { ...repairJson(report), saved: values.saveAs ?? null }, text: repairText(report) + saved };
+    const text = [
+      repairText(report),
+      ...(values.bnRecalibrate ? [`at the end: ${recalibrationText(values)}`] : []),
+      ...(values.saveAs ? [`saved ${values.saveAs}`] : []),
+    ].join('\n');
+    return { json: { ...repairJson(report), saved: values.saveAs ?? null }, text };
   },
 });

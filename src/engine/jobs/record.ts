@@ -105,3 +105,10 @@ export function withStep(record: ModelRecord, base: Cost, step: Omit<HistoryStep
     history: [...record.history, { ...step, time: new Date().toISOString() }],
   };
 }
+
+/** The record with something added to what its last step says. */
+export function withRemark(record: ModelRecord, remark: string): ModelRecord {
+  const last = record.history.at(-1);
+  if (!last) return record;
+  return { ...record, history: [...record.history.slice(0, -1), { ...last, summary: `${last.summary}; ${remark}` }] };
+}

@@ -6,7 +6,7 @@ import { graphCost } from '../../../src/engine/graph/macs.ts';
 import type { Tensor } from '../../../src/engine/graph/tensor.ts';
 import { openModel, saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { headsByLayer } from '../../../src/engine/jobs/opening/model-info.ts';
-import { EMPTY_RECORD, withStep } from '../../../src/engine/jobs/record.ts';
+import { EMPTY_RECORD, withRemark, withStep } from '../../../src/engine/jobs/record.ts';
 import { testFolder } from '../checkpoint/files.ts';
 import { makeNetwork, type Network } from '../export/exported.ts';
 import { assertSameWeights } from './same-weights.ts';
@@ -48,6 +48,20 @@ for (const network of cases)
       assertSameWeights(await model.weights(), weights);
     }
   });
+
+test('a remark stands behind what the last step says', () => {
+  const cost = { macs: 2, macsTrue: 2, params: 1 };
+  const first = withStep(EMPTY_RECORD, cost, { step: 'pruned', summary: 'l1' });
+  const { history } = withRemark(
+    withStep(first, cost, { step: 'repaired', summary: 'on 8 images' }),
+    'statistics anew',
+  );
+  assert.deepEqual(
+    history.map(({ summary }) => summary),
+    ['l1', 'on 8 images; statistics anew'],
+  );
+  assert.equal(withRemark(EMPTY_RECORD, 'nothing to add to'), EMPTY_RECORD);
+});
 
 test('another image size: heads stay as pruned, positions are resized, the rest is as it was', async () => {
   const network = await makeNetwork({ model: 'deit_tiny_distilled_patch16_224', build: small, prune });

@@ -83,6 +83,26 @@ test('nothing else changes, and order and number of batches follow the seed', {
   assert.deepEqual(differences(all[0], all[1]), []);
 });
 
+test('a share of the new statistics is mixed with the old ones', { skip: skipWithoutRuntime }, async () => {
+  const data = { dataPath: await tinyImages(work), batchSize: 32, workers: 0 };
+  const graph = buildModel('resnet20', { inputSize: 16 }) as Graph;
+  const weights = initialiseWeights(graph, 1);
+  const run = (share?: number): Promise<Weights> =>
+    recalibratedWeights({ graph, weights }, { data, batches: 2, ...(share && { share }) }, executor());
+  const [whole, quarter] = [await run(), await run(0.25)];
+  assert.deepEqual(differences(weights, quarter).sort(), [...runningStatistics(graph)].sort());
+  for (const name of runningStatistics(graph)) {
+    const [old, found, mixed] = [weights, whole, quarter].map((of) => of.get(name)?.data as Float32Array);
+    mixed.forEach((value, i) => {
+      const wanted = 0.75 * old[i] + 0.25 * found[i];
+      assert.ok(
+        Math.abs(value - wanted) <= 1e-6 * Math.max(1, Math.abs(wanted)),
+        `${name}[${i}]: ${value}, not ${wanted}`,
+      );
+    });
+  }
+});
+
 test('a network without batch norm has nothing to recalibrate', { skip: skipWithoutRuntime }, async () => {
   const graph = buildModel('deit_tiny_patch16_224', { inputSize: 16, classes: 10 }) as Graph;
   const request = { data: { dataPath: await tinyImages(work), batchSize: 8, workers: 0 }, batches: 1 };
