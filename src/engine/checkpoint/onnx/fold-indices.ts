@@ -144,6 +144,22 @@ const nonZero: FoldKernel = (context) => {
   return plain('int', shape, data);
 };
 
+/** One of two numbers at each index along a new dimension, the other elsewhere. */
+const oneHot: FoldKernel = (context) => {
+  const [indices, count, values] = [0, 1, 2].map((i) => need(context, i));
+  const size = count.data[0];
+  const axis = axisOf(context.int('axis', -1), indices.shape.length + 1);
+  const shape = [...indices.shape.slice(0, axis), size, ...indices.shape.slice(axis)];
+  const inner = elementCount(indices.shape.slice(axis));
+  const data = context.allocate(values.type, countOf(shape)).fill(values.data[0]);
+  indices.data.forEach((given, at) => {
+    const index = given < 0 ? given + size : given;
+    if (index >= 0 && index < size)
+      data[(Math.floor(at / inner) * size + index) * inner + (at % inner)] = values.data[1];
+  });
+  return plain(values.type, shape, data);
+};
+
 const matMul: FoldKernel = (context) => {
   const [a, b] = [need(context, 0), need(context, 1)];
   if (a.shape.length < 2 || b.shape.length < 2) throw new FoldError('a vector in a product');
@@ -216,6 +232,7 @@ export const indexKernels: Readonly<Record<string, FoldKernel>> = {
   GatherND: gatherNd,
   MatMul: matMul,
   NonZero: nonZero,
+  OneHot: oneHot,
   Pad: pad,
   ScatterElements: scatterElements,
   ScatterND: scatterNd,

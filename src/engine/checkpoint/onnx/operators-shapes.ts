@@ -5,7 +5,7 @@ import { dimensionOf } from './constants.ts';
 import type { DraftId } from './draft.ts';
 import type { Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
-import { gather, gatherNd, slice, sliceAxis } from './operators-slices.ts';
+import { gather, gatherNd, scatterNd, slice, sliceAxis } from './operators-slices.ts';
 import { reshapeTargets } from './reshape-target.ts';
 
 const reshape: OperatorRule = (call) => {
@@ -169,6 +169,7 @@ export const shapeOperators: Readonly<Record<string, OperatorRule>> = {
   Gather: gather,
   GatherND: gatherNd,
   Reshape: reshape,
+  ScatterND: scatterNd,
   Slice: slice,
   Split: split,
   Squeeze: squeeze,

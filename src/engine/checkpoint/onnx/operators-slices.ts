@@ -1,7 +1,11 @@
 /** ONNX operators that take parts of a value: Slice and Gather. */
+import type { Shape } from '../../graph/operations.ts';
 import { elementCount } from '../../graph/tensor.ts';
+import { isFixed } from './constants.ts';
 import type { DraftId } from './draft.ts';
 import { sliceBounds } from './fold-shapes.ts';
+import { strides } from './fold-tensors.ts';
+import type { Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
 
 /** Entries start, start + step, … below end of a dimension: nothing is added where that is all. */
@@ -39,6 +43,61 @@ export const slice: OperatorRule = (call) => {
     x = sliceAxis(call, x, axis, start, Math.min(size, start + count * steps[i]), steps[i]);
   });
   return call.computed(x);
+};
+
+/** Entries start to end of a dimension. */
+interface Window {
+  readonly axis: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The box that index tuples are all of, in order: every image, and neighbours in the other dimensions; undefined where they are none. */
+function boxOf(value: Value, shape: Shape, fixedBatch: number | undefined): readonly Window[] | undefined {
+  if (value.kind !== 'known' && value.kind !== 'repeated') return undefined;
+  const { each } = value.constant;
+  const counts = each[0].shape.slice(0, -1);
+  const depth = each[0].shape.at(-1);
+  if (counts.length !== depth || (value.kind === 'known' && !isFixed(value.constant))) return undefined;
+  const images = shape.findIndex((size) => size < 0);
+  const isAll = value.kind === 'repeated' ? value.axis === images : counts[images] === fixedBatch;
+  if (images < depth && !isAll) return undefined;
+  const starts = counts.map((_, axis) => each[0].data[axis]);
+  const steps = strides(counts);
+  const isBox = each.every(({ data }, image) =>
+    data.every((index, i) => {
+      const axis = i % depth;
+      const at = Math.floor(Math.floor(i / depth) / steps[axis]) % counts[axis];
+      const isNumber = value.kind === 'repeated' && axis === images;
+      return index === (isNumber ? image : starts[axis] + at);
+    }),
+  );
+  const windows = counts.map((count, axis) => ({ axis, start: starts[axis], end: starts[axis] + count }));
+  return isBox ? windows.filter(({ axis }) => axis !== images) : undefined;
+}
+
+/** A value with a box of it replaced. */
+function withBox(call: OperatorCall, x: DraftId, [window, ...rest]: readonly Window[], value: DraftId): DraftId {
+  if (!window) return value;
+  const { axis, start, end } = window;
+  const size = call.scope.graph.shape(x)[axis];
+  const inner = withBox(call, sliceAxis(call, x, axis, start, end), rest, value);
+  const before = start > 0 ? [sliceAxis(call, x, axis, 0, start)] : [];
+  const after = end < size ? [sliceAxis(call, x, axis, end, size)] : [];
+  return before.length + after.length ? call.add('concat', [...before, inner, ...after], { axis }) : inner;
+}
+
+/** Elements put into a box of a value, as PyTorch's exporter writes `x[:, 1:] = y`. */
+export const scatterNd: OperatorRule = (call) => {
+  const shape = call.shape(0);
+  const box = boxOf(call.value(1), shape, call.scope.fixedBatch);
+  if (!box || call.string('reduction', 'none') !== 'none')
+    return call.fail('puts elements where no box of its value is, which Espalier cannot take over');
+  const part = shape.map((size, i) => {
+    const window = box.find(({ axis }) => axis === i);
+    return window ? window.end - window.start : size;
+  });
+  return call.computed(withBox(call, call.operand(0), box, call.reshape(call.operand(2), part)));
 };
 
 /** Start, step and count of a run of indices; undefined where they are no run. */

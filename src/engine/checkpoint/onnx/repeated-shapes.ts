@@ -68,12 +68,12 @@ const expand: PlaceRule = (operands) => {
   const target = sizesIn(operands, 1);
   const found = withBatch(target);
   const rank = Math.max(own.length, target?.length ?? 0);
-  if (!found)
-    return place === undefined || !target?.every(({ fixed }) => fixed) ? undefined : keptExpand(operands, rank);
-  const axis = rank - (target as readonly Size[]).length + found.at;
-  const isOne = (own[axis - (rank - own.length)] ?? 1) === 1 && (place ?? axis) === axis - (rank - own.length);
-  const isNew = place === undefined && (own[axis - (rank - own.length)] ?? 1) === 1;
-  return isOne || isNew ? { axis, instead: { 1: integers(found.single) } } : undefined;
+  if (!target || !found)
+    return place !== undefined && target?.every(({ fixed }) => fixed) ? keptExpand(operands, rank) : undefined;
+  // Among the value's own dimensions, of which there may be fewer.
+  const at = found.at + own.length - target.length;
+  if ((own[at] ?? 1) !== 1 || (place ?? at) !== at) return undefined;
+  return { axis: at + rank - own.length, instead: { 1: integers(found.single) } };
 };
 
 /** To a shape of fixed sizes: 1, or the number of images that the file was made for, meets the batch. */

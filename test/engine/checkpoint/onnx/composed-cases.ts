@@ -86,6 +86,39 @@ export const composedCases: Readonly<Record<string, OperatorCase>> = {
     });
     return b.node('Add', [b.node('Sin', [x]), b.node('Cos', [places])]);
   }, 'parameter resize activation activation add'),
+  // Written into a box of a value, for every image.
+  box_of_a_value: {
+    build: (b) => {
+      const x = conv3(b);
+      const batch = b.node('Slice', [b.node('Shape', [x]), b.integers(0), b.integers(1)]);
+      const number = b.node('Squeeze', [batch, b.integers(0)]);
+      const images = b.node('Range', [b.tensorOf(0), number, b.tensorOf(1)]);
+      const counts = [images, b.integers(0, 1, 2, 3), b.integers(1, 2, 3), b.integers(2, 3)];
+      const box = b.node('Concat', [batch, b.integers(4, 3, 2)], { axis: 0 });
+      const tuples = counts.map((indices, axis) => {
+        const others = [0, 1, 2, 3].filter((i) => i !== axis);
+        const placed = b.node('Expand', [b.node('Unsqueeze', [indices, b.integers(...others)]), box]);
+        return b.node('Unsqueeze', [placed, b.integers(-1)]);
+      });
+      const slices = [b.integers(0, 0), b.integers(3, 2), b.integers(2, 3)];
+      const put = b.node('Slice', [b.node('Relu', [x]), ...slices]);
+      return b.classify(b.node('ScatterND', [x, b.node('Concat', tuples, { axis: -1 }), put]), 4);
+    },
+    kinds: 'conv activation slice slice slice slice slice concat slice slice concat mean linear',
+  },
+  // As PyTorch's exporter writes repeat_interleave.
+  repeats_by_one_hot: shaped(
+    (b, x) => {
+      const repeats = b.node('OneHot', [b.integers(2), b.tensorOf(5), b.integers(1, 3)]);
+      const tiled = b.node('Tile', [
+        b.node('Unsqueeze', [x, b.integers(2)]),
+        b.node('Reshape', [repeats, b.integers(-1)]),
+      ]);
+      return b.node('Reshape', [tiled, b.integers(0, 12, 8, 8)]);
+    },
+    'reshape expand reshape',
+    12,
+  ),
   mask_of_all_images: { build: maskedTokens, kinds: MASKED },
   slice_backwards: shaped(
     (b, x) => b.node('Slice', [x, b.integers(-1), b.integers(-(2 ** 31)), b.integers(3), b.integers(-2)]),
