@@ -29,7 +29,7 @@ export function repairText(report: RepairReport): string {
   const { layers, left, candidates, chosen, fittedImages, heldImages, distanceImages, seconds } = report;
   return [
     formatTable([HEADINGS, ...layers.map(layerRow)]),
-    `errors: share of the variation of the dense layer's outputs (of what a ReLU passes, where one follows), on ${heldImages} held-out images; outputs: squared distance of the network's to the dense one's, repaired up to this layer, on ${distanceImages} of them`,
+    `errors: share of the variation of the dense layer's outputs (of what a ReLU passes, where one follows), on up to ${heldImages} held-out images; outputs: squared distance of the network's to the dense one's, repaired up to this layer, on ${distanceImages} of them`,
     ...Object.entries(left).map(([layer, reason]) => `${layer} stays as it is: ${reason}`),
     ...candidates.map(
       ({ outcome, divergence }) =>

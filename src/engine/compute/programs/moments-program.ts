@@ -9,6 +9,7 @@ import { inferShapes, sizePerImage } from '../../graph/shapes.ts';
 import { emitForward } from './forward.ts';
 import type { Program, Ref } from './program.ts';
 import { ProgramBuilder } from './program-builder.ts';
+import { gridStep, onGrid, windowOnGrid } from './row-grid.ts';
 
 export const TEACHER_PREFIX = 'teacher/';
 const STUDENT_PREFIX = 'student/';
@@ -81,14 +82,14 @@ function asRows(b: ProgramBuilder, x: Ref, channels: number): Ref {
   return b.add('reshape', [last], { shape: [-sizePerImage(shape.slice(0, -1)), shape.at(-1) as number] });
 }
 
-/** What a layer's weights are multiplied with: [rows, inputs], or [groups, rows, inputs]; taps before channels. */
-function inputRows(b: ProgramBuilder, node: GraphNode<'conv' | 'linear'>, x: Ref): Ref {
+/** What a layer's weights are multiplied with: [rows, inputs], or [groups, rows, inputs]; taps before channels. `step`: of the grid. */
+function inputRows(b: ProgramBuilder, node: GraphNode<'conv' | 'linear'>, x: Ref, step: number): Ref {
   if (node.kind === 'linear') return asRows(b, x, b.shape(x).length - 1);
   const { groups, ...window } = node.attributes;
   const { kernel, stride, padding } = window;
   const isPlain = [...kernel, ...stride].every((n) => n === 1) && Object.values(padding).every((n) => n === 0);
-  if (isPlain && groups === 1) return asRows(b, x, 1);
-  const patches = b.add('patches', [x], window);
+  if (isPlain && groups === 1) return asRows(b, onGrid(b, x, step), 1);
+  const patches = b.add('patches', [x], windowOnGrid(window, step));
   const [n, kh, kw, channels, positions] = b.shape(patches);
   const rows = -Math.abs(n * positions);
   const last = b.add('transpose', [patches], { permutation: [0, 4, 1, 2, 3] });
@@ -123,6 +124,8 @@ interface LayerRows {
   readonly further: { readonly student: readonly Ref[]; readonly teacher: readonly Ref[] };
   /** Which dimension of the layer's output the channels are. */
   readonly channels: number;
+  /** Of the positions that give rows; `further` and `input` have all. */
+  readonly step: number;
   readonly input: Ref;
   /** [outputs, rows] */
   readonly targets: Ref;
@@ -145,30 +148,35 @@ export function layerRows(
   const [[input, other], [output, teacherOther]] = [student, teacher];
   const further = { student: student.slice(own.length), teacher: teacher.slice(theirs.length) };
   const channels = node.kind === 'conv' ? 1 : b.shape(output).length - 1;
+  const step = gridStep(node, b.shape(output), keptOutputs?.length ?? b.shape(output)[channels]);
+  const outputs = onGrid(b, output, step);
   const targets =
     layer.mapped === undefined
-      ? keptTargets(b, layer, output, channels)
-      : mappedTargets(b, layer.mapped, output, channels);
-  if (!sum) return { further, channels, input, targets };
-  const back = (x: Ref): Ref =>
-    sum.permutations.toReversed().reduce((y, p) => b.add('transpose', [y], { permutation: inverse(p) }), x);
+      ? keptTargets(b, layer, outputs, channels)
+      : mappedTargets(b, layer.mapped, outputs, channels);
+  if (!sum) return { further, channels, step, input, targets };
+  const back = (x: Ref): Ref => {
+    const turned = sum.permutations
+      .toReversed()
+      .reduce((y, p) => b.add('transpose', [y], { permutation: inverse(p) }), x);
+    return onGrid(b, turned, step);
+  };
   const wanted = channelRows(b, back(teacherOther), channels, keptOutputs);
   const drift = b.add('subtract', [wanted, channelRows(b, back(other), channels, undefined)], {});
   const scaled = b.add('multiply', [drift, b.input('driftScale', [b.shape(targets)[0], 1])], {});
-  return { further, channels, input, targets: b.add('add', [targets, scaled], {}) };
+  return { further, channels, step, input, targets: b.add('add', [targets, scaled], {}) };
 }
 
 /** X and Y of a layer, its groups apart. */
 export function fittedRows(
   b: ProgramBuilder,
   { node }: MomentLayer,
-  input: Ref,
-  targets: Ref,
+  { step, input, targets }: Pick<LayerRows, 'step' | 'input' | 'targets'>,
 ): readonly [x: Ref, y: Ref] {
   const groups = node.kind === 'conv' ? node.attributes.groups : 1;
   const [outputs, rows] = b.shape(targets);
   const y = groups > 1 ? b.add('reshape', [targets], { shape: [groups, outputs / groups, rows] }) : targets;
-  return [inputRows(b, node, input), y];
+  return [inputRows(b, node, input, step), y];
 }
 
 /**
@@ -180,8 +188,7 @@ export function fittedRows(
 export function momentsProgram(networks: Networks, layer: MomentLayer, cut: CutValues = NO_CUT): Program {
   if (layer.channels) return channelMomentsProgram(networks, layer, layer.channels.places, cut);
   const b = new ProgramBuilder();
-  const { input, targets } = layerRows(b, networks, layer, cut);
-  const [x, y] = fittedRows(b, layer, input, targets);
+  const [x, y] = fittedRows(b, layer, layerRows(b, networks, layer, cut));
   inputSums(b, x);
   targetSums(b, x, y);
   return b.finish();
@@ -240,8 +247,10 @@ export function inputMomentsProgram(graph: Graph, layers: readonly GraphNode<'co
     layers.map(({ inputs }) => inputs[0]),
     { training: false },
   );
+  const shapes = inferShapes(graph);
   layers.forEach((node, i) => {
-    const x = inputRows(b, node, values[i]);
+    const output = shapes.get(node.id) as Shape;
+    const x = inputRows(b, node, values[i], gridStep(node, output, output[1]));
     b.output(`xx ${node.id}`, b.add('matmul', [x, x], { transposeA: true, transposeB: false }));
     b.output(`x ${node.id}`, b.add('sum', [x], { axes: [0], keepDimensions: false }));
   });

@@ -22,7 +22,7 @@ import { backScale, fittedTensors, layerAsFit, targetScale, withDenseNorms } fro
 /** Most bytes of the values that are kept half way. */
 const KEPT_BYTES = 1.5 * 2 ** 30;
 /** Held-out images that the outputs' distance after every layer is taken from. */
-export const DISTANCE_IMAGES = 100;
+export const DISTANCE_IMAGES = 50;
 
 export const count = (batches: readonly CalibrationBatch[]): number =>
   batches.reduce((sum, batch) => sum + batch.count, 0);

@@ -12,7 +12,10 @@ import {
 } from '../../compute/programs/moments-program.ts';
 import type { Program } from '../../compute/programs/program.ts';
 import { rectifiedTargetsProgram } from '../../compute/programs/rectified-targets-program.ts';
-import { sizePerImage } from '../../graph/shapes.ts';
+import { gridStep, imagesEnough } from '../../compute/programs/row-grid.ts';
+import type { ValueId } from '../../graph/graph.ts';
+import type { Shape } from '../../graph/operations.ts';
+import { inferShapes, sizePerImage } from '../../graph/shapes.ts';
 import type { Weights } from '../../graph/tensor.ts';
 import type { Cut, Segment } from '../../pruning/repair/cuts.ts';
 import { type MomentSizes, MomentSums, type Moments } from '../../pruning/repair/moments.ts';
@@ -71,6 +74,7 @@ function part(batch: KeptBatch, from: number, to: number): Record<string, Float3
  */
 export class RepairSession {
   private readonly batches: readonly KeptBatch[];
+  private readonly shapes: ReadonlyMap<ValueId, Shape>;
   private session: Session | undefined;
   private programs: Readonly<Record<string, Program>> = {};
   private next: Cut | undefined;
@@ -81,6 +85,7 @@ export class RepairSession {
     batches: readonly CalibrationBatch[],
     private readonly context: RunContext = {},
   ) {
+    this.shapes = inferShapes(networks.teacher);
     this.batches = batches.map(({ images, count, held }) => ({ count, held, values: { images } }));
   }
 
@@ -135,8 +140,28 @@ export class RepairSession {
     const rows = rowsPerImage(whole);
     const add = (outputs: Readonly<Record<string, Float32Array>>, { held }: KeptBatch, count: number): void =>
       sums[held ? 'held' : 'fitted'].add(outputs, rows * count);
-    await this.each(name, inputs, add, { most: imagesAtOnce(whole, SUM_BYTES) });
+    await this.each(name, inputs, add, {
+      most: imagesAtOnce(whole, SUM_BYTES),
+      wanted: this.enough(layer, sizes, rows),
+    });
     return { fitted: sums.fitted.moments, held: sums.held.moments };
+  }
+
+  /** Takes as many batches of either kind as a layer needs: a quarter as many held-out images as others. */
+  private enough(
+    { node, teacherNode }: RepairLayer,
+    { groups, outputs, inputs }: MomentSizes,
+    rows: number,
+  ): (batch: KeptBatch) => boolean {
+    const isOnGrid = gridStep(node, this.shapes.get(teacherNode) as Shape, groups * outputs) > 1;
+    const most = imagesEnough(isOnGrid, groups, rows, inputs);
+    const left = { fitted: most, held: most / 4 };
+    return ({ held, count }) => {
+      const kind = held ? 'held' : 'fitted';
+      if (left[kind] <= 0) return false;
+      left[kind] -= count;
+      return true;
+    };
   }
 
   /** Runs a program over all images, as many at a time as its values allow. */

@@ -35,8 +35,9 @@ before(async () => {
 const input = squareInput(TINY.size);
 
 /** Convolutions of every form and linear layers, in a residual block and after it. */
-function manyLayers(): Graph {
+function manyLayers(side: number): Graph {
   const b = new GraphBuilder();
+  const input = squareInput(side);
   let x = b.conv('stem', b.input(input), { out: 8, kernel: 3, stride: 2, padding: 1 });
   x = b.activation('', b.batchNorm('norm1', x), 'relu', { suffix: 'relu1' });
   let y = b.conv('expand', x, { out: 8, kernel: 1 });
@@ -82,9 +83,15 @@ const COPIED = [
   ...['weight', 'bias', 'running_mean', 'running_var'].map((p) => `norm2.${p}`),
 ];
 
-for (const backend of ['auto', 'embedded'] as const)
-  test(`channels that others repeat are made good exactly, through every form of convolution (${backend})`, async () => {
-    const graph = manyLayers();
+// Of the larger maps, 48 × 48, only a grid of positions gives rows: every second one, and every fourth of the depthwise layer.
+for (const [backend, side] of [
+  ['auto', TINY.size],
+  ['embedded', TINY.size],
+  ['auto', 96],
+  ['embedded', 96],
+] as const)
+  test(`channels that others repeat are made good exactly, through every form of convolution (${backend}, ${side})`, async () => {
+    const graph = manyLayers(side);
     const copies = Object.fromEntries([
       ...COPIED.map((name) => [name, PAIRS]),
       ['fc.weight', [[11, 2]]],
@@ -110,7 +117,13 @@ for (const backend of ['auto', 'embedded'] as const)
     const [unrepaired, repaired] = report.candidates;
     assert.ok((unrepaired.divergence.distance ?? 0) > 1e-3);
     assert.ok(repaired.divergence.distance < 1e-6, `${repaired.divergence.distance}`);
-    for (const { layer, errorAfter } of report.layers) assert.ok(errorAfter < 1e-4, `${layer} is off by ${errorAfter}`);
+    // What the ridge leaves grows with the map: channels of one position are more alike there.
+    const most = side === TINY.size ? 1e-4 : 5e-4;
+    for (const { layer, errorAfter } of report.layers) assert.ok(errorAfter < most, `${layer} is off by ${errorAfter}`);
+    const rows = Object.fromEntries(report.layers.map((layer) => [layer.layer, layer.rows / report.fittedImages]));
+    const places = (step: number): number => Math.ceil(side / 2 / step) ** 2;
+    const steps = side === TINY.size ? { depthwise: 1, grouped: 1 } : { depthwise: 4, grouped: 2 };
+    assert.deepEqual([rows['depthwise'], rows['grouped']], [places(steps.depthwise), places(steps.grouped)]);
   });
 
 /** A convolution over more than one tap, and a linear layer over a flattened map. */
@@ -258,7 +271,7 @@ for (const backend of ['auto', 'embedded'] as const)
 
 const pruned = async (name: string): Promise<{ file: string; dense: string }> => {
   const dense = path.join(work, `${name}-dense.safetensors`);
-  const graph = manyLayers();
+  const graph = manyLayers(TINY.size);
   await saveModel(dense, graph, fillWeights(graph), EMPTY_RECORD);
   const request = { score: { criterion: 'l1' as const }, options: { roundTo: 2 }, target: '50%' };
   const report = await pruneModel(await openModel({ model: dense }), request, async () => executor);
@@ -335,7 +348,7 @@ test('images need no labels: a flat folder does, and too few are refused', async
   const [first] = (await readdir(from)).sort();
   const files = (await readdir(path.join(from, first))).sort().slice(0, 10);
   for (const file of files) await copyFile(path.join(from, first, file), path.join(flat, file));
-  const graph = manyLayers();
+  const graph = manyLayers(TINY.size);
   const batches = await calibrationBatches(graph, { dataPath: flat, images: 1000 });
   assert.deepEqual(
     batches.map(({ count, held }) => [count, held]),
