@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import networks from './networks.json' with { type: 'json' };
-import { formatTable, type Row, verdict } from './rows.ts';
+import { EXPORTED, formatTable, type Row, verdict } from './rows.ts';
 
 const RESULTS = path.join(import.meta.dirname, 'results');
 const DOCUMENT = path.resolve(import.meta.dirname, '../../docs/networks.md');
@@ -22,6 +22,15 @@ const rowsIn = (file: string): readonly Row[] => {
   return [...new Map(lines.map((line) => JSON.parse(line) as Row).map((row) => [row.name, row])).values()];
 };
 
+function changedByExporter(rows: readonly Row[]): string {
+  const changed = rows.flatMap(({ name, exporter = 0 }) =>
+    exporter > EXPORTED ? [`${name} (${exporter.toExponential(1)})`] : [],
+  );
+  return changed.length
+    ? `PyTorch's exporter changes what it computes on the way to the file: ${changed.join(', ')}.\n`
+    : '';
+}
+
 function section(file: string): string {
   const [, source, form] = /^(\w+?)-(pt2|onnx|onnx-dynamo)\.jsonl$/.exec(file) ?? [];
   const rows = rowsIn(file);
@@ -36,6 +45,7 @@ function section(file: string): string {
     `Of ${rows.length} networks examined, ${opened.length} open and compute, ${right.length} prune and go back right; ${wrong.length} gave wrong numbers.${missing.length ? ` ${missing.length} of the list were not examined: ${missing.join(', ')}.` : ''}`,
     '',
     formatTable(rows),
+    changedByExporter(rows),
   ].join('\n');
 }
 
@@ -47,7 +57,7 @@ const text = `# Which networks open, prune and go back
 
 This page is generated from measured results (\`npm run zoo-table\`); \`npm run zoo-sweep -- --source torchvision --form pt2 --side 64\` measures them again.
 
-For every network, PyTorch builds it with random weights that hide nothing (no zeros, no ones), exports it, and computes its outputs for two images. Espalier opens the file, computes the same outputs (*dense*), prunes channels at random to 70 % of the MACs, computes (*pruned against masked*: PyTorch runs the dense network with the removed channels zero, its norms over the channels that are left), writes the file in the form in which it came, and PyTorch or ONNX Runtime runs what was written (*written back*). Figures are the largest difference over the largest output; more than 1e-4 is called wrong. Images are 64 × 64 where the network takes them, its own size otherwise.
+For every network, PyTorch builds it with random weights that hide nothing (no zeros, no ones), exports it, and computes its outputs for two images. Espalier opens the file, computes the same outputs (*dense*; of an ONNX file they are ONNX Runtime's, in older rows PyTorch's own), prunes channels at random to 70 % of the MACs, computes (*pruned against masked*: PyTorch runs the dense network with the removed channels zero, its norms over the channels that are left), writes the file in the form in which it came, and PyTorch or ONNX Runtime runs what was written (*written back*). Figures are the largest difference over the largest output; more than 1e-4 is called wrong. Images are 64 × 64 where the network takes them, its own size otherwise.
 
 A factor of attention that the file holds as a number stays that number; the one that PyTorch's fused attention computes of the head dimension follows it. An ONNX file has tensors with names of its own, and an exported program may compute its layers' weights of its parameters (standardised convolutions): their masked network is computed by Espalier's backend on the dense graph, with norms over the channels that are left.
 

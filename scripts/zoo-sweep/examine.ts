@@ -30,9 +30,12 @@ export class TorchSide {
   });
   private readonly lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
 
-  async ask(
-    request: object,
-  ): Promise<{ readonly error?: string; readonly computed?: readonly string[]; readonly structure?: unknown }> {
+  async ask(request: object): Promise<{
+    readonly error?: string;
+    readonly computed?: readonly string[];
+    readonly structure?: unknown;
+    readonly exporter?: number;
+  }> {
     this.child.stdin.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.lines.next();
     return done ? { error: 'PyTorch ended' } : JSON.parse(value);
@@ -92,6 +95,7 @@ export async function examine(row: Row, request: SweepRequest, torch: TorchSide,
     return answer;
   };
   const exported = await need({ action: 'export', ...request });
+  if (exported.exporter !== undefined) row.exporter = exported.exporter;
   const suffix = request.form === 'pt2' ? 'pt2' : 'onnx';
   const model = await openModel({ model: path.join(folder, `dense.${suffix}`) });
   row.frozen = model.graph.nodes.filter(({ kind }) => kind === 'opaque').length;

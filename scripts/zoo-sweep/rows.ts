@@ -19,6 +19,8 @@ export interface Row {
   /** Operations that nothing is known of. */
   frozen?: number;
   dense?: number | null;
+  /** Of an ONNX file: what ONNX Runtime computes of it against PyTorch's outputs. */
+  exporter?: number;
   macs?: number;
   pruned?: number | null;
   returned?: number | null;
@@ -32,6 +34,9 @@ const figure = (value: number | null | undefined): string =>
 
 /** Beyond it a result is wrong: float32 networks of hundreds of layers stay below. */
 export const TOLERANCE = 1e-4;
+
+/** Exporters round weights that they put together: more than this is worth saying. */
+export const EXPORTED = 1e-5;
 
 /** What is in the way of calling it done: '' where everything was right. */
 export function verdict({ problem, dense, pruned, returned }: Row): string {
