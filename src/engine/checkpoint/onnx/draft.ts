@@ -17,6 +17,8 @@ export interface StoredTensor {
   readonly shape: readonly number[];
   /** Whether it is computed of the file's tensors: not one of them, whatever its name. */
   readonly isComputed?: boolean;
+  /** The matrix that this one is transposed of: read as it is, it needs no memory of its own. */
+  readonly transposeOf?: StoredTensor;
   /** Its elements, in its shape. */
   read(): Tensor<'float32'>;
 }

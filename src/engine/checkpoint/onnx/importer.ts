@@ -235,6 +235,7 @@ export class Importer implements ImportScope {
     const isCopy = node.opType === 'Identity' && !this.namesAreExact;
     const shape = shapeAlone(call, weights[0]);
     const isOne = weights.length === 1;
+    const isTransposed = node.opType === 'Transpose' && weights[0].shape().length === 2 && call.ints('perm')?.[0] !== 0;
     const is = {
       isWhole: isOne && weights[0].isWhole && KEEPS_ELEMENTS.has(node.opType),
       isJoined: !isOne || weights[0].isJoined || node.opType === 'Concat',
@@ -244,6 +245,7 @@ export class Importer implements ImportScope {
       const value: WeightValue = weightOf(inputs, isNamed ? output : weights[0].name, {
         ...is,
         ...(shape && { shape }),
+        ...(isTransposed && { transposeOf: weights[0] }),
         constant: () => folded()[i],
         draft: (path) =>
           isCopy

@@ -9,7 +9,7 @@ import { refuseStranger } from '../detect.ts';
 import { type ByteRange, SourceFile } from '../source-file.ts';
 import { bytesInMemory } from '../tensor-bytes.ts';
 import { type OnnxModel, parseOnnx } from './onnx-proto.ts';
-import { type ExternalData, type OnnxTensor, withData } from './onnx-tensor.ts';
+import { type ExternalData, movedInPlace, type OnnxTensor, withData } from './onnx-tensor.ts';
 
 /** What one protobuf message may have. */
 const MAX_BYTES = 2 ** 31 - 1;
@@ -47,7 +47,9 @@ export async function readOnnx(file: string, context: RunContext = {}): Promise<
       );
     const bytes = await source.read(0, source.size, context.signal);
     refuseStranger(file, Buffer.from(bytes.subarray(0, 512)).toString('latin1'));
-    return await withExternal(file, parseOnnx(bytes, source.budget), context);
+    const model = parseOnnx(bytes, source.budget);
+    const initialisers = new Map([...model.initialisers].map(([name, tensor]) => [name, movedInPlace(tensor)]));
+    return await withExternal(file, { ...model, initialisers }, context);
   } catch (error) {
     if (!(error instanceof ProtobufError)) throw error;
     throw new UserError(`Cannot read ${file}: it is no ONNX model, or is cut off or damaged: ${error.message}.`);

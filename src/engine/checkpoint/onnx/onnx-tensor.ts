@@ -31,6 +31,8 @@ export interface OnnxTensor {
   readonly dtype: DType | undefined;
   readonly shape: readonly number[];
   readonly external?: ExternalData;
+  /** Its elements as they lie in the file. */
+  readonly raw?: Uint8Array;
   /** Where the file says whether it is trained: `.pt2` does, ONNX does not. */
   readonly role?: 'parameter' | 'constant';
   /**
@@ -144,7 +146,26 @@ export function parseTensor(message: Uint8Array, budget: Budget): OnnxTensor {
     return { name, dtype, shape, read };
   }
   const bytes = elementBytes(label, dtype, count, parsed, budget);
-  return { name, dtype, shape, read: () => ({ dtype, shape, data: viewAs(dtype, bytes()) }) };
+  const { raw } = parsed;
+  return { name, dtype, shape, ...(raw && { raw }), read: () => ({ dtype, shape, data: viewAs(dtype, bytes()) }) };
+}
+
+/** What stands in front of elements: a tag, and a length of at least two bytes where they are as many as this. */
+const LENGTH_IN_TWO_BYTES = 128;
+const WIDEST_MOVED = 4;
+
+/**
+ * The tensor with its elements where they can be viewed. Those that lie at an odd place are moved there, over the length that they had in
+ * front: a copy of each would double a file's memory. The file's bytes cannot be parsed again.
+ */
+export function movedInPlace(tensor: OnnxTensor): OnnxTensor {
+  const { raw, dtype } = tensor;
+  const size = dtype && BYTES_PER_ELEMENT[dtype];
+  if (!raw || !size || size > WIDEST_MOVED || raw.length < LENGTH_IN_TWO_BYTES) return tensor;
+  const off = raw.byteOffset % size;
+  if (!off) return tensor;
+  new Uint8Array(raw.buffer, raw.byteOffset - off, raw.length + off).copyWithin(0, off);
+  return withData(tensor, new Uint8Array(raw.buffer, raw.byteOffset - off, raw.length));
 }
 
 /** A tensor whose external elements have been read. */

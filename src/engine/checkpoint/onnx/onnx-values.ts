@@ -24,6 +24,8 @@ export interface WeightValue {
   readonly isWhole: boolean;
   /** Whether elements of several tensors are in it, or others besides those of one. */
   readonly isJoined: boolean;
+  /** The matrix that it is transposed of. */
+  readonly transposeOf?: WeightValue;
   shape(): readonly number[];
   constant(): Constant;
   /** The value as a node, made when it is first asked for, in the module of who asks. */
@@ -69,7 +71,9 @@ export function weightOf(
     draft,
     shape,
     ...is
-  }: Pick<WeightValue, 'constant' | 'draft' | 'isWhole' | 'isJoined'> & { readonly shape?: readonly number[] },
+  }: Pick<WeightValue, 'constant' | 'draft' | 'isWhole' | 'isJoined' | 'transposeOf'> & {
+    readonly shape?: readonly number[];
+  },
 ): WeightValue {
   const depth = 1 + Math.max(...inputs.map((input) => (input.kind === 'weight' ? input.depth : 0)));
   if (depth > MAX_DEPTH) throw new UserError(`${name} is computed in more than ${MAX_DEPTH} steps of weights.`);
@@ -83,11 +87,13 @@ export const storedTensor = (value: KnownValue | WeightValue): StoredTensor => (
   name: value.name,
   shape: value.kind === 'weight' ? value.shape() : value.constant.each[0].shape,
   ...(value.kind === 'weight' && !value.isWhole && { isComputed: true }),
+  ...(value.kind === 'weight' && value.transposeOf && { transposeOf: storedTensor(value.transposeOf) }),
   read: () => tensorOf(value.kind === 'weight' ? value.constant() : value.constant),
 });
 
 /** A matrix [a, b] as [b, a]. */
 export const transposedMatrix = (tensor: StoredTensor): StoredTensor => {
+  if (tensor.transposeOf) return { ...tensor.transposeOf, name: tensor.name };
   const [rows, columns] = tensor.shape;
   return {
     name: tensor.name,

@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { UserError } from '../../../../src/common/errors.ts';
 import { importOnnx } from '../../../../src/engine/checkpoint/onnx/import.ts';
 import { isOnnx, readOnnx } from '../../../../src/engine/checkpoint/onnx/onnx-file.ts';
+import { parseOnnx } from '../../../../src/engine/checkpoint/onnx/onnx-proto.ts';
 import {
   bytesField,
   type Chunk,
@@ -44,6 +45,26 @@ const external = (location: string, length = 36): Uint8Array =>
     messageField(13, [bytesField(1, 'length'), bytesField(2, String(length))]),
     intField(14, 1),
   ]);
+
+test('weights are views on the file that was read, wherever they lie in it', async () => {
+  const names = ['w', 'w2', 'w34', 'w567'];
+  const bytes = model(
+    (b) => {
+      const x = names.reduce((value, name) => b.node('Conv', [value, b.float(name, [3, 3, 3, 3])]), 'input');
+      const pooled = b.node('Flatten', [b.node('GlobalAveragePool', [x])]);
+      return b.node('MatMul', [pooled, b.node('Transpose', [b.float('fc.weight', [64, 3])], { perm: [1, 0] })]);
+    },
+    ['N', 3, 16, 16],
+  );
+  const file = path.join(folder.path, 'places.onnx');
+  writeFileSync(file, bytes);
+  const found = (await importFile(file)).weights();
+  const parsed = importOnnx(parseOnnx(bytes), { file }).weights();
+  assert.equal(found.size, 5);
+  for (const [name, { data }] of found) assert.deepEqual(data, parsed.get(name)?.data, name);
+  assert.equal(new Set([...found.values()].map(({ data }) => data.buffer)).size, 1);
+  assert.ok(new Set([...parsed.values()].map(({ data }) => data.buffer)).size > 1, 'none lay at an odd place');
+});
 
 const cases: Readonly<Record<string, readonly [content: Uint8Array | string, message: RegExp]>> = {
   empty: ['', /the file is empty/],
