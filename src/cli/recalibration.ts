@@ -24,7 +24,7 @@ export function checkRecalibrationFlags({ bnRecalibrate, bnShare }: Recalibratio
 }
 
 export const recalibrationText = ({ bnRecalibrate: batches, bnShare: share }: RecalibrationValues): string =>
-  `batch norm statistics of ${batches} batches of training images${share < 1 ? `, mixed with the old ones (share ${share})` : ''}`;
+  `batch norm statistics of up to ${batches} batches of training images${share < 1 ? `, mixed with the old ones (share ${share})` : ''}`;
 
 /** The network with new statistics, and its history saying so; as it is where none were asked for. */
 export async function recalibrated<N extends { graph: Graph; weights: Weights; record: ModelRecord }>(

@@ -6,27 +6,13 @@ import os
 import sys
 
 import torch
+from changed_modules import BN, each, put, swap
 from torch import nn
-
-
-def swap(module, kind, new):
-    for name, child in module.named_children():
-        if isinstance(child, kind):
-            setattr(module, name, new())
-        else:
-            swap(child, kind, new)
-
-
-def raise_eps(module):
-    for child in module.modules():
-        if isinstance(child, nn.BatchNorm2d):
-            child.eps = 0.1
-
 
 CHANGES = {
     "plain": lambda module: None,
-    "no_maxpool": lambda module: setattr(module, "maxpool", nn.Identity()),
-    "bn_eps": raise_eps,
+    "no_maxpool": put("maxpool", nn.Identity),
+    "bn_eps": each(BN, eps=0.1),
 }
 
 file, folder = sys.argv[1:]

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { writePth } from '../../../src/engine/checkpoint/torch/torch-write.ts';
+import { openModel } from '../../../src/engine/jobs/opening/model.ts';
 import { headsByLayer } from '../../../src/engine/jobs/opening/model-info.ts';
 import { hasTensorFlow, imageOf, logitsOf, relativeDifference } from '../../support/logits.ts';
 import { noPythonWith, runPython } from '../../support/python.ts';
@@ -26,6 +27,19 @@ test('a third of the heads goes, and the columns of the bias tables with them', 
     assert.equal(weights.get(`${attention}.relative_position_bias_table`)?.shape[1], count);
     assert.equal(weights.get(`${qkv}.weight`)?.shape[0], 3 * 32 * count);
   }
+});
+
+test('a file whose windows take other positions is refused when its weights are read', async () => {
+  const { weights } = await makeNetwork({ model, build: { inputSize: 32 }, prune: { ratio: 0 } });
+  const name = 'layers.0.blocks.0.attn.relative_position_index';
+  const index = { dtype: 'int64', shape: [49, 49], data: new BigInt64Array(49 * 49) } as const;
+  const checkpoint = `${folder.path}/other-positions.pth`;
+  await writePth(checkpoint, new Map([...weights, [name, index]]), {});
+  const opened = await openModel({ model: checkpoint });
+  await assert.rejects(
+    opened.weights(),
+    /other-positions\.pth: tensor layers\.0\.blocks\.0\.attn\.relative_position_index/,
+  );
 });
 
 for (const prune of [
