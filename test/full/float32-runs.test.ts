@@ -1,0 +1,11 @@
+/** Ten steps of every optimiser in float32 as PyTorch does them in double precision, as far as float32 lets them. */
+import { test } from 'node:test';
+import { skipWithoutShared } from '../engine/data/shared.ts';
+import { assertFloat32Run, commandLines, type RunName } from '../engine/training/reference-runs.ts';
+import { executor, skipWithoutRuntime, workFolder } from '../engine/training/tiny.ts';
+
+const skip = skipWithoutShared || skipWithoutRuntime;
+const folder = workFolder();
+
+for (const name of Object.keys(commandLines) as RunName[])
+  test(`${name}: ten steps of the loop in float32`, { skip }, () => assertFloat32Run(name, executor(), folder));
