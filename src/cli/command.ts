@@ -41,6 +41,10 @@ export const modelFlags = {
   isTorchvision: flag.boolean(
     "torchvision's network of that name (DenseNet and EfficientNet are built otherwise in timm), and its weights before timm's",
   ),
+  numClasses: flag.integer(
+    undefined,
+    'classes of a model given by name, which then begins with random weights (default: its own; a file says its own)',
+  ),
   pixels: flag.choice(
     ['0..1', '0..255', 'normalised'],
     undefined,

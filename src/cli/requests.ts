@@ -29,6 +29,7 @@ export function modelRequest(values: ModelValues, positionals: readonly string[]
     ...(values.ckpt !== undefined && { ckpt: values.ckpt }),
     ...(values.useEma && { useEma: true }),
     ...(values.isTorchvision && { torchvision: true }),
+    ...(values.numClasses !== undefined && { classes: values.numClasses }),
     ...(heads && { heads }),
     ...(values.pixels && { pixels: values.pixels }),
     ...(values.fit && { fit: values.fit }),

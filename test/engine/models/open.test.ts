@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { depthRamp } from '../../../src/engine/architectures/layers.ts';
-import { findVariant } from '../../../src/engine/architectures/registry.ts';
+import { findVariant, variants } from '../../../src/engine/architectures/registry.ts';
 import type { BuildOptions } from '../../../src/engine/architectures/variant.ts';
 import { writeSafetensors } from '../../../src/engine/checkpoint/safetensors/safetensors-write.ts';
-import type { Graph } from '../../../src/engine/graph/graph.ts';
+import { type Graph, logitsOf } from '../../../src/engine/graph/graph.ts';
+import { inferShapes } from '../../../src/engine/graph/shapes.ts';
 import { float32Tensor, type Weights } from '../../../src/engine/graph/tensor.ts';
 import { AmbiguousHeadsError, openModel } from '../../../src/engine/jobs/opening/model.ts';
 import { headsByLayer } from '../../../src/engine/jobs/opening/model-info.ts';
@@ -254,4 +255,27 @@ test('weights of another network than the one named', async () => {
     openModel({ model: 'resnet50', ckpt: saved }),
     /other\.pth does not fit resnet50: it holds a mobilenetv2_100\./,
   );
+});
+
+test('a name alone has as many classes as asked, whichever it is', async () => {
+  const families = new Map(variants.map(({ family, name }) => [family, name]));
+  for (const model of families.values()) {
+    const { graph, hasWeights } = await openModel({ model, classes: 7, pretrained: 'timm' });
+    assert.equal(hasWeights, false);
+    assert.equal(graph.classes, 7, model);
+    assert.equal(inferShapes(graph).get(logitsOf(graph))?.at(-1), 7, model);
+  }
+});
+
+test('a file says its own number of classes: another is refused', async () => {
+  const graph = build('resnet20');
+  const file = `${folder.path}/five.safetensors`;
+  await writeSafetensors(file, fillWeights(graph), {});
+  assert.equal((await openModel({ model: 'resnet20', ckpt: file, classes: 5 })).graph.classes, 5);
+  for (const request of [
+    { model: file, classes: 7 },
+    { model: 'resnet20', ckpt: file, classes: 7 },
+  ])
+    await assert.rejects(openModel(request), /five\.safetensors has 5 classes, not 7: --num-classes is for a model/);
+  await assert.rejects(openModel({ model: 'resnet20', classes: 0 }), /--num-classes needs at least 1, got 0/);
 });

@@ -32,6 +32,7 @@ export class UnknownNetworkError extends UserError {}
 export const buildOptions = (request: ModelRequest): BuildOptions => ({
   ...(request.inputSize !== undefined && { inputSize: request.inputSize }),
   ...(request.torchvision && { torchvision: true }),
+  ...(request.classes !== undefined && { classes: request.classes }),
   ...(request.dropPath !== undefined && { dropPath: request.dropPath }),
   ...(request.dropout !== undefined && { dropout: request.dropout }),
 });

@@ -19,6 +19,8 @@ export interface ModelRequest {
   /** Attention heads where a bare state dict leaves them open: of all layers, or one number a layer. */
   readonly heads?: readonly number[];
   readonly inputSize?: number;
+  /** Logits of a network that is given by name and begins with random weights; a file says its own. */
+  readonly classes?: number;
   /** Pixels that the network takes, where it is not what the file says or is taken for. */
   readonly pixels?: Pixels;
   /** How an image becomes the network's square, where it is not what the file says. */

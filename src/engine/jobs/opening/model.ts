@@ -48,7 +48,18 @@ async function isFile(place: string): Promise<boolean> {
  * @throws UserError naming the file and what is wrong: unreadable, no known architecture, weights that do not fit
  */
 export async function openModel(request: ModelRequest): Promise<Model> {
-  return withImagesAsAsked(withPixels(await openAny(request), request), request);
+  const { classes } = request;
+  if (classes !== undefined && classes < 1) throw new UserError(`--num-classes needs at least 1, got ${classes}.`);
+  const model = await openAny(request);
+  checkClasses(model, request);
+  return withImagesAsAsked(withPixels(model, request), request);
+}
+
+function checkClasses({ graph, hasWeights }: Model, { classes, model, ckpt }: ModelRequest): void {
+  if (classes !== undefined && hasWeights && graph.classes !== classes)
+    throw new UserError(
+      `${ckpt ?? model} has ${graph.classes} classes, not ${classes}: --num-classes is for a model that is given by name and begins with random weights. Leave it out.`,
+    );
 }
 
 /** The model with what the request says of how whole images enter it. */
@@ -93,8 +104,11 @@ async function openAny(request: ModelRequest): Promise<Model> {
   return { ...found, notes: [`weights from ${published}`, ...found.notes] };
 }
 
-const publishedWeights = async ({ model, pretrained }: ModelRequest): Promise<string | undefined> =>
-  pretrained && findPretrained(model, { torchvision: pretrained === 'torchvision' });
+/** Those of ImageNet's classes say nothing of others. */
+const publishedWeights = async ({ model, pretrained, classes }: ModelRequest): Promise<string | undefined> =>
+  pretrained && classes === undefined
+    ? findPretrained(model, { torchvision: pretrained === 'torchvision' })
+    : undefined;
 
 function fromZoo(variant: Variant, request: ModelRequest): Model {
   const graph = variant.build(buildOptions(request));
