@@ -70,6 +70,18 @@ export function difference(found: readonly Float32Array[], wanted: readonly Floa
   );
 }
 
+/**
+ * How far the outputs of two images are apart, relative to the largest, of the output in which that is least: where it is next to nothing, as
+ * of a last ReLU that leaves zeros, the comparison could not fail.
+ */
+export function variation(outputs: readonly Float32Array[]): number {
+  return Math.min(
+    ...outputs.map((values) =>
+      difference([values.subarray(0, values.length / 2)], [values.subarray(values.length / 2)]),
+    ),
+  );
+}
+
 async function outputsOf(
   executor: Executor,
   graph: Graph,
@@ -105,6 +117,7 @@ export async function examine(row: Row, request: SweepRequest, torch: TorchSide,
   const wanted = await outputsIn(path.join(folder, 'dense.safetensors'));
   row.opens = true;
   row.dense = difference(await outputsOf(executor, model.graph, weights, images), wanted);
+  row.variation = variation(wanted);
   const groups = couple(model.graph);
   const scores = await scoreGroups(groups, weights, { criterion: 'random', seed: 3 });
   const before = graphCost(model.graph).macs;
@@ -112,6 +125,7 @@ export async function examine(row: Row, request: SweepRequest, torch: TorchSide,
   const pruned = prune(model.graph, weights, plan, groups);
   row.macs = graphCost(pruned.graph).macs / before;
   const found = await outputsOf(executor, pruned.graph, pruned.weights, images);
+  row.variation = Math.min(row.variation, variation(found));
   let isMasked = false;
   if (suffix === 'pt2' && !averagesOverRemoved(model.graph, pruned.graph)) {
     await writeSafetensors(path.join(folder, 'masked.safetensors'), masked(weights, pruned), {});

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
-import { difference, examine, outputsIn, TorchSide } from '../../../../scripts/zoo-sweep/examine.ts';
+import { difference, examine, outputsIn, TorchSide, variation } from '../../../../scripts/zoo-sweep/examine.ts';
 import { masked } from '../../../../scripts/zoo-sweep/masked-network.ts';
-import type { Row } from '../../../../scripts/zoo-sweep/rows.ts';
+import { type Row, verdict } from '../../../../scripts/zoo-sweep/rows.ts';
 import { writeSafetensors } from '../../../../src/engine/checkpoint/safetensors/safetensors-write.ts';
 import { createExecutor } from '../../../../src/engine/compute/backends.ts';
 import { openModel, saveModel } from '../../../../src/engine/jobs/opening/model.ts';
@@ -41,7 +41,17 @@ describe('exported programs', { skip: noPythonWith('torch', 'safetensors', 'nump
       assert.ok((macs as number) < 0.72, `${macs} of the MACs are left`);
       assert.ok((pruned as number) < 1e-5, `pruned differs from masked by ${pruned}`);
       assert.ok((returned as number) < 1e-5, `what was written differs by ${returned}`);
+      assert.equal(verdict(row), '');
     });
+
+  test('outputs that do not follow the image count for nothing', () => {
+    const row: Row = { name: 'zeros', opens: true, dense: 0, pruned: 1e-7, returned: 0 };
+    assert.equal(verdict({ ...row, variation: 0.3 }), '');
+    assert.match(verdict({ ...row, variation: 9e-6 }), /differ by 9.0e-6 alone/);
+    for (const outputs of [new Float32Array(6), Float32Array.of(1, 2, 3, 1, 2, 3)])
+      assert.match(verdict({ ...row, variation: variation([outputs]) }), /the check says little/);
+    assert.equal(variation([Float32Array.of(1, 2, 3, 4), Float32Array.of(4, 4, 3, 4)]), 0.25);
+  });
 
   test('parameters have the names of the state dict, whatever is in them', async () => {
     const { graph } = await openModel({ model: path.join(folder.path, 'residual', 'dense.pt2') });
