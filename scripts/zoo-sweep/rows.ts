@@ -38,7 +38,7 @@ const figure = (value: number | null | undefined): string =>
 export const TOLERANCE = 1e-4;
 
 /** Exporters round weights that they put together: more than this is worth saying. */
-export const EXPORTED = 1e-5;
+export const EXPORTED = 5e-5;
 
 /** How far errors must stay below what the image makes of the outputs: with closer ones a wrong layer may hide behind constants. */
 const OF_VARIATION = 0.01;
