@@ -35,6 +35,7 @@ export class TorchSide {
     readonly computed?: readonly string[];
     readonly structure?: unknown;
     readonly exporter?: number;
+    readonly note?: string;
   }> {
     this.child.stdin.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.lines.next();
@@ -108,6 +109,7 @@ export async function examine(row: Row, request: SweepRequest, torch: TorchSide,
   };
   const exported = await need({ action: 'export', ...request });
   if (exported.exporter !== undefined) row.exporter = exported.exporter;
+  if (exported.note !== undefined) row.note = exported.note;
   const suffix = request.form === 'pt2' ? 'pt2' : 'onnx';
   const model = await openModel({ model: path.join(folder, `dense.${suffix}`) });
   row.frozen = model.graph.nodes.filter(({ kind }) => kind === 'opaque').length;

@@ -27,6 +27,8 @@ export interface Row {
   pruned?: number | null;
   returned?: number | null;
   problem?: string;
+  /** What is to be said of how it was exported. */
+  note?: string;
   seconds?: number;
 }
 
@@ -56,16 +58,19 @@ export function verdict({ problem, dense, variation, pruned, returned }: Row): s
   return isTold ? '' : `the check says little: outputs of two images differ by ${figure(variation)} alone`;
 }
 
+/** What was in the way, and what is to be known of the row besides. */
+const remarks = (row: Row): string => [verdict(row), row.note].filter(Boolean).join('; ');
+
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
 export function formatTable(rows: readonly Row[]): string {
   const lines = rows.map((row) => {
     const share = row.macs === undefined ? '' : `${(100 * row.macs).toFixed(1)} %`;
-    const cells = [row.name, figure(row.dense), share, figure(row.pruned), figure(row.returned), cell(verdict(row))];
+    const cells = [row.name, figure(row.dense), share, figure(row.pruned), figure(row.returned), cell(remarks(row))];
     return `| ${cells.join(' | ')} |`;
   });
   const head = [
-    '| network | dense | MACs left | pruned against masked | written back | what is in the way |',
+    '| network | dense | MACs left | pruned against masked | written back | remarks |',
     '|---|---|---|---|---|---|',
   ];
   return `${[...head, ...lines].join('\n')}\n`;

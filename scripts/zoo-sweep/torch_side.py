@@ -188,6 +188,29 @@ def write_outputs(file, outputs):
     save_file({str(i): t.float().clone(memory_format=torch.contiguous_format) for i, t in enumerate(flat(outputs))}, file)
 
 
+def export_onnx(model, images, file, form, opset):
+    """By PyTorch's older exporter, or the newer one where that is asked for or the older one fails; what is to be said of it."""
+    arguments = {"input_names": ["input"], "opset_version": opset}
+    said = {}
+    if form == "onnx":
+        try:
+            torch.onnx.export(model, (images,), file, dynamo=False, dynamic_axes={"input": {0: "batch"}}, **arguments)
+            return said
+        except Exception as error:
+            said = {"note": f"exported with dynamo=True, as the TorchScript-based exporter fails: {first_line(error)}"}
+    try:
+        shapes = ({0: torch.export.Dim("batch")},)
+        torch.onnx.export(model, (images,), file, dynamo=True, dynamic_shapes=shapes, external_data=False, **arguments)
+    except Exception as error:
+        earlier = f"; {said['note']}" if said else ""
+        raise RuntimeError(f"its exporter fails: {first_line(error)}{earlier}") from error
+    return said
+
+
+def first_line(error):
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:200]
+
+
 def export(request):
     torch.manual_seed(5)
     model, side = build(request["source"], request["name"], request.get("side"))
@@ -211,16 +234,13 @@ def export(request):
             program = torch.export.export(model, (images,), strict=False)
         torch.export.save(program, os.path.join(folder, "dense.pt2"))
     else:
-        arguments = {"dynamo": request["form"] == "onnx-dynamo", "input_names": ["input"], "opset_version": request.get("opset")}
-        if arguments["dynamo"]:
-            arguments |= {"dynamic_shapes": ({0: torch.export.Dim("batch")},), "external_data": False}
-        else:
-            arguments |= {"dynamic_axes": {"input": {0: "batch"}}}
-        torch.onnx.export(model, (images,), os.path.join(folder, "dense.onnx"), **arguments)
+        file = os.path.join(folder, "dense.onnx")
+        by = export_onnx(model, images, file, request["form"], request.get("opset"))
         # The file is what Espalier gets: what the exporter changes on the way is said beside.
-        found = run_onnx(os.path.join(folder, "dense.onnx"), images)
+        found = run_onnx(file, images)
         write_outputs(os.path.join(folder, "dense.safetensors"), found)
-        return {"side": side, "exporter": max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(found, flat(outputs)))}
+        changed = max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(found, flat(outputs)))
+        return {"side": side, "exporter": changed, **by}
     return {"side": side, "structure": structure(outputs)}
 
 
@@ -325,6 +345,6 @@ for line in sys.stdin:
     try:
         answer = ACTIONS[request["action"]](request)
     except Exception as error:  # The sweep goes on with the next network.
-        answer = {"error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]}
+        answer = {"error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:600]}
     answers.write(json.dumps(answer) + "\n")
     answers.flush()

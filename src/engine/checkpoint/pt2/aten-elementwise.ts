@@ -124,6 +124,15 @@ const glu: AtenRule = (call) => {
   return call.result('Mul', [part(0), call.emit('Sigmoid', [part(half)])]);
 };
 
+/** One for the class that each number is, zero for the others, along a new last dimension. */
+const oneHot: AtenRule = (call) => {
+  const sizes = call.output().sizes;
+  const classes = sizes.at(-1) ?? call.refuse('its number of classes depends on the numbers');
+  const apart = call.reshaped(call.tensor('self'), [...sizes.slice(0, -1), 1]);
+  const each = call.integers(Array.from({ length: classes }, (_, i) => i));
+  call.result('Cast', [call.emit('Equal', [apart, each])], { to: 7 });
+};
+
 export const elementwiseRules: Readonly<Record<string, AtenRule>> = {
   alias: identity,
   contiguous: identity,
@@ -201,6 +210,7 @@ export const elementwiseRules: Readonly<Record<string, AtenRule>> = {
   bitwise_and: ofTruths(truth('And')),
   bitwise_or: ofTruths(truth('Or')),
   bitwise_not: ofTruths(unary('Not')),
+  one_hot: oneHot,
   eq: truth('Equal'),
   ne: truth('Equal', true),
   gt: truth('Greater'),
