@@ -1,12 +1,13 @@
 /** Operators on images beside convolution and pooling: resizing, transposed convolution, group and instance norm, pixel shuffle. */
 import type { OperationAttributes, Pair, Shape } from '../../graph/operations.ts';
-import { elementCount } from '../../graph/tensor.ts';
+import { elementCount, float32Tensor } from '../../graph/tensor.ts';
 import { always, arrayFor, dimensionOf, plain } from './constants.ts';
 import type { DraftId } from './draft.ts';
 import { filledTensor, reshapedTensor, type Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
 import { epsilon, imageSize, pairOf, windowOf } from './operators-layers.ts';
 import { onlyNumber } from './repeated-values.ts';
+import { addingMatrix } from './window-places.ts';
 
 type Resize = OperationAttributes['resize'];
 
@@ -204,7 +205,31 @@ const spaceToDepth: OperatorRule = (call) => {
   return call.computed(call.reshape(moved, [n, c * r * r, h / r, w / r]));
 };
 
+/** Windows [N, C · taps, count] added up to images: a product with the matrix of what goes where. */
+const col2Im: OperatorRule = (call) => {
+  const [n, entries, count] = call.shape(0);
+  const [size, kernel] = [1, 2].map((i) => call.numbers(i) ?? call.fail('computes its size'));
+  if (size.length !== 2 || kernel.length !== 2) call.fail('puts together windows that are not those of images');
+  const pads = call.ints('pads') ?? [0, 0, 0, 0];
+  const settings = {
+    kernel: [kernel[0], kernel[1]],
+    dilation: pairOf(call, 'dilations', [1, 1]),
+    stride: pairOf(call, 'strides', [1, 1]),
+    before: [pads[0], pads[1]],
+    after: [pads[2], pads[3]],
+  } as const;
+  const { rows, columns, data } =
+    addingMatrix([size[0], size[1]], settings) ?? call.fail('puts together more windows than fit a matrix');
+  const channels = (entries * count) / rows;
+  const matrix = call.add('constant', [], { tensor: float32Tensor([rows, columns], data) });
+  const flat = call.reshape(call.operand(0), [n, channels, rows]);
+  return call.computed(
+    call.reshape(call.add('matmul', [flat, matrix], { transposeB: false }), [n, channels, size[0], size[1]]),
+  );
+};
+
 export const imageOperators: Readonly<Record<string, OperatorRule>> = {
+  Col2Im: col2Im,
   ConvTranspose: convTranspose,
   DepthToSpace: depthToSpace,
   GroupNormalization: groupNormalization,

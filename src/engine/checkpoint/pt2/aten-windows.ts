@@ -1,8 +1,6 @@
 /** ATen operations that cut values into windows, and put windows together. */
+import { addingMatrix, type WindowSettings, windowsOf } from '../onnx/window-places.ts';
 import type { AtenCall, AtenRule } from './aten-call.ts';
-
-/** Matrices that put windows together: 64 MB. */
-const MAX_ENTRIES = 1 << 24;
 
 /** x.unfold(dim, size, step): windows of one dimension, their entries as a new last dimension. */
 const unfold: AtenRule = (call) => {
@@ -22,40 +20,23 @@ const unfold: AtenRule = (call) => {
 const pair = (call: AtenCall, name: string, otherwise: number): readonly [number, number] =>
   call.pair(name, [otherwise, otherwise]);
 
-interface Windows {
-  readonly kernel: readonly [number, number];
-  readonly padding: readonly [number, number];
-  /** Where entry `tap` of window `window` lies in the padded image of this width. */
-  place(tap: number, window: number): number;
-  readonly taps: number;
-  readonly count: number;
-}
-
-function windowsOf(call: AtenCall, height: number, width: number): Windows {
-  const kernel = pair(call, 'kernel_size', 1);
-  const [dilation, padding, stride] = [pair(call, 'dilation', 1), pair(call, 'padding', 0), pair(call, 'stride', 1)];
-  const sides = [height, width].map(
-    (size, i) => Math.floor((size + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) / stride[i]) + 1,
-  );
-  const padded = width + 2 * padding[1];
+function settingsOf(call: AtenCall): WindowSettings {
+  const padding = pair(call, 'padding', 0);
   return {
-    kernel,
-    padding,
-    taps: kernel[0] * kernel[1],
-    count: sides[0] * sides[1],
-    place: (tap, window) => {
-      const row = Math.floor(window / sides[1]) * stride[0] + Math.floor(tap / kernel[1]) * dilation[0];
-      const column = (window % sides[1]) * stride[1] + (tap % kernel[1]) * dilation[1];
-      return row * padded + column;
-    },
+    kernel: pair(call, 'kernel_size', 1),
+    dilation: pair(call, 'dilation', 1),
+    stride: pair(call, 'stride', 1),
+    before: padding,
+    after: padding,
   };
 }
 
 /** Images [N, C, H, W] as windows [N, C · taps, count]. */
 const im2col: AtenRule = (call) => {
   const [n, channels, height, width] = call.sizes('self') as readonly number[];
-  const { padding, place, taps, count } = windowsOf(call, height, width);
-  const [top, left] = padding;
+  const settings = settingsOf(call);
+  const { place, taps, count } = windowsOf([height, width], settings);
+  const [top, left] = settings.before;
   const x =
     top || left
       ? call.emit('Pad', [call.tensor('self'), call.integers([0, 0, top, left, 0, 0, top, left])])
@@ -68,18 +49,11 @@ const im2col: AtenRule = (call) => {
 /** Windows [N, C · taps, count] added up to images: a product with the matrix of what goes where. */
 const col2im: AtenRule = (call) => {
   const [n, channels, height, width] = call.output().sizes as readonly number[];
-  const { padding, place, taps, count } = windowsOf(call, height, width);
-  const positions = height * width;
-  if (!(taps * count * positions <= MAX_ENTRIES)) return call.refuse('it puts together more windows than fit a matrix');
-  const matrix = new Float32Array(taps * count * positions);
-  const padded = width + 2 * padding[1];
-  for (let i = 0; i < taps * count; i++) {
-    const at = place(Math.floor(i / count), i % count);
-    const [row, column] = [Math.floor(at / padded) - padding[0], (at % padded) - padding[1]];
-    if (row >= 0 && row < height && column >= 0 && column < width) matrix[i * positions + row * width + column] = 1;
-  }
-  const flat = call.reshaped(call.tensor('self'), [n, channels, taps * count]);
-  return call.resultReshaped(call.emit('MatMul', [flat, call.floatTensor([taps * count, positions], matrix)]));
+  const matrix =
+    addingMatrix([height, width], settingsOf(call)) ?? call.refuse('it puts together more windows than fit a matrix');
+  const { rows, columns, data } = matrix;
+  const flat = call.reshaped(call.tensor('self'), [n, channels, rows]);
+  return call.resultReshaped(call.emit('MatMul', [flat, call.floatTensor([rows, columns], data)]));
 };
 
 export const windowRules: Readonly<Record<string, AtenRule>> = { unfold, im2col, col2im };

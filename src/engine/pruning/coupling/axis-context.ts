@@ -12,6 +12,7 @@ export interface AxisContext<K extends OperationKind = OperationKind> {
   readonly inputShapes: readonly Shape[];
   /** Whether an input is a bare parameter or a constant. */
   readonly isStored: readonly boolean[];
+  readonly isConstant: readonly boolean[];
   /** Whether it is a mean that a norm goes by. */
   readonly isNorm: boolean;
   /** Shape of the output. */

@@ -44,11 +44,13 @@ const linear: AxisRule<'linear'> = (context) => {
 
 /** Batched dimensions are shared (heads), the contracted one too (head_dim of q·k). */
 const matmul: AxisRule<'matmul'> = (context) => {
-  const { factors, node, inputs, inputShapes, shape, isStored } = context;
+  const { factors, node, inputs, inputShapes, shape, isStored, isConstant } = context;
   const [a, b] = inputs;
   const [contracted, columns] = node.attributes.transposeB ? [b.at(-1), b.at(-2)] : [b.at(-2), b.at(-1)];
   const otherwise = context.reason('multiplies dimensions that do not line up');
   factors.unite(a.at(-1) as FactorList, contracted as FactorList, otherwise);
+  // No weight of it goes to zero with what is removed: after a softmax that is no zero either.
+  if (isConstant.some(Boolean)) factors.freeze(a.at(-1) as FactorList, context.reason('adds them up by a constant'));
   const rank = shape.length;
   const leading = shape.slice(0, -2).map((_, i): FactorList => {
     const [x, y] = [a, b].map((dimensions, k) => {

@@ -12,8 +12,8 @@ import { inferShapes } from '../../graph/shapes.ts';
 import type { AxisContext, AxisRule } from './axis-context.ts';
 import { type AxisRules, freezeAll } from './axis-rules.ts';
 import { type Dimensions, FactorTable, type FrozenReason } from './factors.ts';
+import { normMeans } from './mean-norms.ts';
 import { type Relation, settleRelations } from './relations.ts';
-import { normMeans } from './root-mean-square.ts';
 
 export interface Walk {
   readonly factors: FactorTable;
@@ -53,6 +53,7 @@ export function walkAxes(graph: Graph, rules: Partial<AxisRules>): Walk {
       inputs: node.inputs.map((id) => values.get(id) as Dimensions),
       inputShapes: node.inputs.map((id) => shapes.get(id) as readonly number[]),
       isNorm: norms.has(node.id),
+      isConstant: node.inputs.map((id) => kinds.get(id) === 'constant'),
       isStored: node.inputs.map((id) => STORED.has(kinds.get(id) as OperationKind)),
       shape: shapes.get(node.id) as readonly number[],
       parameterShape: (role) => specs.get(node.parameters[role] ?? '')?.shape,

@@ -24,6 +24,14 @@ const ofSequence = (build: (b: ModelBuilder, x: string) => string, kinds: string
 export const rareCases: Readonly<Record<string, OperatorCase>> = {
   pad_by_reflection: border('reflect'),
   pad_by_edges: border('edge'),
+  windows_put_together: {
+    build: (b) => {
+      const placed = { pads: [0, 1, 1, 0], strides: [1, 1], dilations: [1, 1] };
+      return b.classify(b.node('Col2Im', [sequence(b), b.integers(8, 7), b.integers(2, 1)], placed), 2);
+    },
+    kinds: `conv constant reshape matmul reshape ${HEAD}`,
+    opset: 18,
+  },
   pad_with_a_number: shaped(
     (b, x) => b.node('Pad', [x, b.integers(0, 0, 1, 2, 0, 0, 0, 1), b.number(-3)]),
     'pad pad constant add',

@@ -30,7 +30,9 @@ describe('exported programs', { skip: noPythonWith('torch', 'safetensors', 'nump
   };
 
   const names =
-    'residual transformer decoder masked rooted shuffled normed joined standardised composed segmenter'.split(' ');
+    'residual transformer decoder masked rooted outlooking shuffled normed joined standardised composed segmenter'.split(
+      ' ',
+    );
   for (const name of names)
     test(`${name}: outputs as PyTorch's, pruned as the masked network, written back as pruned`, async () => {
       const row: Row = { name };
@@ -80,6 +82,17 @@ describe('exported programs', { skip: noPythonWith('torch', 'safetensors', 'nump
     assert.doesNotMatch(model.notes.join('\n'), /not parameters of the module/);
     const groups = couple(model.graph);
     for (const layer of ['patches', 'qkv', 'proj']) assert.equal(groupOf(groups, layer, 'out')?.frozen, undefined);
+  });
+
+  test('norms by a mean over channels leave them free', async () => {
+    const { graph } = await openModel({ model: path.join(folder.path, 'rooted', 'dense.pt2') });
+    const groups = couple(graph);
+    for (const layer of ['body.0.0', 'wide.0']) assert.equal(groupOf(groups, layer, 'out')?.frozen, undefined);
+  });
+
+  test('what a constant matrix adds up stays, as nothing of it is zero behind a softmax', async () => {
+    const { graph } = await openModel({ model: path.join(folder.path, 'outlooking', 'dense.pt2') });
+    assert.match(String(groupOf(couple(graph), 'attn', 'out')?.frozen), /adds them up by a constant/);
   });
 
   test('weights that the module computes of its parameters are named when the file is opened', async () => {

@@ -158,18 +158,57 @@ class RootMeanSquare2d(nn.Module):
         return x * torch.rsqrt(x.pow(2).mean(1, keepdim=True) + 1e-6) * self.weight[:, None, None]
 
 
+class Responses(nn.Module):
+    """Norm by the mean of the channels' responses (ConvNeXt V2), channels last."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(channels))
+        self.bias = nn.Parameter(torch.rand(channels))
+
+    def forward(self, x):
+        response = x.norm(p=2, dim=(1, 2), keepdim=True)
+        return x + torch.addcmul(self.bias, self.weight, x * (response / (response.mean(dim=-1, keepdim=True) + 1e-6)))
+
+
+class Outlooking(nn.Module):
+    """Attention whose layer gives the shares of each window's places, put together by folding (VOLO)."""
+
+    def __init__(self, width=16, heads=2):
+        super().__init__()
+        self.heads = heads
+        self.stem = nn.Conv2d(3, width, 4, 4)
+        self.v = nn.Linear(width, width)
+        self.attn = nn.Linear(width, heads * 81)
+        self.proj = nn.Linear(width, width)
+        self.head = nn.Linear(width, 5)
+
+    def forward(self, x):
+        x = self.stem(x).permute(0, 2, 3, 1)
+        n, h, w, c = x.shape
+        v = F.unfold(self.v(x).permute(0, 3, 1, 2), 3, padding=1, stride=2)
+        v = v.reshape(n, self.heads, c // self.heads, 9, h * w // 4).permute(0, 1, 4, 3, 2)
+        attn = F.avg_pool2d(x.permute(0, 3, 1, 2), 2, 2).permute(0, 2, 3, 1)
+        attn = self.attn(attn).reshape(n, h * w // 4, self.heads, 9, 9).permute(0, 2, 1, 3, 4)
+        x = (attn.softmax(-1) @ v).permute(0, 1, 4, 3, 2).reshape(n, c * 9, h * w // 4)
+        x = F.fold(x, (h, w), 3, padding=1, stride=2)
+        return self.head(self.proj(x.permute(0, 2, 3, 1)).relu().mean((1, 2)))
+
+
 class Rooted(nn.Module):
-    """Norms by the root of the mean square after every layer."""
+    """Norms by the root of the mean square after every layer, and one by the mean of responses."""
 
     def __init__(self):
         super().__init__()
         conv = lambda a, b: nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), RootMeanSquare2d(b), nn.GELU())
         self.body = nn.Sequential(conv(3, 16), conv(16, 24))
+        self.wide = nn.Sequential(nn.Linear(24, 48), nn.GELU(), Responses(48), nn.Linear(48, 24))
         self.norm = nn.RMSNorm(24)
         self.head = nn.Linear(24, 5)
 
     def forward(self, x):
-        return self.head(self.norm(self.body(x).mean((2, 3))))
+        x = self.wide(self.body(x).permute(0, 2, 3, 1))
+        return self.head(self.norm(x.mean((1, 2))))
 
 
 class Masked(nn.Module):
@@ -351,6 +390,7 @@ class Sorting(nn.Module):
         return torch.sort(x, 1)[0]
 
 
+outlooking = Outlooking
 residual = Residual
 transformer = Transformer
 scaled = ScaledAttentions
