@@ -7,6 +7,7 @@ import { sliceBounds } from './fold-shapes.ts';
 import { strides } from './fold-tensors.ts';
 import type { Value } from './onnx-values.ts';
 import type { OperatorCall, OperatorRule } from './operator-call.ts';
+import { shapeOfRepeated } from './repeated-values.ts';
 
 /** Entries start, start + step, … below end of a dimension: nothing is added where that is all. */
 export function sliceAxis(call: OperatorCall, x: DraftId, axis: number, start: number, end: number, step = 1): DraftId {
@@ -117,10 +118,29 @@ export function gatherRows(call: OperatorCall, x: DraftId, axis: number, indices
   return axis ? call.add('transpose', [rows], { permutation: back }) : rows;
 }
 
+/**
+ * Entries of all images one after another, of which each image's own are taken, as PyTorch's newer exporter writes `as_strided`: the same
+ * ones of every image; undefined where they are others.
+ */
+function ofOwnImage(call: OperatorCall, axis: number): Value | undefined {
+  const [count, ...rest] = call.shape(0).map((size, i) => (i === 0 ? -size : size));
+  const taken = call.value(1);
+  if (taken.kind !== 'repeated' || taken.axis !== 0 || axis !== 0 || !(count > 0)) return undefined;
+  const [first, second] = taken.constant.each.map(({ data }, image) => Array.from(data, (at) => at - image * count));
+  if (first.some((at, i) => at !== second[i] || at < 0 || at >= count)) return undefined;
+  const [images, ...wanted] = shapeOfRepeated(taken);
+  const apart = call.reshape(call.operand(0), [-1, count, ...rest]);
+  const isWhole = first.length === count && first.every((at, i) => at === i);
+  const rows = isWhole ? apart : gatherRows(call, apart, 1, first);
+  return call.computed(call.reshape(rows, [images, ...wanted, ...rest]));
+}
+
 export const gather: OperatorRule = (call) => {
   const shape = call.shape(0);
   const axis = call.axis(call.int('axis', 0), shape.length);
   const size = shape[axis];
+  const own = ofOwnImage(call, axis);
+  if (own) return own;
   const given = call.numbers(1) ?? call.fail('has no indices');
   if (size < 0) call.fail('takes part of the batch');
   const indices = given.map((index) => (index < 0 ? index + size : index));

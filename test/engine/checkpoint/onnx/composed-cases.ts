@@ -106,6 +106,23 @@ export const composedCases: Readonly<Record<string, OperatorCase>> = {
     },
     kinds: 'conv activation slice slice slice slice slice concat slice slice concat mean linear',
   },
+  // As PyTorch's newer exporter writes as_strided: of all images' entries, those of the image itself.
+  entries_of_each_image: {
+    build: (b) => {
+      const x = conv3(b);
+      const number = b.node('Gather', [b.node('Shape', [x]), b.tensorOf(0)]);
+      const images = b.node('Range', [b.tensorOf(0), number, b.tensorOf(1)]);
+      const strided = (value: string, size: number, own: readonly number[]): string => {
+        const first = b.node('Unsqueeze', [b.node('Mul', [images, b.tensorOf(size)]), b.integers(1, 2, 3)]);
+        const each = b.node('Unsqueeze', [b.integers(...own), b.integers(0, 2, 3)]);
+        return b.node('Gather', [b.node('Reshape', [value, b.integers(-1)]), b.node('Add', [first, each])]);
+      };
+      const pooled = b.node('GlobalAveragePool', [x]);
+      const chosen = strided(b.node('Relu', [x]), 256, [9, 200, 3, 255]);
+      return b.classify(b.node('Add', [strided(pooled, 4, [0, 1, 2, 3]), chosen]), 4);
+    },
+    kinds: 'conv mean activation reshape transpose gather transpose reshape add mean linear',
+  },
   // As PyTorch's exporter writes repeat_interleave.
   repeats_by_one_hot: shaped(
     (b, x) => {
