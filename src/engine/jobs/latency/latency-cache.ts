@@ -25,43 +25,58 @@ const isTimes = (value: unknown): value is Readonly<Record<string, number>> =>
   Object.values(value).every((time) => typeof time === 'number' && Number.isFinite(time) && time > 0);
 
 export class LatencyCache {
+  /** Set since it was opened. */
+  private readonly own = new Set<string>();
+  private isSaved = true;
+
   private constructor(
     private readonly file: string | undefined,
     private readonly where: string,
     private readonly times: Map<string, number>,
+    private readonly anew: boolean,
   ) {}
 
-  /** @param folder none: nothing is kept; what cannot be read is measured again */
-  static async open(folder: string | undefined, where: string): Promise<LatencyCache> {
-    if (folder === undefined) return new LatencyCache(undefined, where, new Map());
-    const file = path.join(folder, `${createHash('sha256').update(where).digest('hex').slice(0, 40)}.json`);
+  /**
+   * @param folder none: nothing is kept; what cannot be read is measured again
+   * @param anew what was kept before is not given again, and stays until it is measured
+   */
+  static async open(folder: string | undefined, where: string, anew = false): Promise<LatencyCache> {
+    if (folder === undefined) return new LatencyCache(undefined, where, new Map(), anew);
+    const file = path.join(folder, `${hashOf(where)}.json`);
     const text = await readFile(file, 'utf8').catch(() => undefined);
-    return new LatencyCache(file, where, new Map(Object.entries(timesIn(text, where))));
+    return new LatencyCache(file, where, new Map(Object.entries(timesIn(text, where))), anew);
   }
 
   get(key: string): number | undefined {
-    return this.times.get(key);
+    return this.anew && !this.own.has(key) ? undefined : this.times.get(key);
   }
 
   set(key: string, milliseconds: number): void {
     this.times.set(key, milliseconds);
+    this.own.add(key);
+    this.isSaved = false;
   }
 
   /** Keeps what there is for the next time; where that cannot be, nothing is lost but that, and it is said. */
-  async save({ note }: RunContext = {}): Promise<void> {
-    if (this.file === undefined) return;
-    try {
-      await mkdir(path.dirname(this.file), { recursive: true });
-      await writeFileAtomically(
-        this.file,
-        JSON.stringify({ where: this.where, times: Object.fromEntries(this.times) }),
-      );
-    } catch (error) {
-      if (!systemErrorCode(error) && !(error instanceof UserError)) throw error;
-      note?.(
-        `The measured times could not be kept for the next time. ${error instanceof Error ? error.message : ''}`.trim(),
-      );
-    }
+  async save(context: RunContext = {}): Promise<void> {
+    if (this.file === undefined || this.isSaved) return;
+    await keepTimes(this.file, { where: this.where, times: Object.fromEntries(this.times) }, context);
+    this.isSaved = true;
+  }
+}
+
+export const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 40);
+
+/** Writes what was measured; where that cannot be, it is said. */
+export async function keepTimes(file: string, value: object, { note }: RunContext): Promise<void> {
+  try {
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFileAtomically(file, JSON.stringify(value));
+  } catch (error) {
+    if (!systemErrorCode(error) && !(error instanceof UserError)) throw error;
+    note?.(
+      `The measured times could not be kept for the next time. ${error instanceof Error ? error.message : ''}`.trim(),
+    );
   }
 }
 

@@ -271,7 +271,10 @@ export class ExecutorMeter implements LatencyMeter {
   async networks(graphs: readonly Graph[]): Promise<readonly number[]> {
     const open: Timed[] = [];
     try {
+      const message = `${graphs.length} whole networks`;
+      this.context.progress?.({ phase: 'networks', done: 0, total: 0, message });
       for (const graph of graphs) {
+        throwIfAborted(this.context.signal);
         const program = predictProgram(graph);
         const session = await this.executor.open({ predict: program }, this.opening());
         open.push({ session, program: 'predict', inputs: madeUpInputs(program, this.options.batch) });

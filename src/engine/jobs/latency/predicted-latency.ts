@@ -1,7 +1,13 @@
 /** The model of a network's time on this machine: its segments measured, fitted to six whole networks, checked on four others. */
 import type { RunContext } from '../../../common/progress.ts';
 import { fullSizes, graphAt } from '../../pruning/latency/grid-widths.ts';
-import { fitLatency, fittedLatency, type LatencyFit, segmentSum } from '../../pruning/latency/latency-model.ts';
+import {
+  fitLatency,
+  fittedLatency,
+  type LatencyFit,
+  type MeasuredSegment,
+  segmentSum,
+} from '../../pruning/latency/latency-model.ts';
 import { segmentNetwork } from '../../pruning/latency/segments.ts';
 import type { SetSizes } from '../../pruning/planning/cost.ts';
 import type { Bound, Planner } from '../../pruning/planning/planner.ts';
@@ -30,6 +36,12 @@ export interface PredictedLatency {
   readonly heldOut: readonly LatencyCheck[];
   readonly segments: Omit<SegmentTimesReport, 'segments'>;
 }
+
+/** Predicted milliseconds at any sizes. */
+export const latencyBound = (fit: LatencyFit, segments: readonly MeasuredSegment[]): Bound => ({
+  unit: 'ms',
+  of: (sizes) => fittedLatency(fit, segmentSum(segments, sizes)),
+});
 
 /** Largest relative error on the networks held out. */
 export const worstError = ({ heldOut }: Pick<PredictedLatency, 'heldOut'>): number =>
@@ -88,7 +100,7 @@ export async function predictLatency(
   const sums = all.map((sizes) => segmentSum(segments, sizes));
   const fit = fitLatency(fitted.map((_, i) => ({ sum: sums[i], milliseconds: times[i] })));
   return {
-    bound: { unit: 'ms', of: (sizes) => fittedLatency(fit, segmentSum(segments, sizes)) },
+    bound: latencyBound(fit, segments),
     dense: times[0],
     fit,
     heldOut: held.map((sizes, i) => ({

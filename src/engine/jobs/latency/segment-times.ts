@@ -28,6 +28,8 @@ const TRIED = [4 / 8, 7 / 8];
 const MOST_MISS = 0.05;
 /** A segment that takes less of the whole is measured at its ends only. */
 const LEAST_SHARE = 0.02;
+/** The widths of a kind are about so much work, of which its dense ones are 1. */
+const GRID_WORK = 8;
 /** A grid over more axes would take too long: it has fewer levels, and no finer ones. */
 const MOST_FINE_AXES = 2;
 
@@ -141,7 +143,11 @@ export async function measureSegments(
   const times = new SegmentTimes(groups, meter, cache);
   const kinds = segmentKinds(segments);
   const dense = new Map<Segment, number>();
-  for (const [segment, count] of kinds) dense.set(segment, count * (await times.dense(segment, steps)));
+  const total = kinds.size * (1 + GRID_WORK);
+  for (const [segment, count] of kinds) {
+    progress?.({ phase: 'latency', done: dense.size, total, message: segment.name });
+    dense.set(segment, count * (await times.dense(segment, steps)));
+  }
   const whole = [...dense.values()].reduce((sum, time) => sum + time, 0);
   const grids = new Map<string, WidthGrid>();
   let refined = 0;
@@ -151,7 +157,7 @@ export async function measureSegments(
     grids.set(segment.signature, grid);
     if (isRefined) refined++;
     await cache.save(context);
-    progress?.({ phase: 'latency', done: grids.size, total: kinds.size, message: segment.name });
+    progress?.({ phase: 'latency', done: kinds.size + GRID_WORK * grids.size, total, message: segment.name });
   }
   return {
     segments: segments.map((segment) => ({ segment, grid: grids.get(segment.signature) as WidthGrid })),

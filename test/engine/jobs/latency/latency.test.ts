@@ -1,6 +1,6 @@
 /** Targets in milliseconds on a machine that is a formula: what is predicted, what is taken, what is kept, what is refused. */
 import assert from 'node:assert/strict';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { parseLatencyTarget } from '../../../../src/common/latency-target.ts';
@@ -10,6 +10,7 @@ import type { Executor, Session } from '../../../../src/engine/compute/executor.
 import { segmentProgram } from '../../../../src/engine/compute/programs/segment-program.ts';
 import type { Graph } from '../../../../src/engine/graph/graph.ts';
 import { nodeMacs } from '../../../../src/engine/graph/macs.ts';
+import { findLatency, keepLatency } from '../../../../src/engine/jobs/latency/kept-latency.ts';
 import { LatencyCache } from '../../../../src/engine/jobs/latency/latency-cache.ts';
 import {
   ExecutorMeter,
@@ -168,6 +169,49 @@ test('times are predicted, on networks that the fit has not seen too; what was m
       await writeFile(path.join(work, 'cache', name), damage);
       assert.equal((await LatencyCache.open(path.join(work, 'cache'), 'here')).get('x'), undefined, damage);
     }
+});
+
+test('what was kept of a network is known again: not elsewhere, at other multiples, of another network, or damaged', async () => {
+  const folder = path.join(work, 'kept');
+  const groups = couple(buildModel('resnet20'));
+  const place = { groups, roundTo: 2, where: 'here' };
+  const cache = await LatencyCache.open(folder, 'here');
+  const model = await predictLatency(await plannerOf(groups), OPTIONS, new FormulaMeter(4), cache);
+  assert.equal(await findLatency(folder, place), undefined);
+  await keepLatency(folder, place, model, {});
+  const found = await findLatency(folder, place);
+  assert.ok(found);
+  const sizes = groups.sets.map(({ size }) => Math.ceil(0.6 * size));
+  assert.equal(found.bound.of(Int32Array.from(sizes)), model.bound.of(Int32Array.from(sizes)));
+  assert.deepEqual([found.dense, found.fit, found.heldOut], [model.dense, model.fit, model.heldOut]);
+  assert.deepEqual([found.segments.measured, found.segments.kinds], [0, model.segments.kinds]);
+  const others = [{ where: 'there' }, { roundTo: 4 }, { groups: couple(buildModel('resnet32')) }];
+  for (const other of others) assert.equal(await findLatency(folder, { ...place, ...other }), undefined);
+  const [fit] = (await readdir(folder)).filter((name) => name.endsWith('.fit.json'));
+  const kept = await readFile(path.join(folder, fit), 'utf8');
+  for (const damage of ['{', kept.replace('"dense":', '"dense":-'), kept.replace('"here"', '"there"')]) {
+    await writeFile(path.join(folder, fit), damage);
+    assert.equal(await findLatency(folder, place), undefined, damage.slice(0, 80));
+  }
+  await writeFile(path.join(folder, fit), kept);
+  assert.ok(await findLatency(folder, place));
+  for (const name of await readdir(folder)) if (name !== fit) await rm(path.join(folder, name));
+  assert.equal(await findLatency(folder, place), undefined, 'the times of its layers are gone');
+});
+
+test('measured anew: nothing that was kept is taken, and what is not measured stays', async () => {
+  const folder = path.join(work, 'anew');
+  const first = await LatencyCache.open(folder, 'here');
+  first.set('a', 1);
+  first.set('b', 2);
+  await first.save();
+  const anew = await LatencyCache.open(folder, 'here', true);
+  assert.equal(anew.get('a'), undefined);
+  anew.set('a', 3);
+  assert.equal(anew.get('a'), 3);
+  await anew.save();
+  const after = await LatencyCache.open(folder, 'here');
+  assert.deepEqual([after.get('a'), after.get('b')], [3, 2]);
 });
 
 /** A model of a formula, and a planner bound by it. */
