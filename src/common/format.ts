@@ -56,6 +56,10 @@ export function formatNumber(value: number): string {
   return size >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
+/** `6.12 ms`, `0.421 ms`, `1.25 s`: what a network takes. */
+export const formatMilliseconds = (milliseconds: number): string =>
+  milliseconds >= 999.5 ? `${(milliseconds / 1000).toPrecision(3)} s` : `${milliseconds.toPrecision(3)} ms`;
+
 /** `34 s`, `2 min 5 s`, `1 h 12 min`. */
 export function formatSeconds(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

@@ -5,6 +5,7 @@ import { selectDataset, showDataset } from './commands/data-commands.ts';
 import { exploreTradeOff } from './commands/explore-commands.ts';
 import { finetune, startFinetune } from './commands/finetune-commands.ts';
 import { graphCommand } from './commands/graph-commands.ts';
+import { measureLatency } from './commands/latency-commands.ts';
 import * as load from './commands/load-commands.ts';
 import { compare, evaluate, exportModel } from './commands/measure-commands.ts';
 import * as plan from './commands/plan-commands.ts';
@@ -14,6 +15,7 @@ import * as runtime from './commands/runtime-commands.ts';
 import { score } from './commands/score-commands.ts';
 import { measureSensitivity, spreadTarget } from './commands/sensitivity-commands.ts';
 import type { Services } from './commands/services.ts';
+import { setTarget } from './commands/target-commands.ts';
 import { type CommandId, commands, NEEDS_TRUST } from './contributions.ts';
 
 /** Arguments come from menus, trees and other extensions: each command declares those it knows, and checks them. */
@@ -27,9 +29,10 @@ const table: { readonly [C in CommandId]: Command } = {
   'espalier.selectDataset': selectDataset,
   'espalier.showDataset': showDataset,
   'espalier.score': score,
-  'espalier.setTarget': plan.setTarget,
+  'espalier.setTarget': setTarget,
   'espalier.measureSensitivity': measureSensitivity,
   'espalier.spreadTarget': spreadTarget,
+  'espalier.measureLatency': measureLatency,
   'espalier.prune': plan.prune,
   'espalier.pruneAndRepair': pruneAndRepair,
   'espalier.exploreTradeOff': exploreTradeOff,

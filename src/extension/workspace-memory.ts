@@ -18,10 +18,16 @@ export interface ModelMemory {
   readonly plan?: PlanSettings;
   /** A target was set by the person. */
   readonly targetSet?: boolean;
+  /** MACs that it came to. */
+  readonly macs?: number;
+  /** Key of the times that were measured last. */
+  readonly times?: string;
   readonly scores?: ScoreSettings;
   readonly sensitivity?: SensitivitySettings;
   /** File written by the last Prune. */
   readonly pruned?: string;
+  /** MACs of the plan that was shown then. */
+  readonly prunedFor?: number;
 }
 
 /** A row of the comparison, and what the model said of each image (in the run's folder). */

@@ -14,6 +14,7 @@ import type {
   Side,
   TargetRange,
 } from './graph-view.ts';
+import type { LatencyView } from './latency-values.ts';
 import type { ReadyMessage } from './panels.ts';
 import { DEFAULT_PLAN, type PlanSettings, type ProgressReport } from './values.ts';
 
@@ -37,15 +38,19 @@ export interface GraphEditorState {
   readonly scores: ScoresView | null;
   /** Measured of the present scores' order. */
   readonly sensitivity: SensitivityView | null;
-  /** Reachable MACs; known as soon as there are groups. */
+  /** What this model's layers take on this machine; the target can be a time then. */
+  readonly latency: LatencyView | null;
+  /** What can be reached; known as soon as there are groups. */
   readonly range: TargetRange | null;
-  /** MACs asked for; null before a target was set. */
+  /** MACs asked for, or that the time asked for came to; null before a target was set. */
   readonly target: number | null;
   readonly plan: PlanView | null;
   /** The plan belongs to other scores, pins or options than the present ones. */
   readonly planStale: boolean;
   /** The pruned model, after Prune; the split view draws the plan before that. */
   readonly pruned: GraphView | null;
+  /** MACs of the plan that was shown when it was written; a target in milliseconds is written by another plan, the measured one. */
+  readonly prunedFor: number | null;
   /** Options and pins of the next plan; its target is `target` above where one was set. */
   readonly settings: PlanSettings;
   readonly task: GraphEditorTask | null;
@@ -64,11 +69,13 @@ export const UNREAD_MODEL: GraphEditorState = {
   groups: null,
   scores: null,
   sensitivity: null,
+  latency: null,
   range: null,
   target: null,
   plan: null,
   planStale: false,
   pruned: null,
+  prunedFor: null,
   settings: DEFAULT_PLAN,
   task: null,
   cannotRun: '',
@@ -139,6 +146,8 @@ export type GraphEditorAction =
   | 'measureSensitivity'
   /** The same, to spread the target by it from then on. */
   | 'spread'
+  /** Measures what the layers take here; the target is in milliseconds from then on. */
+  | 'measureLatency'
   | 'prune'
   | 'finetune'
   | 'evaluate'
@@ -147,6 +156,9 @@ export type GraphEditorAction =
   | 'export'
   | 'cancel'
   | 'retry';
+
+/** What a slider asks for: at most so many MACs, or predicted milliseconds. */
+export type TargetWish = { readonly macs: number } | { readonly milliseconds: number };
 
 /** Settings that change; null takes one back (a ratio that the target decides), for undefined does not cross the wire. */
 export type PlanSettingsChange = { readonly [K in keyof PlanSettings]?: PlanSettings[K] | null };
@@ -158,8 +170,10 @@ export function settingsOf(change: PlanSettingsChange): Partial<PlanSettings> {
 
 /** Editor → host, as `Message<GraphToHost>`. */
 export interface GraphToHost extends ReadyMessage {
-  /** Wants a plan for that many MACs; answered by `graph/update` and `graph/plan`. The newest counts, older ones may stay unanswered. */
-  'graph/target': { readonly seq: number; readonly macs: number };
+  /** Wants a plan; answered by `graph/update` and `graph/plan`. The newest counts, older ones may stay unanswered. */
+  'graph/target': { readonly seq: number; readonly wish: TargetWish };
+  /** The target is to be in this unit: the cost, or milliseconds, whose times are known. */
+  'graph/unit': 'cost' | 'ms';
   /** Options changed; answered by `graph/update` with the settings as kept, and a new plan where there is a target. */
   'graph/settings': PlanSettingsChange;
   /** Outputs or inputs of a layer must stay as they are, or may go again; answered as `graph/settings`. */

@@ -4,6 +4,7 @@
  * Nodes, modules, groups and scopes are referred to by their position in the arrays here.
  */
 
+import type { PlanTime } from './latency-values.ts';
 import type { SensitivitySettings } from './sensitivity-values.ts';
 import type { CostFigures } from './values.ts';
 
@@ -167,18 +168,22 @@ export interface ErrorCurveView {
   readonly errors: readonly number[];
 }
 
-/** What can be reached with the present pins and options. */
+/** What can be reached with the present pins and options: MACs. */
 export interface TargetRange {
   readonly min: number;
   readonly max: number;
+  /** The same in milliseconds, as predicted, up to what the dense model takes; absent where no times were named. */
+  readonly milliseconds?: { readonly min: number; readonly max: number };
   /** Why it cannot go lower: `the classifier and 4 pinned layers need it`. */
   readonly reason: string;
 }
 
 /** A plan's consequences, position by position as in the GraphView and GroupsView it belongs to. */
 export interface PlanView {
-  /** MACs asked for. */
+  /** MACs asked for; of another target, those that it comes to. */
   readonly target: number;
+  /** Where times were named. */
+  readonly time?: PlanTime;
   /** MACs of the dense model and of the pruned one. */
   readonly before: CostFigures;
   readonly after: CostFigures;

@@ -16,6 +16,7 @@ import type {
   SensitivityView,
   TargetRange,
 } from './graph-view.ts';
+import type { LatencyView } from './latency-values.ts';
 import type { PruneResult, RepairSettings } from './prune-values.ts';
 import type { SensitivitySettings } from './sensitivity-values.ts';
 import type {
@@ -47,6 +48,8 @@ export interface PlanRequest {
   readonly source: ModelSource;
   readonly scores: ScoreSettings | null;
   readonly plan: PlanSettings;
+  /** Key of the times that predict what the plan takes; a target in milliseconds needs them. */
+  readonly times?: string;
 }
 
 /** Every request that the host sends to the worker. */
@@ -85,7 +88,11 @@ interface WorkerRequests {
     params: { source: ModelSource; scores: ScoreSettings; settings: SensitivitySettings };
     result: SensitivityView | null;
   };
-  /** MACs that can be reached with these pins and options. */
+  /** Measures what the network's layers take here, and keeps it: plans that keep a time find it. `anew`: nothing kept is taken. */
+  'latency/run': { params: PlanRequest & { anew?: boolean }; result: LatencyView };
+  /** What was measured earlier by what computes now, at widths that are multiples of `roundTo`; null: measure again. */
+  'latency/cached': { params: { source: ModelSource; roundTo: number }; result: LatencyView | null };
+  /** What can be reached with these pins and options. */
   'plan/range': { params: PlanRequest; result: TargetRange };
   'plan/compute': { params: PlanRequest; result: PlanView };
   /** The plan as JSON text, as it is saved. */
@@ -176,6 +183,8 @@ export const timeLimits: { readonly [M in WorkerMethod]: TimeLimit } = {
   'score/cached': { total: MINUTE },
   'sensitivity/run': { silence: 10 * MINUTE },
   'sensitivity/cached': { total: MINUTE },
+  'latency/run': { silence: 10 * MINUTE },
+  'latency/cached': { total: MINUTE },
   'plan/range': { total: 30 * SECOND },
   'plan/compute': { total: 30 * SECOND },
   'plan/export': { total: 30 * SECOND },

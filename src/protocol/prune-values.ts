@@ -1,4 +1,5 @@
 /** What a pruning is asked for besides its plan, and what it gives. */
+import type { MeasuredLatency } from './latency-values.ts';
 import type { CostFigures } from './values.ts';
 
 /** Training images that a repair fits to: what the command line takes too. */
@@ -20,4 +21,6 @@ export interface PruneResult {
   readonly heads: Readonly<Record<string, number>>;
   /** Of a repaired classifier: share of held-out images on which it names the dense model's class. */
   readonly agreement?: number;
+  /** Of a target in milliseconds. */
+  readonly latency?: MeasuredLatency;
 }

@@ -2,7 +2,6 @@
 
 import type { Criterion } from '../common/criteria.ts';
 import type { RunPlace } from './run-place.ts';
-import type { SensitivitySettings } from './sensitivity-values.ts';
 
 /**
  * Where a model comes from. Every request names its model so and the worker caches what it has opened:
@@ -119,51 +118,9 @@ export interface ScoreSettings {
   readonly gradients?: string;
 }
 
-/** A layer that the plan must leave as it is, at its output, its input, or both. */
-export interface Pin {
-  /** Node id. */
-  readonly layer: string;
-  readonly side: 'out' | 'in' | 'both';
-}
-
-/** The FLOP target as typed (`4.2G`, `4200M`, `50%`, `-30%`), or a channel ratio as in the paper. */
-type PlanTarget = { readonly kind: 'macs'; readonly text: string } | { readonly kind: 'ratio'; readonly ratio: number };
-
-export interface PlanSettings {
-  readonly target: PlanTarget;
-  readonly isomorphic: boolean;
-  readonly global: boolean;
-  readonly roundTo: number;
-  /** No layer loses more than this share. */
-  readonly maxRatio: number;
-  readonly headRatio?: number;
-  /** Without it, head dims are ranked like any other channel. */
-  readonly headDimRatio?: number;
-  /** Share that goes of single scopes, by the name of their first group; the target is reached by the others. */
-  readonly scopeRatios?: Readonly<Record<string, number>>;
-  /** The target is spread by what each group is worth, measured on these; absent: the same share of each scope. */
-  readonly spread?: SensitivitySettings;
-  /** Whole blocks to remove, where the family allows it. */
-  readonly removeLayers: number;
-  readonly pins: readonly Pin[];
-  /** Layer-name globs that stay as they are. */
-  readonly ignore: readonly string[];
-}
-
-/** Half the MACs by global isomorphic ranking, heads left alone: what the paper does. */
-export const DEFAULT_PLAN: PlanSettings = {
-  target: { kind: 'macs', text: '50%' },
-  isomorphic: true,
-  global: true,
-  roundTo: 2,
-  maxRatio: 1,
-  removeLayers: 0,
-  pins: [],
-  ignore: [],
-};
-
 /** Settings of a finetuning run, by the flags of the paper's train.py (`lr`, `epochs`, `weight-decay`, …). */
 export type { FinetuneSettings } from './finetune-settings.ts';
+export { DEFAULT_PLAN, type Pin, type PlanSettings, type PlanTarget } from './plan-settings.ts';
 
 /** One point of a run's curves. Steps count from 0 over the whole run; epochs too. */
 export interface RunPoint {
@@ -277,7 +234,16 @@ export interface ProgressReport {
   readonly eta?: number;
 }
 
-export type RunKind = 'score' | 'sensitivity' | 'prune' | 'explore' | 'finetune' | 'evaluate' | 'export' | 'install';
+export type RunKind =
+  | 'score'
+  | 'sensitivity'
+  | 'latency'
+  | 'prune'
+  | 'explore'
+  | 'finetune'
+  | 'evaluate'
+  | 'export'
+  | 'install';
 /** `interrupted`: its worker or window died while it ran. */
 export type RunState = 'queued' | 'running' | 'paused' | 'interrupted' | 'cancelled' | 'failed' | 'done';
 
@@ -296,6 +262,8 @@ export type ErrorKind =
   | 'cancelled'
   /** The plan asks for scores that the worker does not hold. */
   | 'scoresMissing'
+  /** It asks for times that are not those of what computes now. */
+  | 'timesMissing'
   /** The worker died, or did not answer in time. */
   | 'worker'
   /** An error of the program. */

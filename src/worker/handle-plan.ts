@@ -13,7 +13,9 @@ import { scoreModel, scoringFor } from '../engine/jobs/scores.ts';
 import { formatPlan } from '../engine/pruning/planning/format-plan.ts';
 import { diffPlans, keptChange, markdownPlanDiff } from '../engine/pruning/planning/plan-diff.ts';
 import { planText, readPlanText } from '../engine/pruning/planning/plan-file.ts';
+import type { Plan } from '../engine/pruning/planning/plan-types.ts';
 import type { KeptChange, ScoresView } from '../protocol/graph-view.ts';
+import type { MeasuredLatency } from '../protocol/latency-values.ts';
 import type { PlanRequest } from '../protocol/messages.ts';
 import type { RepairSettings } from '../protocol/prune-values.ts';
 import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
@@ -21,11 +23,13 @@ import { backendOptions } from './backend.ts';
 import { blockGradients } from './block-inputs.ts';
 import { findCurves } from './find-curves.ts';
 import { findScores } from './find-scores.ts';
+import { namedTimes } from './find-times.ts';
 import type { Handler } from './handler.ts';
-import { findModel, type OpenModel } from './open-models.ts';
-import { ignoredBy, makePlan, mayBeSpread, planViewFor, rangeOf, targetOptions } from './plans.ts';
+import { findModel, type HeldTimes, type OpenModel } from './open-models.ts';
+import { ignoredBy, makeMeasuredPlan, makePlan, mayBeSpread, planViewFor, rangeOf, targetOptions } from './plans.ts';
 import { scoreRequest, scoresKey } from './score-cache.ts';
 import { scoresViewOf } from './scores-view.ts';
+import { isTimed, latencyRequest, mayBeTimed, measuredLatency } from './time-plans.ts';
 
 function viewOf(open: OpenModel, settings: ScoreSettings): ScoresView | null {
   const scores = open.scoresOf(scoresKey(settings));
@@ -53,44 +57,54 @@ export const cachedScores: Handler<'score/cached'> = async ({ source, settings }
   return (await findScores(open, settings, context)) ? viewOf(open, settings) : null;
 };
 
-/** The model with its scores, where they can be had; without them, planning says that they are missing. */
-async function scoredModel({ source, scores, plan }: PlanRequest, context: RunContext): Promise<OpenModel> {
+/** What a plan is made of. */
+interface Known {
+  readonly open: OpenModel;
+  readonly times: HeldTimes | undefined;
+}
+
+/** The model with its scores, where they can be had, and the times that are named; without them, planning says that they are missing. */
+async function knownModel({ source, scores, plan, times: key }: PlanRequest, context: RunContext): Promise<Known> {
   const open = await findModel(source);
   if (scores) await findScores(open, scores, context);
   if (scores && plan.spread) await findCurves(open, scores, plan.spread, context);
-  return open;
+  return { open, times: key === undefined ? undefined : await namedTimes(open, key, plan.roundTo) };
 }
 
-export const planRange: Handler<'plan/range'> = async (request, context) =>
-  rangeOf(await scoredModel(request, context), request.scores, request.plan, context);
+async function planOf(request: PlanRequest, context: RunContext, { open, times }: Known): Promise<Plan> {
+  return makePlan(open, request.scores, request.plan, context, times);
+}
 
-export const computePlan: Handler<'plan/compute'> = async (request, context) =>
-  planViewFor(await scoredModel(request, context), request.scores, request.plan, context);
+export const planRange: Handler<'plan/range'> = async (request, context) => {
+  const { open, times } = await knownModel(request, context);
+  return rangeOf(open, request.scores, request.plan, context, times);
+};
+
+export const computePlan: Handler<'plan/compute'> = async (request, context) => {
+  const { open, times } = await knownModel(request, context);
+  return planViewFor(open, request.scores, request.plan, context, times);
+};
 
 export const exportPlan: Handler<'plan/export'> = async (request, context) => {
-  const { scores, plan: settings } = request;
-  const open = await scoredModel(request, context);
-  const plan = await makePlan(open, scores, settings, context);
-  return { json: planText(plan, { settings }), text: formatPlan(plan) };
+  const plan = await planOf(request, context, await knownModel(request, context));
+  return { json: planText(plan, { settings: request.plan }), text: formatPlan(plan) };
 };
 
 export const diffPlan: Handler<'plan/diff'> = async ({ other, name, ...request }, context) => {
-  const { scores, plan: settings } = request;
-  const open = await scoredModel(request, context);
-  const own = await makePlan(open, scores, settings, context);
+  const own = await planOf(request, context, await knownModel(request, context));
   const diff = diffPlans(readPlanText(planText(own), 'the present plan'), readPlanText(other, name));
   return { markdown: markdownPlanDiff(diff, ['this plan', name]) };
 };
 
 export const planChanges: Handler<'plan/changes'> = async ({ others, ...request }, context) => {
-  const open = await scoredModel(request, context);
-  const own = await makePlan(open, request.scores, request.plan, context);
+  const known = await knownModel(request, context);
+  const own = await planOf(request, context, known);
   const changes: (KeptChange | null)[] = [];
   for (const scores of others) {
-    const there = await findScores(open, scores, context);
+    const there = await findScores(known.open, scores, context);
     // The same share of each scope: what each group is worth was measured of the present scores' order.
     const plan = { ...request.plan, spread: undefined };
-    changes.push(there ? keptChange(own, await makePlan(open, scores, plan, context)) : null);
+    changes.push(there ? keptChange(own, await planOf({ ...request, scores, plan }, context, known)) : null);
   }
   return changes;
 };
@@ -113,7 +127,37 @@ function repairOf(settings: PlanSettings, { dataPath, images, allocate }: Repair
     measured: { allocate, select: 'reconstruction', images: calibration },
     ignore: ignoredBy(settings),
     ...targetOf(settings),
+    ...(isTimed(settings) && { latency: latencyRequest(settings.target) }),
   };
+}
+
+/** What is asked of the engine besides scores and options, and what was measured to find the plan. */
+interface Planned {
+  readonly request: Partial<PruneRequest>;
+  readonly latency?: MeasuredLatency;
+}
+
+async function planned(
+  request: PlanRequest & { readonly repair?: RepairSettings },
+  context: RunContext,
+): Promise<Planned> {
+  const { scores, plan: settings, repair } = request;
+  const known = await knownModel(request, context);
+  const { open, times } = known;
+  const { removeLayers } = settings;
+  const repairing = repair ? repairOf(settings, repair) : {};
+  if (repairing.measured) {
+    if (isTimed(settings)) mayBeTimed(settings);
+    return { request: repairing };
+  }
+  if (isTimed(settings)) {
+    const { plan, latency } = await makeMeasuredPlan(open, scores, settings, context, times);
+    return { request: { ...repairing, plan }, latency };
+  }
+  // Which blocks go depends on gradients, which cached scores do not have: the engine then plans those itself.
+  if (scores && removeLayers > 0 && needsGradients(scores.criterion) && !open.gradientsOf(scoresKey(scores)))
+    return { request: { ...repairing, ...targetOf(settings), removeLayers, ignore: ignoredBy(settings) } };
+  return { request: { ...repairing, plan: await planOf(request, context, known) } };
 }
 
 const optionsOf = (settings: PlanSettings): PruneRequest['options'] => ({
@@ -122,29 +166,23 @@ const optionsOf = (settings: PlanSettings): PruneRequest['options'] => ({
 });
 
 export const runPrune: Handler<'prune/run'> = async (request, context) => {
-  const { scores, plan: settings, output, overwrite, repair } = request;
+  const { source, scores, plan: settings, output, overwrite } = request;
   mayWrite(output, overwrite);
   if (!scores) throw new UserError('Nothing was scored yet: score the channels first, so that the right ones go.');
-  const open = await scoredModel(request, context);
-  const { removeLayers } = settings;
-  // Which blocks go depends on gradients, which cached scores do not have: the engine then plans those itself.
-  const lacksGradients = removeLayers > 0 && needsGradients(scores.criterion) && !open.gradientsOf(scoresKey(scores));
-  const repairing = repair ? repairOf(settings, repair) : {};
-  const planning = lacksGradients
-    ? { ...targetOf(settings), removeLayers, ignore: ignoredBy(settings) }
-    : repairing.measured
-      ? {}
-      : { plan: await makePlan(open, scores, settings, context) };
+  const { model } = await findModel(source);
+  const plan = await planned(request, context);
   const report = await pruneModel(
-    open.model,
-    { score: scoreRequest(scores), options: optionsOf(settings), ...planning, ...repairing },
+    model,
+    { score: scoreRequest(scores), options: optionsOf(settings), ...plan.request },
     () => createExecutor(backendOptions()),
     context,
   );
   if (!report.graph || !report.weights) throw new Error('pruning gave no network');
   context.progress({ phase: 'Saving', done: 0, total: 0 });
   await saveModel(output, report.graph, report.weights, report.record, context);
-  const { repair: done } = report;
+  const { repair: done, latency: own } = report;
+  const latency =
+    plan.latency ?? (own?.model && own.choice && measuredLatency(own.choice, own.model.milliseconds, own.where));
   const agreement = done?.candidates.find(({ outcome }) => outcome === done.chosen)?.divergence.agreement;
   return {
     saved: output,
@@ -152,6 +190,7 @@ export const runPrune: Handler<'prune/run'> = async (request, context) => {
     after: report.after,
     heads: report.heads,
     ...(agreement !== undefined && { agreement }),
+    ...(latency && { latency }),
   };
 };
 

@@ -3,6 +3,7 @@ import type { WorkerMethod } from '../protocol/messages.ts';
 import { checkFinetune, finetuneDefaults } from './finetune-run.ts';
 import { checkDataset, validateDataset } from './handle-dataset.ts';
 import { runExplore } from './handle-explore.ts';
+import { cachedLatency, runLatency } from './handle-latency.ts';
 import { closeModel, listModels, modelDetails, openModel } from './handle-model.ts';
 import {
   cachedScores,
@@ -35,6 +36,8 @@ export const handlers: Handlers = {
   'score/cached': cachedScores,
   'sensitivity/run': runSensitivity,
   'sensitivity/cached': cachedSensitivity,
+  'latency/run': runLatency,
+  'latency/cached': cachedLatency,
   'plan/range': planRange,
   'plan/compute': computePlan,
   'plan/export': exportPlan,

@@ -1,19 +1,27 @@
 /** The models that the worker has read, with what was computed of them. Weights are read from the file when they are needed. */
 import { stat } from 'node:fs/promises';
+import type { PredictedLatency } from '../engine/jobs/latency/predicted-latency.ts';
 import { type Model, openModel } from '../engine/jobs/opening/model.ts';
 import type { ErrorCurve } from '../engine/pruning/allocation/allocate.ts';
 import { couple } from '../engine/pruning/coupling/couple.ts';
 import type { Groups } from '../engine/pruning/coupling/groups.ts';
 import type { GradientSource, Scores } from '../engine/pruning/scoring/importance.ts';
 import type { GraphView, GroupsView } from '../protocol/graph-view.ts';
+import type { LatencyView } from '../protocol/latency-values.ts';
 import { type ModelSource, sourceKey } from '../protocol/values.ts';
 import { graphViewOf } from './graph-view.ts';
 import { groupsViewOf } from './groups-view.ts';
 import { pixelsOfHost } from './pixels.ts';
 
+/** Times of a network on this machine, and what the editor is told of them. */
+export interface HeldTimes {
+  readonly view: LatencyView;
+  readonly model: PredictedLatency;
+}
+
 /** Models kept at once; the one not used for longest goes first. */
 const MOST_OPEN = 8;
-/** Sets of scores, and of error curves, kept of a model. */
+/** Sets of scores, of error curves and of times, kept of a model. */
 const MOST_SCORES = 8;
 
 /** The ids of `ArchitectureChoice`: heads of each attention layer. */
@@ -34,6 +42,7 @@ export class OpenModel {
   /** Of the newest scores that were made for blocks too. */
   private gradients: { readonly key: string; readonly source: GradientSource } | undefined;
   private readonly curves = new Map<string, readonly ErrorCurve[]>();
+  private readonly times = new Map<string, HeldTimes>();
   private coupled: Groups | undefined;
   private drawn: GraphView | undefined;
   private drawnGroups: GroupsView | undefined;
@@ -68,6 +77,18 @@ export class OpenModel {
 
   keepCurves(key: string, curves: readonly ErrorCurve[]): void {
     keepNewest(this.curves, key, curves);
+  }
+
+  timesOf(key: string): HeldTimes | undefined {
+    return this.times.get(key);
+  }
+
+  get heldTimes(): readonly HeldTimes[] {
+    return [...this.times.values()];
+  }
+
+  keepTimes(times: HeldTimes): void {
+    keepNewest(this.times, times.view.key, times);
   }
 
   gradientsOf(key: string): GradientSource | undefined {

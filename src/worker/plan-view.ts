@@ -4,6 +4,7 @@ import type { Groups, LeafId } from '../engine/pruning/coupling/groups.ts';
 import type { CompiledCost, SetSizes } from '../engine/pruning/planning/cost.ts';
 import type { Plan } from '../engine/pruning/planning/plan-types.ts';
 import type { GroupsView, PlanView, TargetRange } from '../protocol/graph-view.ts';
+import type { PlanTime } from '../protocol/latency-values.ts';
 import { channelAxes } from './channel-axes.ts';
 
 /** A product of leaves' sizes. */
@@ -20,6 +21,8 @@ export interface PlanViewContext {
   readonly range: TargetRange;
   /** Made without scores: every channel counts the same. */
   readonly unscored: boolean;
+  /** Where times are known. */
+  readonly time?: PlanTime;
   /** Modules removed whole. */
   readonly removed?: readonly string[];
 }
@@ -87,7 +90,7 @@ export function compilePlanView(
 ): (plan: Plan, context: PlanViewContext) => PlanView {
   const { graph } = groups;
   const nodes = nodeSizes(groups);
-  return (plan, { range, unscored, removed = [] }) => {
+  return (plan, { range, unscored, time, removed = [] }) => {
     const sizes = setSizes(groups, plan);
     const leaves = leafSizes(groups, sizes);
     const product = (of: Product | undefined): number => {
@@ -99,6 +102,7 @@ export function compilePlanView(
     const macs = cost.nodes(sizes);
     return {
       target: plan.targetMacs ?? plan.after.macs,
+      ...(time && { time }),
       before: plan.before,
       after: plan.after,
       range,

@@ -10,16 +10,32 @@ import { removedWith } from '../engine/pruning/planning/blocks.ts';
 import { ignoreLayers } from '../engine/pruning/planning/ignore.ts';
 import type { Plan } from '../engine/pruning/planning/plan-types.ts';
 import { compilePlanner, type Planner } from '../engine/pruning/planning/planner.ts';
-import { feasibleRange, parseTarget, planForTarget, type TargetOptions } from '../engine/pruning/planning/target.ts';
+import {
+  feasibleRange,
+  parseTarget,
+  planForTarget,
+  planWithin,
+  type TargetOptions,
+} from '../engine/pruning/planning/target.ts';
 import type { BlockInputs } from '../engine/pruning/rebuilding/remove-layers.ts';
 import type { Scores } from '../engine/pruning/scoring/importance.ts';
 import type { PlanView, TargetRange } from '../protocol/graph-view.ts';
 import type { PlanSettings, ScoreSettings } from '../protocol/values.ts';
 import { blockInputs } from './block-inputs.ts';
 import { curvesKey } from './find-curves.ts';
-import type { OpenModel } from './open-models.ts';
+import type { HeldTimes, OpenModel } from './open-models.ts';
 import { compilePlanView } from './plan-view.ts';
 import { scoresKey } from './score-cache.ts';
+import {
+  chooseMeasured,
+  mayBeTimed,
+  planByTime,
+  type TimedSettings,
+  timedPlanner,
+  timeOfPlan,
+  timeRange,
+  timesFor,
+} from './time-plans.ts';
 import { ScoresMissingError } from './wire-errors.ts';
 
 /** What is compiled once for a model, its scores, pins and ignored layers: then every target is fast. */
@@ -72,6 +88,10 @@ function prepare(open: OpenModel, scores: ScoreSettings | null, settings: PlanSe
   return made;
 }
 
+/** What plans of a model with these pins are made by. */
+export const plannerOf = (open: OpenModel, scores: ScoreSettings | null, settings: PlanSettings): Planner =>
+  prepare(open, scores, settings).planner;
+
 export function targetOptions(settings: PlanSettings): TargetOptions {
   const { isomorphic, global, roundTo, maxRatio, headRatio, headDimRatio, scopeRatios } = settings;
   return {
@@ -103,8 +123,9 @@ async function planBlocksToo(
   ready.blocks ??= blockInputs(open, scores, ignoredBy(settings), context);
   const { target, removeLayers } = settings;
   const options = targetOptions(settings);
+  if (target.kind === 'ms') mayBeTimed(settings);
   const request =
-    target.kind === 'macs' ? { options, target: target.text } : { options: { ...options, ratio: target.ratio } };
+    target.kind === 'ratio' ? { options: { ...options, ratio: target.ratio } } : { options, target: target.text };
   const inputs = await ready.blocks.catch((error: unknown) => {
     delete ready.blocks;
     throw error;
@@ -115,18 +136,56 @@ async function planBlocksToo(
   return { plan, least };
 }
 
-/** The plan of these settings. Throws UserError with the feasible range for a target outside of it. */
+/** Plans at most so many predicted milliseconds, spread as the settings say. */
+function plansWithin(
+  open: OpenModel,
+  scores: ScoreSettings | null,
+  settings: PlanSettings,
+  planner: Planner,
+): (most: number) => Plan {
+  const options = targetOptions(settings);
+  if (!settings.spread) return (most) => planWithin(planner, options, most);
+  const curves = curvesFor(open, scores, settings, planner);
+  return (most) => allocate(planner, planWithin(planner, options, most), curves, most, QUICK);
+}
+
+/** The plan that pruning to a time writes: of several that were run whole. */
+export async function makeMeasuredPlan(
+  open: OpenModel,
+  scores: ScoreSettings | null,
+  settings: TimedSettings,
+  context: RunContext,
+  named: HeldTimes | undefined,
+): ReturnType<typeof chooseMeasured> {
+  mayBeTimed(settings);
+  if (settings.spread) mayBeSpread(settings);
+  const times = timesFor(named);
+  const planner = timedPlanner(plannerOf(open, scores, settings), times);
+  return chooseMeasured(planner, settings.target, times, plansWithin(open, scores, settings, planner), context);
+}
+
+/**
+ * The plan of these settings. Throws UserError with the feasible range for a target outside of it.
+ *
+ * @param named times that a target in milliseconds is predicted by
+ */
 export async function makePlan(
   open: OpenModel,
   scores: ScoreSettings | null,
   settings: PlanSettings,
   context: RunContext,
+  named?: HeldTimes,
 ): Promise<Plan> {
   if (settings.spread) mayBeSpread(settings);
   if (settings.removeLayers > 0) return (await planBlocksToo(open, scores, settings, context)).plan;
   const { planner } = prepare(open, scores, settings);
   const options = targetOptions(settings);
   const { target } = settings;
+  if (target.kind === 'ms') {
+    const times = timesFor(named);
+    const timed = timedPlanner(planner, times);
+    return planByTime(timed, options, target, times, plansWithin(open, scores, settings, timed));
+  }
   const uniform =
     target.kind === 'macs'
       ? planForTarget(planner, options, parseTarget(target.text))
@@ -160,16 +219,21 @@ function curvesFor(
   return held.filter(({ group }) => isPrunable(groups.groups[group]));
 }
 
-/** MACs that can be asked for, and why not fewer. */
+/** What can be asked for, and why not less. */
 export async function rangeOf(
   open: OpenModel,
   scores: ScoreSettings | null,
   settings: PlanSettings,
   context: RunContext,
+  times?: HeldTimes,
 ): Promise<TargetRange> {
   const { planner } = prepare(open, scores, settings);
+  const options = targetOptions(settings);
   if (settings.removeLayers === 0)
-    return rangeFrom(feasibleRange(planner, targetOptions(settings)).least, planner, settings);
+    return {
+      ...rangeFrom(feasibleRange(planner, options).least, planner, settings),
+      ...(times && { milliseconds: timeRange(planner, options, times) }),
+    };
   // Blocks of a stage cost nearly alike: those that go at half the channels stand for those of any target.
   const half = { ...settings, target: { kind: 'ratio', ratio: 0.5 } } as const;
   return rangeFrom((await planBlocksToo(open, scores, half, context)).least, planner, settings);
@@ -192,12 +256,14 @@ export async function planViewFor(
   scores: ScoreSettings | null,
   settings: PlanSettings,
   context: RunContext,
+  times?: HeldTimes,
 ): Promise<PlanView> {
   const { view, planner } = prepare(open, scores, settings);
   const unscored = scores === null;
   if (settings.removeLayers === 0 || settings.spread) {
-    const plan = await makePlan(open, scores, settings, context);
-    return view(plan, { range: await rangeOf(open, scores, settings, context), unscored });
+    const plan = await makePlan(open, scores, settings, context, times);
+    const range = await rangeOf(open, scores, settings, context, times);
+    return view(plan, { range, unscored, ...(times && { time: timeOfPlan(planner, plan, settings, times) }) });
   }
   const { plan, least } = await planBlocksToo(open, scores, settings, context);
   return view(plan, { range: rangeFrom(least, planner, settings), unscored, removed: plan.blocks?.removed ?? [] });

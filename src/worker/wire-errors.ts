@@ -11,8 +11,14 @@ export class ScoresMissingError extends Error {
   override readonly name = 'ScoresMissingError';
 }
 
+/** A plan asks for times that are not known here: another runtime computes now, or they were not kept. */
+export class TimesMissingError extends Error {
+  override readonly name = 'TimesMissingError';
+}
+
 export function errorShape(error: unknown, signal: AbortSignal): ErrorShape {
   if (error instanceof ScoresMissingError) return { kind: 'scoresMissing', message: error.message };
+  if (error instanceof TimesMissingError) return { kind: 'timesMissing', message: error.message };
   // Whatever an aborted function threw on its way out, it stopped because it was told to.
   if (signal.aborted) return { kind: 'cancelled', message: 'Cancelled.' };
   if (error instanceof UserError || error instanceof UsageError)

@@ -25,6 +25,7 @@ import { readOnlyFlow, robustFlow, untrustedFlow } from './flow-robust.ts';
 import { installFlow, runtimeFlow } from './flow-runtime.ts';
 import { sampleFlow } from './flow-sample.ts';
 import { sharedFlow } from './flow-shared.ts';
+import { timesFlow } from './flow-times.ts';
 import {
   currentSession,
   type Environment,
@@ -44,6 +45,7 @@ const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
   host: hostFlow,
   keys: keysFlow,
   shared: sharedFlow,
+  times: timesFlow,
   runtime: runtimeFlow,
   readonly: readOnlyFlow,
   untrusted: untrustedFlow,

@@ -71,11 +71,13 @@ test('anything else is refused with the place', () => {
 test('settings in a saved plan', () => {
   const saved = (settingsOf: unknown): string => JSON.stringify({ version: 1, settings: settingsOf });
   const chosen = { ...DEFAULT_PLAN, headRatio: 0.25, pins: [{ layer: 'a', side: 'both' }] };
-  assert.deepEqual(parsePlanSettings(saved(chosen)), chosen);
-  assert.deepEqual(parsePlanSettings(saved({ target: { kind: 'ratio', ratio: 0.5 } })).target, {
+  assert.deepEqual(parsePlanSettings(saved(chosen)), { settings: chosen, macs: undefined });
+  assert.deepEqual(parsePlanSettings(saved({ target: { kind: 'ratio', ratio: 0.5 } })).settings.target, {
     kind: 'ratio',
     ratio: 0.5,
   });
+  const forTime = { settings: { ...chosen, target: { kind: 'ms', text: '12ms' } }, after: { macs: 7, params: 1 } };
+  assert.deepEqual(parsePlanSettings(JSON.stringify(forTime)), { settings: forTime.settings, macs: 7 });
   for (const [value, message] of [
     [undefined, /^settings: /],
     [{}, /^settings\.target: /],

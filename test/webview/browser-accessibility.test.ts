@@ -120,6 +120,26 @@ describe('axe-core finds nothing in any webview', { skip: noChromium }, () => {
     await editor.close();
   });
 
+  test('the model editor with a target in milliseconds, and with one that cannot be reached', async () => {
+    const editor = await EditorPage.open(opened);
+    await editor.drawn();
+    const { page } = editor;
+    const { range, settings } = opened.model.state;
+    assert.ok(range);
+    await editor.change({
+      latency: { key: 'k', where: 'host; ONNX Runtime, batch 1', roundTo: 2, dense: 12, error: 0.04, heldOut: 4 },
+      range: { ...range, milliseconds: { min: 3, max: 12 } },
+      settings: { ...settings, target: { kind: 'ms', text: '50%' } },
+    });
+    const text = page.getByRole('textbox', { name: 'Target (ms) as text' });
+    await text.fill('1ms');
+    await text.press('Enter');
+    await page.getByText('cannot be faster than').waitFor();
+    await page.locator('.target-reached').getByText('predicted').waitFor();
+    assert.deepEqual(await violations(page, 'times'), []);
+    await editor.close();
+  });
+
   test('the model editor while it waits, and when it has failed', async () => {
     for (const state of [
       { phase: 'loading', message: 'Reading resnet50.pth…', view: null, groups: null } as const,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { TargetWish } from '../../src/protocol/graph-editor.ts';
 import { graphViewOf } from '../../src/worker/graph-view.ts';
 import { openBrowser } from './harness/browser.ts';
 import { noChromium } from './harness/chromium.ts';
@@ -13,6 +14,8 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     return editor;
   };
   const target = (editor: EditorPage) => editor.page.getByRole('textbox', { name: 'Target (MACs) as text' });
+  const macsOf = (asked: { readonly wish: TargetWish } | undefined): number =>
+    asked && 'macs' in asked.wish ? asked.wish.macs : assert.fail('no MACs were asked for');
   const reached = (editor: EditorPage) => editor.page.locator('.target-reached');
   const ask = async (editor: EditorPage, text: string): Promise<void> => {
     await target(editor).fill(text);
@@ -30,7 +33,7 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     await slider.press('ArrowLeft');
     await editor.page.waitForTimeout(300);
     const asked = editor.sent('graph/target');
-    assert.ok(asked.length >= 2 && asked.at(-1)!.macs < asked[0].macs);
+    assert.ok(asked.length >= 2 && macsOf(asked.at(-1)) < macsOf(asked[0]));
     assert.deepEqual(
       asked.map(({ seq }) => seq),
       asked.map((_, i) => i + 1),
@@ -51,7 +54,7 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     await editor.page.waitForFunction(() => !document.querySelector('.target-reached')?.classList.contains('stale'));
     const asked = editor.sent('graph/target');
     assert.ok(asked.length < 55, `${asked.length} requests for 61 positions`);
-    assert.equal(asked.at(-1)!.macs, 0.3 * opened.model.state.view!.cost.macs);
+    assert.equal(macsOf(asked.at(-1)), 0.3 * opened.model.state.view!.cost.macs);
     assert.equal(await editor.page.locator('.target-share').textContent(), '30 %');
     await editor.close();
   });
@@ -62,7 +65,7 @@ describe('controls, inspector and tables in a browser', { skip: noChromium }, ()
     const note = editor.page.locator('.target-note');
     await ask(editor, '0.1G');
     await note.getByText('cannot be lower than 310.0 M: the classifier and 4 pinned layers need it').waitFor();
-    assert.equal(editor.sent('graph/target').at(-1)!.macs, 0.31e9);
+    assert.equal(macsOf(editor.sent('graph/target').at(-1)), 0.31e9);
     await ask(editor, 'half');
     await note.getByText('"half" is no target: write 2.05G, 4200M, 50% or -30%.').waitFor();
     const before = editor.sent('graph/target').length;

@@ -7,7 +7,7 @@ import { PlanRequests } from '../../webview/graph/model/plan-requests.ts';
 function recorder() {
   const sent: [number, number][] = [];
   let now = 0;
-  const requests = new PlanRequests(
+  const requests = new PlanRequests<number>(
     (seq, macs) => sent.push([seq, macs]),
     () => now,
   );

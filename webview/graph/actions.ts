@@ -1,5 +1,5 @@
 /** What the parts of the page can ask the editor to do. */
-import type { GraphToHost } from '../../src/protocol/graph-editor.ts';
+import type { GraphToHost, TargetWish } from '../../src/protocol/graph-editor.ts';
 import type { Side } from '../../src/protocol/graph-view.ts';
 import type { Mode } from './model/store.ts';
 
@@ -28,8 +28,8 @@ export interface Actions {
   zoom(factor: number): void;
   setMode(mode: Mode): void;
   exportPicture(format: 'svg' | 'png'): void;
-  /** Wants a plan for so many MACs. */
-  want(macs: number): void;
+  /** Wants a plan for so much. */
+  want(wish: TargetWish): void;
   /** Puts the keyboard back on the graph. */
   focusGraph(): void;
 }

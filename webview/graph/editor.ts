@@ -1,5 +1,5 @@
 /** Puts the page together and holds the threads: messages of the host, layout, selection, plan requests, what is remembered. */
-import type { GraphToHost, HostToGraph } from '../../src/protocol/graph-editor.ts';
+import type { GraphToHost, HostToGraph, TargetWish } from '../../src/protocol/graph-editor.ts';
 import { element } from '../shared/dom.ts';
 import { connect, type Handlers, type Host } from '../shared/host-wire.ts';
 import { t } from '../shared/l10n.ts';
@@ -45,7 +45,7 @@ export class Editor {
   readonly #host: Host<GraphToHost, Remembered>;
   readonly #remembered: Remembered | undefined;
   readonly #arranger: Arranger;
-  readonly #plans: PlanRequests;
+  readonly #plans: PlanRequests<TargetWish>;
   readonly #area: GraphArea;
   readonly #bar: TopBar;
   readonly #inspector: Inspector;
@@ -65,7 +65,7 @@ export class Editor {
       (layout) => this.#firstLook(layout),
       (error) => this.#report(error),
     );
-    this.#plans = new PlanRequests((seq, macs) => this.#host.send('graph/target', { seq, macs }));
+    this.#plans = new PlanRequests((seq, wish) => this.#host.send('graph/target', { seq, wish }));
     this.#actions = this.#makeActions();
     const actions = this.#actions;
     this.#area = new GraphArea(this.store, this.viewport, actions);
@@ -225,9 +225,9 @@ export class Editor {
       zoom: (factor) => this.viewport.zoomAt(factor, this.viewport.width / 2, this.viewport.height / 2),
       setMode: (mode) => store.setMode(mode),
       exportPicture: (format) => this.#export(format),
-      want: (macs) => {
+      want: (wish) => {
         store.planPending = true;
-        this.#plans.want(macs);
+        this.#plans.want(wish);
       },
       focusGraph: () => this.#area.focus(),
     };

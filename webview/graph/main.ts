@@ -2,6 +2,7 @@
 import '../shared/base.css';
 import './style/page.css';
 import './style/bar.css';
+import './style/target.css';
 import './style/menu.css';
 import './style/graph.css';
 import './style/inspector.css';

@@ -61,13 +61,21 @@ export function button(text: string, options: ButtonOptions): Button {
   return made;
 }
 
+const fieldNames = new WeakMap<HTMLElement, string>();
+
+/** Calls a text field by another name from now on. */
+export function nameField(made: HTMLElement, name: string): void {
+  fieldNames.set(made, name);
+  if (made.getAttribute('aria-label') !== name) made.setAttribute('aria-label', name);
+}
+
 /** The toolkit names a text field "Text field" whenever it enters the page: its own name comes back. */
 function keepName(made: HTMLElement, name: string): void {
-  const set = (): void => {
-    if (made.getAttribute('aria-label') !== name) made.setAttribute('aria-label', name);
-  };
-  set();
-  new MutationObserver(set).observe(made, { attributes: true, attributeFilter: ['aria-label'] });
+  nameField(made, name);
+  new MutationObserver(() => nameField(made, fieldNames.get(made) ?? name)).observe(made, {
+    attributes: true,
+    attributeFilter: ['aria-label'],
+  });
 }
 
 export interface TextField extends HTMLElement {

@@ -11,49 +11,9 @@ import { modelTitle } from '../model/model-uri.ts';
 import { settingsToApply } from '../model/plan-settings.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import type { GroupsElement } from '../views/groups-tree.ts';
-import { answered, askText, CANCELLED } from './questions.ts';
+import { answered, CANCELLED } from './questions.ts';
 import { chooseModel, needWeights, openSession, type Services } from './services.ts';
-
-/** Asks for the target (or takes the text given) and plans for it. */
-export async function setTarget(services: Services, argument?: unknown, given?: string): Promise<void> {
-  const session = await openSession(services, await chooseModel(services, argument, vscode.l10n.t('Set FLOP Target')));
-  const { range, settings: plan } = session.state;
-  const dense = session.info?.macs ?? 0;
-  const text =
-    given ??
-    (await askText({
-      title: vscode.l10n.t('Set FLOP Target'),
-      prompt: range
-        ? vscode.l10n.t(
-            '{2} of one image, from {0} to {1}: 2.05G, 50%, -30%',
-            formatMacs(range.min),
-            formatMacs(range.max),
-            costUnit(),
-          )
-        : vscode.l10n.t('{1} of one image, of {0}: 2.05G, 50%, -30%', formatMacs(dense), costUnit()),
-      value: plan.target.kind === 'macs' ? readableTarget(session, plan.target.text) : undefined,
-      validateInput: (value) => whyNot(session, value),
-    }));
-  await session.setTarget(text, given === undefined ? costUnit() : 'MACs');
-}
-
-/** `20462000` as the slider leaves it → `20.5M`, in the unit that is shown. */
-const readableTarget = (session: ModelSession, text: string): string =>
-  /^\d+$/.test(text) || (costUnit() !== 'MACs' && !text.includes('%'))
-    ? formatMacs(session.parse(text)).replace(' ', '')
-    : text;
-
-function whyNot(session: ModelSession, text: string): string | undefined {
-  try {
-    const macs = session.parse(text, costUnit());
-    const { range } = session.state;
-    if (range && macs < range.min)
-      return vscode.l10n.t('It cannot be lower than {0}: {1}.', formatMacs(range.min), range.reason);
-    return range && macs > range.max ? vscode.l10n.t('The dense model has {0}.', formatMacs(range.max)) : undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
+import { setTarget } from './target-commands.ts';
 
 /** `models/resnet50.pth` at half the MACs → `models/resnet50-50pct.safetensors`. */
 function proposedOutput(session: ModelSession): string {
@@ -115,7 +75,8 @@ export async function pruneSession(
         ONNX: ['onnx'],
       });
   // Sensitivity is measured with the layers behind repaired: without, it would say nothing of what is written.
-  const { spread } = session.state.settings;
+  const { settings, latency } = session.state;
+  const { spread } = settings;
   const repairing = repair ?? (spread && { dataPath: spread.dataPath, images: REPAIR_IMAGES, allocate: 'uniform' });
   const subject = `${session.state.title} → ${path.basename(output)}`;
   await services.runs.start(
@@ -123,7 +84,8 @@ export async function pruneSession(
       kind: 'prune',
       source: session.source,
       scores: session.scores,
-      plan: session.state.settings,
+      plan: settings,
+      ...(latency && { times: latency.key }),
       output,
       overwrite,
       ...(repairing && { repair: repairing }),
@@ -149,8 +111,24 @@ export async function applyPlan(services: Services, argument?: unknown): Promise
     vscode.window.showOpenDialog({ filters: { JSON: ['json'] }, title: vscode.l10n.t('Apply Plan') }),
   );
   const text = Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8');
-  const plan = settingsToApply(text, path.basename(file.fsPath), session.state.sensitivity?.settings);
-  await session.changeSettings(plan, plan.target.kind === 'macs' ? session.parse(plan.target.text) : undefined);
+  const { sensitivity, latency } = session.state;
+  const name = path.basename(file.fsPath);
+  const { settings, macs, lost } = settingsToApply(text, name, sensitivity?.settings, latency);
+  const { target } = settings;
+  await session.changeSettings(
+    settings,
+    target.kind === 'macs' ? session.target.parse(target.text) : target.kind === 'ms' ? macs : undefined,
+  );
+  if (lost !== undefined && macs !== undefined)
+    void vscode.window.showInformationMessage(
+      vscode.l10n.t(
+        '{0} was made for {1}, and no such times are measured here: the target is the {2} {3} that it came to.',
+        name,
+        lost,
+        formatMacs(macs),
+        costUnit(),
+      ),
+    );
 }
 
 /** Shows what a saved plan does otherwise than the present one, as a table. */
@@ -160,10 +138,14 @@ export async function comparePlan(services: Services, argument?: unknown): Promi
   if (!session.state.plan) await setTarget(services, session.source);
   const [file] = await answered(vscode.window.showOpenDialog({ filters: { JSON: ['json'] }, title }));
   const text = Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8');
-  const table = await session.diffPlan(text, path.basename(file.fsPath));
+  const { markdown } = await services.worker.request('plan/diff', {
+    ...session.planRequest(),
+    other: text,
+    name: path.basename(file.fsPath),
+  });
   const document = await vscode.workspace.openTextDocument({
     language: 'markdown',
-    content: `# ${session.state.title}\n\n${table}\n`,
+    content: `# ${session.state.title}\n\n${markdown}\n`,
   });
   await vscode.commands.executeCommand('markdown.showPreview', document.uri);
 }

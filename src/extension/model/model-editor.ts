@@ -7,7 +7,9 @@ import {
   type GraphToHost,
   type HostToGraph,
   settingsOf,
+  type TargetWish,
 } from '../../protocol/graph-editor.ts';
+import type { PlanView } from '../../protocol/graph-view.ts';
 import type { Message } from '../../protocol/panels.ts';
 import { type CommandId, EDITOR_IDS } from '../contributions.ts';
 import type { Log } from '../log.ts';
@@ -35,6 +37,7 @@ const ACTIONS: { readonly [A in GraphEditorAction]: CommandId } = {
   selectDataset: 'espalier.selectDataset',
   measureSensitivity: 'espalier.measureSensitivity',
   spread: 'espalier.spreadTarget',
+  measureLatency: 'espalier.measureLatency',
   prune: 'espalier.prune',
   finetune: 'espalier.finetune',
   evaluate: 'espalier.evaluate',
@@ -100,7 +103,8 @@ export class ModelEditor {
       const { nodes, scope } = this.session.selection;
       if (nodes.length || scope !== null) this.send('graph/select', { nodes, scope, reveal: false });
     },
-    'graph/target': ({ seq, macs }) => this.answerPlan(seq, this.session.setTargetMacs(macs)),
+    'graph/target': ({ seq, wish }) => this.answerPlan(seq, this.plan(wish)),
+    'graph/unit': (unit) => this.reportPlan(this.session.target.setUnit(unit)),
     'graph/settings': (change) => this.reportPlan(this.session.changeSettings(settingsOf(change))),
     'graph/pin': ({ layer, side, pinned }) => this.reportPlan(this.session.pin(layer, side, pinned)),
     'graph/selected': ({ nodes, scope }) => this.session.select({ nodes, scope }, this),
@@ -117,8 +121,13 @@ export class ModelEditor {
     'graph/error': (text) => this.log.error(`graph: ${text}`),
   };
 
+  private plan(wish: TargetWish): Promise<PlanView | undefined> {
+    const { target } = this.session;
+    return 'macs' in wish ? target.setMacs(wish.macs) : target.setMilliseconds(wish.milliseconds);
+  }
+
   /** The plan itself went to every editor of the model, the asking one too; this tells it that its wish is answered. */
-  private async answerPlan(seq: number, asked: ReturnType<ModelSession['setTargetMacs']>): Promise<void> {
+  private async answerPlan(seq: number, asked: Promise<PlanView | undefined>): Promise<void> {
     try {
       const plan = await asked;
       if (plan) this.send('graph/plan', { seq, problem: '' });
@@ -127,7 +136,7 @@ export class ModelEditor {
     }
   }
 
-  private async reportPlan(asked: ReturnType<ModelSession['setTargetMacs']>): Promise<void> {
+  private async reportPlan(asked: Promise<unknown>): Promise<void> {
     await asked.catch((error: unknown) => {
       void vscode.window.showWarningMessage(error instanceof Error ? error.message : String(error));
     });

@@ -1,6 +1,5 @@
 /** The host's truth about one opened model: what it is, its scores, settings and plan, and what is selected. */
 import * as vscode from 'vscode';
-import type { CostUnit } from '../../common/cost-unit.ts';
 import type { GraphEditorState, GraphEditorTask } from '../../protocol/graph-editor.ts';
 import type { PlanView, ScoresView, SensitivityView } from '../../protocol/graph-view.ts';
 import type { PlanRequest } from '../../protocol/messages.ts';
@@ -10,11 +9,12 @@ import type { Worker } from '../supervision/worker.ts';
 import type { Memory } from '../workspace-memory.ts';
 import type { AskArchitecture } from './ask-architecture.ts';
 import { Latest } from './latest.ts';
-import { keptTarget, macsAsked } from './macs-asked.ts';
 import { modelKey } from './model-uri.ts';
 import { changedPins } from './pins.ts';
 import type { Selection, SelectionChange } from './selected-nodes.ts';
 import { cachedScores, cachedSensitivity, changedText, changesBy, nodeDetails, whyNotRun } from './session-requests.ts';
+import { SessionTarget } from './session-target.ts';
+import { SessionTimes } from './session-times.ts';
 import { unreadModel } from './unread-model.ts';
 
 export interface SessionServices {
@@ -31,6 +31,8 @@ const WEIGHT_SCORES: ScoreSettings = { criterion: 'l1', batches: 0, batchSize: 0
 
 export class ModelSession implements vscode.Disposable {
   readonly key: string;
+  readonly target: SessionTarget;
+  readonly times: SessionTimes;
   info: ModelInfo | undefined;
   selection: Selection = { nodes: [], scope: null };
   private sourceNow: ModelSource;
@@ -53,6 +55,8 @@ export class ModelSession implements vscode.Disposable {
     this.sourceNow =
       source.kind === 'file' && remembered.architecture ? { ...source, architecture: remembered.architecture } : source;
     this.stateNow = unreadModel(source, services.memory);
+    this.target = new SessionTarget(this);
+    this.times = new SessionTimes(this, services, (change) => this.change(change));
   }
 
   get source(): ModelSource {
@@ -80,16 +84,17 @@ export class ModelSession implements vscode.Disposable {
 
   private async read(): Promise<void> {
     this.change({ phase: 'loading', message: vscode.l10n.t('Reading {0}…', this.stateNow.title), task: null });
-    const opened = await this.services.worker.request(
+    const { worker, ask } = this.services;
+    const opened = await worker.request(
       'model/open',
       { source: this.sourceNow },
       { onProgress: (progress) => this.change({ message: progress.message ?? progress.phase }) },
     );
     if (opened.kind === 'ambiguous') {
-      const chosen = await this.services.ask(opened.question, opened.choices);
-      if (chosen === undefined) throw new RequestError('user', opened.question);
-      this.sourceNow = { ...(this.sourceNow as Extract<ModelSource, { kind: 'file' }>), architecture: chosen };
-      await this.services.memory.updateModel(this.key, { architecture: chosen });
+      const architecture = await ask(opened.question, opened.choices);
+      if (architecture === undefined) throw new RequestError('user', opened.question);
+      this.sourceNow = { ...(this.sourceNow as Extract<ModelSource, { kind: 'file' }>), architecture };
+      await this.services.memory.updateModel(this.key, { architecture });
       return this.read();
     }
     this.info = opened.model;
@@ -106,14 +111,18 @@ export class ModelSession implements vscode.Disposable {
 
   /** Scores, range, plan and pruned model as they were when it was last open. */
   private async restore(): Promise<void> {
-    const { scores, sensitivity, targetSet, pruned } = this.services.memory.ofModel(this.key);
+    const { scores, sensitivity, targetSet, macs, times, pruned, prunedFor } = this.services.memory.ofModel(this.key);
     if (!scores || !(await this.takeScores(scores))) await this.scoreByWeights();
     const measured = await cachedSensitivity(this.services.worker, this.sourceNow, this.scoreSettings, sensitivity);
     if (measured) this.change({ sensitivity: measured });
     else this.forgetSensitivity();
+    // What the target came to, should its times not hold any more.
+    const isTimed = this.stateNow.settings.target.kind === 'ms';
+    if (isTimed && targetSet && macs) this.change({ target: macs });
+    if (isTimed || times !== undefined) await this.times.renew(times);
     await this.updateRange();
     if (targetSet) await this.computePlan().catch(() => undefined);
-    if (pruned) await this.showPruned(pruned).catch(() => undefined);
+    if (pruned) await this.showPruned(pruned, prunedFor).catch(() => undefined);
   }
 
   /** Scores that the worker has, or can make without images; false where there are none. */
@@ -171,22 +180,6 @@ export class ModelSession implements vscode.Disposable {
     if (this.stateNow.target !== null) await this.computePlan().catch(() => undefined);
   }
 
-  /** MACs that a text asks of this model. Throws a RequestError of kind `user` when it cannot be read or is out of reach. */
-  parse(text: string, unit: CostUnit = 'MACs'): number {
-    return macsAsked(text, this.info?.macs ?? 0, unit);
-  }
-
-  /** Sets the target, as text in a unit, and plans for it. Settings keep shares, and MACs. */
-  setTarget(text: string, unit: CostUnit = 'MACs'): Promise<PlanView | undefined> {
-    const macs = this.parse(text, unit);
-    return this.changeSettings({ target: { kind: 'macs', text: keptTarget(text, macs, unit) } }, macs);
-  }
-
-  /** Plans for so many MACs: the slider. */
-  setTargetMacs(macs: number): Promise<PlanView | undefined> {
-    return this.changeSettings({ target: { kind: 'macs', text: String(Math.round(macs)) } }, macs);
-  }
-
   /** Changes settings and plans anew where there is a target. Rejects with the reason when there is no such plan. */
   async changeSettings(change: Partial<PlanSettings>, macs?: number): Promise<PlanView | undefined> {
     const settings = { ...this.stateNow.settings, ...change };
@@ -195,6 +188,8 @@ export class ModelSession implements vscode.Disposable {
     this.remember();
     if (macs === undefined) {
       this.change(changed);
+      const { latency } = this.stateNow;
+      if (latency && latency.roundTo !== settings.roundTo) await this.times.renew();
       await this.updateRange();
       return target === null ? undefined : this.computePlan();
     }
@@ -214,14 +209,15 @@ export class ModelSession implements vscode.Disposable {
 
   /** What its plan is made of. */
   planRequest(): PlanRequest {
-    return { source: this.sourceNow, scores: this.scoreSettings, plan: this.stateNow.settings };
+    const { settings: plan, latency } = this.stateNow;
+    return { source: this.sourceNow, scores: this.scoreSettings, plan, ...(latency && { times: latency.key }) };
   }
 
   /** The plan of the present settings; undefined when a newer one was asked for meanwhile. */
-  async computePlan(): Promise<PlanView | undefined> {
+  async computePlan(again = false): Promise<PlanView | undefined> {
     try {
       const plan = await this.plans.run(() => this.services.worker.request('plan/compute', this.planRequest()));
-      if (plan)
+      if (plan) {
         this.change({
           plan,
           target: plan.target,
@@ -229,10 +225,14 @@ export class ModelSession implements vscode.Disposable {
           range: plan.range,
           settings: this.stateNow.settings,
         });
+        if (plan.time) this.remember();
+      }
       return plan;
     } catch (error) {
       if (error instanceof RequestError && error.kind === 'scoresMissing') return this.withoutScores();
-      throw error;
+      if (!(error instanceof RequestError) || error.kind !== 'timesMissing') throw error;
+      await (again ? this.times.forget() : this.times.renew());
+      return this.computePlan(true);
     }
   }
 
@@ -255,23 +255,18 @@ export class ModelSession implements vscode.Disposable {
     return this.services.worker.request('plan/export', this.planRequest());
   }
 
-  /** What a saved plan does otherwise than the present one, as Markdown. */
-  async diffPlan(other: string, name: string): Promise<string> {
-    return (await this.services.worker.request('plan/diff', { ...this.planRequest(), other, name })).markdown;
-  }
-
   /** Statistics of a layer's parameters, or why there are none. */
   details(node: string): ReturnType<typeof nodeDetails> {
     return nodeDetails(this.services.worker, this.sourceNow, node);
   }
 
-  /** Loads the model that Prune wrote, for the split view. */
-  async showPruned(file: string): Promise<void> {
+  /** Loads the model that Prune wrote, for the split view. `planned`: MACs of the plan that it was written for. */
+  async showPruned(file: string, planned?: number): Promise<void> {
     const opened = await this.services.worker.request('model/open', { source: { kind: 'file', path: file } });
     if (opened.kind !== 'model') return;
     this.services.onOpened(opened.model);
-    this.change({ pruned: opened.graph });
-    await this.services.memory.updateModel(this.key, { pruned: file });
+    this.change({ pruned: opened.graph, prunedFor: planned ?? null });
+    await this.services.memory.updateModel(this.key, { pruned: file, prunedFor: planned });
   }
 
   get prunedFile(): string | undefined {
@@ -287,7 +282,11 @@ export class ModelSession implements vscode.Disposable {
     clearTimeout(this.rememberTimer);
     this.rememberTimer = setTimeout(() => {
       const { settings, target } = this.stateNow;
-      void this.services.memory.updateModel(this.key, { plan: settings, targetSet: target !== null });
+      void this.services.memory.updateModel(this.key, {
+        plan: settings,
+        targetSet: target !== null,
+        ...(target !== null && { macs: target }),
+      });
     }, REMEMBER_AFTER_MS);
   }
 

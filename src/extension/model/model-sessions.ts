@@ -15,7 +15,9 @@ export class ModelSessions implements vscode.Disposable {
   /** Something changed in some session. */
   readonly onDidChange = this.changes.event;
 
-  constructor(private readonly services: SessionServices) {}
+  constructor(private readonly services: SessionServices) {
+    services.worker.supervisor.on('worker/ready', () => this.renewTimes());
+  }
 
   /** The session of a model; give it back with `release`. */
   acquire(source: ModelSource): ModelSession {
@@ -55,6 +57,11 @@ export class ModelSessions implements vscode.Disposable {
     const session = this.find(source);
     if (session) await session.applyScores(scores, view);
     else await this.services.memory.updateModel(modelKey(source), { scores });
+  }
+
+  /** Something else may compute now: times that were measured may be those of another machine. */
+  renewTimes(): void {
+    for (const session of this.all) void session.times.check();
   }
 
   get all(): readonly ModelSession[] {

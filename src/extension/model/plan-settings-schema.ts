@@ -9,6 +9,7 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 24)
 const settings = v.strictObject({
   target: v.variant('kind', [
     v.strictObject({ kind: v.literal('macs'), text }),
+    v.strictObject({ kind: v.literal('ms'), text }),
     v.strictObject({ kind: v.literal('ratio'), ratio: share }),
   ]),
   isomorphic: v.exactOptional(v.boolean()),
@@ -27,13 +28,19 @@ const settings = v.strictObject({
 /** Settings that a plan was made with, the target among them. */
 export type SavedSettings = Partial<PlanSettings> & Pick<PlanSettings, 'target'>;
 
+/** What the widths of a saved plan cost; plans of other programs may not say. */
+const after = v.optional(v.fallback(v.object({ macs: v.pipe(v.number(), v.minValue(1)) }), { macs: 0 }));
+
 /**
- * The settings in the text of a saved plan.
+ * The settings in the text of a saved plan, and the MACs of its widths.
  * @throws Error with the place and what is wrong there
  */
-export function parsePlanSettings(json: string): SavedSettings {
-  const result = v.safeParse(v.object({ settings }), JSON.parse(json), { abortEarly: true });
-  if (result.success) return result.output.settings;
+export function parsePlanSettings(json: string): {
+  readonly settings: SavedSettings;
+  readonly macs: number | undefined;
+} {
+  const result = v.safeParse(v.object({ settings, after }), JSON.parse(json), { abortEarly: true });
+  if (result.success) return { settings: result.output.settings, macs: result.output.after?.macs || undefined };
   const [issue] = result.issues;
   throw new Error(`${v.getDotPath(issue) ?? 'it'}: ${issue.message.slice(0, 200)}`);
 }

@@ -1,5 +1,6 @@
 /** Settings that a plan is made with: their defaults, and as a saved plan has them. */
 import * as vscode from 'vscode';
+import type { LatencyView } from '../../protocol/latency-values.ts';
 import type { SensitivitySettings } from '../../protocol/sensitivity-values.ts';
 import { DEFAULT_PLAN, type PlanSettings } from '../../protocol/values.ts';
 import { setting } from '../settings.ts';
@@ -19,7 +20,7 @@ export function defaultPlan(uri: vscode.Uri): PlanSettings {
 }
 
 /** Settings that a saved plan was made with. Throws a RequestError of kind `user`, naming the file, when the text is no such plan. */
-function savedSettings(text: string, name: string): SavedSettings {
+function savedSettings(text: string, name: string): ReturnType<typeof parsePlanSettings> {
   try {
     return parsePlanSettings(text);
   } catch (error) {
@@ -33,12 +34,25 @@ function savedSettings(text: string, name: string): SavedSettings {
 /** Settings that a plan may leave to the target: what it does not say is not what the plan before it said. */
 const UNSET = { headRatio: undefined, headDimRatio: undefined, scopeRatios: undefined, spread: undefined };
 
+/** A saved plan's settings as they replace the present ones, and the MACs that its widths have. */
+interface Applied {
+  readonly settings: SavedSettings;
+  readonly macs: number | undefined;
+  /** The time that it was made for, where none are known here: its MACs are the target in its place. */
+  readonly lost?: string;
+}
+
 /**
- * A saved plan's settings as they replace the present ones.
  * @param measured what the sensitivity is measured on here; a plan that was spread by another measurement is refused
+ * @param times those of this machine; without them, a plan that was made for a time is one of so many MACs
  */
-export function settingsToApply(text: string, name: string, measured: SensitivitySettings | undefined): SavedSettings {
-  const settings = savedSettings(text, name);
+export function settingsToApply(
+  text: string,
+  name: string,
+  measured: SensitivitySettings | undefined,
+  times: LatencyView | null,
+): Applied {
+  const { settings, macs } = savedSettings(text, name);
   const { spread } = settings;
   if (spread && (spread.dataPath !== measured?.dataPath || spread.images !== measured.images))
     throw new RequestError(
@@ -50,5 +64,17 @@ export function settingsToApply(text: string, name: string, measured: Sensitivit
         spread.dataPath,
       ),
     );
-  return { ...UNSET, ...settings };
+  const { target, roundTo = times?.roundTo } = settings;
+  const all = { ...UNSET, ...settings };
+  if (target.kind !== 'ms' || (times && times.roundTo === roundTo)) return { settings: all, macs };
+  if (macs === undefined)
+    throw new RequestError(
+      'user',
+      vscode.l10n.t(
+        '{0} was made for {1}, and no times are measured here: choose ms beside the target first.',
+        name,
+        target.text,
+      ),
+    );
+  return { settings: { ...all, target: { kind: 'macs', text: String(macs) } }, macs, lost: target.text };
 }

@@ -8,6 +8,7 @@ import type { ProgressReport, RunKind } from '../../protocol/values.ts';
 const MAIN_PHASES: { readonly [K in RunKind]: string | undefined } = {
   score: 'score',
   sensitivity: 'sensitive',
+  latency: 'latency',
   prune: undefined,
   explore: 'explore',
   finetune: 'finetune',

@@ -30,10 +30,22 @@ export type RunRequest =
       readonly spread: boolean;
     }
   | {
+      readonly kind: 'latency';
+      readonly source: ModelSource;
+      readonly scores: ScoreSettings | null;
+      readonly plan: PlanSettings;
+      /** Whether what was kept of earlier measurements is measured again. */
+      readonly anew: boolean;
+      /** The target from then on, as typed; without it, the present plan's time. */
+      readonly target?: string;
+    }
+  | {
       readonly kind: 'prune';
       readonly source: ModelSource;
       readonly scores: ScoreSettings | null;
       readonly plan: PlanSettings;
+      /** Key of the times that a target in milliseconds was chosen by. */
+      readonly times?: string;
       readonly output: string;
       readonly overwrite: boolean;
       readonly repair?: RepairSettings;
@@ -165,6 +177,8 @@ export function settingsOf({ request }: RunRecord): Settings {
     case 'score':
     case 'sensitivity':
       return flat(request.settings);
+    case 'latency':
+      return { roundTo: request.plan.roundTo, anew: request.anew, ...(request.target && { target: request.target }) };
     case 'prune':
       return flat({ ...request.plan, ...request.repair, output: request.output });
     case 'finetune':

@@ -31,6 +31,7 @@ import type { RunStore } from './run-store.ts';
 const RUN_TITLES: { readonly [K in RunKind]: () => string } = {
   score: () => vscode.l10n.t('Scoring channels'),
   sensitivity: () => vscode.l10n.t('Measuring sensitivity'),
+  latency: () => vscode.l10n.t('Measuring latency'),
   prune: () => vscode.l10n.t('Pruning'),
   explore: () => vscode.l10n.t('Exploring the trade-off'),
   finetune: () => vscode.l10n.t('Finetuning'),

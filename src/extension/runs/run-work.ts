@@ -2,12 +2,15 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { formatAccuracy } from '../../common/confidence.ts';
-import { formatInteger, formatPercent } from '../../common/format.ts';
+import { formatInteger, formatMilliseconds, formatPercent } from '../../common/format.ts';
+import type { GraphEditorState } from '../../protocol/graph-editor.ts';
+import type { MeasuredLatency } from '../../protocol/latency-values.ts';
 import { RUN_FILES, type RunJob, type RunStart } from '../../protocol/run-files.ts';
 import type {
   EvaluationResult,
   FinetuneSettings,
   ModelSource,
+  PlanSettings,
   RunKind,
   RunPoint,
   ScoreSettings,
@@ -68,24 +71,34 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
     return { summary: view.label };
   },
 
-  prune: async (request, _, { signal, onProgress }, services) => {
-    const { source, scores, plan, output, overwrite, repair } = request;
-    const result = await services.worker.request(
-      'prune/run',
-      { source, scores, plan, output, overwrite, ...(repair && { repair }) },
-      { signal, onProgress },
-    );
-    await noteModel(result.saved, services);
-    await services.sessions.find(source)?.showPruned(result.saved);
-    const { before, after, agreement } = result;
-    const macs = vscode.l10n.t('{0} of {1} {2}', formatMacs(after.macs), formatMacs(before.macs), costUnit());
+  latency: async ({ source, scores, plan, anew, target }, _, { signal, onProgress, log }, { worker, sessions }) => {
+    const view = await worker.request('latency/run', { source, scores, plan, anew }, { signal, onProgress });
+    log(view.where);
+    await sessions.find(source)?.target.takeTimes(view, target);
     return {
-      summary:
-        agreement === undefined
-          ? macs
-          : vscode.l10n.t('{0}; repaired, agrees with the dense model on {1}', macs, formatPercent(agreement, 1)),
-      output: result.saved,
+      summary: vscode.l10n.t(
+        '{0} as it is; predictions within {1} on {2} networks held out',
+        formatMilliseconds(view.dense),
+        formatPercent(view.error, 1),
+        view.heldOut,
+      ),
     };
+  },
+
+  prune: async (request, _, { signal, onProgress, log }, services) => {
+    const { kind: _kind, source, ...asked } = request;
+    const result = await services.worker.request('prune/run', { source, ...asked }, { signal, onProgress });
+    await noteModel(result.saved, services);
+    const session = services.sessions.find(source);
+    await session?.showPruned(result.saved, plannedMacs(session.state, request.plan));
+    const { before, after, agreement, latency } = result;
+    const macs = vscode.l10n.t('{0} of {1} {2}', formatMacs(after.macs), formatMacs(before.macs), costUnit());
+    if (latency) log(measuredText(latency));
+    const repaired =
+      agreement === undefined
+        ? macs
+        : vscode.l10n.t('{0}; repaired, agrees with the dense model on {1}', macs, formatPercent(agreement, 1));
+    return { summary: latency ? `${repaired}; ${measuredText(latency)}` : repaired, output: result.saved };
   },
 
   finetune: async ({ source, settings }, record, execution, services) => {
@@ -166,11 +179,27 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
     return { summary: saved, output: saved };
   },
 
-  install: async (_request, _record, { signal, onProgress }, { worker }) => {
+  install: async (_request, _record, { signal, onProgress }, { worker, sessions }) => {
     const status = await worker.request('runtime/install', {}, { signal, onProgress });
+    sessions.renewTimes();
     return { summary: status.backend };
   },
 };
+
+/** MACs of the plan that is shown, where it is the one of these settings. */
+const plannedMacs = ({ plan, settings }: GraphEditorState, asked: PlanSettings): number | undefined =>
+  plan && JSON.stringify(settings) === JSON.stringify(asked) ? plan.after.macs : undefined;
+
+/** What was asked for, predicted and measured, and where. */
+const measuredText = ({ asked, predicted, measured, plans, where }: MeasuredLatency): string =>
+  vscode.l10n.t(
+    '{0} measured ({1} asked, {2} predicted; the largest of {3} plans that kept it) on {4}',
+    formatMilliseconds(measured),
+    formatMilliseconds(asked),
+    formatMilliseconds(predicted),
+    plans,
+    where,
+  );
 
 /** What a job measured of the same model where it ran, and whether both agree. */
 async function noteOfJob(

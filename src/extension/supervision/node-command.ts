@@ -1,5 +1,6 @@
 /** How programs of ours are started: with which Node, memory and settings. */
 import * as vscode from 'vscode';
+import { writableWorkspace } from '../runs/runs-folder.ts';
 import { setting } from '../settings.ts';
 import type { WorkerCommand } from './worker-process.ts';
 
@@ -18,6 +19,8 @@ export function nodeCommand(
       ESPALIER_BACKEND: setting('espalier.backend'),
       ESPALIER_DEVICE: setting('espalier.device'),
       ESPALIER_PIXELS: setting('espalier.pixels'),
+      // Times of this machine are the command line's too, which keeps them in the workspace.
+      ESPALIER_WORKSPACE: writableWorkspace() ?? (context.storageUri ?? context.globalStorageUri).fsPath,
       // Scores survive the worker here, also where the workspace cannot be written to.
       ESPALIER_SCORES: vscode.Uri.joinPath(context.storageUri ?? context.globalStorageUri, 'scores').fsPath,
     },

@@ -106,7 +106,7 @@ suite('Espalier', () => {
 
   test('plans live: targets, pins, and what cannot be reached', async () => {
     const session = await openZoo('resnet50');
-    const plan = await session.setTarget('50%');
+    const plan = await session.target.set('50%');
     assert.ok(plan && plan.after.macs <= plan.before.macs / 2);
     assert.equal(session.state.planStale, false);
     const node = session.state.view?.nodes.findIndex(({ id }) => id === 'layer1.0.conv1') ?? -1;
@@ -118,15 +118,15 @@ suite('Espalier', () => {
     assert.deepEqual(session.state.settings.pins, [{ layer: 'layer1.0.conv1', side: 'both' }]);
     await session.pin('layer1.0.conv1', 'both', false);
     assert.deepEqual(session.state.settings.pins, []);
-    await assert.rejects(session.setTarget('0.001%'), /cannot be pruned/);
-    assert.throws(() => session.parse('half'), /no target/);
+    await assert.rejects(session.target.set('0.001%'), /cannot be pruned/);
+    assert.throws(() => session.target.parse('half'), /no target/);
   });
 
   test('of many targets at once the newest counts', async () => {
     const session = await openZoo('resnet50');
     const dense = session.info?.macs ?? 0;
     const shares = Array.from({ length: 20 }, (_, i) => 0.9 - 0.02 * i);
-    const plans = await Promise.all(shares.map((share) => session.setTargetMacs(share * dense)));
+    const plans = await Promise.all(shares.map((share) => session.target.setMacs(share * dense)));
     assert.ok(plans.at(-1));
     assert.ok(plans.filter((plan) => plan === undefined).length >= 15, 'older targets were all planned');
     assert.ok(Math.abs((session.state.plan?.target ?? 0) - shares.at(-1)! * dense) < 1);
@@ -205,7 +205,7 @@ suite('Espalier', () => {
     assert.ok(first);
     process.kill(first, 'SIGKILL');
     await until('death', () => supervisor.pid !== first);
-    const plan = await session.setTarget('60%');
+    const plan = await session.target.set('60%');
     assert.ok(plan && plan.after.macs > 0);
     assert.notEqual(supervisor.pid, first);
   });

@@ -1,7 +1,7 @@
 /** A page with the model editor in it, and a stand-in for the extension host behind it. */
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
-import type { GraphEditorState, GraphToHost, HostToGraph } from '../../../src/protocol/graph-editor.ts';
+import type { GraphEditorState, GraphToHost, HostToGraph, TargetWish } from '../../../src/protocol/graph-editor.ts';
 import type { Message } from '../../../src/protocol/panels.ts';
 import type { Opened } from './browser.ts';
 import type { TestModel } from './models.ts';
@@ -71,13 +71,33 @@ export class EditorPage {
     if (message.type === 'graph/planText')
       await this.send('graph/planText', this.#state.target ? this.#model.plan(this.#state.target).text : '');
     if (message.type === 'graph/target') {
-      const { seq, macs } = message.value;
+      const { seq, wish } = message.value;
       if (this.refusal) return this.send('graph/plan', { seq, problem: this.refusal });
-      const { view } = this.#model.plan(macs);
-      this.#state = { ...this.#state, target: macs, plan: view };
-      await this.send('graph/update', { target: macs, plan: view, planStale: false });
+      await this.change({ ...this.#planFor(wish), planStale: false });
       await this.send('graph/plan', { seq, problem: '' });
     }
+  }
+
+  /** What the host would say of a wish: a network takes as long as it has MACs. */
+  #planFor(wish: TargetWish): Partial<GraphEditorState> {
+    const { latency, settings, view: graph } = this.#state;
+    const dense = graph?.cost.macs ?? 0;
+    const speed = latency ? latency.dense / dense : 1;
+    const macs = 'macs' in wish ? wish.macs : wish.milliseconds / speed;
+    const { view } = this.#model.plan(macs);
+    const asked = 'macs' in wish ? {} : { asked: wish.milliseconds };
+    const time = latency && { time: { predicted: view.after.macs * speed, ...asked } };
+    const target =
+      'macs' in wish
+        ? ({ kind: 'macs', text: String(macs) } as const)
+        : ({ kind: 'ms', text: `${wish.milliseconds.toFixed(4)} ms` } as const);
+    return { target: macs, plan: { ...view, ...time }, settings: { ...settings, target } };
+  }
+
+  /** The host's state changes, and it says so. */
+  async change(change: Partial<GraphEditorState>): Promise<void> {
+    this.#state = { ...this.#state, ...change };
+    await this.send('graph/update', change);
   }
 
   async send<K extends keyof HostToGraph>(type: K, value: HostToGraph[K]): Promise<void> {

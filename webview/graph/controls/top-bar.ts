@@ -133,6 +133,11 @@ export class TopBar {
             enabled: !host.cannotRun && shown,
             run: () => actions.send('graph/run', 'measureSensitivity'),
           },
+      {
+        label: t('Measure latency…'),
+        enabled: !host.cannotRun && shown,
+        run: () => actions.send('graph/run', 'measureLatency'),
+      },
       null,
       { label: t('Select data set…'), run: () => actions.send('graph/run', 'selectDataset') },
       { label: t('Save plan…'), enabled: host.plan !== null, run: () => actions.send('graph/run', 'savePlan') },

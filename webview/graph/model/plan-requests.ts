@@ -3,16 +3,16 @@
 /** An answer that does not come must not stop the slider for ever. */
 const GIVE_UP_MS = 1500;
 
-export class PlanRequests {
-  readonly #send: (seq: number, macs: number) => void;
+export class PlanRequests<Wish> {
+  readonly #send: (seq: number, wish: Wish) => void;
   readonly #now: () => number;
   #seq = 0;
   #sentAt = Number.NEGATIVE_INFINITY;
   #answered = 0;
-  #wanted: number | null = null;
+  #wanted: Wish | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(send: (seq: number, macs: number) => void, now: () => number = () => performance.now()) {
+  constructor(send: (seq: number, wish: Wish) => void, now: () => number = () => performance.now()) {
     this.#send = send;
     this.#now = now;
   }
@@ -22,8 +22,8 @@ export class PlanRequests {
     return this.#wanted !== null || this.#answered < this.#seq;
   }
 
-  want(macs: number): void {
-    this.#wanted = macs;
+  want(wish: Wish): void {
+    this.#wanted = wish;
     this.#next();
   }
 
@@ -44,9 +44,9 @@ export class PlanRequests {
       this.#timer = setTimeout(() => this.#next(), left);
       return;
     }
-    const macs = this.#wanted;
+    const wish = this.#wanted;
     this.#wanted = null;
     this.#sentAt = this.#now();
-    this.#send(++this.#seq, macs);
+    this.#send(++this.#seq, wish);
   }
 }

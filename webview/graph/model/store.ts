@@ -183,9 +183,10 @@ export class Store {
 
   /** Whether the written model is what the plan says: after the target moved on, the plan is drawn again. */
   #prunedIsCurrent(): boolean {
-    const { plan, pruned } = this.host;
+    const { plan, pruned, prunedFor } = this.host;
     if (!plan || !pruned) return pruned !== null;
-    return Math.abs(plan.after.macs - pruned.cost.macs) <= 0.001 * pruned.cost.macs;
+    const planned = prunedFor ?? pruned.cost.macs;
+    return Math.abs(plan.after.macs - planned) <= 0.001 * planned;
   }
 
   /** What the left or only pane draws, and what the right one draws; null while there is nothing. */
