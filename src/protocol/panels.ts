@@ -1,4 +1,5 @@
 /** The wire between host and webviews: a message is a value that carries its name. */
+import type { TradeOff } from './trade-off.ts';
 import type {
   ChangedVerdict,
   ChangedVerdicts,
@@ -52,7 +53,15 @@ export interface RunCurve {
 }
 
 export interface HostToRun {
-  'run/snapshot': { run: RunView; points: readonly RunPoint[]; log: readonly string[]; compared: readonly RunCurve[] };
+  'run/snapshot': {
+    readonly run: RunView;
+    readonly points: readonly RunPoint[];
+    readonly log: readonly string[];
+    readonly compared: readonly RunCurve[];
+    /** Of an exploration that has ended. */
+    readonly tradeOff: TradeOff | null;
+  };
+  'run/tradeOff': TradeOff | null;
   'run/state': RunView;
   'run/points': readonly RunPoint[];
   'run/log': readonly string[];
@@ -73,6 +82,8 @@ export type RunAction =
 
 export interface RunToHost extends ReadyMessage {
   'run/action': RunAction;
+  /** The plan of one of the trade-off's points is wanted, by its place among them. */
+  'run/takePlan': number;
 }
 
 /** The comparison editor. */

@@ -10,12 +10,13 @@ export interface Pin {
 
 /**
  * The FLOP target as typed (`4.2G`, `4200M`, `50%`, `-30%`), a time on this machine (`12ms`, `0.5 s`, `60%` of what the network
- * takes now), or a channel ratio as in the paper.
+ * takes now), a channel ratio as in the paper, or the widths of a plan in a file, which are taken as they are.
  */
 export type PlanTarget =
   | { readonly kind: 'macs'; readonly text: string }
   | { readonly kind: 'ms'; readonly text: string }
-  | { readonly kind: 'ratio'; readonly ratio: number };
+  | { readonly kind: 'ratio'; readonly ratio: number }
+  | { readonly kind: 'given'; readonly file: string };
 
 export interface PlanSettings {
   readonly target: PlanTarget;

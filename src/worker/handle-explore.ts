@@ -1,11 +1,11 @@
 /** Accuracy over MACs and latency, at several targets and by several ways of pruning, before anything is trained. */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../common/errors.ts';
 import { createExecutor } from '../engine/compute/backends.ts';
 import { writeFileAtomically } from '../engine/files/atomic-write.ts';
-import { exploreFrontier, FRONTIER_MODES } from '../engine/jobs/frontier.ts';
-import { frontierCsv, frontierMarkdown, frontierSvg } from '../engine/jobs/frontier-report.ts';
+import { exploreFrontier, FRONTIER_MODES, type FrontierReport } from '../engine/jobs/frontier.ts';
+import { planFile, writeFrontier } from '../engine/jobs/frontier-files.ts';
+import { TRADE_OFF_FILE, type TradeOff } from '../protocol/trade-off.ts';
 import { backendOptions } from './backend.ts';
 import type { Handler } from './handler.ts';
 import { findModel } from './open-models.ts';
@@ -37,18 +37,24 @@ export const runExplore: Handler<'explore/run'> = async ({ source, settings, pla
   const report = await exploreFrontier(model, request, await createExecutor(backendOptions()), context, () =>
     context.progress({ phase: 'explore', done: ++done, total: all, message: `${done} of ${all} networks` }),
   );
-  const { name } = model.graph;
-  await mkdir(folder, { recursive: true });
-  const write = async (file: string, text: string): Promise<string> => {
-    await writeFileAtomically(path.join(folder, file), text);
-    return path.join(folder, file);
-  };
-  await write('frontier.csv', frontierCsv(report));
-  await write('frontier.svg', frontierSvg(report, name));
-  const [heading, ...rest] = frontierMarkdown(report, name).split('\n');
-  const picture = '![Accuracy over MACs and over latency](frontier.svg)';
-  return {
-    saved: await write('frontier.md', [heading, '', picture, ...rest].join('\n')),
-    networks: report.points.length,
-  };
+  await writeFrontier(folder, report, model.graph.name);
+  await writeFileAtomically(path.join(folder, TRADE_OFF_FILE), JSON.stringify(tradeOffOf(report)));
+  return { saved: path.join(folder, 'frontier.md'), networks: report.points.length };
 };
+
+function tradeOffOf({ points, backend }: FrontierReport): TradeOff {
+  return {
+    points: points.map((point) => {
+      const { mode, target, macs, params, top1, images, agreement, latency } = point;
+      const plan = planFile(point);
+      return {
+        ...{ mode, target, macs, params, latency },
+        ...(top1 !== undefined && { top1 }),
+        ...(images !== undefined && { images }),
+        ...(agreement !== undefined && { agreement }),
+        ...(plan !== undefined && { plan }),
+      };
+    }),
+    backend,
+  };
+}

@@ -87,7 +87,9 @@ export const computePlan: Handler<'plan/compute'> = async (request, context) => 
 
 export const exportPlan: Handler<'plan/export'> = async (request, context) => {
   const plan = await planOf(request, context, await knownModel(request, context));
-  return { json: planText(plan, { settings: request.plan }), text: formatPlan(plan) };
+  // A given plan is its widths: whoever applies the file takes them, not settings.
+  const extra = request.plan.target.kind === 'given' ? {} : { settings: request.plan };
+  return { json: planText(plan, extra), text: formatPlan(plan) };
 };
 
 export const diffPlan: Handler<'plan/diff'> = async ({ other, name, ...request }, context) => {
@@ -121,6 +123,8 @@ const targetOf = ({ target }: PlanSettings): Pick<PruneRequest, 'target'> =>
 function repairOf(settings: PlanSettings, { dataPath, images, allocate }: RepairSettings): Partial<PruneRequest> {
   const calibration = { dataPath, images, seed: 0 };
   if (allocate === 'uniform') return { repair: calibration };
+  if (settings.target.kind === 'given')
+    throw new UserError('The widths are those of a plan: repair it as planned, or set a target to be spread.');
   mayBeSpread(settings);
   return {
     repair: calibration,
@@ -155,7 +159,14 @@ async function planned(
     return { request: { ...repairing, plan }, latency };
   }
   // Which blocks go depends on gradients, which cached scores do not have: the engine then plans those itself.
-  if (scores && removeLayers > 0 && needsGradients(scores.criterion) && !open.gradientsOf(scoresKey(scores)))
+  const isGiven = settings.target.kind === 'given';
+  if (
+    scores &&
+    removeLayers > 0 &&
+    !isGiven &&
+    needsGradients(scores.criterion) &&
+    !open.gradientsOf(scoresKey(scores))
+  )
     return { request: { ...repairing, ...targetOf(settings), removeLayers, ignore: ignoredBy(settings) } };
   return { request: { ...repairing, plan: await planOf(request, context, known) } };
 }

@@ -1,5 +1,5 @@
 /** Live plans: from cached scores and the person's settings to what the model editor draws. */
-
+import { readFile } from 'node:fs/promises';
 import { UserError } from '../common/errors.ts';
 import { targetMacs } from '../common/flop-target.ts';
 import type { RunContext } from '../common/progress.ts';
@@ -8,6 +8,7 @@ import { allocate, type ErrorCurve, QUICK } from '../engine/pruning/allocation/a
 import { type Groups, isPrunable } from '../engine/pruning/coupling/groups.ts';
 import { removedWith } from '../engine/pruning/planning/blocks.ts';
 import { ignoreLayers } from '../engine/pruning/planning/ignore.ts';
+import { planFromJson } from '../engine/pruning/planning/plan-schema.ts';
 import type { Plan } from '../engine/pruning/planning/plan-types.ts';
 import { compilePlanner, type Planner } from '../engine/pruning/planning/planner.ts';
 import {
@@ -17,6 +18,7 @@ import {
   planWithin,
   type TargetOptions,
 } from '../engine/pruning/planning/target.ts';
+import { givenPlan } from '../engine/pruning/rebuilding/given-plan.ts';
 import type { BlockInputs } from '../engine/pruning/rebuilding/remove-layers.ts';
 import type { Scores } from '../engine/pruning/scoring/importance.ts';
 import type { PlanView, TargetRange } from '../protocol/graph-view.ts';
@@ -123,6 +125,7 @@ async function planBlocksToo(
   ready.blocks ??= blockInputs(open, scores, ignoredBy(settings), context);
   const { target, removeLayers } = settings;
   const options = targetOptions(settings);
+  if (target.kind === 'given') throw new Error('a given plan has no blocks to remove');
   if (target.kind === 'ms') mayBeTimed(settings);
   const request =
     target.kind === 'ratio' ? { options: { ...options, ratio: target.ratio } } : { options, target: target.text };
@@ -176,11 +179,12 @@ export async function makePlan(
   context: RunContext,
   named?: HeldTimes,
 ): Promise<Plan> {
+  const { target } = settings;
+  if (target.kind === 'given') return givenPlan(plannerOf(open, scores, settings), await readPlan(target.file));
   if (settings.spread) mayBeSpread(settings);
   if (settings.removeLayers > 0) return (await planBlocksToo(open, scores, settings, context)).plan;
   const { planner } = prepare(open, scores, settings);
   const options = targetOptions(settings);
-  const { target } = settings;
   if (target.kind === 'ms') {
     const times = timesFor(named);
     const timed = timedPlanner(planner, times);
@@ -193,6 +197,18 @@ export async function makePlan(
   if (!settings.spread) return uniform;
   const most = target.kind === 'macs' ? targetMacs(parseTarget(target.text), planner.before.macs) : uniform.after.macs;
   return allocate(planner, uniform, curvesFor(open, scores, settings, planner), most, QUICK);
+}
+
+/** A plan of a file. Throws UserError where it is not there, or no plan. */
+async function readPlan(file: string): Promise<Plan> {
+  const text = await readFile(file, 'utf8').catch(() => {
+    throw new UserError(`The plan ${file} is not there any more: set a target.`);
+  });
+  try {
+    return planFromJson(text);
+  } catch (error) {
+    throw new UserError(`${file} is no plan that Espalier saved (${(error as Error).message}): set a target.`);
+  }
 }
 
 /** Refuses settings that a spread by sensitivity does not know. */
@@ -260,7 +276,7 @@ export async function planViewFor(
 ): Promise<PlanView> {
   const { view, planner } = prepare(open, scores, settings);
   const unscored = scores === null;
-  if (settings.removeLayers === 0 || settings.spread) {
+  if (settings.removeLayers === 0 || settings.spread || settings.target.kind === 'given') {
     const plan = await makePlan(open, scores, settings, context, times);
     const range = await rangeOf(open, scores, settings, context, times);
     return view(plan, { range, unscored, ...(times && { time: timeOfPlan(planner, plan, settings, times) }) });

@@ -56,6 +56,25 @@ export const pointsPagesFlow = (environment: Environment): Flow => ({
       await session.shot('92-trade-off');
       await wb.run('View: Close Editor');
     });
+    await step(
+      'a network of the trade-off is chosen in its page’s picture, and the model opens with its plan',
+      async () => {
+        await wb.row('Runs', 'Exploring the trade-off').click();
+        const page = wb.webview();
+        await page
+          .getByRole('button', { name: /^repaired, by sensitivity and reconstruction, 50%: / })
+          .first()
+          .click();
+        await session.shot('92-trade-off-page');
+        await page.getByRole('button', { name: 'Take this plan' }).click();
+        await wb
+          .webview()
+          .locator('.target-reached')
+          .getByText(/reached · plan \S+-reconstruction-50\.json/)
+          .waitFor();
+        await session.shot('92-trade-off-plan');
+      },
+    );
     await step('8: models of one name are told apart in their tabs and in the list', async () => {
       const entries = wb.row('Models', 'same.pth');
       for (const [i, folder] of ['first', 'second'].entries()) {

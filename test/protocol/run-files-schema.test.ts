@@ -69,17 +69,28 @@ test('anything else is refused with the place', () => {
 });
 
 test('settings in a saved plan', () => {
-  const saved = (settingsOf: unknown): string => JSON.stringify({ version: 1, settings: settingsOf });
+  const saved = (settingsOf: unknown): string => JSON.stringify({ version: 1, settings: settingsOf, groups: [] });
   const chosen = { ...DEFAULT_PLAN, headRatio: 0.25, pins: [{ layer: 'a', side: 'both' }] };
   assert.deepEqual(parsePlanSettings(saved(chosen)), { settings: chosen, macs: undefined });
-  assert.deepEqual(parsePlanSettings(saved({ target: { kind: 'ratio', ratio: 0.5 } })).settings.target, {
+  assert.deepEqual(parsePlanSettings(saved({ target: { kind: 'ratio', ratio: 0.5 } })).settings?.target, {
     kind: 'ratio',
     ratio: 0.5,
   });
-  const forTime = { settings: { ...chosen, target: { kind: 'ms', text: '12ms' } }, after: { macs: 7, params: 1 } };
+  const forTime = {
+    settings: { ...chosen, target: { kind: 'ms', text: '12ms' } },
+    after: { macs: 7, params: 1 },
+    groups: [],
+  };
   assert.deepEqual(parsePlanSettings(JSON.stringify(forTime)), { settings: forTime.settings, macs: 7 });
+  const widths = { groups: [{ root: 'conv1' }], after: { macs: 5, params: 1 } };
+  assert.deepEqual(
+    parsePlanSettings(JSON.stringify(widths)),
+    { settings: undefined, macs: 5 },
+    'a plan without settings',
+  );
+  assert.throws(() => parsePlanSettings('{}'), { message: /^groups: / });
   for (const [value, message] of [
-    [undefined, /^settings: /],
+    [null, /^settings: /],
     [{}, /^settings\.target: /],
     [{ ...chosen, target: { kind: 'macs', text: 5 } }, /^settings\.target\.text: /],
     [{ ...chosen, roundTo: 0 }, /^settings\.roundTo: /],

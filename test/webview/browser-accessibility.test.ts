@@ -8,7 +8,7 @@ import type { Page } from 'playwright-core';
 import { OUT, openBrowser, THEMES } from './harness/browser.ts';
 import { noChromium } from './harness/chromium.ts';
 import { EditorPage } from './harness/page.ts';
-import { compareSnapshot, datasetSnapshot, runSnapshot } from './harness/panel-samples.ts';
+import { compareSnapshot, datasetSnapshot, exploredSnapshot, runSnapshot } from './harness/panel-samples.ts';
 import { PAGES, type PageName } from './harness/site.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -149,6 +149,37 @@ describe('axe-core finds nothing in any webview', { skip: noChromium }, () => {
       assert.deepEqual(await violations(editor.page, state.phase), [], state.phase);
       await editor.close();
     }
+  });
+
+  test('the page of a trade-off: a network is chosen by the keyboard and by a click, and its plan is asked for', async () => {
+    const page = await panel('run', exploredSnapshot);
+    const sent: unknown[] = [];
+    await page.exposeFunction('toHost', (message: unknown) => sent.push(message));
+    const pictures = page.locator('.trade-off-pictures svg');
+    assert.equal(await pictures.count(), 2);
+    const take = page.getByRole('button', { name: 'Take this plan' });
+    await take.waitFor({ state: 'hidden' });
+    const repaired = page.getByRole('button', { name: /^repaired, 50%: 20/ });
+    assert.equal(await repaired.count(), 2);
+    await repaired.first().focus();
+    await page.keyboard.press('Enter');
+    const figures = page.locator('.trade-off-figures');
+    await figures
+      .getByText(
+        /^repaired, 50%: 20\.\d+ M MACs, 1\.05 ms, top-1 45\.0 % of 2000 images, same class as the dense model on 65\.0 %$/,
+      )
+      .waitFor();
+    assert.equal(await repaired.first().evaluate((mark) => mark === document.activeElement), true);
+    await take.click();
+    assert.deepEqual(sent.at(-1), { type: 'run/takePlan', value: 4 });
+    assert.deepEqual(await anywhere(page, 'trade-off'), []);
+    await page
+      .getByRole('button', { name: /^dense: / })
+      .nth(1)
+      .click();
+    await figures.getByText(/^dense: 40\.\d+ M MACs, 1\.62 ms, top-1 81\.\d % of 2000 images$/).waitFor();
+    await take.waitFor({ state: 'hidden' });
+    await page.close();
   });
 
   test('the run page', async () => {

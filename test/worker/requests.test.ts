@@ -175,6 +175,36 @@ test('the plan as a file and as text', async () => {
   assert.match(text, /scope 0/);
 });
 
+test('a plan without settings is taken as it is, shown, carried out and saved again', async () => {
+  const { json } = await ask('plan/export', { source, scores: l1, plan: half });
+  const { settings: _, ...widths } = JSON.parse(json);
+  const file = path.join(folder, 'widths.json');
+  await writeFile(file, JSON.stringify(widths));
+  const plan: PlanSettings = { ...DEFAULT_PLAN, target: { kind: 'given', file } };
+  const request = { source, scores: l1, plan };
+  const [own, given] = [
+    await ask('plan/compute', { source, scores: l1, plan: half }),
+    await ask('plan/compute', request),
+  ];
+  assert.deepEqual(given.kept, own.kept);
+  assert.deepEqual(given.after, own.after);
+  const again = JSON.parse((await ask('plan/export', request)).json);
+  assert.equal(again.settings, undefined);
+  assert.deepEqual(again.groups, widths.groups);
+  const output = path.join(folder, 'given.safetensors');
+  assert.deepEqual((await ask('prune/run', { ...request, output, overwrite: false })).after, own.after);
+  const repair = { dataPath: folder, images: 8, allocate: 'sensitivity' } as const;
+  const spread = await refusal(ask('prune/run', { ...request, output: `${output}.2`, overwrite: false, repair }));
+  assert.match(spread.message, /The widths are those of a plan/);
+  await writeFile(file, '{"version": 1}');
+  assert.match((await refusal(ask('plan/compute', request))).message, /widths\.json is no plan that Espalier saved/);
+  await rm(file);
+  assert.match(
+    (await refusal(ask('plan/compute', request))).message,
+    /widths\.json is not there any more: set a target/,
+  );
+});
+
 test('what another plan does otherwise is a table; what is no plan is refused with its name', async () => {
   const { json } = await ask('plan/export', { source, scores: l1, plan: half });
   const other: PlanSettings = { ...half, target: { kind: 'macs', text: '70%' } };

@@ -15,6 +15,7 @@ import { chartTools } from './chart-tools.ts';
 import { type ChartView, SharedView } from './chart-view.ts';
 import { bestEpoch, type Measure, seriesOf } from './curves.ts';
 import { epochTable, legend, stateLabel } from './run-parts.ts';
+import { TradeOffView } from './trade-off.ts';
 
 registerControls();
 
@@ -83,11 +84,13 @@ const host = connect<HostToRun, RunToHost, RemembersRun>({
     points = [...snapshot.points];
     log = [...snapshot.log];
     compared = snapshot.compared;
+    tradeOff.show(snapshot.tradeOff ?? undefined);
     remember();
     showRun();
     showCurves();
     showLog();
   },
+  'run/tradeOff': (value) => tradeOff.show(value ?? undefined),
   'run/state': (value) => {
     const before = run;
     run = value;
@@ -108,6 +111,7 @@ const host = connect<HostToRun, RunToHost, RemembersRun>({
   },
 });
 
+const tradeOff = new TradeOffView((point) => host.send('run/takePlan', point));
 const shared = new SharedView({
   smoothing: host.getState()?.smoothing ?? 0.6,
   logarithmic: host.getState()?.logarithmic ?? false,
@@ -179,6 +183,7 @@ document
       { class: 'content' },
       status,
       failure,
+      tradeOff.root,
       curves,
       section(t('Settings'), settings, false),
       section(t('Log'), logText, true),

@@ -1,16 +1,13 @@
 /** `espalier frontier`: accuracy over MACs and latency, for several criteria and ways of pruning. */
 
 import { mkdir } from 'node:fs/promises';
-import path from 'node:path';
-import sharp from 'sharp';
 import { CRITERION_NAMES, type Criterion } from '../../common/criteria.ts';
 import { UsageError } from '../../common/errors.ts';
 import { flag } from '../../common/flags.ts';
 import { formatPercent, formatPreciseCount } from '../../common/format.ts';
 import { createExecutor } from '../../engine/compute/backends.ts';
-import { writeFileAtomically } from '../../engine/files/atomic-write.ts';
 import { exploreFrontier, FRONTIER_MODES, type FrontierMode, type FrontierPoint } from '../../engine/jobs/frontier.ts';
-import { frontierCsv, frontierMarkdown, frontierSvg } from '../../engine/jobs/frontier-report.ts';
+import { writeFrontier } from '../../engine/jobs/frontier-files.ts';
 import { openModel } from '../../engine/jobs/opening/model.ts';
 import { scoresFolder } from '../../engine/jobs/scores.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
@@ -40,10 +37,6 @@ const line = ({ criterion, mode, target, macs, top1, agreement, latency }: Front
     ...(agreement === undefined ? [] : [`agreement ${formatPercent(agreement)}`]),
     `${latency.toFixed(2)} ms`,
   ].join('  ');
-
-/** Names of files, whatever a target is written like. */
-const fileName = ({ criterion, mode, target }: FrontierPoint): string =>
-  `${criterion}-${mode}-${target.replace('%', '').replace(/[^\w.-]/g, '_')}.json`;
 
 export const frontier = command({
   summary: 'prune and repair at several targets, evaluate each and draw accuracy over cost',
@@ -86,22 +79,11 @@ export const frontier = command({
       images: { ...data, images: values.images, seed },
       ...(!values.unlabelled && { evaluation: { ...data, ...(limit !== undefined && { limit }) } }),
     };
-    await mkdir(path.join(output, 'plans'), { recursive: true });
+    // Before minutes of work: whether it can be written to.
+    await mkdir(output, { recursive: true });
     const executor = await createExecutor(values);
     const report = await exploreFrontier(model, request, executor, context, (point) => say(line(point)));
-    for (const point of report.points)
-      if (point.plan)
-        await writeFileAtomically(
-          path.join(output, 'plans', fileName(point)),
-          `${JSON.stringify(point.plan, null, 1)}\n`,
-        );
-    const { name } = model.graph;
-    const markdown = frontierMarkdown(report, name);
-    await writeFileAtomically(path.join(output, 'frontier.csv'), frontierCsv(report));
-    await writeFileAtomically(path.join(output, 'frontier.md'), markdown);
-    const picture = frontierSvg(report, name);
-    await writeFileAtomically(path.join(output, 'frontier.svg'), picture);
-    await writeFileAtomically(path.join(output, 'frontier.png'), await sharp(Buffer.from(picture)).png().toBuffer());
+    const markdown = await writeFrontier(output, report, model.graph.name);
     const points = report.points.map(({ plan: _, ...point }) => point);
     return { json: { points, backend: report.backend, output }, text: markdown };
   },

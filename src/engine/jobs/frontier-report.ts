@@ -64,6 +64,8 @@ export function frontierMarkdown(report: FrontierReport, name: string): string {
   return [
     `# ${name}`,
     '',
+    '![Accuracy over MACs and over latency](frontier.svg)',
+    '',
     ...table.map((row) => `| ${row.join(' | ')} |`),
     '',
     `MACs by the paper's counter.${images} Agreement: same class as the dense network on held-out training images. Latency: median of ${dense.latencyRuns} runs or as many as the point's row in the CSV says, batch 1, ${backend}.`,

@@ -12,7 +12,7 @@ import { settingsToApply } from '../model/plan-settings.ts';
 import { RequestError } from '../supervision/request-error.ts';
 import type { GroupsElement } from '../views/groups-tree.ts';
 import { answered, CANCELLED } from './questions.ts';
-import { chooseModel, needWeights, openSession, type Services } from './services.ts';
+import { chooseModel, needWeights, openEditor, openSession, type Services } from './services.ts';
 import { setTarget } from './target-commands.ts';
 
 /** `models/resnet50.pth` at half the MACs → `models/resnet50-50pct.safetensors`. */
@@ -104,31 +104,37 @@ export async function savePlan(services: Services, argument?: unknown): Promise<
   await vscode.workspace.fs.writeFile(vscode.Uri.file(output), Buffer.from(json));
 }
 
-/** Takes the settings of a saved plan over. */
-export async function applyPlan(services: Services, argument?: unknown): Promise<void> {
+/** Takes the settings of a saved plan over, or its widths where it says no settings. `given`: the file, where it is known. */
+export async function applyPlan(services: Services, argument?: unknown, given?: string): Promise<void> {
   const session = await openSession(services, await chooseModel(services, argument, vscode.l10n.t('Apply Plan')));
-  const [file] = await answered(
-    vscode.window.showOpenDialog({ filters: { JSON: ['json'] }, title: vscode.l10n.t('Apply Plan') }),
-  );
+  // From a run's page: the model is behind it.
+  if (given !== undefined) await openEditor(session.source);
+  const file = given === undefined ? await askPlan() : vscode.Uri.file(given);
   const text = Buffer.from(await vscode.workspace.fs.readFile(file)).toString('utf8');
   const { sensitivity, latency } = session.state;
-  const name = path.basename(file.fsPath);
-  const { settings, macs, lost } = settingsToApply(text, name, sensitivity?.settings, latency);
+  const { settings, macs, lost } = settingsToApply(text, file.fsPath, sensitivity?.settings, latency);
   const { target } = settings;
   await session.changeSettings(
     settings,
-    target.kind === 'macs' ? session.target.parse(target.text) : target.kind === 'ms' ? macs : undefined,
+    target.kind === 'macs' ? session.target.parse(target.text) : target.kind === 'ratio' ? undefined : macs,
   );
   if (lost !== undefined && macs !== undefined)
     void vscode.window.showInformationMessage(
       vscode.l10n.t(
         '{0} was made for {1}, and no such times are measured here: the target is the {2} {3} that it came to.',
-        name,
+        path.basename(file.fsPath),
         lost,
         formatMacs(macs),
         costUnit(),
       ),
     );
+}
+
+async function askPlan(): Promise<vscode.Uri> {
+  const [file] = await answered(
+    vscode.window.showOpenDialog({ filters: { JSON: ['json'] }, title: vscode.l10n.t('Apply Plan') }),
+  );
+  return file;
 }
 
 /** Shows what a saved plan does otherwise than the present one, as a table. */

@@ -13,7 +13,7 @@ import { modelKey } from './model-uri.ts';
 import { changedPins } from './pins.ts';
 import type { Selection, SelectionChange } from './selected-nodes.ts';
 import { cachedScores, cachedSensitivity, changedText, changesBy, nodeDetails, whyNotRun } from './session-requests.ts';
-import { SessionTarget } from './session-target.ts';
+import { SessionTarget, withoutGiven } from './session-target.ts';
 import { SessionTimes } from './session-times.ts';
 import { unreadModel } from './unread-model.ts';
 
@@ -182,8 +182,8 @@ export class ModelSession implements vscode.Disposable {
 
   /** Changes settings and plans anew where there is a target. Rejects with the reason when there is no such plan. */
   async changeSettings(change: Partial<PlanSettings>, macs?: number): Promise<PlanView | undefined> {
-    const settings = { ...this.stateNow.settings, ...change };
     const target = macs ?? this.stateNow.target;
+    const settings = { ...withoutGiven(this.stateNow.settings, target), ...change };
     const changed = { settings, target, planStale: this.stateNow.plan !== null };
     this.remember();
     if (macs === undefined) {

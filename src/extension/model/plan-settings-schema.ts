@@ -32,14 +32,16 @@ export type SavedSettings = Partial<PlanSettings> & Pick<PlanSettings, 'target'>
 const after = v.optional(v.fallback(v.object({ macs: v.pipe(v.number(), v.minValue(1)) }), { macs: 0 }));
 
 /**
- * The settings in the text of a saved plan, and the MACs of its widths.
+ * The settings in the text of a saved plan, and the MACs of its widths. Plans of explorations and of the command line say none: they are
+ * their widths.
  * @throws Error with the place and what is wrong there
  */
 export function parsePlanSettings(json: string): {
-  readonly settings: SavedSettings;
+  readonly settings: SavedSettings | undefined;
   readonly macs: number | undefined;
 } {
-  const result = v.safeParse(v.object({ settings, after }), JSON.parse(json), { abortEarly: true });
+  const schema = v.object({ settings: v.exactOptional(settings), groups: v.array(v.unknown()), after });
+  const result = v.safeParse(schema, JSON.parse(json), { abortEarly: true });
   if (result.success) return { settings: result.output.settings, macs: result.output.after?.macs || undefined };
   const [issue] = result.issues;
   throw new Error(`${v.getDotPath(issue) ?? 'it'}: ${issue.message.slice(0, 200)}`);

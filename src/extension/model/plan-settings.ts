@@ -1,4 +1,5 @@
 /** Settings that a plan is made with: their defaults, and as a saved plan has them. */
+import path from 'node:path';
 import * as vscode from 'vscode';
 import type { LatencyView } from '../../protocol/latency-values.ts';
 import type { SensitivitySettings } from '../../protocol/sensitivity-values.ts';
@@ -34,6 +35,9 @@ function savedSettings(text: string, name: string): ReturnType<typeof parsePlanS
 /** Settings that a plan may leave to the target: what it does not say is not what the plan before it said. */
 const UNSET = { headRatio: undefined, headDimRatio: undefined, scopeRatios: undefined, spread: undefined };
 
+/** What a plan that is taken as it is leaves no room for. */
+const GIVEN = { ...UNSET, removeLayers: 0 };
+
 /** A saved plan's settings as they replace the present ones, and the MACs that its widths have. */
 interface Applied {
   readonly settings: SavedSettings;
@@ -43,16 +47,19 @@ interface Applied {
 }
 
 /**
+ * @param file the plan's own
  * @param measured what the sensitivity is measured on here; a plan that was spread by another measurement is refused
  * @param times those of this machine; without them, a plan that was made for a time is one of so many MACs
  */
 export function settingsToApply(
   text: string,
-  name: string,
+  file: string,
   measured: SensitivitySettings | undefined,
   times: LatencyView | null,
 ): Applied {
+  const name = path.basename(file);
   const { settings, macs } = savedSettings(text, name);
+  if (!settings) return { settings: { ...GIVEN, target: { kind: 'given', file } }, macs };
   const { spread } = settings;
   if (spread && (spread.dataPath !== measured?.dataPath || spread.images !== measured.images))
     throw new RequestError(

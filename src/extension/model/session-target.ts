@@ -16,6 +16,12 @@ interface TargetSession {
   computePlan(): Promise<PlanView | undefined>;
 }
 
+/** A given plan stands for settings that nobody knows: as soon as one changes, it is a target of as many MACs. */
+export const withoutGiven = (settings: PlanSettings, macs: number | null): PlanSettings =>
+  settings.target.kind === 'given' && macs !== null
+    ? { ...settings, target: { kind: 'macs', text: String(Math.round(macs)) } }
+    : settings;
+
 export class SessionTarget {
   constructor(private readonly session: TargetSession) {}
 

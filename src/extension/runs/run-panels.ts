@@ -4,6 +4,8 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import type { HostToRun, RunAction, RunCurve, RunToHost, RunView } from '../../protocol/panels.ts';
 import { RUN_FILES } from '../../protocol/run-files.ts';
+import { TRADE_OFF_FILE, type TradeOff } from '../../protocol/trade-off.ts';
+import { parseTradeOff } from '../../protocol/trade-off-schema.ts';
 import type { ModelSource, RunPoint } from '../../protocol/values.ts';
 import type { Comparison } from '../compare/comparison.ts';
 import { setContext } from '../context-keys.ts';
@@ -83,11 +85,16 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
       handlers: {
         ready: () => this.sendSnapshot(panel, id),
         'run/action': (action) => this.act(action, id),
+        'run/takePlan': (point) => this.takePlan(id, point),
       },
     });
     this.panels.set(id, panel);
     const stop = runs.queue.listen({
-      changed: (record) => record.id === id && this.sendState(panel, id),
+      changed: async (record) => {
+        if (record.id !== id) return;
+        this.sendState(panel, id);
+        if (kindOf(record) === 'explore') panel.send('run/tradeOff', await this.tradeOff(record));
+      },
       progress: (record) => record.id === id && this.sendState(panel, id),
       points: (run, points) => run === id && panel.send('run/points', points),
       log: (run, line) => run === id && panel.send('run/log', [line]),
@@ -135,7 +142,26 @@ export class RunPanels implements vscode.WebviewPanelSerializer<{ id?: string }>
       points: await this.history(record),
       log: await this.services.runs.queue.logOf(id),
       compared: await this.compared(id),
+      tradeOff: await this.tradeOff(record),
     });
+  }
+
+  /** What an exploration has measured; null before its end, and of any other run. */
+  private async tradeOff(record: RunRecord): Promise<TradeOff | null> {
+    if (kindOf(record) !== 'explore' || record.state !== 'done') return null;
+    const folder = this.services.runs.store.directory(record.id);
+    const text = await readFile(path.join(folder, TRADE_OFF_FILE), 'utf8').catch(() => '');
+    return parseTradeOff(text) ?? null;
+  }
+
+  /** Opens the model with the plan of a point of its trade-off. */
+  private async takePlan(id: string, place: number): Promise<void> {
+    const record = this.services.runs.find(id);
+    const point = record && (await this.tradeOff(record))?.points[place];
+    if (!record || !point?.plan) return;
+    const file = path.join(this.services.runs.store.directory(id), point.plan);
+    const [source] = sourcesOf(record.request);
+    await vscode.commands.executeCommand('espalier.applyPlan', source, file);
   }
 
   private viewOf(record: RunRecord): RunView {

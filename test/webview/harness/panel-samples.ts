@@ -1,5 +1,6 @@
 /** What the host would send to the run, comparison and data set pages. */
 import type { HostToCompare, HostToDataset, HostToRun, Message } from '../../../src/protocol/panels.ts';
+import type { TradeOff } from '../../../src/protocol/trade-off.ts';
 import type { RunPoint } from '../../../src/protocol/values.ts';
 
 const STEPS = 40;
@@ -48,6 +49,52 @@ export const runSnapshot: Message<HostToRun> = {
     points: points(2),
     log: ['epoch 1: training loss 2, validation top-1 62.0 %'],
     compared: [{ id: 'b', title: '#2 · lr 0.01', points: points(1.6) }],
+    tradeOff: null,
+  },
+};
+
+/** The dense network, and two targets in every way. */
+export const tradeOff: TradeOff = {
+  points: [
+    { mode: 'dense', target: '100%', macs: 40.93e6, params: 269_720, top1: 0.8135, images: 2000, latency: 1.62 },
+    ...(['pruned', 'repaired', 'sensitivity', 'reconstruction'] as const).flatMap((mode, i) =>
+      [0.75, 0.5].map((share) => ({
+        mode,
+        target: `${100 * share}%`,
+        macs: 40.93e6 * share,
+        params: Math.round(269_720 * share),
+        top1: 0.4 + 0.1 * i * share,
+        images: 2000,
+        ...(i > 0 && { agreement: 0.6 + 0.1 * i * share }),
+        latency: 1.62 * (0.3 + 0.7 * share),
+        plan: `plans/taylor-${mode}-${100 * share}.json`,
+      })),
+    ),
+  ],
+  backend: 'ONNX Runtime 1.30, CPU',
+};
+
+export const exploredSnapshot: Message<HostToRun> = {
+  type: 'run/snapshot',
+  value: {
+    run: {
+      id: 'c',
+      title: '#4 · trade-off of resnet20',
+      state: 'done',
+      subject: 'Exploring the trade-off · resnet20.pth · images',
+      summary: '9 networks measured',
+      hasCurves: false,
+      epochs: 0,
+      canPause: false,
+      canStopAfterEpoch: false,
+      canResume: false,
+      result: 'report',
+      settings: { targets: '75% 50%', images: 1000 },
+    },
+    points: [],
+    log: [],
+    compared: [],
+    tradeOff,
   },
 };
 

@@ -3,6 +3,7 @@ import { macsOfText, meantShare } from '../../../src/common/flop-target.ts';
 import { formatMilliseconds, formatRoughPercent } from '../../../src/common/format.ts';
 import { parseLatencyTarget } from '../../../src/common/latency-target.ts';
 import type { GraphEditorState, TargetWish } from '../../../src/protocol/graph-editor.ts';
+import type { PlanSettings } from '../../../src/protocol/plan-settings.ts';
 import type { PlanView } from '../../../src/protocol/graph-view.ts';
 import { COST_UNIT, formatMacs } from '../../shared/cost.ts';
 import { t } from '../../shared/l10n.ts';
@@ -32,6 +33,10 @@ export interface TargetUnit {
   reached(plan: PlanView, host: GraphEditorState): { readonly text: string; readonly title: string };
 }
 
+/** The file of a plan that is taken as it is. */
+const givenName = ({ target }: PlanSettings): readonly string[] =>
+  target.kind === 'given' ? [t('plan {0}', target.file.split(/[\\/]/).at(-1) ?? '')] : [];
+
 export const COST: TargetUnit = {
   name: COST_UNIT,
   hint: t('2.05G, 4200M, 50% or -30%'),
@@ -47,9 +52,12 @@ export const COST: TargetUnit = {
   tooHigh: (most) => t('cannot be higher than {0}', most),
   wish: (macs) => ({ macs }),
   isSame: (a, b) => Math.round(a) === Math.round(b),
-  reached: ({ after, time }) => ({
-    text: t('{0} reached', formatMacs(after.macs)),
-    title: time ? t('{0} predicted on this machine', formatMilliseconds(time.predicted)) : '',
+  reached: ({ after, time }, { settings }) => ({
+    text: [t('{0} reached', formatMacs(after.macs)), ...givenName(settings)].join(' · '),
+    title: [
+      ...(time ? [t('{0} predicted on this machine', formatMilliseconds(time.predicted))] : []),
+      ...(settings.target.kind === 'given' ? [settings.target.file] : []),
+    ].join(' · '),
   }),
 };
 

@@ -64,7 +64,7 @@ function setsKept(groups: Groups, plan: KeptChannels): readonly (Uint8Array | un
 }
 
 /** What is planned, each with what it is planned for. In files from before names had numbers, equal ones follow their order. */
-function matched<T extends { readonly part?: number }, P extends { readonly part?: number }>(
+export function matched<T extends { readonly part?: number }, P extends { readonly part?: number }>(
   all: readonly T[],
   planned: readonly P[],
   nameOf: (each: T | P) => string,
