@@ -2,10 +2,11 @@
 
 import { formatPercent } from '../../src/common/format.ts';
 import type { CompareRow } from '../../src/protocol/panels.ts';
-import { linearScale, niceRange, type Scale, ticks } from '../shared/axis.ts';
+import type { Scale } from '../shared/axis.ts';
 import { COST_UNIT, formatMacs } from '../shared/cost.ts';
 import { element, svg } from '../shared/dom.ts';
 import { t } from '../shared/l10n.ts';
+import { plotGrid, plotScales } from '../shared/plot.ts';
 
 const HEIGHT = 260;
 const MARGIN = { top: 16, right: 16, bottom: 40, left: 60 };
@@ -55,22 +56,8 @@ function placeLabel(x: number, y: number, text: string, width: number, taken: Bo
   return place;
 }
 
-/** Grid, numbers and titles of both axes. */
-const axes = (x: Scale, y: Scale, width: number): readonly SVGElement[] => [
-  ...ticks(y.min, y.max, 5).flatMap((value) => [
-    svg('line', { class: 'grid', x1: MARGIN.left, x2: width - MARGIN.right, y1: y.at(value), y2: y.at(value) }),
-    svg('text', { class: 'tick end', x: MARGIN.left - 8, y: y.at(value) + 4 }, formatPercent(value, 1)),
-  ]),
-  ...ticks(0, x.max, Math.min(6, Math.floor(width / 90))).map((value) =>
-    svg(
-      'text',
-      { class: 'tick middle', x: x.at(value), y: HEIGHT - MARGIN.bottom + 16 },
-      value ? formatMacs(value) : '0',
-    ),
-  ),
-  svg('text', { class: 'tick middle', x: (MARGIN.left + width) / 2, y: HEIGHT - 6 }, t('{0} of one image', COST_UNIT)),
-  svg('text', { class: 'tick', x: 4, y: 11 }, t('Top-1')),
-];
+const horizontal = { title: t('{0} of one image', COST_UNIT), format: formatMacs };
+const vertical = { title: t('Top-1'), format: (value: number) => formatPercent(value, 1) };
 
 /** The line from a model to what it was pruned from. */
 function lineage(row: CompareRow, byId: ReadonlyMap<string, CompareRow>, x: Scale, y: Scale): SVGElement | undefined {
@@ -99,13 +86,13 @@ export function scatterPlot(): Scatter {
     last = [rows, baseline];
     const width = Math.max(160, root.clientWidth);
     const byId = new Map(rows.map((row) => [row.id, row]));
-    const [low, high] = niceRange(rows.map(({ top1 }) => top1));
-    const [, most] = niceRange(
+    const area = { width, height: HEIGHT, margin: MARGIN };
+    const scales = plotScales(
+      area,
       rows.map(({ macs }) => macs),
-      [0],
+      rows.map(({ top1 }) => top1),
     );
-    const x = linearScale(0, most, MARGIN.left, width - MARGIN.right);
-    const y = linearScale(Math.max(0, low), Math.min(1, high), HEIGHT - MARGIN.bottom, MARGIN.top);
+    const { x, y } = scales;
     picture.setAttribute('width', String(width));
     picture.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
     picture.setAttribute(
@@ -115,7 +102,10 @@ export function scatterPlot(): Scatter {
         ...rows.map((r) => `${r.label}: ${formatPercent(r.top1)} at ${formatMacs(r.macs)}`),
       ].join('. '),
     );
-    picture.replaceChildren(...axes(x, y, width), ...rows.flatMap((row) => lineage(row, byId, x, y) ?? []));
+    picture.replaceChildren(
+      ...plotGrid(area, scales, horizontal, vertical),
+      ...rows.flatMap((row) => lineage(row, byId, x, y) ?? []),
+    );
     const taken: Box[] = [];
     for (const row of rows) {
       const [px, py] = [x.at(row.macs), y.at(row.top1)];

@@ -2,11 +2,11 @@
 import './trade-off.css';
 import { formatPercent } from '../../src/common/format.ts';
 import type { TradeOff, TradeOffPoint } from '../../src/protocol/trade-off.ts';
-import { linearScale, niceRange, type Scale, ticks } from '../shared/axis.ts';
 import { button } from '../shared/controls.ts';
 import { COST_UNIT, formatMacs } from '../shared/cost.ts';
 import { element, setText, svg } from '../shared/dom.ts';
 import { t } from '../shared/l10n.ts';
+import { type PlotAxis, plotGrid, plotScales } from '../shared/plot.ts';
 
 const HEIGHT = 240;
 const MARGIN = { top: 24, right: 16, bottom: 40, left: 56 };
@@ -21,10 +21,8 @@ const MODE_NAMES: { readonly [M in Mode]: () => string } = {
   reconstruction: () => t('repaired, by sensitivity and reconstruction'),
 };
 
-interface Axis {
-  readonly title: string;
+interface Axis extends PlotAxis {
   readonly of: (point: TradeOffPoint) => number | undefined;
-  readonly format: (value: number) => string;
 }
 
 /** Shapes as well as colours tell the ways apart. */
@@ -114,16 +112,16 @@ export class TradeOffView {
       const [px, py] = [xAxis.of(point), yAxis.of(point)];
       return px === undefined || py === undefined ? [] : [{ point, place, px, py }];
     });
-    const [low, high] = niceRange(shown.map(({ py }) => py));
-    const [, most] = niceRange(
+    const area = { width, height: HEIGHT, margin: MARGIN };
+    const scales = plotScales(
+      area,
       shown.map(({ px }) => px),
-      [0],
+      shown.map(({ py }) => py),
     );
-    const x = linearScale(0, most, MARGIN.left, width - MARGIN.right);
-    const y = linearScale(Math.max(0, low), Math.min(1, high), HEIGHT - MARGIN.bottom, MARGIN.top);
+    const { x, y } = scales;
     const picture = svg('svg', { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: 'group' });
     picture.setAttribute('aria-label', `${yAxis.title}, ${xAxis.title}`);
-    picture.append(...grid(x, y, xAxis, yAxis, width));
+    picture.append(...plotGrid(area, scales, xAxis, yAxis));
     for (const mode of new Set(shown.map(({ point }) => point.mode))) {
       const own = shown.filter(({ point }) => point.mode === mode || (mode !== 'dense' && point.mode === 'dense'));
       const path = own.sort((a, b) => a.px - b.px).map(({ px, py }) => `${x.at(px)},${y.at(py)}`);
@@ -151,22 +149,6 @@ export class TradeOffView {
     return picture;
   }
 }
-
-const grid = (x: Scale, y: Scale, xAxis: Axis, yAxis: Axis, width: number): readonly SVGElement[] => [
-  ...ticks(y.min, y.max, 5).flatMap((value) => [
-    svg('line', { class: 'grid', x1: MARGIN.left, x2: width - MARGIN.right, y1: y.at(value), y2: y.at(value) }),
-    svg('text', { class: 'tick end', x: MARGIN.left - 8, y: y.at(value) + 4 }, yAxis.format(value)),
-  ]),
-  ...ticks(0, x.max, Math.min(6, Math.floor(width / 90))).map((value) =>
-    svg(
-      'text',
-      { class: 'tick middle', x: x.at(value), y: HEIGHT - MARGIN.bottom + 16 },
-      value ? xAxis.format(value) : '0',
-    ),
-  ),
-  svg('text', { class: 'tick middle', x: (MARGIN.left + width) / 2, y: HEIGHT - 6 }, xAxis.title),
-  svg('text', { class: 'tick', x: 4, y: 13 }, yAxis.title),
-];
 
 function legendEntry(mode: Mode): HTMLElement {
   const sample = svg('svg', { width: 16, height: 16, viewBox: '0 0 16 16', 'aria-hidden': 'true' });
