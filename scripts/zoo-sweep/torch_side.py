@@ -101,6 +101,8 @@ def settle(model, images):
     def shaken(tensor, low, high):
         return torch.empty_like(tensor).uniform_(low, high, generator=generator)
 
+    divided = []
+
     def normalise(m, inputs):
         if m.running_mean is None:
             return
@@ -117,6 +119,7 @@ def settle(model, images):
         if not 1e-6 < deviation < 0.5:
             return output
         m.weight.div_(deviation)
+        divided.append(m)
         return (output - bias) / deviation + bias
 
     hooks = []
@@ -129,7 +132,7 @@ def settle(model, images):
         model(images)
     for hook in hooks:
         hook.remove()
-    calm(model, images)
+    calm(model, images, divided)
 
 
 def rounding(model, images):
@@ -144,17 +147,22 @@ def rounding(model, images):
     return off, min(float((y[0] - y[1]).abs().max() / y[:2].abs().max()) for y in wanted)
 
 
-def calm(model, images):
-    """Deep networks with batch norms may be chaotic: larger variances, as long as the outputs still vary, keep rounding from growing."""
+def calm(model, images, divided):
+    """Deep networks may be chaotic: larger variances and smaller weights, as long as the outputs still vary, keep rounding from growing."""
     norms = [m for m in model.modules() if getattr(m, "running_var", None) is not None]
     starts = [m.running_var.clone() for m in norms]
+    layers = list(dict.fromkeys(divided))
+    weights = [m.weight.detach().clone() for m in layers]
 
     def enlarge(factor):
         for m, start in zip(norms, starts):
             m.running_var.copy_(start * factor)
+        with torch.no_grad():
+            for m, start in zip(layers, weights):
+                m.weight.copy_(start / factor)
 
-    best, least = 1, rounding(model, images)[0] if norms else 0
-    for factor in (1.05, 1.1, 1.2, 1.3, 1.4):
+    best, least = 1, rounding(model, images)[0] if norms or layers else 0
+    for factor in (1.05, 1.1, 1.2, 1.3, 1.4, 1.7, 2, 3):
         if least < 1e-5:
             break
         enlarge(factor)

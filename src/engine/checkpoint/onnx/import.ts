@@ -10,13 +10,13 @@ import type { DraftGraph, DraftId } from './draft.ts';
 import { configOf, nameOf, normalisationOf, wholeImageOf } from './file-says.ts';
 import { foundPixels, type PixelRange } from './found-pixels.ts';
 import { fuseLayers } from './fuse-layers.ts';
-import { Importer, NO_OPERATION } from './importer.ts';
+import { Importer } from './importer.ts';
 import { matchActivations } from './match-activations.ts';
 import { matchLayerNorms } from './match-layer-norm.ts';
 import { MADE_UP } from './names.ts';
 import { type Images, imagesOf } from './onnx-input.ts';
 import type { OnnxModel } from './onnx-proto.ts';
-import { refuseProcessed } from './refusals.ts';
+import { NO_OPERATION, refuseProcessed, unsupported } from './refusals.ts';
 import { tidyLayout } from './tidy-layout.ts';
 import { writeOut } from './write-out.ts';
 
@@ -188,7 +188,7 @@ function refuseForeign(importer: Importer, outputs: readonly DraftId[]): readonl
     const draft = importer.graph.get(id);
     if (draft.kind !== 'foreign') continue;
     const { operator, kept, call } = draft.attributes;
-    if (!kept && !importer.keepsUnknown) throw importer.unsupported(draft);
+    if (!kept && !importer.keepsUnknown) throw unsupported(importer.file, draft);
     const reason = kept ?? NO_OPERATION;
     if (!kept) unknown.push({ operation: operator, module: draft.origin.path, reason });
     const attributes = { operator, reason, shape: importer.graph.shape(id), ...(call !== undefined && { call }) };
@@ -224,7 +224,7 @@ function outputsOf(importer: Importer, model: OnnxModel, file: string): readonly
     if (!value) throw new UserError(`${file}: nothing computes its output '${name}'.`);
     if (value.kind !== 'computed') return [];
     const last = importer.graph.get(value.draft);
-    if (last.kind === 'foreign' && !importer.graph.hasShape(value.draft)) throw importer.unsupported(last);
+    if (last.kind === 'foreign' && !importer.graph.hasShape(value.draft)) throw unsupported(importer.file, last);
     return [{ name, draft: value.draft }];
   });
   if (found.length) return found;

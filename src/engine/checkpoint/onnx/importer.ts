@@ -6,22 +6,15 @@ import type { Shape } from '../../graph/operations.ts';
 import { ShapeError } from '../../graph/shapes.ts';
 import { elementCount, type Tensor } from '../../graph/tensor.ts';
 import { ProtobufError } from '../../protobuf/protobuf-reader.ts';
+import { takenBranch } from './branches.ts';
 import type { Choices } from './choices.ts';
 import { type Constant, isFixed, sizes, tensorOf } from './constants.ts';
-import {
-  DraftGraph,
-  type DraftId,
-  type ForeignDraft,
-  NodeRefusal,
-  type Origin,
-  type StoredTensor,
-  UnknownShapeError,
-} from './draft.ts';
+import { DraftGraph, type DraftId, NodeRefusal, type Origin, type StoredTensor, UnknownShapeError } from './draft.ts';
 import { canFold, fold } from './fold.ts';
 import { foldRepeated } from './fold-repeated.ts';
 import { FoldError } from './fold-tensors.ts';
 import { FOLLOWS_SIZES, isReadable } from './names.ts';
-import type { OnnxModel, OnnxNode } from './onnx-proto.ts';
+import type { OnnxGraph, OnnxModel, OnnxNode } from './onnx-proto.ts';
 import type { OnnxTensor } from './onnx-tensor.ts';
 import {
   initialiserValue,
@@ -32,16 +25,19 @@ import {
   type WeightValue,
   weightOf,
 } from './onnx-values.ts';
-import { type ImportScope, OperatorCall, shapeAlone, shapeOf } from './operator-call.ts';
-import { foldedNames, INTERNAL_DOMAIN, internalOperators, operatorNames, operators } from './operators.ts';
-import { REASONS } from './refusals.ts';
+import { countOf, type ImportScope, OperatorCall, shapeAlone, shapeOf } from './operator-call.ts';
+import { INTERNAL_DOMAIN, internalOperators, operators } from './operators.ts';
+import { NO_OPERATION, unsupported } from './refusals.ts';
 import { forEveryImage } from './repeated-values.ts';
-
-/** Why an unknown operator is in the way. */
-export const NO_OPERATION = 'Espalier has no operation for it';
 
 /** Operators that give the elements of a tensor in their order. */
 const KEEPS_ELEMENTS: ReadonlySet<string> = new Set(['Cast', 'Flatten', 'Identity', 'Reshape', 'Squeeze', 'Unsqueeze']);
+
+/** Operators that ask for sizes, whatever the value. */
+const SIZES: Readonly<Record<string, (call: OperatorCall) => Value>> = { Shape: shapeOf, Size: countOf };
+
+/** Branches within branches. */
+const MAX_DEPTH = 8;
 
 export class Importer implements ImportScope {
   readonly graph = new DraftGraph();
@@ -51,6 +47,7 @@ export class Importer implements ImportScope {
   readonly #constants = new Map<Constant, DraftId>();
   /** Nodes that stand for values which all images have. */
   readonly #repeated = new Map<Constant, DraftId>();
+  #depth = 0;
 
   constructor(
     readonly file: string,
@@ -60,7 +57,11 @@ export class Importer implements ImportScope {
     readonly namesAreExact = false,
   ) {
     this.opset = model.opsets.get('') ?? 1;
-    for (const tensor of model.initialisers.values())
+    this.#initialise(model);
+  }
+
+  #initialise({ initialisers }: OnnxGraph): void {
+    for (const tensor of initialisers.values())
       this.#values.set(
         tensor.name,
         initialiserValue({ ...tensor, read: () => this.#readTensor(tensor) }, (stored, path) =>
@@ -152,11 +153,22 @@ export class Importer implements ImportScope {
 
   #take(node: OnnxNode): void {
     this.model.budget.spend('nodes');
-    const results = this.#evaluate(node);
+    const branch =
+      this.#depth < MAX_DEPTH && this.#inNode(node, () => takenBranch(node, this.#values.get(node.inputs[0])));
+    const results = branch ? this.#follow(branch) : this.#evaluate(node);
     node.outputs.forEach((name, i) => {
       const result = results[i];
       if (name && result) this.#values.set(name, result);
     });
+  }
+
+  /** What the nodes of a branch give. */
+  #follow(branch: OnnxGraph): readonly (Value | undefined)[] {
+    this.#depth++;
+    this.#initialise(branch);
+    for (const node of branch.nodes) this.#take(node);
+    this.#depth--;
+    return branch.outputs.map(({ name }) => this.#values.get(name));
   }
 
   /** Anything that goes wrong in a node, said of the file and the node. */
@@ -164,7 +176,7 @@ export class Importer implements ImportScope {
     try {
       return action();
     } catch (error) {
-      if (error instanceof UnknownShapeError) throw this.unsupported(error.draft);
+      if (error instanceof UnknownShapeError) throw unsupported(this.file, error.draft);
       if (error instanceof NodeRefusal || error instanceof BudgetError || !(error instanceof Error)) throw error;
       if (error instanceof UserError) throw new NodeRefusal(error.message, error.message);
       if (![ShapeError, FoldError, ProtobufError].some((kind) => error instanceof kind)) throw error;
@@ -185,7 +197,7 @@ export class Importer implements ImportScope {
     });
     return this.#inNode(node, () => {
       const call = new OperatorCall(this, node, inputs);
-      if (node.domain === '' && node.opType === 'Shape') return [shapeOf(call)];
+      if (node.domain === '' && Object.hasOwn(SIZES, node.opType)) return [SIZES[node.opType](call)];
       const stored = inputs.filter((input) => input !== undefined);
       if (canFold(node) && stored.every(({ kind }) => kind === 'known')) {
         const folded = fold(
@@ -277,16 +289,6 @@ export class Importer implements ImportScope {
     }
     const result = rule(call);
     return 'kind' in result ? [result] : result;
-  }
-
-  /** What to say of an operator that is in the way. */
-  unsupported({ attributes, origin }: ForeignDraft): UserError {
-    const folded = foldedNames.includes(attributes.operator);
-    const known = Object.hasOwn(REASONS, attributes.operator) ? REASONS[attributes.operator] : NO_OPERATION;
-    const why = folded ? 'Espalier computes this operator only from constants and sizes' : known;
-    return new UserError(
-      `${this.file}: ${origin.label} cannot be taken over: ${why}.\nIt takes ${operatorNames.join(', ')}; and of constants ${foldedNames.join(', ')}.`,
-    );
   }
 
   /** The shape of a value that the network computes. */

@@ -14,7 +14,7 @@ import {
 } from '../../protobuf/protobuf-reader.ts';
 import { type OnnxTensor, parseEntry, parseTensor } from './onnx-tensor.ts';
 
-/** Value of an attribute. Graphs inside nodes (branches, loops) are only named. */
+/** Value of an attribute. Graphs inside nodes (branches, loops) are read where they are asked for. */
 export type OnnxAttribute =
   | { readonly kind: 'float'; readonly value: number }
   | { readonly kind: 'int'; readonly value: number }
@@ -22,6 +22,7 @@ export type OnnxAttribute =
   | { readonly kind: 'tensor'; readonly value: OnnxTensor }
   | { readonly kind: 'floats'; readonly value: readonly number[] }
   | { readonly kind: 'ints'; readonly value: readonly number[] }
+  | { readonly kind: 'graph'; read(): OnnxGraph }
   | { readonly kind: 'other' };
 
 export interface OnnxNode {
@@ -45,17 +46,21 @@ export interface OnnxValue {
   readonly elementType?: number;
 }
 
-export interface OnnxModel {
-  readonly producer: string;
-  /** Versions of the operator sets by domain; '' is ONNX's own. */
-  readonly opsets: ReadonlyMap<string, number>;
-  readonly metadata: ReadonlyMap<string, string>;
+/** A network, or a branch of one. */
+export interface OnnxGraph {
   readonly graphName: string;
   /** In an order in which every node comes after its inputs, if the file keeps to the standard. */
   readonly nodes: readonly OnnxNode[];
   readonly initialisers: ReadonlyMap<string, OnnxTensor>;
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
+}
+
+export interface OnnxModel extends OnnxGraph {
+  readonly producer: string;
+  /** Versions of the operator sets by domain; '' is ONNX's own. */
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly metadata: ReadonlyMap<string, string>;
   /** Of the file: what is made of the model is counted in it. */
   readonly budget: Budget;
   /**
@@ -80,7 +85,7 @@ function parseAttribute(message: Uint8Array, budget: Budget): [name: string, val
   budget.spend('values', MESSAGE_VALUES);
   let name = '';
   let type = 0;
-  const found: { f?: number; i?: number; s?: string; t?: OnnxTensor } = {};
+  const found: { f?: number; i?: number; s?: string; t?: OnnxTensor; g?: Uint8Array } = {};
   const ints: number[] = [];
   const floatBytes: Uint8Array[] = [];
   const on: Readonly<Record<number, (field: Field) => void>> = {
@@ -99,6 +104,9 @@ function parseAttribute(message: Uint8Array, budget: Budget): [name: string, val
     },
     5: ({ bytes }) => {
       found.t = parseTensor(bytes, budget);
+    },
+    6: ({ bytes }) => {
+      found.g = bytes;
     },
     7: (field) => {
       budget.spend('values', field.bytes.length / 4);
@@ -123,6 +131,8 @@ function parseAttribute(message: Uint8Array, budget: Budget): [name: string, val
   if (isType(2, found.i !== undefined)) return [name, { kind: 'int', value: found.i ?? 0 }];
   if (isType(3, found.s !== undefined)) return [name, { kind: 'string', value: found.s ?? '' }];
   if (isType(4, found.t !== undefined) && found.t) return [name, { kind: 'tensor', value: found.t }];
+  const graph = found.g;
+  if (isType(5, graph !== undefined) && graph) return [name, { kind: 'graph', read: () => parseGraph(graph, budget) }];
   if (isType(6, floatBytes.length > 0)) return [name, { kind: 'floats', value: floats() }];
   if (isType(7, ints.length > 0)) return [name, { kind: 'ints', value: ints }];
   return [name, { kind: 'other' }];
@@ -233,10 +243,7 @@ function parseOpset(message: Uint8Array): [domain: string, version: number] {
   return [domain === 'ai.onnx' ? '' : domain, version];
 }
 
-function parseGraph(
-  message: Uint8Array,
-  budget: Budget,
-): Omit<OnnxModel, 'producer' | 'opsets' | 'metadata' | 'budget'> {
+function parseGraph(message: Uint8Array, budget: Budget): OnnxGraph {
   let graphName = '';
   const nodes: OnnxNode[] = [];
   const tensors: OnnxTensor[] = [];

@@ -1,6 +1,7 @@
 /** What an operator's rule sees of its node: inputs as values, sizes or weights, attributes, and ways to add to the draft. */
 
 import type { OperationAttributes, OperationKind, Shape } from '../../graph/operations.ts';
+import { elementCount } from '../../graph/tensor.ts';
 import type { Choices } from './choices.ts';
 import { type Size, sizes, sizesOf } from './constants.ts';
 import {
@@ -226,4 +227,16 @@ export function shapeOf(call: OperatorCall): Value {
     data: data.slice(start, end),
   }));
   return { ...all, constant: { each: [first, second], ofSizes: true } };
+}
+
+/** Size: how many elements there are. */
+export function countOf(call: OperatorCall): Value {
+  const sizes = call.sizesOf(0);
+  if (sizes.kind !== 'known') return sizes;
+  const [first, second] = sizes.constant.each.map(({ type, data }) => ({
+    type,
+    shape: [],
+    data: Float64Array.of(elementCount(Array.from(data))),
+  }));
+  return { ...sizes, constant: { each: [first, second], ofSizes: true } };
 }

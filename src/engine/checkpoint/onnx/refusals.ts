@@ -1,6 +1,8 @@
 /** Files that are refused as a whole, before their nodes are looked at: what they went through cannot be undone. */
 import { UserError } from '../../../common/errors.ts';
+import type { ForeignDraft } from './draft.ts';
 import type { OnnxModel } from './onnx-proto.ts';
+import { foldedNames, operatorNames } from './operators.ts';
 
 /** Operators on whole numbers that stand for others by a scale. */
 const QUANTISED =
@@ -9,7 +11,7 @@ const QUANTISED =
 const RUNTIME_DOMAINS = /^com\.microsoft(\.nchwc)?$/;
 
 /** Why nobody can take over an operator, beyond that there is no operation for it. */
-export const REASONS: Readonly<Record<string, string>> = {
+const REASONS: Readonly<Record<string, string>> = {
   If: 'it chooses between two graphs while it runs: export the network with the inputs that it always has',
   Loop: 'it repeats a graph while it runs: export the network with a fixed number of steps',
   Scan: 'it repeats a graph while it runs: export the network with a fixed number of steps',
@@ -19,6 +21,19 @@ export const REASONS: Readonly<Record<string, string>> = {
   NonMaxSuppression: 'it chooses boxes by their scores: export the network without its post-processing',
   TopK: 'it chooses entries by their values: export the network without its post-processing',
 };
+
+/** Why an unknown operator is in the way. */
+export const NO_OPERATION = 'Espalier has no operation for it';
+
+/** What to say of an operator that is in the way. */
+export function unsupported(file: string, { attributes, origin }: ForeignDraft): UserError {
+  const folded = foldedNames.includes(attributes.operator);
+  const known = Object.hasOwn(REASONS, attributes.operator) ? REASONS[attributes.operator] : NO_OPERATION;
+  const why = folded ? 'Espalier computes this operator only from constants and sizes' : known;
+  return new UserError(
+    `${file}: ${origin.label} cannot be taken over: ${why}.\nIt takes ${operatorNames.join(', ')}; and of constants ${foldedNames.join(', ')}.`,
+  );
+}
 
 const named = (names: ReadonlySet<string>): string => [...names].slice(0, 3).join(', ');
 

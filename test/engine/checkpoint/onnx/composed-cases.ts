@@ -1,6 +1,6 @@
 /** Operators that are written out as several operations. */
 import { conv3, HEAD, type OperatorCase, shaped } from './cases.ts';
-import { floatTensor, type ModelBuilder } from './model-builder.ts';
+import { floatTensor, type ModelBuilder, scaledBranch } from './model-builder.ts';
 
 const ofNumbers = (operator: string, attributes: Parameters<ModelBuilder['node']>[2], kinds: string): OperatorCase =>
   shaped((b, x) => b.node(operator, [x], attributes), kinds);
@@ -123,6 +123,14 @@ export const composedCases: Readonly<Record<string, OperatorCase>> = {
     },
     kinds: 'conv mean activation reshape transpose gather transpose reshape add mean linear',
   },
+  // As PyTorch's exporter writes a tile whose counts follow from sizes.
+  branch_that_is_always_taken: shaped((b, x) => {
+    const isLarge = b.node('Greater', [b.node('Size', [b.node('Shape', [x])]), b.tensorOf(3)]);
+    return b.node('If', [isLarge], {
+      then_branch: scaledBranch(x, 'then', 0.5),
+      else_branch: scaledBranch(x, 'else', 3),
+    });
+  }, 'scale'),
   // As PyTorch's exporter writes repeat_interleave.
   repeats_by_one_hot: shaped(
     (b, x) => {

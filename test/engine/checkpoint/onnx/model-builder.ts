@@ -16,7 +16,8 @@ export interface Attributes {
     | string
     | readonly number[]
     | { readonly float: number }
-    | { readonly tensor: Chunk[] };
+    | { readonly tensor: Chunk[] }
+    | { readonly graph: Chunk[] };
 }
 
 const bytesOf = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -46,6 +47,7 @@ function attribute(name: string, value: Attributes[string]): Chunk {
   if (typeof value === 'string') return of(3, bytesField(4, value));
   if ('float' in value) return of(1, floatField(2, value.float));
   if ('tensor' in value) return of(4, messageField(5, value.tensor));
+  if ('graph' in value) return of(5, messageField(6, value.graph));
   return of(7, ...value.map((v) => intField(8, v)));
 }
 
@@ -67,6 +69,27 @@ const valueInfo = (field: number, name: string, shape?: readonly (number | strin
   ]);
 };
 
+const nodeMessage = (type: string, inputs: readonly string[], attributes: Attributes, names: NodeNames): Chunk =>
+  messageField(1, [
+    ...inputs.map((input) => bytesField(1, input)),
+    ...(names.outputs ?? []).map((output) => bytesField(2, output)),
+    bytesField(3, names.name ?? ''),
+    bytesField(4, type),
+    ...Object.entries(attributes).map(([key, value]) => attribute(key, value)),
+    bytesField(7, names.domain ?? ''),
+    ...Object.entries(names.metadata ?? {}).map(([key, value]) => entry(9, key, value)),
+  ]);
+
+/** A graph as an attribute: `output` is `x` times a number. */
+export const scaledBranch = (x: string, output: string, by: number): { readonly graph: Chunk[] } => ({
+  graph: [
+    nodeMessage('Mul', [x, `${output}.Constant`], {}, { outputs: [output] }),
+    bytesField(2, output),
+    messageField(5, floatTensor(`${output}.Constant`, [], [by])),
+    valueInfo(12, output),
+  ],
+});
+
 export class ModelBuilder {
   readonly #nodes: Chunk[] = [];
   readonly #tensors: Chunk[] = [];
@@ -80,17 +103,7 @@ export class ModelBuilder {
   /** Adds a node; gives its first output. */
   node(type: string, inputs: readonly string[], attributes: Attributes = {}, names: NodeNames = {}): string {
     const outputs = names.outputs ?? [`t${this.#names++}`];
-    this.#nodes.push(
-      messageField(1, [
-        ...inputs.map((input) => bytesField(1, input)),
-        ...outputs.map((output) => bytesField(2, output)),
-        bytesField(3, names.name ?? ''),
-        bytesField(4, type),
-        ...Object.entries(attributes).map(([key, value]) => attribute(key, value)),
-        bytesField(7, names.domain ?? ''),
-        ...Object.entries(names.metadata ?? {}).map(([key, value]) => entry(9, key, value)),
-      ]),
-    );
+    this.#nodes.push(nodeMessage(type, inputs, attributes, { ...names, outputs }));
     return outputs[0];
   }
 
