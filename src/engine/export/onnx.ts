@@ -37,6 +37,15 @@ const binary =
     s.result(type, [s.input(0), s.input(1)]);
 const identity: Emitter<OperationKind> = (_, s) => s.result('Identity', [s.input(0)]);
 
+/** Windows of one pixel take pixels out: written as a pooling, ONNX Runtime would put a padding before it into it, which has no place there. */
+function takesPixels({ id, attributes }: GraphNode<'maxPool' | 'averagePool'>, s: OnnxScope): boolean {
+  const { kernel, stride, padding } = attributes;
+  if (kernel[0] !== 1 || kernel[1] !== 1 || pads(padding).some(Boolean)) return false;
+  const bounds = [[0, 0], s.inputShape(0).slice(2), [2, 3], stride];
+  s.result('Slice', [s.input(0), ...bounds.map((values, i) => s.writer.integers(`${id}.${i}`, [...values]))]);
+  return true;
+}
+
 /** Swaps the last two dimensions of a value of this rank. */
 const swapLast = (rank: number): number[] => {
   const order = Array.from({ length: rank }, (_, i) => i);
@@ -162,15 +171,17 @@ const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
     s.result('Reshape', [s.input(0), s.writer.integers(`${node.id}.shape`, withoutBatch(node.attributes.shape))]),
   transpose: (node, s) => s.result('Transpose', [s.input(0)], { perm: node.attributes.permutation }),
   softmax: (node, s) => s.result('Softmax', [s.input(0)], { axis: node.attributes.axis }),
-  maxPool: ({ attributes: { kernel, stride, padding } }, s) =>
-    s.result('MaxPool', [s.input(0)], { kernel_shape: kernel, strides: stride, pads: pads(padding) }),
-  averagePool: ({ attributes: { kernel, stride, padding, countPadding } }, s) =>
-    s.result('AveragePool', [s.input(0)], {
-      kernel_shape: kernel,
-      strides: stride,
-      pads: pads(padding),
-      count_include_pad: countPadding ? 1 : 0,
-    }),
+  maxPool: (node, s) => {
+    const { kernel, stride, padding } = node.attributes;
+    if (!takesPixels(node, s))
+      s.result('MaxPool', [s.input(0)], { kernel_shape: kernel, strides: stride, pads: pads(padding) });
+  },
+  averagePool: (node, s) => {
+    const { kernel, stride, padding, countPadding } = node.attributes;
+    const counted = { count_include_pad: countPadding ? 1 : 0 };
+    if (!takesPixels(node, s))
+      s.result('AveragePool', [s.input(0)], { kernel_shape: kernel, strides: stride, pads: pads(padding), ...counted });
+  },
   resize,
   mean: ({ attributes: { axes, keepDimensions } }, s) =>
     s.result('ReduceMean', [s.input(0)], { axes, keepdims: keepDimensions ? 1 : 0 }),

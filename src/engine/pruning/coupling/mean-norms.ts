@@ -20,7 +20,9 @@ export function normMeans(graph: Graph): ReadonlySet<ValueId> {
     return taken.every((user) => {
       const other = user.inputs.find((id) => id !== value);
       if (user.kind === 'multiply') return other === x;
-      if (user.kind === 'divide') return user.inputs[0] === x && user.inputs[1] === value;
+      if (user.kind === 'divide' && user.inputs[0] === x) return user.inputs[1] === value;
+      // A number over the root, as ONNX files have it.
+      if (user.kind === 'divide') return byId.get(user.inputs[0])?.kind === 'constant' && scales(user.id, x);
       if (user.kind === 'activation') return scales(user.id, x);
       return user.kind === 'add' && byId.get(other ?? '')?.kind === 'constant' && scales(user.id, x);
     });

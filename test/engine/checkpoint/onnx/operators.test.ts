@@ -6,6 +6,9 @@ import { describe, test } from 'node:test';
 import { type ImportedModel, importOnnx } from '../../../../src/engine/checkpoint/onnx/import.ts';
 import { parseOnnx } from '../../../../src/engine/checkpoint/onnx/onnx-proto.ts';
 import { onnxModel } from '../../../../src/engine/export/onnx.ts';
+import { verifyOnnx } from '../../../../src/engine/jobs/verify-onnx.ts';
+import { couple } from '../../../../src/engine/pruning/coupling/couple.ts';
+import { groupOf } from '../../../../src/engine/pruning/coupling/groups.ts';
 import { channelsLast, imageOf, relativeDifference } from '../../../support/logits.ts';
 import { noPythonWith, runPython } from '../../../support/python.ts';
 import { testFolder } from '../files.ts';
@@ -69,6 +72,22 @@ test('written again, they compute the same for every image', { skip: noPythonWit
     const difference = relativeDifference(found[`${name}.again`].slice(-logits.length), logits);
     assert.ok(difference < 1e-5, `${name}: differs by ${difference.toExponential(1)}`);
   }
+});
+
+test('pixels taken out of a padded image are written as what ONNX Runtime makes no pooling of', async () => {
+  const { graph, weights } = models.get('every_other_pixel_of_a_padded_image') as ImportedModel;
+  const { difference } = await verifyOnnx(onnxModel(graph, weights()), graph, weights());
+  assert.ok(difference < 1e-5, `differs by ${difference.toExponential(1)}`);
+});
+
+test('a number over the root of the mean square is a norm: its channels are free', () => {
+  const b = new ModelBuilder();
+  const x = b.node('Conv', ['input', b.float('conv.weight', [4, 3, 3, 3])]);
+  const mean = b.node('ReduceMean', [b.node('Pow', [x, b.number(2)])], { axes: [1] });
+  const root = b.node('Sqrt', [b.node('Add', [mean, b.number(1e-6)])]);
+  const y = b.node('Mul', [b.node('Mul', [x, b.node('Div', [b.number(1), root])]), b.float('norm.weight', [4, 1, 1])]);
+  const { graph } = importOnnx(parseOnnx(b.finish(b.classify(y, 4))), { file: 'norm.onnx' });
+  assert.equal(groupOf(couple(graph), 'conv', 'out')?.frozen, undefined);
 });
 
 describe('of several outputs', () => {

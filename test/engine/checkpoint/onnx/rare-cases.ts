@@ -32,6 +32,12 @@ export const rareCases: Readonly<Record<string, OperatorCase>> = {
     kinds: `conv constant reshape matmul reshape ${HEAD}`,
     opset: 18,
   },
+  // Taken together by ONNX Runtime, they would be a pooling with more padding than kernel.
+  every_other_pixel_of_a_padded_image: shaped((b, x) => {
+    const cut = b.node('Slice', [x, b.integers(1, 1), b.integers(8, 8), b.integers(2, 3)]);
+    const padded = b.node('Pad', [cut, b.integers(0, 0, 0, 0, 0, 0, 1, 1)]);
+    return b.node('AveragePool', [padded], { kernel_shape: [1, 1], strides: [2, 2] });
+  }, 'slice slice pad pad averagePool'),
   pad_with_a_number: shaped(
     (b, x) => b.node('Pad', [x, b.integers(0, 0, 1, 2, 0, 0, 0, 1), b.number(-3)]),
     'pad pad constant add',
