@@ -1,6 +1,6 @@
 /** The target in milliseconds: measured from the unit menu, followed by the slider, kept over a reload, carried out, and given up where it does not hold. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { findRuntime } from '../../src/engine/compute/runtime/locate.ts';
@@ -28,6 +28,7 @@ export const timesFlow = (environment: Environment): Flow => ({
     const view = () => wb.webview();
     const cache = path.join(workspace, '.espalier', 'cache', 'latency');
     const aside = path.join(workspace, 'times-aside');
+    const saved = path.join(workspace, 'timed.plan.json');
     const unit = (): Promise<string> =>
       view()
         .locator('.unit vscode-dropdown')
@@ -103,6 +104,45 @@ export const timesFlow = (environment: Environment): Flow => ({
       await wb.answer('97%');
       await view().locator('.target-share', { hasText: '97 %' }).waitFor();
     });
+    await step('rounded otherwise, its times do not hold: MACs, until the first multiple is back', async () => {
+      const round = async (multiple: string): Promise<void> => {
+        const field = view().getByRole('textbox', { name: 'Round widths to' });
+        await field.fill(multiple);
+        await field.press('Enter');
+      };
+      await view().getByRole('button', { name: 'Plan options' }).click();
+      await round('4');
+      await view().getByText('No times hold for what computes now').waitFor();
+      assert.equal(await unit(), 'cost');
+      await round('2');
+      await view().getByRole('button', { name: 'Plan options' }).click();
+      await choose('ms');
+      await predicted().waitFor();
+      assert.equal(await view().getByText('No times hold').count(), 0);
+      assert.equal(await wb.row('Runs', 'Measuring latency').count(), 2, 'nothing was measured again');
+    });
+    await step('spread by sensitivity, the plan keeps its time; saved, it has it as its target', async () => {
+      await wb.run('Espalier: Select Data Set');
+      await wb.answerPath(path.join(workspace, 'images'));
+      await wb.tab('Data set images').waitFor();
+      await wb.tab('resnet20.pth').click();
+      await view().locator('.spread vscode-dropdown').click();
+      await view().getByRole('option', { name: 'by sensitivity' }).click();
+      await wb.answer('32');
+      await wb.row('Runs', 'Measuring sensitivity').filter({ hasText: '32 images' }).waitFor({ timeout: LIMIT_MS });
+      await view().locator('.target-reached:not(.stale)').waitFor();
+      await predicted().waitFor();
+      await session.shot('116-times-spread');
+      await view().locator('.spread vscode-dropdown').click();
+      await view().getByRole('option', { name: 'same share' }).click();
+      await view().locator('.target-reached:not(.stale)').waitFor();
+      await wb.run('Espalier: Save Plan');
+      await wb.answerPath(saved);
+      await wb.page.waitForTimeout(1000);
+      const { target } = JSON.parse(readFileSync(saved, 'utf8')).settings;
+      assert.equal(target.kind, 'ms');
+      await wb.clearNotifications();
+    });
     await step('pruned by measured plans, or refused with the fastest; either is said', async () => {
       const file = path.join(workspace, 'faster.safetensors');
       await wb.run('Espalier: Prune Model');
@@ -117,13 +157,22 @@ export const timesFlow = (environment: Environment): Flow => ({
       assert.doesNotMatch(text, /--/);
       await wb.clearNotifications();
     });
+    await step('repaired without training, the same', async () => {
+      await wb.run('Espalier: Prune and Repair');
+      await wb.pick('Repair the plan as it is');
+      await wb.answerPath(path.join(workspace, 'repaired.safetensors'));
+      const said = wb.notification(/repaired, agrees .* measured \([\d.]+ ms asked|was not brought to/);
+      await said.first().waitFor({ timeout: LIMIT_MS });
+      await wb.clearNotifications();
+    });
     await step('the window opened again: unit, target and times are there', async () => {
+      const share = await view().locator('.target-share').innerText();
       await wb.page.waitForTimeout(1000);
       await wb.goto(workspace);
       await wb.tab('resnet20.pth').click();
       await predicted().waitFor({ timeout: LIMIT_MS });
       assert.equal(await unit(), 'ms');
-      await view().locator('.target-share', { hasText: '97 %' }).waitFor();
+      assert.equal(await view().locator('.target-share').innerText(), share);
     });
     await step('another runtime computes: the target is in MACs, and it is said', async () => {
       const installed = findRuntime(false)?.folder;
@@ -136,6 +185,14 @@ export const timesFlow = (environment: Environment): Flow => ({
       await reached().getByText('reached').waitFor();
       await view().locator('.target-reached:not(.stale)').waitFor();
       await session.shot('115-times-gone');
+    });
+    await step('a saved plan for a time that is not known here is one of its MACs', async () => {
+      await wb.run('Espalier: Apply Plan');
+      await wb.answerPath(saved);
+      await wb.notification(/plan\.json was made for .*, and no such times are measured here/).waitFor();
+      await view().locator('.target-reached:not(.stale)').getByText('reached').waitFor();
+      assert.equal(await unit(), 'cost');
+      await wb.clearNotifications();
     });
     await step('the first runtime again: its times are found, and nothing is measured', async () => {
       if (existsSync(runtime)) rmSync(runtime);

@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import { formatMilliseconds } from '../../common/format.ts';
 import type { ModelSession } from '../model/model-session.ts';
 import { chooseOne } from './questions.ts';
-import { chooseModel, openSession, type Services } from './services.ts';
+import { chooseModel, needWeights, openSession, type Services } from './services.ts';
 
 /** Says what is measured and that it takes a while, and asks whether to begin; whether anew, where some are kept. */
 async function askToMeasure({ worker }: Services, session: ModelSession, target: string | undefined): Promise<boolean> {
@@ -45,6 +45,7 @@ export async function measureLatency(
 ): Promise<void> {
   const title = vscode.l10n.t('Measure Latency');
   const session = await openSession(services, await chooseModel(services, argument, title));
+  needWeights(session);
   if (!session.scores) await session.scoreByWeights();
   // What computes now may have been measured in an earlier window, or before it was another's turn.
   if (!session.state.latency && given?.anew === undefined) {

@@ -22,6 +22,12 @@ export const withoutGiven = (settings: PlanSettings, macs: number | null): PlanS
     ? { ...settings, target: { kind: 'macs', text: String(Math.round(macs)) } }
     : settings;
 
+/** A prediction may be above what the dense model takes, at whose time nothing would go. */
+const BELOW_DENSE = 0.999;
+
+const sameNetwork = ({ before, after }: PlanView, predicted: number, dense: number): number =>
+  after.macs === before.macs ? dense : Math.min(predicted, BELOW_DENSE * dense);
+
 export class SessionTarget {
   constructor(private readonly session: TargetSession) {}
 
@@ -68,8 +74,9 @@ export class SessionTarget {
       return;
     }
     if (!latency) return;
-    const present = target === null ? undefined : (await session.computePlan())?.time;
-    if (present) await this.setMilliseconds(Math.min(present.predicted, latency.dense));
+    const present = target === null ? undefined : ((await session.computePlan()) ?? session.state.plan)?.time;
+    const now = session.state.plan;
+    if (present && now) await this.setMilliseconds(sameNetwork(now, present.predicted, latency.dense));
     else await session.changeSettings({ target: { kind: 'ms', text: '50%' } });
   }
 

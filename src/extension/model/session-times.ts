@@ -24,6 +24,9 @@ interface TimedSession {
 }
 
 export class SessionTimes {
+  /** What was said when there were none any more: it holds until there are some. */
+  private lost: string | undefined;
+
   constructor(
     private readonly session: TimedSession,
     private readonly services: { readonly worker: Worker; readonly memory: Memory },
@@ -32,7 +35,7 @@ export class SessionTimes {
 
   /** Those that a run has measured, or that were kept. */
   async take(latency: LatencyView): Promise<void> {
-    this.change({ latency });
+    this.change({ latency, ...(this.session.state.message === this.lost && { message: '' }) });
     await this.services.memory.updateModel(this.session.key, { times: latency.key });
   }
 
@@ -53,7 +56,9 @@ export class SessionTimes {
 
   /** There are none: a target in milliseconds is one in MACs. */
   async forget(): Promise<void> {
-    this.change(withoutTimes(this.session.state));
+    const change = withoutTimes(this.session.state);
+    this.lost = change.message;
+    this.change(change);
     await this.services.memory.updateModel(this.session.key, { plan: this.session.state.settings, times: undefined });
   }
 

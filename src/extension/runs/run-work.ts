@@ -74,7 +74,13 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
   latency: async ({ source, scores, plan, anew, target }, _, { signal, onProgress, log }, { worker, sessions }) => {
     const view = await worker.request('latency/run', { source, scores, plan, anew }, { signal, onProgress });
     log(view.where);
-    await sessions.find(source)?.target.takeTimes(view, target);
+    // It is measured, whether what was asked for can be reached or not.
+    await sessions
+      .find(source)
+      ?.target.takeTimes(view, target)
+      .catch((error: unknown) => {
+        void vscode.window.showWarningMessage(error instanceof Error ? error.message : String(error));
+      });
     return {
       summary: vscode.l10n.t(
         '{0} as it is; predictions within {1} on {2} networks held out',

@@ -14,6 +14,7 @@ const ASKED_AGAIN: ReadonlySet<WorkerMethod> = new Set<WorkerMethod>([
   'model/details',
   'dataset/validate',
   'score/cached',
+  'latency/cached',
   'plan/range',
   'plan/compute',
   'plan/export',

@@ -89,6 +89,12 @@ export const TIME: TargetUnit = {
     const { after, time } = plan;
     const { latency } = host;
     if (!time || !latency) return COST.reached(plan, host);
+    // Nothing goes: that was measured.
+    if (after.macs === plan.before.macs)
+      return {
+        text: t('{0} as it is · {1}', formatMilliseconds(latency.dense), formatMacs(after.macs)),
+        title: latency.where,
+      };
     return {
       text: t(
         '{0} predicted (± {1}) · {2}',
