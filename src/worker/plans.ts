@@ -279,7 +279,9 @@ export async function planViewFor(
   if (settings.removeLayers === 0 || settings.spread || settings.target.kind === 'given') {
     const plan = await makePlan(open, scores, settings, context, times);
     const range = await rangeOf(open, scores, settings, context, times);
-    return view(plan, { range, unscored, ...(times && { time: timeOfPlan(planner, plan, settings, times) }) });
+    // Times are of networks with all their blocks.
+    const time = times && !plan.blocks ? timeOfPlan(planner, plan, settings, times) : undefined;
+    return view(plan, { range, unscored, ...(time && { time }) });
   }
   const { plan, least } = await planBlocksToo(open, scores, settings, context);
   return view(plan, { range: rangeFrom(least, planner, settings), unscored, removed: plan.blocks?.removed ?? [] });

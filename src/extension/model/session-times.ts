@@ -66,6 +66,8 @@ export class SessionTimes {
   async check(): Promise<void> {
     if (!this.session.state.latency) return;
     await this.renew();
+    // Any change makes a given plan a target: it has no time to be planned for.
+    if (this.session.state.settings.target.kind === 'given') return;
     await this.session.changeSettings({}).catch(() => undefined);
   }
 }
