@@ -87,7 +87,9 @@ export const keysFlow = (environment: Environment): Flow => ({
       await wb.run('Espalier: Set FLOP Target');
       await wb.answer('50%');
       await view().getByText('reached').first().waitFor();
-      // The click on its group has opened it.
+      // The click on its group has opened it; rows above it that are open as well may have moved it out of what is drawn.
+      await wb.row('Groups', 'block inside').hover();
+      await wb.page.mouse.wheel(0, 2000);
       const layer = wb.row('Groups', /layer3\.0\.conv1.*outputs/);
       await layer.waitFor();
       await layer.click({ button: 'right' });
