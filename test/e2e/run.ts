@@ -45,7 +45,6 @@ const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
   host: hostFlow,
   keys: keysFlow,
   shared: sharedFlow,
-  times: timesFlow,
   runtime: runtimeFlow,
   readonly: readOnlyFlow,
   untrusted: untrustedFlow,
@@ -53,6 +52,7 @@ const flows: Readonly<Record<string, (environment: Environment) => Flow>> = {
 
 /** Flows that are run only by name. */
 const byName: typeof flows = {
+  times: timesFlow,
   measure: measureFlow,
   slider: sliderFlow,
   install: installFlow,
