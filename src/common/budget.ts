@@ -42,9 +42,14 @@ export class Budget {
   constructor(
     /** The file, for messages. */
     readonly file: string,
-    readonly fileBytes: number,
+    private fileBytes: number,
     private readonly signal?: AbortSignal,
   ) {}
+
+  /** Counts a file that belongs to it: weights beside a network. */
+  include(bytes: number): void {
+    this.fileBytes += bytes;
+  }
 
   /** Most that may be spent of one thing. */
   limit(what: Counted): number {

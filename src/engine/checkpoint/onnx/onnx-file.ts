@@ -78,6 +78,12 @@ async function withExternal(file: string, model: OnnxModel, context: RunContext)
       // Tensors may overlap there: what they take together is bounded by what the file has.
       for (const { tensor } of wanted)
         source.budget.spend('bytes', bytesInMemory(tensor.dtype ?? 'float32', tensor.shape));
+      model.budget.include(
+        Math.min(
+          source.size,
+          wanted.reduce((sum, { range }) => sum + range.length, 0),
+        ),
+      );
       const parts = await source.readRanges(
         wanted.map(({ range }) => range),
         context,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { Budget } from '../../../../src/common/budget.ts';
 import { UserError } from '../../../../src/common/errors.ts';
 import { importOnnx } from '../../../../src/engine/checkpoint/onnx/import.ts';
 import { isOnnx, readOnnx } from '../../../../src/engine/checkpoint/onnx/onnx-file.ts';
@@ -206,6 +207,9 @@ test('external data beside the file is read, and not through a link that leads a
   writeFileSync(path.join(beside, 'weights.data'), Buffer.concat([Buffer.alloc(8), Buffer.from(weights.buffer)]));
   const imported = (await importFile(file)).weights();
   assert.deepEqual(imported.get('conv.weight')?.data, weights);
+  // What may be made of the file is measured by both: the network of a few kilobytes may have gigabytes of weights.
+  const whole = new Budget(file, bytes.length + weights.byteLength);
+  assert.equal((await readOnnx(file)).budget.limit('bytes'), whole.limit('bytes'));
   const linked = path.join(folder.path, 'linked');
   mkdirSync(linked);
   writeFileSync(path.join(linked, 'model.onnx'), bytes);
