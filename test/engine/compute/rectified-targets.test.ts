@@ -82,9 +82,6 @@ async function assertTargets(backend: BackendName, size: number, step: number): 
   ]);
   const executor = await createExecutor({ threads: 1, backend });
   const program = rectifiedTargetsProgram({ student, teacher }, layer);
-  // Between windows that leave gaps TensorFlow's gradient writes outside of its memory, which larger layers do not survive.
-  for (const node of program.nodes)
-    if (node.kind === 'convWeightGradient') assert.deepEqual(node.attributes.stride, [1, 1]);
   const session = await executor.open({ sums: program });
   await session.assign(states);
   const rectifiedScale = slope.map((value) => 1 / value);

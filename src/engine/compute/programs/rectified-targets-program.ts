@@ -39,17 +39,12 @@ export function rectifiedTargetsProgram(networks: Networks, layer: MomentLayer, 
   const passed = b.add('activation', [channelRows(b, dense, channels, layer.keptOutputs)], { function: 'relu' });
   const wanted = b.add('activationGradient', [missing, passed], { function: 'relu' });
   const aims = b.add('add', [enough, wanted], {});
-  const { node } = layer;
-  if (node.kind === 'conv' && node.attributes.groups === 1 && !leavesGaps(node, step)) {
-    b.output('yx', productsWithInputs(b, node as GraphNode<'conv'>, { step, input, output, aims }));
+  if (layer.node.kind === 'conv' && layer.node.attributes.groups === 1) {
+    b.output('yx', productsWithInputs(b, layer.node as GraphNode<'conv'>, { step, input, output, aims }));
     ownSums(b, aims);
   } else targetSums(b, ...fittedRows(b, layer, { step, input, targets: aims }));
   return b.finish();
 }
-
-/** Whether positions lie between the windows of a grid. TensorFlow 2.21 (oneDNN) writes outside of its memory in the gradient of such weights. */
-const leavesGaps = ({ attributes }: GraphNode<'conv' | 'linear'>, step: number): boolean =>
-  'kernel' in attributes && windowOnGrid(attributes, step).stride.some((stride, i) => stride > attributes.kernel[i]);
 
 /** YᵀX of a convolution is the gradient of its weights for Y as the gradient of its outputs: no patches are written out. */
 function productsWithInputs(

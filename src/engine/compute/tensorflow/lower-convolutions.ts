@@ -152,8 +152,24 @@ function inputGradient(context: LoweringContext, a: Conv, d: Laid, w: Laid, shap
   return context.emit('Conv2DBackpropInput', [sizes, spread.tensor, d.tensor], convAttrs(dense(a)), shape, NHWC);
 }
 
+/** Whether windows are single positions that lie apart. */
+const takesPositions = ({ kernel, stride, padding }: Conv): boolean =>
+  kernel.every((k) => k === 1) && stride.some((s) => s > 1) && Object.values(padding).every((p) => p === 0);
+
+/** The positions of a map that such windows take. */
+function positionsTaken(context: LoweringContext, { stride }: Conv, x: Laid, d: Laid): Laid {
+  const { graph } = context;
+  const whole = graph.ints(0, 0, 0, 0);
+  const attrs: Attrs = { T: FLOAT, Index: INT, begin_mask: { int: 15 }, end_mask: { int: 15 } };
+  const shape = [...x.shape.slice(0, 2), ...d.shape.slice(2)];
+  return context.emit('StridedSlice', [x.tensor, whole, whole, graph.ints(1, ...stride, 1)], attrs, shape, NHWC);
+}
+
 /** Gradient by the weights of one group. */
 function weightGradient(context: LoweringContext, a: Conv, x: Laid, d: Laid, shape: readonly number[]): Laid {
+  // TensorFlow 2.21 (oneDNN) writes outside of its memory there, where channels are no multiples of 16: as a pruned network's.
+  if (takesPositions(a))
+    return weightGradient(context, { ...a, stride: [1, 1] }, positionsTaken(context, a, x, d), d, shape);
   const [out, into] = shape;
   const full = [out, into, ...dilatedKernel(a)];
   const sizes = context.graph.ints(...inMemory(full, HWIO));
