@@ -15,6 +15,8 @@ export class ProgressBar {
   readonly #out: NodeJS.WriteStream;
   #phase = '';
   #started = 0;
+  /** What was done when the phase began: a resumed run's, or that of the epochs before. */
+  #from = 0;
   #drawn = 0;
   #open = false;
 
@@ -28,6 +30,7 @@ export class ProgressBar {
       this.finish();
       this.#phase = report.phase;
       this.#started = now;
+      this.#from = report.done;
       this.#drawn = Number.NEGATIVE_INFINITY;
     }
     if (now - this.#started < FIRST_DRAW_MS) return;
@@ -43,8 +46,11 @@ export class ProgressBar {
     const share = total > 0 ? Math.min(1, done / total) : 0;
     const filled = Math.round(share * BAR_WIDTH);
     const bar = total > 0 ? `${'█'.repeat(filled)}${'·'.repeat(BAR_WIDTH - filled)} ${done}/${total}` : `${done}`;
+    const since = done - this.#from;
     const left =
-      share > 0 && share < 1 ? ` ETA ${formatClock((elapsed * (1 - share)) / share)}` : ` ${formatClock(elapsed)}`;
+      since > 0 && share > 0 && share < 1
+        ? ` ETA ${formatClock((elapsed * (total - done)) / since)}`
+        : ` ${formatClock(elapsed)}`;
     const line = `${phase.padEnd(9)} ${bar}${left}${message && `  ${message}`}`;
     this.#out.write(this.#out.isTTY ? `\r\x1b[2K${line}` : `${line}\n`);
     this.#open = this.#out.isTTY;

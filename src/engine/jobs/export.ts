@@ -60,10 +60,8 @@ const exporters: { readonly [K in ExportFormat]: Exporter } = {
     await writePt2(output, withEnding(model.graph), await model.weights(context), metadata, context);
     return { files: [output] };
   },
-  onnx: async (model, output, options, context) => {
-    const verification = await saveOnnx(output, { ...model, weights: await model.weights(context) }, options, context);
-    return { files: [output], ...(verification && { verification }) };
-  },
+  onnx: async (model, output, options, context) =>
+    saveOnnx(output, { ...model, weights: await model.weights(context) }, options, context),
   pytorch: async (model, output, _, context) => {
     const weights = besides(output, '.pth');
     await writePth(weights, await model.weights(context), modelMetadata(model.graph, model.record), context);

@@ -51,13 +51,22 @@ function sampleImages({ input }: Graph): {
 
 type Outputs = ReadonlyMap<string, Float32Array>;
 
+/** A model that is to be verified: its bytes, and where the file lies that has its tensors, if they are not in them. */
+export interface WrittenModel {
+  readonly model: Uint8Array;
+  readonly folder?: string;
+}
+
 async function outputsOfFile(
   ort: OnnxRuntime['ort'],
-  bytes: Uint8Array,
+  { model, folder }: WrittenModel,
   graph: Graph,
   images: Float32Array,
 ): Promise<Outputs> {
-  const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
+  const session = await ort.InferenceSession.create(model, {
+    logSeverityLevel: 3,
+    ...(folder !== undefined && { extra: { session: { model_external_initializers_file_folder_path: folder } } }),
+  });
   try {
     const { channels, height, width } = graph.input;
     const tensor = new ort.Tensor('float32', images, [BATCH, channels, height, width]);
@@ -86,11 +95,11 @@ async function outputsOfNetwork(
 }
 
 /**
- * @param bytes of the file that is to be written
+ * @param written what is to be saved
  * @throws UserError where ONNX Runtime refuses the file, an output is no number, or the two differ by more than rounding
  */
 export async function verifyOnnx(
-  bytes: Uint8Array,
+  written: WrittenModel,
   graph: Graph,
   weights: Weights,
   context: RunContext = {},
@@ -100,7 +109,7 @@ export async function verifyOnnx(
   const { ort, version } = await loadOnnxRuntime();
   const runtime = `ONNX Runtime ${version}`;
   const { first, last } = sampleImages(graph);
-  const found = await outputsOfFile(ort, bytes, graph, first).catch((error: unknown) => {
+  const found = await outputsOfFile(ort, written, graph, first).catch((error: unknown) => {
     throw new UserError(
       `Nothing was saved: ${runtime} cannot run the exported ${graph.name}: ${error instanceof Error ? error.message : error}`,
     );

@@ -12,6 +12,10 @@ const CONTRIBUTED_OPSET = 1;
 
 const ELEMENT_TYPE = { float32: 1, int32: 6, int64: 7 } as const;
 type ElementType = keyof typeof ELEMENT_TYPE;
+/** TensorProto.DataLocation. */
+const EXTERNAL = 1;
+/** Smaller tensors stay in the model, as onnx leaves them: shapes and indices among them must be there. */
+const LEAST_EXTERNAL = 1024;
 const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, tensor: 4, ints: 7 } as const;
 
 export type OnnxAttribute =
@@ -23,11 +27,30 @@ export type OnnxAttribute =
 
 const bytesOf = (data: ArrayBufferView): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
-const tensorFields = (name: string, type: ElementType, shape: readonly number[], data: ArrayBufferView): Chunk[] => [
+interface Initialiser {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: readonly number[];
+  readonly data: ArrayBufferView;
+}
+
+const headFields = ({ name, type, shape }: Initialiser): Chunk[] => [
   ...shape.map((size) => intField(1, size)),
   intField(2, ELEMENT_TYPE[type]),
   bytesField(8, name),
-  bytesField(9, bytesOf(data)),
+];
+const tensorFields = (tensor: Initialiser): Chunk[] => [...headFields(tensor), bytesField(9, bytesOf(tensor.data))];
+
+const entry = (field: number, key: string, value: string): Chunk =>
+  messageField(field, [bytesField(1, key), bytesField(2, value)]);
+
+/** Its elements are the bytes from `offset` on in another file. */
+const tensorElsewhere = (tensor: Initialiser, location: string, offset: number): Chunk[] => [
+  ...headFields(tensor),
+  entry(13, 'location', location),
+  entry(13, 'offset', String(offset)),
+  entry(13, 'length', String(tensor.data.byteLength)),
+  intField(14, EXTERNAL),
 ];
 
 function attribute(name: string, value: OnnxAttribute): Chunk {
@@ -38,7 +61,7 @@ function attribute(name: string, value: OnnxAttribute): Chunk {
   if ('float' in value) return of('float', [floatField(2, value.float)]);
   if ('tensor' in value) {
     const { shape, data } = value.tensor;
-    return of('tensor', [messageField(5, tensorFields('', 'float32', shape, data))]);
+    return of('tensor', [messageField(5, tensorFields({ name: '', type: 'float32', shape, data }))]);
   }
   return of(
     'ints',
@@ -80,10 +103,17 @@ export interface OnnxInterface {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** A model whose larger tensors lie in a file beside it. */
+export interface OnnxParts {
+  readonly model: Uint8Array;
+  /** What that file has, in order: views of the tensors. */
+  readonly data: readonly Uint8Array[];
+}
+
 /** Collects nodes and initialisers of one ONNX graph. */
 export class OnnxWriter {
   readonly #nodes: Chunk[] = [];
-  readonly #initialisers: Chunk[] = [];
+  readonly #initialisers: Initialiser[] = [];
   readonly #names: Set<string>;
   readonly #domains = new Set(['']);
   readonly #free = new FreeNames();
@@ -138,7 +168,7 @@ export class OnnxWriter {
   }
 
   #initialiser(name: string, type: ElementType, shape: readonly number[], data: ArrayBufferView): string {
-    this.#initialisers.push(messageField(5, tensorFields(name, type, shape, data)));
+    this.#initialisers.push({ name, type, shape, data });
     return name;
   }
 
@@ -148,12 +178,39 @@ export class OnnxWriter {
     return name;
   }
 
+  /** Bytes of all initialisers. */
+  get bytes(): number {
+    return this.#initialisers.reduce((sum, { data }) => sum + data.byteLength, 0);
+  }
+
   /** The model's bytes. */
-  finish(name: string, { inputs, outputs, metadata = {} }: OnnxInterface): Uint8Array {
+  finish(name: string, values: OnnxInterface): Uint8Array {
+    return this.#model(name, values, this.#initialisers.map(tensorFields));
+  }
+
+  /** The model without its larger tensors, and these. @param location name of the file that they go to, in the model's folder */
+  finishApart(name: string, values: OnnxInterface, location: string): OnnxParts {
+    const data: Uint8Array[] = [];
+    let offset = 0;
+    const initialisers = this.#initialisers.map((tensor) => {
+      if (tensor.data.byteLength < LEAST_EXTERNAL) return tensorFields(tensor);
+      const fields = tensorElsewhere(tensor, location, offset);
+      data.push(bytesOf(tensor.data));
+      offset += tensor.data.byteLength;
+      return fields;
+    });
+    return { model: this.#model(name, values, initialisers), data };
+  }
+
+  #model(
+    name: string,
+    { inputs, outputs, metadata = {} }: OnnxInterface,
+    initialisers: readonly (readonly Chunk[])[],
+  ): Uint8Array {
     const graph = [
       ...this.#nodes,
       bytesField(2, name),
-      ...this.#initialisers,
+      ...initialisers.map((fields) => messageField(5, fields)),
       ...inputs.map((value) => valueInfo(11, value)),
       ...outputs.map((value) => valueInfo(12, value)),
     ];
@@ -164,7 +221,7 @@ export class OnnxWriter {
       ...[...this.#domains].map((domain) =>
         messageField(8, [bytesField(1, domain), intField(2, domain ? CONTRIBUTED_OPSET : OPSET)]),
       ),
-      ...Object.entries(metadata).map(([key, value]) => messageField(14, [bytesField(1, key), bytesField(2, value)])),
+      ...Object.entries(metadata).map(([key, value]) => entry(14, key, value)),
     ]);
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { buildModel } from '../../../src/engine/architectures/registry.ts';
@@ -9,8 +9,9 @@ import type { GraphBuilder } from '../../../src/engine/graph/builder.ts';
 import type { Graph, ValueId } from '../../../src/engine/graph/graph.ts';
 import { float32Tensor } from '../../../src/engine/graph/tensor.ts';
 import { exportModel } from '../../../src/engine/jobs/export.ts';
-import { saveModel } from '../../../src/engine/jobs/opening/model.ts';
+import { openModel, saveModel } from '../../../src/engine/jobs/opening/model.ts';
 import { EMPTY_RECORD } from '../../../src/engine/jobs/record.ts';
+import { saveOnnx } from '../../../src/engine/jobs/save-onnx.ts';
 import { verifyOnnx } from '../../../src/engine/jobs/verify-onnx.ts';
 import { initialiseWeights } from '../../../src/engine/training/initialise.ts';
 import { fillWeights } from '../../support/detfill.ts';
@@ -44,12 +45,40 @@ test('a file that computes something else, or nothing, is refused', async () => 
   assert.ok(head);
   const changed = Float32Array.from(head.data as Float32Array, (value, i) => (i === 5 ? value + 0.5 : value));
   const wrong = onnxModel(graph, new Map([...weights, [HEAD, float32Tensor(head.shape, changed)]]));
-  const verify = async (bytes: Uint8Array) => verifyOnnx(bytes, graph, weights, {}, await executor);
+  const verify = async (bytes: Uint8Array) => verifyOnnx({ model: bytes }, graph, weights, {}, await executor);
   await assert.rejects(verify(wrong), /Nothing was saved: ONNX Runtime .* computes other outputs .*differ by/);
   await assert.rejects(
     verify(wrong.subarray(0, 1000)),
     /Nothing was saved: ONNX Runtime .* cannot run the exported resnet20/,
   );
+});
+
+test('weights that one file cannot hold are saved beside it, and read back', async (t) => {
+  const folder = temporaryFolder(t);
+  const [file, model] = [path.join(folder, 'a.onnx'), { graph, weights, record: EMPTY_RECORD }];
+  const notes: string[] = [];
+  const { files, verification } = await saveOnnx(file, model, { most: 4096 }, { note: (text) => notes.push(text) });
+  assert.deepEqual(files, [file, `${file}.data`]);
+  assert.ok(verification && verification.difference < 1e-4 * verification.largest);
+  assert.ok(statSync(file).size < statSync(`${file}.data`).size / 4);
+  assert.match(notes.join(), /its weights are in .*a\.onnx\.data, which has to stay beside it/);
+  const opened = await openModel({ model: file });
+  const read = await opened.weights();
+  assert.ok(read.has(HEAD));
+  for (const [name, { data }] of read) assert.deepEqual(data, weights.get(name)?.data, name);
+  // The file that is replaced needs its own until then.
+  const again = await saveOnnx(file, model, { most: 4096 });
+  assert.deepEqual(again.files, [file, `${file}.2.data`]);
+});
+
+test('where such a file fails, neither is left', async (t) => {
+  const folder = temporaryFolder(t);
+  const head = weights.get(HEAD);
+  assert.ok(head);
+  const huge = new Map([...weights, [HEAD, float32Tensor(head.shape, new Float32Array(head.data.length).fill(3e38))]]);
+  const model = { graph, weights: huge, record: EMPTY_RECORD };
+  await assert.rejects(saveOnnx(path.join(folder, 'a.onnx'), model, { most: 4096 }), /cannot be verified/);
+  assert.deepEqual(readdirSync(folder), []);
 });
 
 test('outputs that are no numbers verify nothing, and nothing is saved', async (t) => {
@@ -73,6 +102,12 @@ test("numbers that the writer adds are never called as a network's own tensors",
   const small = network((b, x) => norm(b, conv(b, 'conv', x, 6)));
   assert.ok(small.nodes.some(({ id }) => id === 'norm'));
   const values = fillWeights(small);
-  const { largest, difference } = await verifyOnnx(onnxModel(small, values), small, values, {}, await executor);
+  const { largest, difference } = await verifyOnnx(
+    { model: onnxModel(small, values) },
+    small,
+    values,
+    {},
+    await executor,
+  );
   assert.ok(difference < 1e-4 * largest);
 });

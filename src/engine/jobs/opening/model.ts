@@ -272,7 +272,7 @@ export async function saveModel(
   await prepareOutput(file);
   const format = formatOf(file);
   // Its operators say what the Graph is.
-  if (format === 'onnx') return saveOnnx(file, { graph, weights, record }, {}, context);
+  if (format === 'onnx') return (await saveOnnx(file, { graph, weights, record }, {}, context)).verification;
   if (format === 'pt2') await writePt2(file, withEnding(graph), weights, modelMetadata(graph, record), context);
   else await writers[format](file, weights, modelMetadata(graph, record), context);
   return undefined;

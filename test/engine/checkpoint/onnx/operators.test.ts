@@ -76,7 +76,7 @@ test('written again, they compute the same for every image', { skip: noPythonWit
 
 test('pixels taken out of a padded image are written as what ONNX Runtime makes no pooling of', async () => {
   const { graph, weights } = models.get('every_other_pixel_of_a_padded_image') as ImportedModel;
-  const { difference } = await verifyOnnx(onnxModel(graph, weights()), graph, weights());
+  const { difference } = await verifyOnnx({ model: onnxModel(graph, weights()) }, graph, weights());
   assert.ok(difference < 1e-5, `differs by ${difference.toExponential(1)}`);
 });
 
