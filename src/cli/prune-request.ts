@@ -17,7 +17,7 @@ import { type Normaliser, normalisers } from '../engine/pruning/scoring/normalis
 import { RECIPE_NAMES } from '../engine/training/recipes.ts';
 import { computeFlags, dataFlags, modelFlags } from './command.ts';
 import { checkRecalibrationFlags, recalibrationFlags } from './recalibration.ts';
-import { DEFAULT_REPAIR_IMAGES } from './repair-output.ts';
+import { attentionRepairFlags, DEFAULT_REPAIR_IMAGES } from './repair-output.ts';
 import { dataRequest, USUAL_DATA_PATH } from './requests.ts';
 
 const NORMALISER_NAMES = Object.keys(normalisers) as Normaliser[];
@@ -58,13 +58,14 @@ export const pruneFlags = {
   planOnly: flag.boolean('print the plan and prune nothing'),
   savePlan: flag.string(undefined, 'also write the plan here, as JSON'),
   testAccuracy: flag.boolean('evaluate before and after'),
-  saveAs: flag.string(undefined, 'where the pruned model goes: .safetensors or .pth'),
+  saveAs: flag.string(undefined, 'where the pruned model goes: .safetensors, .pth, .pt2 or .onnx'),
   ...recalibrationFlags,
   repair: flag.optionalInteger(
     0,
     DEFAULT_REPAIR_IMAGES,
     'refit the weights that are left towards the dense network, on so many training images without labels',
   ),
+  ...attentionRepairFlags,
   allocate: flag.choice(
     ALLOCATIONS,
     'uniform',
@@ -168,6 +169,7 @@ export async function pruneRequest(values: PruneValues): Promise<PruneRequest> {
         ...dataRequest(values),
         images: values.repair,
         seed: values.seed,
+        attention: values.repairAttention,
         ...(!values.noCache && { cache: repairFolder(process.cwd()) }),
       },
     }),

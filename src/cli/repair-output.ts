@@ -1,11 +1,20 @@
 /** What the command line says of a repair. */
+import { flag } from '../common/flags.ts';
 import { formatPercent } from '../common/format.ts';
-import type { LayerRepair, RepairReport } from '../engine/jobs/repair/repair-report.ts';
+import { ATTENTION_REPAIRS, type LayerRepair, type RepairReport } from '../engine/jobs/repair/repair-report.ts';
 import type { Divergence } from '../engine/training/divergence.ts';
 import { formatTable } from './terminal.ts';
 
 /** Images of `--repair` alone. */
 export const DEFAULT_REPAIR_IMAGES = 1000;
+
+export const attentionRepairFlags = {
+  repairAttention: flag.choice(
+    ATTENTION_REPAIRS,
+    'better',
+    'attention whose heads lost dims: refitted to the dims that stayed, factorised, or whichever diverges less',
+  ),
+};
 
 const layerRow = ({ layer, inputs, rows, lambda, errorBefore, errorAfter, outputDistance }: LayerRepair): string[] => [
   layer,

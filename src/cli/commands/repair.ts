@@ -8,7 +8,7 @@ import { repairPruned } from '../../engine/jobs/repair/repair-pruned.ts';
 import { verificationText } from '../../engine/jobs/verify-onnx.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
 import { checkRecalibrationFlags, recalibrated, recalibrationFlags, recalibrationText } from '../recalibration.ts';
-import { DEFAULT_REPAIR_IMAGES, repairJson, repairText } from '../repair-output.ts';
+import { attentionRepairFlags, DEFAULT_REPAIR_IMAGES, repairJson, repairText } from '../repair-output.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';
 
@@ -23,9 +23,10 @@ export const repair = command({
     ...computeFlags,
     images: flag.integer(DEFAULT_REPAIR_IMAGES, 'training images to fit to; a quarter as many are held out besides'),
     seed: flag.integer(0, 'which images'),
+    ...attentionRepairFlags,
     ...recalibrationFlags,
     noCache: flag.boolean('begin anew where a repair was stopped, and keep nothing of this one'),
-    saveAs: flag.string(undefined, 'where the repaired model goes: .safetensors, .pth or .onnx'),
+    saveAs: flag.string(undefined, 'where the repaired model goes: .safetensors, .pth, .pt2 or .onnx'),
   },
   run: async ({ values, positionals }, context) => {
     if (values.teacher === undefined) throw new UsageError('no dense model: give --teacher NAME|FILE');
@@ -37,7 +38,8 @@ export const repair = command({
     const teacher = await openModel({ ...weightsRequest({ ...shared, model: name, ckpt: undefined }), ...ckpt });
     for (const note of [...student.notes, ...teacher.notes]) say(note);
     const cache = values.noCache ? {} : { cache: repairFolder(process.cwd()) };
-    const request = { ...dataRequest(values), images: values.images, seed: values.seed, ...cache };
+    const { images, seed, repairAttention: attention } = values;
+    const request = { ...dataRequest(values), images, seed, attention, ...cache };
     const executor = await createExecutor(values);
     const { report, record: repaired } = await repairPruned(student, teacher, request, executor, context);
     const { weights, record } = await recalibrated(

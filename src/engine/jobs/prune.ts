@@ -114,8 +114,8 @@ async function carryOut(
   return { plan, pruned, repair };
 }
 
-const repairedDivergence = ({ candidates }: RepairReport): number =>
-  Math.min(...candidates.map(({ divergence }) => divergenceOf(divergence)));
+const repairedDivergence = ({ candidates, chosen }: RepairReport): number =>
+  Math.min(...candidates.filter(({ outcome }) => outcome === chosen).map(({ divergence }) => divergenceOf(divergence)));
 
 /** Carries the plans out; of several the one that diverges least from the dense network after its repair. */
 async function carryOutBest(work: Work, plans: readonly NamedPlan[]): Promise<Made> {

@@ -36,7 +36,7 @@ export interface RepairReport {
   readonly layers: readonly LayerRepair[];
   /** Layers that could not be refitted, with the reason. */
   readonly left: Readonly<Record<string, string>>;
-  /** All that were compared; `chosen` diverges least from the dense network. */
+  /** All that were compared; `chosen` diverges least from the dense network, of what the request leaves. */
   readonly candidates: readonly RepairCandidate[];
   readonly chosen: RepairOutcome;
   readonly fittedImages: number;
@@ -54,11 +54,16 @@ export interface RepairInputs {
   readonly kept: KeptIndexTable;
 }
 
+/** Which repair of attention is taken whose heads lost dims: towards the dims that stayed, factorised, or the one that diverges less. */
+export const ATTENTION_REPAIRS = ['better', 'selected', 'factorised'] as const;
+
 export interface RepairRequest extends CalibrationRequest {
   /** Folder that layers which are done are kept in until all are, so that a repair that was stopped goes on; none: from the start. */
   readonly cache?: string;
   /** Most bytes of one layer's second moments (default 512 MB); larger ones are fitted channel by channel. */
   readonly momentBytes?: number;
+  /** Default `better`. */
+  readonly attention?: (typeof ATTENTION_REPAIRS)[number];
 }
 
 export interface RepairHooks {

@@ -47,6 +47,8 @@ async function repairLayers(
   return { weights, done, progress };
 }
 
+const FACTORISED = 'repaired, attention factorised';
+
 /** The same with attention whose heads lost dims factorised. */
 async function repairFactorised(work: Work, cache: string | undefined): Promise<Repaired> {
   const { inputs, layers, batches, executor, context } = work;
@@ -81,15 +83,20 @@ export async function repairModel(
   const work: Work = { inputs, layers, batches, heldOut, executor, context, hooks };
   try {
     const selected = await repairLayers(work, new Map(), request.cache);
-    const factorised = lostHeadDims(inputs) ? await repairFactorised(work, request.cache) : undefined;
+    const factorised =
+      request.attention !== 'selected' && lostHeadDims(inputs)
+        ? await repairFactorised(work, request.cache)
+        : undefined;
     const candidates = [
       ...(await repairCandidates(inputs, selected.weights, batches, heldOut, executor, context)),
-      ...(factorised ? [await weigh('repaired, attention factorised', factorised.weights, heldOut)] : []),
+      ...(factorised ? [await weigh(FACTORISED, factorised.weights, heldOut)] : []),
     ];
-    const best = candidates.reduce((a, b) => (divergenceOf(b.divergence) < divergenceOf(a.divergence) ? b : a));
+    const given = factorised && request.attention === 'factorised';
+    const eligible = given ? candidates.filter(({ outcome }) => outcome === FACTORISED) : candidates;
+    const best = eligible.reduce((a, b) => (divergenceOf(b.divergence) < divergenceOf(a.divergence) ? b : a));
     await selected.progress?.end();
     await factorised?.progress?.end();
-    const isFactorised = best.outcome === 'repaired, attention factorised';
+    const isFactorised = best.outcome === FACTORISED;
     return {
       weights: best.weights,
       layers: (isFactorised && factorised ? factorised : selected).done,

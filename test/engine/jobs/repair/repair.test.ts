@@ -258,16 +258,39 @@ for (const backend of ['auto', 'embedded'] as const)
     };
     const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
     const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
-    const report = await repairModel(
-      { student, weights: left, teacher: graph, teacherWeights: weights, kept },
-      { dataPath: images, images: 64 },
-      await createExecutor({ backend, threads: 1 }),
-    );
+    const inputs = { student, weights: left, teacher: graph, teacherWeights: weights, kept };
+    const calibration = { dataPath: images, images: 64 };
+    const executor = await createExecutor({ backend, threads: 1 });
+    const report = await repairModel(inputs, calibration, executor);
+    const byChoice = await repairModel(inputs, { ...calibration, attention: 'selected' }, executor);
+    assert.equal(byChoice.chosen, 'repaired');
     const distance = new Map(report.candidates.map(({ outcome, divergence }) => [outcome, divergence.distance]));
     assert.equal(report.chosen, 'repaired, attention factorised');
     const [chosen = 1, selected = 0] = [distance.get(report.chosen), distance.get('repaired')];
     assert.ok(chosen < 1e-6 && selected > 100 * chosen, `${selected} by choice, ${chosen} factorised`);
   });
+
+test('attention is factorised where that was asked for, whatever diverges less', async () => {
+  const graph = attentionNetwork();
+  const groups = couple(graph).groups.filter(({ heads }) => heads !== undefined);
+  // Heads that give nothing lose nothing: the network as it is cannot be bettered.
+  const weights = new Map<string, Tensor>(fillWeights(graph));
+  for (const name of ['attn.qkv.weight', 'attn.qkv.bias']) {
+    const { shape, data } = weights.get(name) as Tensor<'float32'>;
+    weights.set(name, float32Tensor(shape, new Float32Array(data.length)));
+  }
+  const plan: KeptChannels = {
+    groups: groups.map(({ root, side, width }) => ({ root, side, width, kept: [0, 1, 2, 3, 7] })),
+    heads: [],
+  };
+  const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
+  const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
+  const inputs = { student, weights: left, teacher: graph, teacherWeights: weights, kept };
+  const chosen = async (attention: 'better' | 'factorised'): Promise<string> =>
+    (await repairModel(inputs, { dataPath: images, images: 64, attention }, executor)).chosen;
+  assert.equal(await chosen('better'), 'unrepaired');
+  assert.equal(await chosen('factorised'), 'repaired, attention factorised');
+});
 
 const pruned = async (name: string): Promise<{ file: string; dense: string }> => {
   const dense = path.join(work, `${name}-dense.safetensors`);
