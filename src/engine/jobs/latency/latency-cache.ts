@@ -4,6 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { UserError } from '../../../common/errors.ts';
+import { formatCounted } from '../../../common/format.ts';
 import type { RunContext } from '../../../common/progress.ts';
 import type { Executor } from '../../compute/executor.ts';
 import { writeFileAtomically } from '../../files/atomic-write.ts';
@@ -15,8 +16,8 @@ export const latencyFolder = (workspace: string): string => path.join(workspace,
 /** What times hold for: a readable line. */
 export function measuredOn(executor: Pick<Executor, 'label'>, threads: number | undefined, batch: number): string {
   const cores = os.cpus();
-  const machine = `${os.hostname()}, ${cores[0]?.model.trim() ?? os.arch()}, ${cores.length} cores, ${os.platform()} ${os.release()}`;
-  return `${machine}; ${executor.label}, ${threads ?? os.availableParallelism()} threads, batch ${batch}`;
+  const machine = `${os.hostname()}, ${cores[0]?.model.trim() ?? os.arch()}, ${formatCounted(cores.length, 'core')}, ${os.platform()} ${os.release()}`;
+  return `${machine}; ${executor.label}, ${formatCounted(threads ?? os.availableParallelism(), 'thread')}, batch ${batch}`;
 }
 
 const isTimes = (value: unknown): value is Readonly<Record<string, number>> =>

@@ -11,7 +11,7 @@ import { segmentProgram } from '../../../../src/engine/compute/programs/segment-
 import type { Graph } from '../../../../src/engine/graph/graph.ts';
 import { nodeMacs } from '../../../../src/engine/graph/macs.ts';
 import { findLatency, keepLatency } from '../../../../src/engine/jobs/latency/kept-latency.ts';
-import { LatencyCache } from '../../../../src/engine/jobs/latency/latency-cache.ts';
+import { LatencyCache, measuredOn } from '../../../../src/engine/jobs/latency/latency-cache.ts';
 import {
   ExecutorMeter,
   type LatencyMeter,
@@ -169,6 +169,11 @@ test('times are predicted, on networks that the fit has not seen too; what was m
       await writeFile(path.join(work, 'cache', name), damage);
       assert.equal((await LatencyCache.open(path.join(work, 'cache'), 'here')).get('x'), undefined, damage);
     }
+});
+
+test('what times hold for is said of one thread as of one, of two as of two', () => {
+  assert.match(measuredOn({ label: 'here' }, 1, 8), /; here, 1 thread, batch 8$/);
+  assert.match(measuredOn({ label: 'here' }, 2, 8), /; here, 2 threads, batch 8$/);
 });
 
 test('what was kept of a network is known again: not elsewhere, at other multiples, of another network, or damaged', async () => {
