@@ -46,6 +46,9 @@ export const pointsFirstFlow = (environment: Environment): Flow => ({
       assert.equal(await wb.page.locator('.notifications-toasts .notification-list-item').count(), 1);
       await session.shot('79-first-pruned');
     });
+    await step('the backend that comes along has computed', async () => {
+      await wb.page.locator('.statusbar-item', { hasText: /ONNX Runtime/ }).waitFor();
+    });
     await session.stop();
     setCurrent(undefined);
   },

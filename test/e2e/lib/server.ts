@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { settings as contributed } from '../../../src/extension/contributions/contributed-settings.ts';
 
 export type Settings = Readonly<Record<string, unknown>>;
 
@@ -27,6 +28,10 @@ export const SETTINGS: Settings = {
   'workbench.secondarySideBar.defaultVisibility': 'hidden',
 };
 
+const ofMachine: ReadonlySet<string> = new Set(
+  Object.entries(contributed).flatMap(([name, { scope }]) => (scope === 'machine' ? [name] : [])),
+);
+
 interface Folders {
   readonly user: string;
   readonly extensions: string;
@@ -43,6 +48,13 @@ function layOut(dataDir: string, settings: Settings): Folders {
   mkdirSync(path.join(folders.user, 'User'), { recursive: true });
   // This server's web client keeps the user's settings on the server, here:
   writeFileSync(path.join(folders.user, 'User', 'settings.json'), JSON.stringify(settings, null, 1));
+  // Of a machine's settings, which a window that is connected to a server ignores there, the server's own hold.
+  const machine = Object.entries(settings).filter(([name]) => ofMachine.has(name));
+  mkdirSync(path.join(folders.user, 'Machine'), { recursive: true });
+  writeFileSync(
+    path.join(folders.user, 'Machine', 'settings.json'),
+    JSON.stringify(Object.fromEntries(machine), null, 1),
+  );
   return folders;
 }
 
