@@ -1,6 +1,7 @@
 /** Fused convolutions in TensorFlow: which chains are found, and that they compute what their kernels do one by one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ProgramBuilder } from '../../../src/engine/compute/programs/program-builder.ts';
 import { gradientProgram, predictProgram } from '../../../src/engine/compute/programs/programs.ts';
 import { installedRuntime, loadTensorFlow } from '../../../src/engine/compute/runtime/binding.ts';
 import { findFusions } from '../../../src/engine/compute/tensorflow/fusion.ts';
@@ -9,7 +10,8 @@ import { GraphBuilder } from '../../../src/engine/graph/builder.ts';
 import type { Graph } from '../../../src/engine/graph/graph.ts';
 import { fillWeights, uniform } from '../../support/detfill.ts';
 import { squareInput } from '../../support/input-config.ts';
-import { interpret, values } from '../../support/interpreter.ts';
+import { interpret, type Values, values } from '../../support/interpreter.ts';
+import { assertClose, asWeights, float32 } from './compare-case.ts';
 import { asValues, difference } from './small-network.ts';
 
 const SIDE = 9;
@@ -99,3 +101,42 @@ test('products in bfloat16 change the third digit, and only where they are asked
   assert.ok(worst > 1e-4 && worst < 3e-2, `relative difference ${worst}`);
   await session.dispose();
 });
+
+for (const [name, stride, dilation] of [
+  ['with gaps', [1, 1], [2, 2]],
+  ['with gaps along one side', [1, 1], [1, 3]],
+  ['of two strides', [2, 1], [1, 1]],
+] as const)
+  test(`depthwise windows ${name} and a norm`, {
+    skip: !installedRuntime() && 'the TensorFlow runtime is not installed',
+  }, async () => {
+    const b = new ProgramBuilder();
+    const padding = { top: 2, left: 2, bottom: 2, right: 2 };
+    const window = { kernel: [3, 3], stride, padding, dilation, groups: 6 } as const;
+    const y = b.add('conv', [b.input('x', [-1, 6, SIDE, SIDE]), b.state('w', [6, 1, 3, 3])], window);
+    const norm = ['gamma', 'beta', 'mean', 'variance'].map((state) => b.state(state, [6]));
+    const logits = b.add('activation', [b.add('batchNorm', [y, ...norm], { eps: 1e-5 })], { function: 'relu6' });
+    b.output('logits', logits);
+    const program = b.finish();
+    const filled = (key: string, shape: readonly number[], low: number): Values =>
+      values(
+        shape,
+        uniform(
+          key,
+          shape.reduce((p, q) => p * q, 1),
+          'gaps',
+        ).map((u) => 2 * u + low),
+      );
+    const states = new Map(
+      ['gamma', 'beta', 'mean', 'variance'].map((state) => [
+        state,
+        filled(state, [6], state === 'variance' ? 0.1 : -1),
+      ]),
+    ).set('w', filled('w', [6, 1, 3, 3], -1));
+    const x = filled('x', [BATCH, 6, SIDE, SIDE], -1);
+    const session = await tensorFlowExecutor(loadTensorFlow()).open({ program });
+    await session.assign(asWeights(states));
+    const actual = await session.run('program', { x: float32(x) }, BATCH);
+    assertClose(actual['logits'], interpret(program, { x }, states).outputs['logits'], name, 1e-5);
+    await session.dispose();
+  });

@@ -54,6 +54,39 @@ export const moreCases: readonly KernelCase[] = [
   conv('depthwise 7×7, 8 channels', [2, 8, 9, 9], [8, 1, 7, 7], { groups: 8, padding: all(3), bias: true }),
   conv('depthwise 7×7, stride 2', [1, 4, 11, 9], [4, 1, 7, 7], { groups: 4, stride: [2, 2], padding: all(3) }),
   conv('depthwise 7×7, dilated', [1, 4, 15, 14], [4, 1, 7, 7], { groups: 4, dilation: [2, 2], padding: all(6) }),
+  conv('depthwise, dilated, no padding, bias', [2, 5, 11, 10], [5, 1, 3, 3], {
+    groups: 5,
+    dilation: [2, 2],
+    bias: true,
+  }),
+  conv('depthwise, dilated by 2 and 3, two outputs each', [2, 3, 9, 13], [6, 1, 3, 3], {
+    groups: 3,
+    dilation: [2, 3],
+    padding: { top: 2, left: 3, bottom: 2, right: 3 },
+    bias: true,
+  }),
+  conv('depthwise, dilated and strided', [2, 4, 13, 12], [4, 1, 3, 3], {
+    groups: 4,
+    stride: [2, 2],
+    dilation: [2, 2],
+    padding: all(2),
+  }),
+  conv('depthwise, dilated along one side, uneven padding', [2, 4, 9, 8], [4, 1, 3, 2], {
+    groups: 4,
+    dilation: [1, 3],
+    padding: { top: 1, left: 0, bottom: 0, right: 2 },
+  }),
+  conv('depthwise, stride 2 and 1, bias', [2, 4, 9, 8], [4, 1, 3, 3], {
+    groups: 4,
+    stride: [2, 1],
+    padding: all(1),
+    bias: true,
+  }),
+  conv('depthwise, dilated beyond the image', [2, 3, 4, 5], [3, 1, 3, 3], {
+    groups: 3,
+    dilation: [6, 6],
+    padding: all(6),
+  }),
   conv('depthwise 5×5 of 6 channels', [1, 6, 8, 8], [6, 1, 5, 5], { groups: 6, padding: all(2) }),
   conv('depthwise 9×9', [1, 4, 11, 11], [4, 1, 9, 9], { groups: 4, padding: all(4) }),
   {

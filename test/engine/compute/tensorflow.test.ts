@@ -5,6 +5,7 @@ import { tensorFlowExecutor } from '../../../src/engine/compute/tensorflow/tenso
 import { interpret, type Values } from '../../support/interpreter.ts';
 import { assertClose, assertStates, asWeights, float32 } from './compare-case.ts';
 import { caseInputs, caseProgram, caseStates, type KernelCase, kernelCases } from './kernel-cases.ts';
+import { moreCases } from './more-cases.ts';
 
 /** Of what is computed in float32, and of what is only fed and fetched in it. */
 const TOLERANCE = { float32: 1e-4, float64: 1e-6 } as const;
@@ -30,6 +31,6 @@ async function check(kernelCase: KernelCase, precision: keyof typeof TOLERANCE):
   await session.dispose();
 }
 
-for (const kernelCase of kernelCases)
+for (const kernelCase of [...kernelCases, ...moreCases])
   for (const precision of ['float32', 'float64'] as const)
     test(`TensorFlow, ${precision}: ${kernelCase.name}`, { skip }, () => check(kernelCase, precision));

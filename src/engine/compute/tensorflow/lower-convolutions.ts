@@ -2,82 +2,35 @@
  * Lowering of convolutions: values lie as N, H, W, C, weights as kh, kw, I, O. TensorFlow's CPU kernels have no gradient of
  * grouped or dilated convolutions, so those are split by group, or take weights with zeros between their entries.
  */
-import type { Pair, SpatialPadding } from '../../graph/operations.ts';
-import type { KernelAttributes } from '../programs/kernels.ts';
+import type { Pair } from '../../graph/operations.ts';
 import { HWIO, HWOI, inMemory, NHWC } from './data-layout.ts';
+import {
+  depthwise,
+  depthwiseInputGradient,
+  depthwiseWeight,
+  depthwiseWeightGradient,
+  isDepthwise,
+} from './lower-depthwise.ts';
 import { FLOAT, INT, type Laid, type LoweringContext, type LoweringRule } from './lowering-context.ts';
 import type { Attrs } from './saved-model.ts';
-
-export type Conv = KernelAttributes['conv'];
-
-export interface Window {
-  readonly kernel: Pair;
-  readonly stride: Pair;
-  readonly padding: SpatialPadding;
-}
-
-export const spatial = ([h, w]: Pair): { readonly ints: readonly number[] } => ({ ints: [1, h, w, 1] });
-
-/** SAME where it is PyTorch's padding too (stride 1, half the kernel on every side), which oneDNN likes best; else VALID or EXPLICIT. */
-export function paddingAttrs({ kernel, stride, padding: p }: Window, dilation: Pair = [1, 1]): Attrs {
-  const total = [p.top + p.bottom, p.left + p.right];
-  if (total[0] === 0 && total[1] === 0) return { padding: { str: 'VALID' } };
-  const isSame = ([first, second]: Pair, i: 0 | 1): boolean =>
-    stride[i] === 1 && first === second && first + second === dilation[i] * (kernel[i] - 1);
-  if (isSame([p.top, p.bottom], 0) && isSame([p.left, p.right], 1)) return { padding: { str: 'SAME' } };
-  return {
-    padding: { str: 'EXPLICIT' },
-    explicit_paddings: { ints: [0, 0, p.top, p.bottom, p.left, p.right, 0, 0] },
-  };
-}
-
-export const isExplicit = (a: Conv): boolean => 'explicit_paddings' in paddingAttrs(a, a.dilation);
-
-export const convAttrs = (a: Conv): Attrs => ({
-  T: FLOAT,
-  strides: spatial(a.stride),
-  dilations: spatial(a.dilation),
-  data_format: { str: 'NHWC' },
-  ...paddingAttrs(a, a.dilation),
-});
-
-export const isDepthwise = ({ groups }: Conv, channels: number): boolean => groups > 1 && groups === channels;
+import { type Conv, convAttrs, isExplicit, paddedImages, positionsTaken, spatial } from './windows.ts';
 
 /** Order in memory of the weights of a convolution over `channels` channels. */
 export const weightOrder = (a: Conv, channels: number): readonly number[] => (isDepthwise(a, channels) ? HWOI : HWIO);
 
-/** The weights [kh, kw, C, M] that DepthwiseConv2dNative takes: those in memory, kh, kw, C·M, 1, read differently. */
-export function depthwiseWeight(context: LoweringContext, w: Laid, channels: number): Laid {
-  const laid = context.inOrder(w, HWOI);
-  const [out, , kh, kw] = w.shape;
-  return context.reshapeMemory(laid, [kh, kw, channels, out / channels]);
-}
-
 export const conv: LoweringRule<'conv'> = (context, { attributes: a, shapes: [shape] }, [input, weight, bias]) => {
-  const depthwise = isDepthwise(a, input.shape[1]);
+  const isOfChannels = isDepthwise(a, input.shape[1]);
   // TensorFlow takes the bias into a depthwise convolution, and then aborts the process over explicit padding.
-  const outside = depthwise && bias !== undefined && isExplicit(a);
+  const outside = isOfChannels && bias !== undefined && isExplicit(a);
   const x = outside ? paddedImages(context, input, a.padding) : context.inOrder(input, NHWC);
   const window = outside ? { ...a, padding: { top: 0, left: 0, bottom: 0, right: 0 } } : a;
-  const w = depthwise ? depthwiseWeight(context, weight, x.shape[1]) : context.inOrder(weight, HWIO);
-  const inputs = [x.tensor, w.tensor];
-  const y = depthwise
-    ? context.emit('DepthwiseConv2dNative', inputs, convAttrs(window), shape, NHWC)
-    : context.product('Conv2D', inputs, convAttrs(window), shape, NHWC);
+  const w = isOfChannels ? depthwiseWeight(context, weight, x.shape[1]) : context.inOrder(weight, HWIO);
+  const y = isOfChannels
+    ? depthwise(context, window, x, w, shape)
+    : context.product('Conv2D', [x.tensor, w.tensor], convAttrs(window), shape, NHWC);
   if (!bias) return [y];
   return [context.biasAdd(y, bias)];
 };
-
-/** Images with zeros around them. */
-export function paddedImages(context: LoweringContext, input: Laid, padding: SpatialPadding): Laid {
-  const { top, left, bottom, right } = padding;
-  const x = context.inOrder(input, NHWC);
-  if (top + left + bottom + right === 0) return x;
-  const [n, c, h, w] = x.shape;
-  const pads = context.graph.constant(Int32Array.of(0, 0, top, bottom, left, right, 0, 0), [4, 2]);
-  const shape = [n, c, h + top + bottom, w + left + right];
-  return context.emit('Pad', [x.tensor, pads], { T: FLOAT, Tpaddings: INT }, shape, NHWC);
-}
 
 export const patches: LoweringRule<'patches'> = (context, { attributes: a, shapes: [shape] }, [input]) => {
   const x = paddedImages(context, input, a.padding);
@@ -156,20 +109,17 @@ function inputGradient(context: LoweringContext, a: Conv, d: Laid, w: Laid, shap
 const takesPositions = ({ kernel, stride, padding }: Conv): boolean =>
   kernel.every((k) => k === 1) && stride.some((s) => s > 1) && Object.values(padding).every((p) => p === 0);
 
-/** The positions of a map that such windows take. */
-function positionsTaken(context: LoweringContext, { stride }: Conv, x: Laid, d: Laid): Laid {
-  const { graph } = context;
-  const whole = graph.ints(0, 0, 0, 0);
-  const attrs: Attrs = { T: FLOAT, Index: INT, begin_mask: { int: 15 }, end_mask: { int: 15 } };
-  const shape = [...x.shape.slice(0, 2), ...d.shape.slice(2)];
-  return context.emit('StridedSlice', [x.tensor, whole, whole, graph.ints(1, ...stride, 1)], attrs, shape, NHWC);
-}
-
 /** Gradient by the weights of one group. */
 function weightGradient(context: LoweringContext, a: Conv, x: Laid, d: Laid, shape: readonly number[]): Laid {
   // TensorFlow 2.21 (oneDNN) writes outside of its memory there, where channels are no multiples of 16: as a pruned network's.
   if (takesPositions(a))
-    return weightGradient(context, { ...a, stride: [1, 1] }, positionsTaken(context, a, x, d), d, shape);
+    return weightGradient(
+      context,
+      { ...a, stride: [1, 1] },
+      positionsTaken(context, a.stride, x, d.shape.slice(2)),
+      d,
+      shape,
+    );
   const [out, into] = shape;
   const full = [out, into, ...dilatedKernel(a)];
   const sizes = context.graph.ints(...inMemory(full, HWIO));
@@ -189,8 +139,7 @@ export const convInputGradient: LoweringRule<'convInputGradient'> = (
   const [n, channels, ...size] = a.inputShape;
   if (isDepthwise(a, channels)) {
     const w = depthwiseWeight(context, weight, channels);
-    const inputs = [context.sizes(inMemory(a.inputShape, NHWC)), w.tensor, d.tensor];
-    return [context.emit('DepthwiseConv2dNativeBackpropInput', inputs, convAttrs(a), a.inputShape, NHWC)];
+    return [depthwiseInputGradient(context, a, d, w, a.inputShape)];
   }
   const w = context.inOrder(weight, HWIO);
   if (a.groups === 1) return [inputGradient(context, a, d, w, a.inputShape)];
@@ -210,18 +159,7 @@ export const convWeightGradient: LoweringRule<'convWeightGradient'> = (
   const x = context.inOrder(input, NHWC);
   const d = context.inOrder(gradient, NHWC);
   const [out, into, kh, kw] = a.weightShape;
-  const channels = x.shape[1];
-  if (isDepthwise(a, channels)) {
-    const sizes = context.graph.ints(kh, kw, channels, out / channels);
-    const inputs = [x.tensor, sizes, d.tensor];
-    const g = context.emit('DepthwiseConv2dNativeBackpropFilter', inputs, convAttrs(a), [
-      kh,
-      kw,
-      channels,
-      out / channels,
-    ]);
-    return [context.reshapeMemory(g, a.weightShape, HWOI)];
-  }
+  if (isDepthwise(a, x.shape[1])) return [depthwiseWeightGradient(context, a, x, d, a.weightShape)];
   if (a.groups === 1) return [weightGradient(context, a, x, d, a.weightShape)];
   const gradients = split(context, d, 1, a.groups);
   const parts = split(context, x, 1, a.groups).map((part, i) =>

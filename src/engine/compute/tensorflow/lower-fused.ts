@@ -2,9 +2,10 @@
 import type { KernelNode, Program, Ref } from '../programs/program.ts';
 import { HWIO, HWOI, NHWC } from './data-layout.ts';
 import type { FusedConvolution } from './fusion.ts';
-import { type Conv, convAttrs, depthwiseWeight, isDepthwise, isExplicit, paddedImages } from './lower-convolutions.ts';
+import { depthwiseWeight, isDepthwise } from './lower-depthwise.ts';
 import { FLOAT, type Laid, type LoweringContext } from './lowering-context.ts';
 import type { Attrs } from './saved-model.ts';
+import { type Conv, convAttrs, isExplicit, paddedImages } from './windows.ts';
 
 interface Affine {
   readonly weight: Laid;

@@ -1,9 +1,9 @@
 /** Lowering of pooling: values lie as N, H, W, C. */
 import type { KernelAttributes } from '../programs/kernels.ts';
 import { inMemory, NHWC } from './data-layout.ts';
-import { paddedImages, paddingAttrs, spatial, type Window } from './lower-convolutions.ts';
 import { FLOAT, INT, type Laid, type LoweringContext, type LoweringRule } from './lowering-context.ts';
 import type { Attrs } from './saved-model.ts';
+import { paddedImages, paddingAttrs, spatial, type Window } from './windows.ts';
 
 const poolAttrs = (a: Window): Attrs => ({
   T: FLOAT,
