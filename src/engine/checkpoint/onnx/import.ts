@@ -188,7 +188,7 @@ function refuseForeign(importer: Importer, outputs: readonly DraftId[]): readonl
     const draft = importer.graph.get(id);
     if (draft.kind !== 'foreign') continue;
     const { operator, kept, call } = draft.attributes;
-    if (!kept && !importer.keepsUnknown) throw unsupported(importer.file, draft);
+    if (!kept && !importer.keepsUnknown) throw unsupported(importer, draft);
     const reason = kept ?? NO_OPERATION;
     if (!kept) unknown.push({ operation: operator, module: draft.origin.path, reason });
     const attributes = { operator, reason, shape: importer.graph.shape(id), ...(call !== undefined && { call }) };
@@ -224,7 +224,7 @@ function outputsOf(importer: Importer, model: OnnxModel, file: string): readonly
     if (!value) throw new UserError(`${file}: nothing computes its output '${name}'.`);
     if (value.kind !== 'computed') return [];
     const last = importer.graph.get(value.draft);
-    if (last.kind === 'foreign' && !importer.graph.hasShape(value.draft)) throw unsupported(importer.file, last);
+    if (last.kind === 'foreign' && !importer.graph.hasShape(value.draft)) throw unsupported(importer, last);
     return [{ name, draft: value.draft }];
   });
   if (found.length) return found;

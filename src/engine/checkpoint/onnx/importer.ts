@@ -13,7 +13,7 @@ import { DraftGraph, type DraftId, NodeRefusal, type Origin, type StoredTensor, 
 import { canFold, fold } from './fold.ts';
 import { foldRepeated } from './fold-repeated.ts';
 import { FoldError } from './fold-tensors.ts';
-import { FOLLOWS_SIZES, isReadable } from './names.ts';
+import { FOLLOWS_SIZES, isReadable, labelOf } from './names.ts';
 import type { OnnxGraph, OnnxModel, OnnxNode } from './onnx-proto.ts';
 import type { OnnxTensor } from './onnx-tensor.ts';
 import {
@@ -51,7 +51,7 @@ export class Importer implements ImportScope {
 
   constructor(
     readonly file: string,
-    private readonly model: OnnxModel,
+    readonly model: OnnxModel,
     readonly fixedBatch: number | undefined,
     readonly choices: Choices,
     readonly namesAreExact = false,
@@ -176,11 +176,11 @@ export class Importer implements ImportScope {
     try {
       return action();
     } catch (error) {
-      if (error instanceof UnknownShapeError) throw unsupported(this.file, error.draft);
+      if (error instanceof UnknownShapeError) throw unsupported(this, error.draft);
       if (error instanceof NodeRefusal || error instanceof BudgetError || !(error instanceof Error)) throw error;
       if (error instanceof UserError) throw new NodeRefusal(error.message, error.message);
       if (![ShapeError, FoldError, ProtobufError].some((kind) => error instanceof kind)) throw error;
-      const label = `node '${node.name || node.outputs[0]}' (${node.opType})`;
+      const label = labelOf(node);
       const said = `${error.message.includes(label) ? '' : `${label}: `}${error.message}`;
       throw new NodeRefusal(`${this.file}: ${said}.`, error.message);
     }
@@ -191,9 +191,7 @@ export class Importer implements ImportScope {
       if (!name) return undefined;
       const found = this.#values.get(name);
       if (found) return found;
-      throw new UserError(
-        `${this.file}: node '${node.name || node.outputs[0]}' (${node.opType}) takes '${name}', which nothing before it computes.`,
-      );
+      throw new UserError(`${this.file}: ${labelOf(node)} takes '${name}', which nothing before it computes.`);
     });
     return this.#inNode(node, () => {
       const call = new OperatorCall(this, node, inputs);

@@ -47,6 +47,9 @@ export function modulePath({ name, opType, metadata }: OnnxNode): string {
   return readable(path.join('.'));
 }
 
+/** A node in messages. */
+export const labelOf = ({ name, opType, outputs }: OnnxNode): string => `node '${name || outputs[0]}' (${opType})`;
+
 /** Only what state dicts have in names. */
 const readable = (path: string): string =>
   path.length > MAX_NAME ? '' : path.replace(/[^\w.-]+/g, '_').replace(/^\.+|\.+$/g, '');

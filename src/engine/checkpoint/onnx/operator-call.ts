@@ -14,7 +14,7 @@ import {
   type StoredTensor,
   type StoredTensors,
 } from './draft.ts';
-import { modulePath } from './names.ts';
+import { labelOf, modulePath } from './names.ts';
 import type { OnnxNode } from './onnx-proto.ts';
 import { storedTensor, type Value, type WeightValue } from './onnx-values.ts';
 import { shapeOfRepeated } from './repeated-values.ts';
@@ -46,8 +46,7 @@ export class OperatorCall {
     readonly node: OnnxNode,
     readonly inputs: readonly (Value | undefined)[],
   ) {
-    const name = node.name || node.outputs[0];
-    this.origin = { label: `node '${name}' (${node.opType})`, path: modulePath(node) };
+    this.origin = { label: labelOf(node), path: modulePath(node) };
   }
 
   /** Throws: what is wrong with this node. */

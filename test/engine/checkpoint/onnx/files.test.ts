@@ -94,6 +94,17 @@ const cases: Readonly<Record<string, readonly [content: Uint8Array | string, mes
     model((b) => b.classify(b.node('Det', ['input'], {}, { name: '/mix/Det' }), 3)),
     /node '\/mix\/Det' \(Det\) cannot be taken over: Espalier has no operation for it\.\nIt takes .*Conv, .*; and of constants/s,
   ],
+  'a choice behind the last layer': [
+    model((b) => b.node('TopK', [b.classify('input', 3), b.integers(2)], {}, { name: 'best', outputs: ['v', 'i'] })),
+    /node 'best' \(TopK\) cannot be taken over: it chooses entries by their values: export the network without its post-processing\.\n/,
+  ],
+  'a choice in the midst of a network': [
+    model((b) => {
+      const chosen = b.node('TopK', ['input', b.integers(2)], {}, { name: 'best', outputs: ['v', 'i'] });
+      return b.classify(b.node('Relu', [chosen]), 3);
+    }),
+    /node 'best' \(TopK\) cannot be taken over: it chooses entries by their values, and layers of the network depend on what it chose, node '.*' \((MatMul|Gemm)\) first\. An exported program .*\(\.pt2, torch\.export\)/,
+  ],
   'an operator of someone else': [
     model((b) => b.classify(b.node('Relu', ['input'], {}, { name: 'r', domain: 'com.example' }), 3)),
     /node 'r' \(Relu\) cannot be taken over/,
