@@ -1,6 +1,6 @@
 /** What the command line prints: progress and tables on stderr, the result as JSON on stdout. */
 import { formatClock } from '../common/format.ts';
-import type { Progress, ProgressReport } from '../common/progress.ts';
+import { type Progress, type ProgressReport, phaseWords } from '../common/progress.ts';
 import { visible, visibleLine } from '../common/visible.ts';
 
 const BAR_WIDTH = 28;
@@ -51,7 +51,7 @@ export class ProgressBar {
       since > 0 && share > 0 && share < 1
         ? ` ETA ${formatClock((elapsed * (total - done)) / since)}`
         : ` ${formatClock(elapsed)}`;
-    const line = `${phase.padEnd(9)} ${bar}${left}${message && `  ${message}`}`;
+    const line = `${phaseWords(phase).padEnd(9)} ${bar}${left}${message && `  ${message}`}`;
     this.#out.write(this.#out.isTTY ? `\r\x1b[2K${line}` : `${line}\n`);
     this.#open = this.#out.isTTY;
   }

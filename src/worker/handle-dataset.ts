@@ -48,7 +48,7 @@ export const validateDataset: Handler<'dataset/validate'> = async ({ path }, { s
   const wanted: readonly Split[] = ['train', 'val'];
   for (const [index, split] of wanted.entries()) {
     signal.throwIfAborted();
-    progress({ phase: `Reading ${split}`, done: index, total: wanted.length });
+    progress({ phase: 'read', done: index, total: wanted.length, message: split });
     // A data set with only one of them can be evaluated on, or scored with: the other's absence is a note.
     folders.push(
       await openImageFolder(path, split).catch((error: unknown) => {

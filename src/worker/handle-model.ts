@@ -63,7 +63,7 @@ function headChoices(candidates: readonly HeadChoice[]): ArchitectureChoice[] {
 }
 
 export const openModel: Handler<'model/open'> = async ({ source }, { progress }) => {
-  progress({ phase: 'Reading', done: 0, total: 0 });
+  progress({ phase: 'read', done: 0, total: 0 });
   try {
     const open = await findModel(source);
     return { kind: 'model', model: infoOf(open), graph: open.view, groups: open.groupsView };

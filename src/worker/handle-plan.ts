@@ -189,7 +189,7 @@ export const runPrune: Handler<'prune/run'> = async (request, context) => {
     context,
   );
   if (!report.graph || !report.weights) throw new Error('pruning gave no network');
-  context.progress({ phase: 'Saving', done: 0, total: 0 });
+  context.progress({ phase: 'write', done: 0, total: 0 });
   await saveModel(output, report.graph, report.weights, report.record, context);
   const { repair: done, latency: own } = report;
   const latency =

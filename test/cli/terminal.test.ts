@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ProgressBar } from '../../src/cli/terminal.ts';
+import type { Phase } from '../../src/common/progress.ts';
 
 test('the time that is left follows from what was done since the phase began', (t) => {
   let now = 0;
@@ -8,7 +9,7 @@ test('the time that is left follows from what was done since the phase began', (
   const lines: string[] = [];
   const out = { isTTY: false, write: (line: string) => lines.push(line) } as unknown as NodeJS.WriteStream;
   const bar = new ProgressBar(out);
-  const report = (seconds: number, phase: string, done: number, total: number): void => {
+  const report = (seconds: number, phase: Phase, done: number, total: number): void => {
     now = seconds * 1000;
     bar.report({ phase, done, total });
   };
@@ -21,8 +22,8 @@ test('the time that is left follows from what was done since the phase began', (
   report(170, 'finetune', 151, 400);
   const times = lines.map((line) => /^(\w+) .*?(ETA )?(\S+)$/.exec(line.trim())?.slice(1));
   assert.deepEqual(times, [
-    ['finetune', 'ETA ', '5m00s'],
-    ['validate', undefined, '9s'],
-    ['finetune', 'ETA ', '4m09s'],
+    ['Finetuning', 'ETA ', '5m00s'],
+    ['Validating', undefined, '9s'],
+    ['Finetuning', 'ETA ', '4m09s'],
   ]);
 });

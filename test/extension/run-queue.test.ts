@@ -131,18 +131,20 @@ test('what an executor throws says how the run ended', async (t) => {
 test('a run that was ended early, in order, can be taken up and has its result', async (t) => {
   const runs = await store(t);
   const queue = new RunQueue(runs, async (_, { onProgress }) => {
-    onProgress({ phase: 'train', done: 1, total: 2 });
-    onProgress({ phase: 'train', done: 2, total: 2 });
+    onProgress({ phase: 'finetune', done: 1, total: 2 });
+    onProgress({ phase: 'finetune', done: 2, total: 2 });
     onProgress({ phase: 'validate', done: 1, total: 1 });
+    // Of a job: in words already.
+    onProgress({ phase: 'handing it to SLURM', done: 0, total: 0 });
     return { summary: 'top-1 80 %', output: '/best', stoppedEarly: true };
   });
   const end = endOf(queue, 'a');
   await queue.enqueue(record('a'));
   const ended = await end;
   assert.deepEqual([ended.state, ended.output, canResume(ended)], ['cancelled', '/best', true]);
-  assert.deepEqual(await queue.logOf('a'), ['train', 'validate']);
+  assert.deepEqual(await queue.logOf('a'), ['Finetuning', 'Validating', 'handing it to SLURM']);
   // The next window has them too.
-  assert.deepEqual(await new RunStore(runs.folder).log('a'), ['train', 'validate']);
+  assert.deepEqual(await new RunStore(runs.folder).log('a'), ['Finetuning', 'Validating', 'handing it to SLURM']);
 });
 
 test('a run whose owner is gone was interrupted; one that lives elsewhere is believed', () => {

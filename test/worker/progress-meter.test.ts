@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { Phase } from '../../src/common/progress.ts';
 import type { ProgressReport } from '../../src/protocol/values.ts';
 import { ProgressMeter } from '../../src/worker/progress-meter.ts';
 
-function meter(): { reports: ProgressReport[]; at(ms: number, phase: string, done: number, total: number): void } {
+function meter(): { reports: ProgressReport[]; at(ms: number, phase: Phase, done: number, total: number): void } {
   const reports: ProgressReport[] = [];
   let time = 0;
   const made = new ProgressMeter(
@@ -25,8 +26,8 @@ test('sends the first and last report of a phase and ten a second between', () =
   assert.ok(reports.length >= 10 && reports.length <= 12, String(reports.length));
   assert.equal(reports[0].done, 0);
   assert.equal(reports.at(-1)?.done, 100);
-  at(1001, 'plan', 0, 10);
-  assert.equal(reports.at(-1)?.phase, 'plan');
+  at(1001, 'write', 0, 10);
+  assert.equal(reports.at(-1)?.phase, 'write');
 });
 
 test('knows rate and time left once there is something to measure', () => {

@@ -4,6 +4,7 @@ import './run.css';
 import '../shared/axis.css';
 import '../shared/base.css';
 import { formatNumber, formatPercent, formatSeconds } from '../../src/common/format.ts';
+import { phaseWords } from '../../src/common/progress.ts';
 import type { HostToRun, RunAction, RunCurve, RunToHost, RunView } from '../../src/protocol/panels.ts';
 import type { RunPoint } from '../../src/protocol/values.ts';
 import { type Button, button, progressBar, registerControls } from '../shared/controls.ts';
@@ -218,7 +219,7 @@ function statusText({ state: now, progress, summary }: RunView): string {
   if (now === 'running' && progress) {
     const share = progress.total > 0 ? `${Math.floor((100 * progress.done) / progress.total)} %` : '';
     const eta = progress.eta === undefined ? '' : t('{0} left', formatSeconds(progress.eta));
-    return [progress.phase, share, progress.message ?? '', eta].filter((part) => part).join(' · ');
+    return [phaseWords(progress.phase), share, progress.message ?? '', eta].filter((part) => part).join(' · ');
   }
   if (now === 'queued') return t('Waits for the runs before it.');
   if (now === 'paused') return t('Paused after the last step. Nothing is lost.');

@@ -1,6 +1,7 @@
 /** The runtime and the worker; the sample; the walkthrough. */
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { phaseWords } from '../../common/progress.ts';
 import { setContext } from '../context-keys.ts';
 import { EXTENSION_ID, WALKTHROUGH_ID } from '../contributions.ts';
 import { RUNTIME_DOWNLOAD } from '../status-bar.ts';
@@ -29,7 +30,10 @@ export async function installRuntime({ worker, status }: Services): Promise<void
           signal: controller.signal,
           onProgress: ({ phase, done, total, message }) => {
             const percent = total > 0 ? (done / total) * 100 : 0;
-            progress.report({ message: message ? `${phase}: ${message}` : phase, increment: percent - shown });
+            progress.report({
+              message: [phaseWords(phase), message].filter(Boolean).join(': '),
+              increment: percent - shown,
+            });
             shown = percent;
           },
         },
@@ -104,7 +108,9 @@ export async function createSample({ worker, datasets }: Services, argument?: un
         {
           signal: controller.signal,
           onProgress: ({ phase, done, total }) =>
-            progress.report({ message: total ? `${phase} ${Math.floor((done / total) * 100)} %` : phase }),
+            progress.report({
+              message: total ? `${phaseWords(phase)} ${Math.floor((done / total) * 100)} %` : phaseWords(phase),
+            }),
         },
       );
     },

@@ -1,5 +1,6 @@
 /** The host's truth about one opened model: what it is, its scores, settings and plan, and what is selected. */
 import * as vscode from 'vscode';
+import { phaseWords } from '../../common/progress.ts';
 import type { GraphEditorState, GraphEditorTask } from '../../protocol/graph-editor.ts';
 import type { PlanView, ScoresView, SensitivityView } from '../../protocol/graph-view.ts';
 import type { PlanRequest } from '../../protocol/messages.ts';
@@ -88,7 +89,7 @@ export class ModelSession implements vscode.Disposable {
     const opened = await worker.request(
       'model/open',
       { source: this.sourceNow },
-      { onProgress: (progress) => this.change({ message: progress.message ?? progress.phase }) },
+      { onProgress: (progress) => this.change({ message: progress.message ?? phaseWords(progress.phase) }) },
     );
     if (opened.kind === 'ambiguous') {
       const architecture = await ask(opened.question, opened.choices);

@@ -2,10 +2,11 @@
  * One progress for a whole job. Its phases (reading, training, validating, saving) each count from zero; what a person sees must not run
  * back: the bar is that of the phase that takes the time, and without a share while another one goes before or after it.
  */
+import type { Phase } from '../../common/progress.ts';
 import type { ProgressReport, RunKind } from '../../protocol/values.ts';
 
 /** The phase that takes the time; undefined where none does. */
-const MAIN_PHASES: { readonly [K in RunKind]: string | undefined } = {
+const MAIN_PHASES: { readonly [K in RunKind]: Phase | undefined } = {
   score: 'score',
   sensitivity: 'sensitive',
   latency: 'latency',

@@ -4,6 +4,7 @@
  * Knows nothing of VS Code or of what a run does: it keeps states, hands progress on, and turns what the work throws
  * into the state that the run ends in.
  */
+import { phaseWords } from '../../common/progress.ts';
 import type { ProgressReport, RunPoint, RunState } from '../../protocol/values.ts';
 import { isCancelled, isWorkerLost } from '../supervision/request-error.ts';
 import { ENDED, isAside, type RunOwner, type RunRecord, thisOwner } from './run-record.ts';
@@ -204,7 +205,7 @@ export class RunQueue {
         following: live.following,
         runsIn: (owner) => this.update(live, { owner, window: thisOwner() }),
         onProgress: (report) => {
-          if (report.phase !== live.progress?.phase) this.log(live.record.id, report.phase);
+          if (report.phase !== live.progress?.phase) this.log(live.record.id, phaseWords(report.phase));
           live.progress = report;
           this.emit((listener) => listener.progress?.(live.record, report));
         },

@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { formatAccuracy } from '../../common/confidence.ts';
 import { formatInteger, formatMilliseconds, formatPercent } from '../../common/format.ts';
+import { phaseWords } from '../../common/progress.ts';
 import type { GraphEditorState } from '../../protocol/graph-editor.ts';
 import type { MeasuredLatency } from '../../protocol/latency-values.ts';
 import { RUN_FILES, type RunJob, type RunStart } from '../../protocol/run-files.ts';
@@ -162,7 +163,7 @@ const work: { readonly [K in RunKind]: KindOfWork<K> } = {
           signal,
           onProgress: (report) => {
             const shown = progress.of(report);
-            onProgress({ ...shown, phase: prefix + shown.phase });
+            onProgress({ ...shown, phase: prefix + phaseWords(shown.phase) });
           },
         },
       );
