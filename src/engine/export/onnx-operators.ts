@@ -1,4 +1,4 @@
-/** The Graph's operations as ONNX's operators (opset 17), one rule for each. */
+/** The Graph's operations as ONNX's operators (opset 17 and later), one rule for each. */
 
 import { UserError } from '../../common/errors.ts';
 import { FOLLOWS_SIZES } from '../checkpoint/onnx/names.ts';
@@ -179,8 +179,12 @@ export const emitters: { readonly [K in OperationKind]: Emitter<K> } = {
       s.result('AveragePool', [s.input(0)], { kernel_shape: kernel, strides: stride, pads: pads(padding), ...counted });
   },
   resize,
-  mean: ({ attributes: { axes, keepDimensions } }, s) =>
-    s.result('ReduceMean', [s.input(0)], { axes, keepdims: keepDimensions ? 1 : 0 }),
+  mean: ({ id, attributes: { axes, keepDimensions } }, s) => {
+    const keepdims = keepDimensions ? 1 : 0;
+    // From opset 18 on the axes are an input.
+    if (s.writer.opset < 18) s.result('ReduceMean', [s.input(0)], { axes, keepdims });
+    else s.result('ReduceMean', [s.input(0), s.writer.integers(`${id}.axes`, axes)], { keepdims });
+  },
   roll: (node, s) => {
     // ONNX has no roll: one cut and join a dimension.
     const shape = s.inputShape(0);

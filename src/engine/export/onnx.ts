@@ -1,4 +1,4 @@
-/** A Graph with its weights as an ONNX model (opset 17, batch size open), for runtimes that are not PyTorch. */
+/** A Graph with its weights as an ONNX model (batch size open), for runtimes that are not PyTorch. */
 
 import { UserError } from '../../common/errors.ts';
 import type { Graph, ValueId } from '../graph/graph.ts';
@@ -17,10 +17,21 @@ function needed(graph: Graph): ReadonlySet<ValueId> {
   return used;
 }
 
-type Metadata = Readonly<Record<string, string>>;
+export { NEWEST_OPSET, OLDEST_OPSET } from '../onnx-format/onnx-writer.ts';
+
+export interface OnnxForm {
+  /** Kept in the file, beside how images are prepared. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Version of the operators, of those that the writer knows (default the oldest of them). */
+  readonly opset?: number;
+}
 
 /** Nodes and weights of the model in evaluation mode, and what it takes and gives. */
-function collect(graph: Graph, weights: Weights, metadata: Metadata): [writer: OnnxWriter, values: OnnxInterface] {
+function collect(
+  graph: Graph,
+  weights: Weights,
+  { metadata = {}, opset }: OnnxForm,
+): [writer: OnnxWriter, values: OnnxInterface] {
   const shapes = inferShapes(graph);
   const used = needed(graph);
   const written = new Set<string>();
@@ -41,7 +52,7 @@ function collect(graph: Graph, weights: Weights, metadata: Metadata): [writer: O
   });
   const nameOf = (id: ValueId): string => names.get(id) ?? `/${id}`;
   const given = [...graph.parameters, ...graph.outputs].map(({ name }) => name);
-  const writer = new OnnxWriter([...given, ...graph.nodes.map(({ id }) => nameOf(id))]);
+  const writer = new OnnxWriter([...given, ...graph.nodes.map(({ id }) => nameOf(id))], opset);
   for (const node of graph.nodes) {
     if (!used.has(node.id)) continue;
     const scope: OnnxScope = {
@@ -77,11 +88,10 @@ function collect(graph: Graph, weights: Weights, metadata: Metadata): [writer: O
 /**
  * Bytes of the model in evaluation mode: one input [N, C, H, W], the Graph's outputs, all by their names in the Graph.
  *
- * @param metadata kept in the file, beside how images are prepared
  * @throws UserError when a weight is missing
  */
-export function onnxModel(graph: Graph, weights: Weights, metadata: Metadata = {}): Uint8Array {
-  const [writer, values] = collect(graph, weights, metadata);
+export function onnxModel(graph: Graph, weights: Weights, form: OnnxForm = {}): Uint8Array {
+  const [writer, values] = collect(graph, weights, form);
   return writer.finish(graph.name, values);
 }
 
@@ -90,14 +100,8 @@ export function onnxModel(graph: Graph, weights: Weights, metadata: Metadata = {
  *
  * @param location that file's name
  */
-export function onnxParts(
-  graph: Graph,
-  weights: Weights,
-  metadata: Metadata,
-  location: string,
-  most: number,
-): OnnxParts {
-  const [writer, values] = collect(graph, weights, metadata);
+export function onnxParts(graph: Graph, weights: Weights, form: OnnxForm, location: string, most: number): OnnxParts {
+  const [writer, values] = collect(graph, weights, form);
   return writer.bytes > most
     ? writer.finishApart(graph.name, values, location)
     : { model: writer.finish(graph.name, values), data: [] };

@@ -28,6 +28,8 @@ export interface ModelRecord {
   readonly classNames?: readonly string[];
   /** The classes of a network that was opened as a whole pickled module, and how many steps had been done to it then. */
   readonly module?: ModuleTemplate & { readonly steps: number };
+  /** Of a network that came as ONNX: what its file says, for the way back. */
+  readonly onnx?: { readonly opset: number };
 }
 
 export const EMPTY_RECORD: ModelRecord = { history: [] };
@@ -65,6 +67,7 @@ const recordSchema: v.GenericSchema<unknown, ModelRecord> = v.object({
   ),
   classNames: v.exactOptional(v.pipe(v.array(line), v.maxLength(1_000_000))),
   module: v.exactOptional(v.object({ pickle: folded, storages: v.record(v.string(), folded), steps: count })),
+  onnx: v.exactOptional(v.object({ opset: width })),
 });
 
 /**

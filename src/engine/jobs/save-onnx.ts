@@ -5,7 +5,7 @@ import { realpath, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type RunContext, throwIfAborted } from '../../common/progress.ts';
 import { withEnding } from '../export/ending.ts';
-import { onnxParts } from '../export/onnx.ts';
+import { NEWEST_OPSET, OLDEST_OPSET, onnxParts } from '../export/onnx.ts';
 import { writeAtomically, writeFileAtomically } from '../files/atomic-write.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Weights } from '../graph/tensor.ts';
@@ -37,6 +37,14 @@ function freeLocation(file: string): string {
   }
 }
 
+/** At least that of the file which the model came in. */
+function opsetOf(file: string, { onnx }: ModelRecord, { note }: RunContext): number {
+  const opset = Math.max(OLDEST_OPSET, onnx?.opset ?? OLDEST_OPSET);
+  if (opset > NEWEST_OPSET)
+    note?.(`${file} uses operator set ${NEWEST_OPSET}, the newest that can be verified; the model came in ${opset}.`);
+  return Math.min(opset, NEWEST_OPSET);
+}
+
 /**
  * @returns what was written, and what came of running it
  * @throws UserError where the file does not compute what the network does: nothing is saved then
@@ -52,7 +60,8 @@ export async function saveOnnx(
   // Beside the file itself, where the name is a link's.
   const target = await realpath(file).catch(() => path.resolve(file));
   const [folder, location] = [path.dirname(target), freeLocation(target)];
-  const parts = onnxParts(graph, weights, { [RECORD_KEY]: JSON.stringify(record) }, location, most);
+  const form = { metadata: { [RECORD_KEY]: JSON.stringify(record) }, opset: opsetOf(file, record, context) };
+  const parts = onnxParts(graph, weights, form, location, most);
   const beside = parts.data.length ? [path.join(folder, location)] : [];
   try {
     for (const place of beside) await writeParts(place, parts.data, context);

@@ -1,12 +1,25 @@
-/** ONNX messages (onnx/onnx.proto, IR version 8), writing only. */
+/** ONNX messages (onnx/onnx.proto), writing only. */
 
 import { FreeNames } from '../../common/free-names.ts';
 import type { Shape } from '../graph/operations.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { bytesField, type Chunk, encode, floatField, intField, messageField } from '../protobuf/protobuf-writer.ts';
 
-const IR_VERSION = 8;
-const OPSET = 17;
+/** Operator sets that can be written, with the version of the format that came with each (onnx/docs/Versioning.md). */
+const IR_VERSIONS: ReadonlyMap<number, number> = new Map([
+  [17, 8],
+  [18, 8],
+  [19, 9],
+  [20, 9],
+  [21, 10],
+  [22, 10],
+  [23, 11],
+  [24, 12],
+  [25, 13],
+  [26, 13],
+]);
+/** What is written where nothing newer is wanted, and the newest that ONNX Runtime 1.30 runs. */
+export const [OLDEST_OPSET, NEWEST_OPSET] = [Math.min(...IR_VERSIONS.keys()), Math.max(...IR_VERSIONS.keys())];
 /** Version of every other domain, ONNX Runtime's `com.microsoft` among them. */
 const CONTRIBUTED_OPSET = 1;
 
@@ -118,9 +131,13 @@ export class OnnxWriter {
   readonly #domains = new Set(['']);
   readonly #free = new FreeNames();
 
+  /** Version of ONNX's own operators. */
+  readonly opset: number;
+
   /** @param given names that are used as they are, so that none that is made here is one of them */
-  constructor(given: Iterable<string> = []) {
+  constructor(given: Iterable<string> = [], opset = OLDEST_OPSET) {
     this.#names = new Set(given);
+    this.opset = opset;
   }
 
   /** Adds a node; its output has the name given, or one made from `base`. */
@@ -215,11 +232,11 @@ export class OnnxWriter {
       ...outputs.map((value) => valueInfo(12, value)),
     ];
     return encode([
-      intField(1, IR_VERSION),
+      intField(1, IR_VERSIONS.get(this.opset) as number),
       bytesField(2, 'espalier'),
       messageField(7, graph),
       ...[...this.#domains].map((domain) =>
-        messageField(8, [bytesField(1, domain), intField(2, domain ? CONTRIBUTED_OPSET : OPSET)]),
+        messageField(8, [bytesField(1, domain), intField(2, domain ? CONTRIBUTED_OPSET : this.opset)]),
       ),
       ...Object.entries(metadata).map(([key, value]) => entry(14, key, value)),
     ]);

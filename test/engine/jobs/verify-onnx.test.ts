@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { buildModel } from '../../../src/engine/architectures/registry.ts';
+import { parseOnnx } from '../../../src/engine/checkpoint/onnx/onnx-proto.ts';
 import { createExecutor } from '../../../src/engine/compute/backends.ts';
-import { onnxModel } from '../../../src/engine/export/onnx.ts';
+import { NEWEST_OPSET, OLDEST_OPSET, onnxModel } from '../../../src/engine/export/onnx.ts';
 import type { GraphBuilder } from '../../../src/engine/graph/builder.ts';
 import type { Graph, ValueId } from '../../../src/engine/graph/graph.ts';
 import { float32Tensor } from '../../../src/engine/graph/tensor.ts';
@@ -15,6 +16,7 @@ import { saveOnnx } from '../../../src/engine/jobs/save-onnx.ts';
 import { verifyOnnx } from '../../../src/engine/jobs/verify-onnx.ts';
 import { initialiseWeights } from '../../../src/engine/training/initialise.ts';
 import { fillWeights } from '../../support/detfill.ts';
+import { ModelBuilder } from '../checkpoint/onnx/model-builder.ts';
 import { temporaryFolder } from '../data/images.ts';
 import { conv, network } from '../pruning/networks.ts';
 
@@ -69,6 +71,31 @@ test('weights that one file cannot hold are saved beside it, and read back', asy
   // The file that is replaced needs its own until then.
   const again = await saveOnnx(file, model, { most: 4096 });
   assert.deepEqual(again.files, [file, `${file}.2.data`]);
+});
+
+const opsetOf = (file: string): number | undefined => parseOnnx(readFileSync(file)).opsets.get('');
+
+test('a network goes back with the operator set that it came in, through other formats too', async (t) => {
+  const folder = temporaryFolder(t);
+  const at = (name: string): string => path.join(folder, name);
+  const again = async (from: string, to: string, context = {}): Promise<void> => {
+    const model = await openModel({ model: at(from) });
+    await saveModel(at(to), model.graph, await model.weights(), model.record, context);
+  };
+  writeFileSync(at('20.onnx'), onnxModel(graph, weights, { opset: 20 }));
+  await again('20.onnx', '20.safetensors');
+  await again('20.safetensors', '20-again.onnx');
+  assert.equal(opsetOf(at('20-again.onnx')), 20);
+  const b = new ModelBuilder(undefined, 99);
+  writeFileSync(at('99.onnx'), b.finish(b.classify('input', 3)));
+  const notes: string[] = [];
+  await again('99.onnx', '99-again.onnx', { note: (text: string) => notes.push(text) });
+  assert.equal(opsetOf(at('99-again.onnx')), NEWEST_OPSET);
+  assert.match(notes.join(), /uses operator set 26, the newest that can be verified; the model came in 99/);
+  const old = new ModelBuilder(undefined, 11);
+  writeFileSync(at('11.onnx'), old.finish(old.classify('input', 3)));
+  await again('11.onnx', '11-again.onnx');
+  assert.equal(opsetOf(at('11-again.onnx')), OLDEST_OPSET);
 });
 
 test('where such a file fails, neither is left', async (t) => {

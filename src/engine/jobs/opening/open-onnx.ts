@@ -26,7 +26,10 @@ export async function openOnnx(file: string, request: ModelRequest): Promise<Mod
   const { graph, notes } = importOnnx(model, options);
   return {
     graph,
-    record: recordFromJson(model.metadata.get(RECORD_KEY), file),
+    record: {
+      ...recordFromJson(model.metadata.get(RECORD_KEY), file),
+      onnx: { opset: model.opsets.get('') ?? 0 },
+    },
     file: path.resolve(file),
     bytes: (await stat(file)).size,
     notes,

@@ -5,7 +5,7 @@ import { findVariant } from '../../../../src/engine/architectures/registry.ts';
 import type { BuildOptions } from '../../../../src/engine/architectures/variant.ts';
 import { importOnnx } from '../../../../src/engine/checkpoint/onnx/import.ts';
 import { parseOnnx } from '../../../../src/engine/checkpoint/onnx/onnx-proto.ts';
-import { onnxModel } from '../../../../src/engine/export/onnx.ts';
+import { NEWEST_OPSET, OLDEST_OPSET, onnxModel } from '../../../../src/engine/export/onnx.ts';
 import { dumpGraph } from '../../../../src/engine/graph/dump.ts';
 import type { Graph } from '../../../../src/engine/graph/graph.ts';
 import { graphCost } from '../../../../src/engine/graph/macs.ts';
@@ -58,8 +58,8 @@ const difference = (a: readonly string[], b: readonly string[]): string[] => a.f
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Buffer =>
   Buffer.from(buffer, byteOffset, byteLength);
 
-const roundTrip = (graph: Graph, weights: Weights) =>
-  importOnnx(parseOnnx(onnxModel(graph, weights)), { file: 'model.onnx' });
+const roundTrip = (graph: Graph, weights: Weights, opset = OLDEST_OPSET) =>
+  importOnnx(parseOnnx(onnxModel(graph, weights, { opset })), { file: 'model.onnx' });
 
 describe('ONNX files of our own open as the same network', () => {
   for (const [name, build] of Object.entries(cases))
@@ -71,6 +71,7 @@ describe('ONNX files of our own open as the same network', () => {
       assert.deepEqual(difference(nodes, expectedNodes), []);
       assert.deepEqual(difference(expectedNodes, nodes), []);
       assert.equal(nodes.length, expectedNodes.length);
+      assert.deepEqual(nodesOf(roundTrip(graph, weights, NEWEST_OPSET).graph), nodes);
       assert.deepEqual(imported.notes, []);
       assert.deepEqual({ ...imported.graph.input }, { ...graph.input });
       assert.equal(graphCost(imported.graph).params, graphCost(graph).params);
