@@ -28,7 +28,7 @@ const layerRow = ({ layer, inputs, rows, lambda, errorBefore, errorAfter, output
 
 const HEADINGS = ['layer', 'inputs', 'rows', 'λ', 'error before', 'after', 'outputs'];
 
-const divergenceText = ({ kl, agreement, distance }: Divergence): string =>
+export const divergenceText = ({ kl, agreement, distance }: Divergence): string =>
   kl === undefined || agreement === undefined
     ? `distance of the outputs ${formatPercent(distance)}`
     : `KL ${kl.toFixed(4)}, same class as the dense network ${formatPercent(agreement)}`;

@@ -28,7 +28,7 @@ import { describeOptions } from '../finetune-settings.ts';
 import { iterativeHooks, trainingBetween } from '../iterative-settings.ts';
 import { latencyJson, latencyText } from '../latency-output.ts';
 import { checkPruneFlags, type PruneValues, pruneFlags, pruneRequest } from '../prune-request.ts';
-import { recalibrated, recalibrationText } from '../recalibration.ts';
+import { type Recalibration, recalibrated, recalibrationLines } from '../recalibration.ts';
 import { repairJson, repairText } from '../repair-output.ts';
 import { dataRequest, requireDataPath, weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';
@@ -66,8 +66,12 @@ const figures = (accuracy: Accuracy | undefined): object | undefined =>
 const total = (heads: Readonly<Record<string, number>>): number =>
   Object.values(heads).reduce((sum, count) => sum + count, 0);
 
+interface RecalibratedReport extends PruneReport {
+  readonly recalibration?: Recalibration;
+}
+
 function summaryText(
-  report: PruneReport,
+  report: RecalibratedReport,
   headsBefore: number,
   values: PruneValues,
   accuracy: { before?: Accuracy; after?: Accuracy },
@@ -91,7 +95,7 @@ function summaryText(
     ...(report.weighed ?? []).map(
       ({ allocate, divergence }) => `budgets ${allocate}: divergence ${divergence.toFixed(4)} after the repair`,
     ),
-    ...(values.bnRecalibrate ? [`at the end: ${recalibrationText(values)}`] : []),
+    ...recalibrationLines(values, report.recalibration),
     ...(values.saveAs ? [`saved ${values.saveAs}`] : []),
   ].join('\n');
 }
@@ -142,14 +146,25 @@ async function makePruned(
 
 async function withStatistics(
   report: PruneReport,
+  model: Model,
+  { repair: request }: PruneRequest,
   values: PruneValues,
   executor: () => Promise<Executor>,
   context: RunContext,
-): Promise<PruneReport> {
-  const { graph, weights } = report;
+): Promise<RecalibratedReport> {
+  const { graph, weights, repair } = report;
   if (!values.bnRecalibrate || !graph || !weights) return report;
   const data = { ...dataRequest(values), batchSize: values.trainBatchSize };
-  return recalibrated({ ...report, graph, weights }, data, values, executor, context);
+  // Of several steps the last repair was towards the network of the step before, not towards the one that was given.
+  const repaired = repair &&
+    request &&
+    values.iterativeSteps <= 1 && {
+      report: repair,
+      request,
+      teacher: model.graph,
+      teacherWeights: await model.weights(context),
+    };
+  return recalibrated({ ...report, graph, weights }, data, values, executor, context, repaired || undefined);
 }
 
 export const prune = command({
@@ -173,7 +188,7 @@ export const prune = command({
     for (const note of made.notes) say(note);
     if (made.plan.groups.some(({ stayed }) => stayed))
       say('--max-pruning-ratio 0.9 lets no group lose more than 90 %, and so prunes them too');
-    const report = await withStatistics(made, values, executor, context);
+    const report = await withStatistics(made, model, request, values, executor, context);
     if (values.savePlan) await writeFileAtomically(values.savePlan, planText(report.plan));
     const { graph, weights, before, after, heads, seconds, keptBlocks } = report;
     const json = {
@@ -184,6 +199,7 @@ export const prune = command({
       seconds,
       scored: report.scored,
       ...(report.repair && { repair: repairJson(report.repair) }),
+      ...(report.recalibration && { recalibration: report.recalibration }),
       ...(report.latency && { latency: latencyJson(report.latency) }),
       ...(report.weighed && { weighed: report.weighed }),
       ...(report.notes.length && { notes: report.notes }),

@@ -7,7 +7,7 @@ import { repairFolder } from '../../engine/jobs/repair/repair-progress.ts';
 import { repairPruned } from '../../engine/jobs/repair/repair-pruned.ts';
 import { verificationText } from '../../engine/jobs/verify-onnx.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
-import { checkRecalibrationFlags, recalibrated, recalibrationFlags, recalibrationText } from '../recalibration.ts';
+import { checkRecalibrationFlags, recalibrated, recalibrationFlags, recalibrationLines } from '../recalibration.ts';
 import { attentionRepairFlags, DEFAULT_REPAIR_IMAGES, repairJson, repairText } from '../repair-output.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';
@@ -42,12 +42,13 @@ export const repair = command({
     const request = { ...dataRequest(values), images, seed, attention, ...cache };
     const executor = await createExecutor(values);
     const { report, record: repaired } = await repairPruned(student, teacher, request, executor, context);
-    const { weights, record } = await recalibrated(
+    const { weights, record, recalibration } = await recalibrated(
       { graph: student.graph, weights: report.weights, record: repaired },
       dataRequest(values),
       values,
       async () => executor,
       context,
+      { report, request, teacher: teacher.graph, teacherWeights: await teacher.weights(context) },
     );
     if (values.saveAs) {
       const verification = await saveModel(values.saveAs, student.graph, weights, record, context);
@@ -55,9 +56,12 @@ export const repair = command({
     } else say('nothing saved: give --save-as FILE');
     const text = [
       repairText(report),
-      ...(values.bnRecalibrate ? [`at the end: ${recalibrationText(values)}`] : []),
+      ...recalibrationLines(values, recalibration),
       ...(values.saveAs ? [`saved ${values.saveAs}`] : []),
     ].join('\n');
-    return { json: { ...repairJson(report), saved: values.saveAs ?? null }, text };
+    return {
+      json: { ...repairJson(report), ...(recalibration && { recalibration }), saved: values.saveAs ?? null },
+      text,
+    };
   },
 });

@@ -35,12 +35,14 @@ const FITTED_SHARE = 0.8;
 /**
  * Reads the images into memory: those to fit to, then those that are held out.
  *
+ * @param only one of both
  * @throws UserError where there are too few, and for a folder without images
  */
 export async function calibrationBatches(
   graph: Graph,
   request: CalibrationRequest,
   { signal, progress }: RunContext = {},
+  only?: 'fitted' | 'held',
 ): Promise<readonly CalibrationBatch[]> {
   requireImages(graph);
   const { samples: all } = await findImages(request.dataPath, request.split ?? 'train');
@@ -52,13 +54,16 @@ export async function calibrationBatches(
     );
   const fitted = Math.min(request.images, Math.round(chosen.length * FITTED_SHARE));
   const batches: CalibrationBatch[] = [];
-  for (const [held, samples] of [[false, chosen.slice(0, fitted)] as const, [true, chosen.slice(fitted)] as const]) {
-    const loader = evaluationLoader(graph, { samples }, { ...request, batchSize: BATCH });
+  const parts = { fitted: chosen.slice(0, fitted), held: chosen.slice(fitted) };
+  const wanted = only ? ([only] as const) : (['fitted', 'held'] as const);
+  const total = wanted.reduce((sum, part) => sum + parts[part].length, 0);
+  for (const part of wanted) {
+    const loader = evaluationLoader(graph, { samples: parts[part] }, { ...request, batchSize: BATCH });
     try {
       for await (const { images, count } of loader.batches(signal ? { signal } : {})) {
-        batches.push({ images: images.slice(), count, held });
+        batches.push({ images: images.slice(), count, held: part === 'held' });
         const done = batches.reduce((sum, batch) => sum + batch.count, 0);
-        progress?.({ phase: 'images', done, total: chosen.length });
+        progress?.({ phase: 'images', done, total });
       }
     } finally {
       await loader.close();

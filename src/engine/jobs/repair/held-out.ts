@@ -6,7 +6,7 @@ import { type Networks, TEACHER_PREFIX } from '../../compute/programs/moments-pr
 import { predictProgram } from '../../compute/programs/programs.ts';
 import type { Weights } from '../../graph/tensor.ts';
 import { type Divergence, divergence, type OutputValues } from '../../training/divergence.ts';
-import type { CalibrationBatch } from './calibration.ts';
+import { type CalibrationBatch, type CalibrationRequest, calibrationBatches } from './calibration.ts';
 import { joinedOutputs, teacherStates } from './repair-session.ts';
 
 type Which = keyof Networks;
@@ -53,5 +53,21 @@ export class HeldOut {
 
   close(): Promise<void> {
     return this.session.dispose();
+  }
+}
+
+/** Of a network from the dense one, on the images that a repair of this request holds out. */
+export async function heldOutDivergence(
+  networks: Networks & { readonly weights: Weights; readonly teacherWeights: Weights },
+  request: CalibrationRequest,
+  executor: Executor,
+  context: RunContext,
+): Promise<Divergence> {
+  const batches = await calibrationBatches(networks.student, request, context, 'held');
+  const heldOut = await HeldOut.open(networks, batches, executor, context);
+  try {
+    return await heldOut.divergence(networks.weights);
+  } finally {
+    await heldOut.close();
   }
 }

@@ -14,6 +14,7 @@ import { openModel, saveModel } from '../../../../src/engine/jobs/opening/model.
 import { pruneModel } from '../../../../src/engine/jobs/prune.ts';
 import { EMPTY_RECORD } from '../../../../src/engine/jobs/record.ts';
 import { calibrationBatches } from '../../../../src/engine/jobs/repair/calibration.ts';
+import { heldOutDivergence } from '../../../../src/engine/jobs/repair/held-out.ts';
 import { repairModel } from '../../../../src/engine/jobs/repair/repair.ts';
 import { repairPruned } from '../../../../src/engine/jobs/repair/repair-pruned.ts';
 import { couple } from '../../../../src/engine/pruning/coupling/couple.ts';
@@ -220,6 +221,12 @@ test('head dims that say nothing go without a trace: the scale of the queries st
     executor,
   );
   const [unrepaired, repaired] = report.candidates;
+  // Measured by itself, a network is compared on the same images.
+  const again = { student, weights: left, teacher: graph, teacherWeights: weights };
+  assert.deepEqual(
+    await heldOutDivergence(again, { dataPath: images, images: 64 }, executor, {}),
+    unrepaired.divergence,
+  );
   assert.ok(
     unrepaired.divergence.distance > 1e-6,
     `the scale of the queries has changed: ${unrepaired.divergence.distance}`,

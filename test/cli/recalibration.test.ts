@@ -1,0 +1,64 @@
+/** Batch norm statistics taken at the end of a pruning and of a repair: what the results say of them. */
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { before, test } from 'node:test';
+import { tinyImages, tinyModel, workFolder } from '../engine/training/tiny.ts';
+import { espalier, lastLine } from './cli.ts';
+
+const work = workFolder();
+let images = '';
+before(async () => {
+  images = await tinyImages(work);
+});
+
+const SHARED = '--backend embedded --threads 1 --bn-recalibrate 2 --bn-share 0.5';
+const run = (line: string) => espalier(`${line} --data-path ${images} ${SHARED}`.split(' '), { cwd: work });
+
+interface Divergence {
+  readonly kl: number;
+  readonly agreement: number;
+}
+
+interface RepairJson {
+  readonly candidates: readonly { readonly outcome: string; readonly divergence: Divergence }[];
+  readonly chosen: string;
+  readonly heldImages: number;
+}
+
+interface Recalibration {
+  readonly batches: number;
+  readonly share: number;
+  readonly divergence?: { readonly before: Divergence; readonly after: Divergence; readonly images: number };
+}
+
+function check(repair: RepairJson, found: unknown): void {
+  const { batches, share, divergence } = found as Recalibration;
+  assert.deepEqual({ batches, share }, { batches: 2, share: 0.5 });
+  const chosen = repair.candidates.find(({ outcome }) => outcome === repair.chosen)?.divergence;
+  assert.deepEqual(divergence?.before, chosen);
+  assert.equal(divergence?.images, repair.heldImages);
+  assert.ok(Number.isFinite(divergence?.after.kl) && divergence?.after.kl !== chosen?.kl);
+}
+
+test('a pruning with a repair, and a repair, say how far the network is from the dense one before and after', async () => {
+  const pruned = path.join(work, 'pruned.safetensors');
+  const prune = `prune --model ${tinyModel(images)} --target-macs 60% --pruning-type l1 --save-as ${pruned} --json`;
+  const alone = await run(prune);
+  assert.equal(alone.code, 0, alone.stderr);
+  // Nothing was compared with the dense network, so nothing is said of it.
+  assert.deepEqual(lastLine(alone)['recalibration'], { batches: 2, share: 0.5 });
+
+  const both = await run(`${prune} --repair 32`);
+  assert.equal(both.code, 0, both.stderr);
+  check(lastLine(both)['repair'] as RepairJson, lastLine(both)['recalibration']);
+
+  const repair = `repair --model ${pruned} --teacher ${tinyModel(images)} --images 32`;
+  const figures = await run(`${repair} --json`);
+  assert.equal(figures.code, 0, figures.stderr);
+  check(lastLine(figures) as unknown as RepairJson, lastLine(figures)['recalibration']);
+  const { stdout } = await run(repair);
+  assert.match(
+    stdout,
+    /^at the end: batch norm statistics of up to 2 batches of training images, mixed with the old ones \(share 0\.5\)\n {2}before it KL [\d.]+, same .*; after it KL [\d.]+, same .* \(\d+ held-out images\)$/m,
+  );
+});
