@@ -1,5 +1,6 @@
-/** Batch norm statistics taken at the end of a pruning and of a repair: what the results say of them. */
+/** Batch norm statistics taken at the end of a pruning, a repair and an exploration: what the results say of them. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { before, test } from 'node:test';
 import { tinyImages, tinyModel, workFolder } from '../engine/training/tiny.ts';
@@ -61,4 +62,30 @@ test('a pruning with a repair, and a repair, say how far the network is from the
     stdout,
     /^at the end: batch norm statistics of up to 2 batches of training images, mixed with the old ones \(share 0\.5\)\n {2}before it KL [\d.]+, same .*; after it KL [\d.]+, same .* \(\d+ held-out images\)$/m,
   );
+});
+
+test('an exploration takes them for every pruned network, and agreement is that of the network measured', async () => {
+  const output = path.join(work, 'explored');
+  const explored = await run(
+    `frontier --model ${tinyModel(images)} --targets 60% --criteria l1 --modes pruned repaired --images 32 --output ${output} --json`,
+  );
+  assert.equal(explored.code, 0, explored.stderr);
+  const { points } = lastLine(explored) as { points: readonly { mode: string; top1: number; agreement?: number }[] };
+  assert.deepEqual(
+    points.map(({ mode }) => mode),
+    ['dense', 'pruned', 'repaired'],
+  );
+  assert.match(
+    readFileSync(path.join(output, 'frontier.md'), 'utf8'),
+    /Pruned networks have batch norm statistics of up to 2 batches of training images at the end \(share 0\.5\), the dense network its own\./,
+  );
+  const plan = path.join(output, 'plans', 'l1-repaired-60.json');
+  const alone = await run(`prune --model ${tinyModel(images)} --plan ${plan} --repair 32 --test-accuracy --json`);
+  assert.equal(alone.code, 0, alone.stderr);
+  const { recalibration, accuracy } = lastLine(alone) as {
+    recalibration: Recalibration;
+    accuracy: { after: { top1: number } };
+  };
+  assert.equal(points[2].agreement, recalibration.divergence?.after.agreement);
+  assert.equal(points[2].top1, accuracy.after.top1);
 });

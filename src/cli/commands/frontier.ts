@@ -11,6 +11,7 @@ import { writeFrontier } from '../../engine/jobs/frontier-files.ts';
 import { openModel } from '../../engine/jobs/opening/model.ts';
 import { scoresFolder } from '../../engine/jobs/scores.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
+import { checkRecalibrationFlags, recalibrationFlags } from '../recalibration.ts';
 import { DEFAULT_REPAIR_IMAGES } from '../repair-output.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';
@@ -53,6 +54,7 @@ export const frontier = command({
       aliases: ['taylor-batches'],
     }),
     trainBatchSize: flag.integer(64, 'images a batch when scoring'),
+    ...recalibrationFlags,
     roundTo: flag.integer(2, 'widths are multiples of this'),
     ignore: flag.list('layers that stay as they are: globs, with :out or :in for one side'),
     limit: flag.integer(undefined, 'evaluate on the first so many images only'),
@@ -63,6 +65,7 @@ export const frontier = command({
   run: async ({ values, positionals }, context) => {
     const { output } = values;
     if (output === undefined) throw new UsageError('no folder for the results: give --output DIR');
+    checkRecalibrationFlags(values);
     const criteria = known<Criterion>('--criteria', values.criteria, CRITERION_NAMES, ['taylor']);
     const modes = known<FrontierMode>('--modes', values.modes, FRONTIER_MODES, FRONTIER_MODES);
     const model = await openModel(weightsRequest(values, positionals));
@@ -77,6 +80,9 @@ export const frontier = command({
       options: { isomorphic: true, global: true, roundTo },
       ignore,
       images: { ...data, images: values.images, seed },
+      ...(values.bnRecalibrate > 0 && {
+        recalibrate: { data: { ...data, batchSize }, batches: values.bnRecalibrate, share: values.bnShare, seed },
+      }),
       ...(!values.unlabelled && { evaluation: { ...data, ...(limit !== undefined && { limit }) } }),
     };
     // Before minutes of work: whether it can be written to.

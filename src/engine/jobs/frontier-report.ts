@@ -39,7 +39,7 @@ const percent = (share: number | undefined): string => (share === undefined ? ''
 
 /** A table, and below it what its figures were measured on. */
 export function frontierMarkdown(report: FrontierReport, name: string): string {
-  const { points, backend } = report;
+  const { points, backend, recalibrate } = report;
   const dense = points[0];
   const among = dense.top1Among !== undefined;
   const rows = points.map((point) => [
@@ -61,6 +61,9 @@ export function frontierMarkdown(report: FrontierReport, name: string): string {
     dense.images === undefined
       ? ''
       : ` Top-1 on ${dense.images} images${among ? ', of all classes and of those alone that have a folder' : ''}.`;
+  const statistics = recalibrate
+    ? ` Pruned networks have batch norm statistics of up to ${recalibrate.batches} batches of training images at the end (share ${recalibrate.share ?? 1}), the dense network its own.`
+    : '';
   return [
     `# ${name}`,
     '',
@@ -68,7 +71,7 @@ export function frontierMarkdown(report: FrontierReport, name: string): string {
     '',
     ...table.map((row) => `| ${row.join(' | ')} |`),
     '',
-    `MACs by the paper's counter.${images} Agreement: same class as the dense network on held-out training images. Latency: median of ${dense.latencyRuns} runs or as many as the point's row in the CSV says, batch 1, ${backend}.`,
+    `MACs by the paper's counter.${images}${statistics} Agreement: same class as the dense network on held-out training images. Latency: median of ${dense.latencyRuns} runs or as many as the point's row in the CSV says, batch 1, ${backend}.`,
     '',
   ].join('\n');
 }

@@ -21,6 +21,9 @@ import { type DataRequest, evaluateModel } from './evaluate.ts';
 import type { Model } from './opening/model.ts';
 import { pruneModel } from './prune.ts';
 import type { CalibrationRequest } from './repair/calibration.ts';
+import { heldOutDivergence } from './repair/held-out.ts';
+import { type RecalibrateRequest, recalibratedWeights } from './repair/recalibrate.ts';
+import type { RepairReport } from './repair/repair-report.ts';
 import { type ScoreRequest, scoreModel, scoringFor } from './scores.ts';
 import { errorCurves, measureInputs, reconstructionScores } from './sensitivity.ts';
 
@@ -39,6 +42,8 @@ export interface FrontierRequest {
   readonly ignore?: readonly string[];
   /** What repairs and measurements take. */
   readonly images: CalibrationRequest;
+  /** Batch norm statistics of training images, as the last thing that is done to every pruned network. */
+  readonly recalibrate?: RecalibrateRequest;
   /** What is evaluated on; without it a point has its agreement with the dense network alone. */
   readonly evaluation?: DataRequest;
 }
@@ -64,6 +69,8 @@ export interface FrontierPoint {
 }
 
 export interface FrontierReport {
+  /** As it was asked for. */
+  readonly recalibrate?: Pick<RecalibrateRequest, 'batches' | 'share'>;
   readonly points: readonly FrontierPoint[];
   readonly backend: string;
 }
@@ -123,16 +130,32 @@ class Frontier {
       context,
     );
     if (!made.graph || !made.weights) throw new Error('pruning gave no network');
-    const { repair: report } = made;
-    const agreement = report?.candidates.find(({ outcome }) => outcome === report.chosen)?.divergence.agreement;
+    const { weights, agreement } = await this.finish(made.graph, made.weights, made.repair);
     return {
       criterion,
       mode,
       target,
       ...(agreement !== undefined && { agreement }),
-      ...(await this.measure(made.graph, made.weights)),
+      ...(await this.measure(made.graph, weights)),
       plan,
     };
+  }
+
+  /** A pruned network as it is measured, and how often it agrees with the dense one where it was repaired. */
+  private async finish(
+    student: Graph,
+    made: Weights,
+    repair: RepairReport | undefined,
+  ): Promise<{ readonly weights: Weights; readonly agreement: number | undefined }> {
+    const { model, executor, context, request } = this;
+    const { recalibrate, images } = request;
+    const chosen = repair?.candidates.find(({ outcome }) => outcome === repair.chosen)?.divergence;
+    if (!recalibrate) return { weights: made, agreement: chosen?.agreement };
+    const weights = await recalibratedWeights({ graph: student, weights: made }, recalibrate, executor, context);
+    if (!repair) return { weights, agreement: undefined };
+    const networks = { student, weights, teacher: model.graph, teacherWeights: this.weights };
+    const { agreement } = await heldOutDivergence(networks, images, executor, context);
+    return { weights, agreement };
   }
 
   async measure(
@@ -191,5 +214,5 @@ export async function exploreFrontier(
       for (const target of request.targets)
         add(await frontier.point(criterion, mode, target, frontier.planOf(planning, mode, target)));
   }
-  return { points, backend: executor.label };
+  return { points, backend: executor.label, ...(request.recalibrate && { recalibrate: request.recalibrate }) };
 }
