@@ -10,6 +10,7 @@ import { type ModelRecord, withRemark } from '../engine/jobs/record.ts';
 import { heldOutDivergence } from '../engine/jobs/repair/held-out.ts';
 import { recalibratedWeights } from '../engine/jobs/repair/recalibrate.ts';
 import type { RepairReport, RepairRequest } from '../engine/jobs/repair/repair-report.ts';
+import { requireStatistics } from '../engine/training/batch-norm-statistics.ts';
 import type { Divergence } from '../engine/training/divergence.ts';
 import { divergenceText } from './repair-output.ts';
 
@@ -25,6 +26,11 @@ export function checkRecalibrationFlags({ bnRecalibrate, bnShare }: Recalibratio
     throw new UsageError('--bn-share mixes the statistics that --bn-recalibrate takes: give --bn-recalibrate too');
   if (!(bnShare > 0 && bnShare <= 1))
     throw new UsageError(`--bn-share needs a number above 0, up to 1, got ${bnShare}`);
+}
+
+/** Before minutes of work that end with it: whether the network has such statistics. */
+export function checkRecalibrated({ bnRecalibrate }: RecalibrationValues, graph: Graph): void {
+  if (bnRecalibrate) requireStatistics(graph);
 }
 
 const recalibrationText = ({ bnRecalibrate: batches, bnShare: share }: RecalibrationValues): string =>

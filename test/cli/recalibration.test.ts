@@ -1,6 +1,6 @@
 /** Batch norm statistics taken at the end of a pruning, a repair and an exploration: what the results say of them. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { before, test } from 'node:test';
 import { tinyImages, tinyModel, workFolder } from '../engine/training/tiny.ts';
@@ -88,4 +88,16 @@ test('an exploration takes them for every pruned network, and agreement is that 
   };
   assert.equal(points[2].agreement, recalibration.divergence?.after.agreement);
   assert.equal(points[2].top1, accuracy.after.top1);
+});
+
+test('a network without such statistics is refused before the work that would end with them', async () => {
+  const vit = '--model deit_tiny_patch16_224 --num-classes 2 --input-size 32';
+  const refused = /has no batch norm: there are no statistics to recalibrate/;
+  const pruning = await run(`prune ${vit} --target-macs 60% --pruning-type l1 --repair 32`);
+  assert.match(pruning.stderr, refused);
+  assert.doesNotMatch(pruning.stderr, /Repairing/);
+  const output = path.join(work, 'refused');
+  const exploring = await run(`frontier ${vit} --targets 60% --criteria l1 --images 32 --output ${output}`);
+  assert.match(exploring.stderr, refused);
+  assert.equal(existsSync(output), false);
 });

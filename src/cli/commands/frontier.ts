@@ -11,7 +11,7 @@ import { writeFrontier } from '../../engine/jobs/frontier-files.ts';
 import { openModel } from '../../engine/jobs/opening/model.ts';
 import { scoresFolder } from '../../engine/jobs/scores.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
-import { checkRecalibrationFlags, recalibrationFlags } from '../recalibration.ts';
+import { checkRecalibrated, checkRecalibrationFlags, recalibrationFlags } from '../recalibration.ts';
 import { DEFAULT_REPAIR_IMAGES } from '../repair-output.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';
@@ -70,6 +70,7 @@ export const frontier = command({
     const modes = known<FrontierMode>('--modes', values.modes, FRONTIER_MODES, FRONTIER_MODES);
     const model = await openModel(weightsRequest(values, positionals));
     for (const note of model.notes) say(note);
+    checkRecalibrated(values, model.graph);
     const data = dataRequest(values);
     const { seed, limit, taylorBatchs: batches, trainBatchSize: batchSize, roundTo, ignore } = values;
     const request = {

@@ -28,7 +28,7 @@ import { describeOptions } from '../finetune-settings.ts';
 import { iterativeHooks, trainingBetween } from '../iterative-settings.ts';
 import { latencyJson, latencyText } from '../latency-output.ts';
 import { checkPruneFlags, type PruneValues, pruneFlags, pruneRequest } from '../prune-request.ts';
-import { type Recalibration, recalibrated, recalibrationLines } from '../recalibration.ts';
+import { checkRecalibrated, type Recalibration, recalibrated, recalibrationLines } from '../recalibration.ts';
 import { repairJson, repairText } from '../repair-output.ts';
 import { dataRequest, requireDataPath, weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';
@@ -182,6 +182,7 @@ export const prune = command({
       ...(values.drop > 0 && { dropout: values.drop }),
     });
     if (values.testAccuracy) requireClassifier(model.graph);
+    checkRecalibrated(values, model.graph);
     for (const note of model.notes) say(note);
     const executor = lazyExecutor(values);
     const made = await makePruned(model, request, values, executor, context);

@@ -7,7 +7,13 @@ import { repairFolder } from '../../engine/jobs/repair/repair-progress.ts';
 import { repairPruned } from '../../engine/jobs/repair/repair-pruned.ts';
 import { verificationText } from '../../engine/jobs/verify-onnx.ts';
 import { command, computeFlags, dataFlags, modelFlags } from '../command.ts';
-import { checkRecalibrationFlags, recalibrated, recalibrationFlags, recalibrationLines } from '../recalibration.ts';
+import {
+  checkRecalibrated,
+  checkRecalibrationFlags,
+  recalibrated,
+  recalibrationFlags,
+  recalibrationLines,
+} from '../recalibration.ts';
 import { attentionRepairFlags, DEFAULT_REPAIR_IMAGES, repairJson, repairText } from '../repair-output.ts';
 import { dataRequest, weightsRequest } from '../requests.ts';
 import { say } from '../terminal.ts';
@@ -37,6 +43,7 @@ export const repair = command({
     const ckpt = teacherCkpt !== undefined ? { ckpt: teacherCkpt } : {};
     const teacher = await openModel({ ...weightsRequest({ ...shared, model: name, ckpt: undefined }), ...ckpt });
     for (const note of [...student.notes, ...teacher.notes]) say(note);
+    checkRecalibrated(values, student.graph);
     const cache = values.noCache ? {} : { cache: repairFolder(process.cwd()) };
     const { images, seed, repairAttention: attention } = values;
     const request = { ...dataRequest(values), images, seed, attention, ...cache };

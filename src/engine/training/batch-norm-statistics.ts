@@ -28,6 +28,13 @@ export const runningStatistics = (graph: Graph): readonly string[] =>
     kind === 'batchNorm' ? [parameters.runningMean ?? '', parameters.runningVar ?? ''] : [],
   );
 
+/** The same. @throws UserError where there are none */
+export function requireStatistics(graph: Graph): readonly string[] {
+  const names = runningStatistics(graph);
+  if (!names.length) throw new UserError(`${graph.name} has no batch norm: there are no statistics to recalibrate.`);
+  return names;
+}
+
 /** Running statistics become those of the batch alone; nothing is dropped at random, as in evaluation. */
 function takingOver(node: GraphNode): GraphNode {
   if (node.kind === 'batchNorm') return { ...node, attributes: { ...node.attributes, momentum: 1 } };
@@ -61,8 +68,7 @@ export async function averageStatistics(
   batches: number,
   { signal, progress }: RunContext = {},
 ): Promise<Weights> {
-  const names = runningStatistics(graph);
-  if (!names.length) throw new UserError(`${graph.name} has no batch norm: there are no statistics to recalibrate.`);
+  const names = requireStatistics(graph);
   const least = leastTrainingBatch(graph);
   const sums = new Map<string, Float64Array>();
   const total = Math.min(batches, loader.batchesPerEpoch);
