@@ -196,7 +196,7 @@ export const keysFlow = (environment: Environment): Flow => ({
       const before = await epochs.count();
       await view().getByRole('button', { name: 'Resume' }).click();
       await view().locator('.state', { hasText: 'running' }).waitFor({ timeout: LIMIT_MS });
-      await view().locator('.status', { hasText: 'finetune' }).waitFor({ timeout: LIMIT_MS });
+      await view().locator('.status', { hasText: 'Finetuning' }).waitFor({ timeout: LIMIT_MS });
       await view().getByRole('button', { name: 'Stop after epoch' }).click();
       await view().locator('.state', { hasText: 'stopped' }).waitFor({ timeout: LIMIT_MS });
       // The epoch during which the button was found; on a slow machine the one after it.
