@@ -55,7 +55,10 @@ export const repair = command({
       values,
       async () => executor,
       context,
-      { report, request, teacher: teacher.graph, teacherWeights: await teacher.weights(context) },
+      // Read once more, and only where something is compared with them again.
+      values.bnRecalibrate
+        ? { report, request, teacher: teacher.graph, teacherWeights: await teacher.weights(context) }
+        : undefined,
     );
     if (values.saveAs) {
       const verification = await saveModel(values.saveAs, student.graph, weights, record, context);

@@ -67,7 +67,7 @@ const recordSchema: v.GenericSchema<unknown, ModelRecord> = v.object({
   ),
   classNames: v.exactOptional(v.pipe(v.array(line), v.maxLength(1_000_000))),
   module: v.exactOptional(v.object({ pickle: folded, storages: v.record(v.string(), folded), steps: count })),
-  onnx: v.exactOptional(v.object({ opset: width })),
+  onnx: v.exactOptional(v.object({ opset: count })),
 });
 
 /**

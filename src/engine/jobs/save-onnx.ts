@@ -63,18 +63,19 @@ export async function saveOnnx(
   const form = { metadata: { [RECORD_KEY]: JSON.stringify(record) }, opset: opsetOf(file, record, context) };
   const parts = onnxParts(graph, weights, form, location, most);
   const beside = parts.data.length ? [path.join(folder, location)] : [];
+  let verification: Verification | undefined;
   try {
     for (const place of beside) await writeParts(place, parts.data, context);
     const written = { model: parts.model, ...(beside.length && { folder }) };
-    const verification = verify ? await verifyOnnx(written, graph, weights, context) : undefined;
+    if (verify) verification = await verifyOnnx(written, graph, weights, context);
     await writeFileAtomically(target, parts.model);
-    for (const place of beside)
-      context.note?.(`${file} would be over 2 GB: its weights are in ${place}, which has to stay beside it.`);
-    return { files: [file, ...beside], ...(verification && { verification }) };
   } catch (error) {
     for (const place of beside) await rm(place, { force: true });
     throw error;
   }
+  for (const place of beside)
+    context.note?.(`${file} would be over 2 GB: its weights are in ${place}, which has to stay beside it.`);
+  return { files: [file, ...beside], ...(verification && { verification }) };
 }
 
 const writeParts = (file: string, parts: readonly Uint8Array[], { signal }: RunContext): Promise<void> =>

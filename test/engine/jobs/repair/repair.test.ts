@@ -17,6 +17,7 @@ import { calibrationBatches } from '../../../../src/engine/jobs/repair/calibrati
 import { heldOutDivergence } from '../../../../src/engine/jobs/repair/held-out.ts';
 import { repairModel } from '../../../../src/engine/jobs/repair/repair.ts';
 import { repairPruned } from '../../../../src/engine/jobs/repair/repair-pruned.ts';
+import type { RepairInputs } from '../../../../src/engine/jobs/repair/repair-report.ts';
 import { couple } from '../../../../src/engine/pruning/coupling/couple.ts';
 import type { KeptChannels } from '../../../../src/engine/pruning/planning/plan-types.ts';
 import { gatherTensor } from '../../../../src/engine/pruning/rebuilding/gather.ts';
@@ -196,6 +197,21 @@ function attentionNetwork(): Graph {
   );
 }
 
+/** The network with so many of each head's dims, and the one it comes from. */
+function withHeadDims(teacher: Graph, teacherWeights: Weights, dims: readonly number[]): RepairInputs {
+  const groups = couple(teacher).groups.filter(({ heads }) => heads !== undefined);
+  assert.ok(groups.length > 0);
+  const plan: KeptChannels = {
+    groups: groups.map(({ root, side, width }) => ({ root, side, width, kept: dims })),
+    heads: [],
+  };
+  const { graph: student, keptIndices: kept } = pruneGraph(teacher, plan);
+  const weights = new Map(
+    [...kept].map(([name, k]) => [name, gatherTensor(teacherWeights.get(k.from) as Tensor, k.kept)]),
+  );
+  return { student, weights, teacher, teacherWeights, kept };
+}
+
 test('head dims that say nothing go without a trace: the scale of the queries stays the dense one', async () => {
   const graph = attentionNetwork();
   // Of each head's 8 dims the last three are zero in queries, keys and values.
@@ -207,26 +223,12 @@ test('head dims that say nothing go without a trace: the scale of the queries st
     for (const row of silent) changed.fill(0, row * (data.length / 48), (row + 1) * (data.length / 48));
     weights.set(name, float32Tensor(shape, changed));
   }
-  const groups = couple(graph).groups.filter(({ heads }) => heads !== undefined);
-  assert.ok(groups.length > 0);
-  const plan: KeptChannels = {
-    groups: groups.map(({ root, side, width }) => ({ root, side, width, kept: [0, 1, 2, 3, 4] })),
-    heads: [],
-  };
-  const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
-  const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
-  const report = await repairModel(
-    { student, weights: left, teacher: graph, teacherWeights: weights, kept },
-    { dataPath: images, images: 64 },
-    executor,
-  );
+  const inputs = withHeadDims(graph, weights, [0, 1, 2, 3, 4]);
+  const report = await repairModel(inputs, { dataPath: images, images: 64 }, executor);
   const [unrepaired, repaired] = report.candidates;
   // Measured by itself, a network is compared on the same images.
-  const again = { student, weights: left, teacher: graph, teacherWeights: weights };
-  assert.deepEqual(
-    await heldOutDivergence(again, { dataPath: images, images: 64 }, executor, {}),
-    unrepaired.divergence,
-  );
+  const again = await heldOutDivergence(inputs, { dataPath: images, images: 64 }, executor, {});
+  assert.deepEqual(again, unrepaired.divergence);
   assert.ok(
     unrepaired.divergence.distance > 1e-6,
     `the scale of the queries has changed: ${unrepaired.divergence.distance}`,
@@ -258,14 +260,7 @@ for (const backend of ['auto', 'embedded'] as const)
   test(`heads of few dims' worth are factorised without loss where choosing dims loses (${backend})`, async () => {
     const graph = attentionNetwork();
     const weights = mixedHeads(graph);
-    const groups = couple(graph).groups.filter(({ heads }) => heads !== undefined);
-    const plan: KeptChannels = {
-      groups: groups.map(({ root, side, width }) => ({ root, side, width, kept: [0, 1, 2, 3, 7] })),
-      heads: [],
-    };
-    const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
-    const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
-    const inputs = { student, weights: left, teacher: graph, teacherWeights: weights, kept };
+    const inputs = withHeadDims(graph, weights, [0, 1, 2, 3, 7]);
     const calibration = { dataPath: images, images: 64 };
     const executor = await createExecutor({ backend, threads: 1 });
     const report = await repairModel(inputs, calibration, executor);
@@ -279,20 +274,13 @@ for (const backend of ['auto', 'embedded'] as const)
 
 test('attention is factorised where that was asked for, whatever diverges less', async () => {
   const graph = attentionNetwork();
-  const groups = couple(graph).groups.filter(({ heads }) => heads !== undefined);
   // Heads that give nothing lose nothing: the network as it is cannot be bettered.
   const weights = new Map<string, Tensor>(fillWeights(graph));
   for (const name of ['attn.qkv.weight', 'attn.qkv.bias']) {
     const { shape, data } = weights.get(name) as Tensor<'float32'>;
     weights.set(name, float32Tensor(shape, new Float32Array(data.length)));
   }
-  const plan: KeptChannels = {
-    groups: groups.map(({ root, side, width }) => ({ root, side, width, kept: [0, 1, 2, 3, 7] })),
-    heads: [],
-  };
-  const { graph: student, keptIndices: kept } = pruneGraph(graph, plan);
-  const left = new Map([...kept].map(([name, k]) => [name, gatherTensor(weights.get(k.from) as Tensor, k.kept)]));
-  const inputs = { student, weights: left, teacher: graph, teacherWeights: weights, kept };
+  const inputs = withHeadDims(graph, weights, [0, 1, 2, 3, 7]);
   const chosen = async (attention: 'better' | 'factorised'): Promise<string> =>
     (await repairModel(inputs, { dataPath: images, images: 64, attention }, executor)).chosen;
   assert.equal(await chosen('better'), 'unrepaired');
